@@ -1,0 +1,29 @@
+"""Download the published member lists and cluster parameters from VizieR into the data directory.
+
+Example: python download_members_and_cluster_params.py --catalogues parameters cg18
+"""
+
+from gaia_oc_amd.command_line import add_options, add_run_options, collect, make_parser, parse, run
+from gaia_oc_amd.options import RunOptions
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Download the catalogues; returns the exit code."""
+    from gaia_oc_amd.catalogues import download_catalogues
+
+    parser = make_parser(__doc__)
+    add_options(
+        parser,
+        download_catalogues,
+        catalogues="which ones: parameters (of 2017 clusters), cg18, cg20, t22 (members)",
+        overwrite="replace existing files",
+        server="host name of VizieR or of one of its mirrors",
+    )
+    add_run_options(parser, workers=False)
+    arguments, _ = parse(parser, argv, RunOptions)
+    collect(download_catalogues, arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,173 @@
+"""Directions, separations, weighted means, the parallax zero point and the covariance of the astrometry."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def unit_vectors(ra: Array, dec: Array) -> Array:
+    """Cartesian unit vectors of directions.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        Right ascension and declination [deg].
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+    """
+    ra, dec = np.radians(ra), np.radians(dec)
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def mean_direction(ra: Array, dec: Array) -> tuple[float, float]:
+    """Direction of the mean unit vector, right across ra = 0/360 and at the poles.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        Right ascension and declination [deg].
+
+    Returns
+    -------
+    ra, dec : float
+        [deg], ra in [0, 360).
+    """
+    x, y, z = unit_vectors(ra, dec).mean(axis=0)
+    return float(np.degrees(np.arctan2(y, x)) % 360), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+
+
+def angular_separation(ra: Array, dec: Array, ra_centre: float, dec_centre: float) -> Array:
+    """Angle between directions and a centre, exact at all separations.
+
+    Eq. 14 of van Groeningen et al. (2023) is printed with a wrong sign and loses precision at small
+    angles; this is the Vincenty form of the same angle.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        Directions [deg].
+    ra_centre, dec_centre : float
+        Centre [deg].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Separation [deg].
+    """
+    difference = np.radians(np.asarray(ra) - ra_centre)
+    dec, dec_centre = np.radians(dec), np.radians(dec_centre)
+    east = np.cos(dec) * np.sin(difference)
+    north = np.cos(dec_centre) * np.sin(dec) - np.sin(dec_centre) * np.cos(dec) * np.cos(difference)
+    along = np.sin(dec_centre) * np.sin(dec) + np.cos(dec_centre) * np.cos(dec) * np.cos(difference)
+    return np.degrees(np.arctan2(np.hypot(east, north), along))
+
+
+def tangent_plane(ra: Array, dec: Array, ra_centre: float, dec_centre: float) -> tuple[Array, Array]:
+    """Offsets from a centre that keep separation and position angle (zenithal equidistant projection).
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        Directions [deg].
+    ra_centre, dec_centre : float
+        Centre [deg].
+
+    Returns
+    -------
+    east, north : ndarray, shape (n,)
+        Offsets [deg]; their hypotenuse is the angular separation.
+    """
+    difference = np.radians(np.asarray(ra) - ra_centre)
+    dec_radians, dec_centre_radians = np.radians(dec), np.radians(dec_centre)
+    east = np.cos(dec_radians) * np.sin(difference)
+    north = np.cos(dec_centre_radians) * np.sin(dec_radians)
+    north -= np.sin(dec_centre_radians) * np.cos(dec_radians) * np.cos(difference)
+    position_angle = np.arctan2(east, north)
+    separation = angular_separation(ra, dec, ra_centre, dec_centre)
+    return separation * np.sin(position_angle), separation * np.cos(position_angle)
+
+
+def weighted_mean(values: Array, errors: Array) -> tuple[float, float]:
+    """Inverse-variance weighted mean and its uncertainty.
+
+    The uncertainty is 1 / sqrt(sum 1 / sigma^2); Eq. 7 of van Groeningen et al. (2023) is printed without
+    the square.
+
+    Parameters
+    ----------
+    values, errors : ndarray, shape (n,)
+        Values and their standard errors, in the same unit.
+
+    Returns
+    -------
+    mean, mean_error : float
+        In the unit of the values.
+    """
+    weights = 1 / np.square(errors)
+    return float(np.sum(weights * values) / np.sum(weights)), float(1 / np.sqrt(np.sum(weights)))
+
+
+def parallax_zero_point(sources: pd.DataFrame) -> Array:
+    """Parallax zero point of Lindegren et al. (2021, A&A 649, A4), 0 where it is undefined.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        With phot_g_mean_mag, nu_eff_used_in_astrometry, pseudocolour, ecl_lat, astrometric_params_solved.
+        If one of these columns is absent, the zero point is 0 for all.
+
+    Returns
+    -------
+    ndarray, shape (n_sources,)
+        Zero point [mas], to be subtracted from the parallax. One warning gives the number of sources
+        outside the range of the recipe (G 6-21, 5- and 6-parameter solutions).
+    """
+    from zero_point import zpt
+
+    names = ["phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved"]
+    absent = [name for name in names if name not in sources]
+    if absent:
+        warnings.warn(f"no column {', '.join(absent)}: parallaxes keep their zero-point offset.", stacklevel=2)
+        return np.zeros(len(sources))
+    inputs = sources[names].to_numpy(float).T
+    solved = np.isin(inputs[4], (31, 95))
+    zero_point = np.full(len(sources), np.nan)
+    if solved.any():
+        zpt.load_tables()
+        zero_point[solved] = zpt.get_zpt(*inputs[:, solved], _warnings=False)
+    undefined = np.isnan(zero_point)
+    if undefined.any():
+        warnings.warn(
+            f"the parallax zero point is undefined for {undefined.sum()} of {len(sources)} sources: "
+            "their parallaxes are left as they are.",
+            stacklevel=2,
+        )
+    return np.where(undefined, 0.0, zero_point)
+
+
+def astrometric_covariance(sources: pd.DataFrame) -> Array:
+    """Covariance of (parallax, pmra, pmdec) from the catalogue's errors and correlations.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        With the three errors and the three correlations; an absent correlation value counts as 0.
+
+    Returns
+    -------
+    ndarray, shape (n_sources, 3, 3)
+        [mas and mas/yr].
+    """
+    errors = sources[["parallax_error", "pmra_error", "pmdec_error"]].to_numpy(float)
+    names = ["parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr"]
+    correlations = np.nan_to_num(sources[names].to_numpy(float))
+    correlation = np.tile(np.eye(3), (len(sources), 1, 1))
+    for column, (i, j) in enumerate(((0, 1), (0, 2), (1, 2))):
+        correlation[:, i, j] = correlation[:, j, i] = correlations[:, column]
+    return errors[:, :, None] * errors[:, None, :] * correlation

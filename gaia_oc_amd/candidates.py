@@ -1,0 +1,239 @@
+"""Candidate selection: how far from the cluster a star may lie, and which stars lie within."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gaia_oc_amd.astrometry import angular_separation
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
+from gaia_oc_amd.options import SelectionOptions
+
+Array = NDArray[np.float64]
+
+ZERO_POINT_ERROR = 0.015
+"""Uncertainty of the parallax zero point [mas] (Lindegren et al. 2021)."""
+G_TO_COLOUR_RATIO = 8
+"""Delta_G,90 / Delta_C,90 (Sect. 2.4 of van Groeningen et al. 2023)."""
+_PARALLAX_ERROR_WEIGHT = 3
+_NEAREST_DISTANCE = 1.0
+_PRECISION = 1e-5
+
+
+@dataclass(frozen=True)
+class SelectionLimits:
+    """Largest separations Delta of a candidate without measurement errors.
+
+    Parameters
+    ----------
+    pm : float
+        Delta_mu [mas/yr] (Eq. 6).
+    parallax_far, parallax_near : float
+        Delta_plx [mas] for parallaxes below and above the mean (Eqs. 8 to 10).
+    colour, g : float
+        Delta_C and Delta_G [mag] (Eqs. 11 and 12).
+    """
+
+    pm: float
+    parallax_far: float
+    parallax_near: float
+    colour: float
+    g: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Limits by name, for cluster.json."""
+        return asdict(self)
+
+
+def selection_limits(
+    cluster: Cluster, members: pd.DataFrame, isochrone: Isochrone, options: SelectionOptions
+) -> SelectionLimits:
+    """Selection limits of a cluster from its training members (Eqs. 6 to 12 of van Groeningen et al. 2023).
+
+    Parameters
+    ----------
+    cluster : Cluster
+        With means, standard deviations and mean errors of the members.
+    members : DataFrame
+        Training members with magnitude errors.
+    isochrone : Isochrone
+        The cluster's isochrone in the colour of the options.
+    options : SelectionOptions
+        Weights, margins and member fractions.
+
+    Returns
+    -------
+    SelectionLimits
+    """
+    far, near = parallax_limits(cluster, maximum_radius(cluster, members, options))
+    colour = isochrone_limit(members, isochrone, options)
+    return SelectionLimits(
+        pm=proper_motion_limit(cluster, options.pm_error_weight),
+        parallax_far=far,
+        parallax_near=near,
+        colour=colour + options.c_margin,
+        g=G_TO_COLOUR_RATIO * colour + options.g_margin,
+    )
+
+
+def proper_motion_limit(cluster: Cluster, pm_error_weight: float = 3.0) -> float:
+    """Delta_mu [mas/yr] from the members' scatter and the error of their mean (Eq. 6)."""
+    in_ra = pm_error_weight * (cluster.pmra_error + cluster.pmra_mean_error)
+    in_dec = pm_error_weight * (cluster.pmdec_error + cluster.pmdec_mean_error)
+    return float(np.hypot(in_ra, in_dec))
+
+
+def maximum_radius(cluster: Cluster, members: pd.DataFrame, options: SelectionOptions) -> float:
+    """R_max [pc]: smallest projected radius that encloses the member fraction, plus a margin (Eq. 10)."""
+    separation = angular_separation(members["ra"].to_numpy(), members["dec"].to_numpy(), cluster.ra, cluster.dec)
+    radius = np.sort(cluster.dist * np.radians(separation))
+    enclosing = max(int(np.ceil(options.r_threshold_member_fraction * len(radius))) - 1, 0)
+    return float(radius[enclosing]) + options.r_max_margin
+
+
+def parallax_limits(cluster: Cluster, r_max: float) -> tuple[float, float]:
+    """Delta_plx on the far and the near side (Eqs. 8 and 9).
+
+    Parameters
+    ----------
+    cluster : Cluster
+        With mean parallax and its error. Where the mean parallax is not positive, its distance is used.
+    r_max : float
+        Largest separation along the line of sight [pc]. Where it reaches the Sun, the near side is open
+        to 1 pc.
+
+    Returns
+    -------
+    far, near : float
+        [mas]; far holds for parallaxes below the mean.
+    """
+    distance = 1000 / cluster.parallax if cluster.parallax > 0 else cluster.dist
+    errors = _PARALLAX_ERROR_WEIGHT * (cluster.parallax_mean_error + ZERO_POINT_ERROR)
+    far = abs(1000 / distance - 1000 / (distance + r_max))
+    near = abs(1000 / distance - 1000 / max(distance - r_max, _NEAREST_DISTANCE))
+    return float(far + errors), float(near + errors)
+
+
+def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: SelectionOptions) -> float:
+    """Delta_C,90 [mag]: smallest limit that lets the member fraction pass Eq. 5, with Delta_G = 8 Delta_C.
+
+    Found by bisection to 1e-5 mag; 0 if that already suffices. Members without a colour do not count.
+    """
+    usable = members[np.isfinite(_photometry(members, options.colour)).all(axis=1)]
+    if usable.empty:
+        raise ValueError(f"no member has {options.colour} with its error: choose the other --colour.")
+
+    def enough(limit: float) -> bool:
+        passed = isochrone_distance(usable, isochrone, limit, G_TO_COLOUR_RATIO * limit, options) < 1
+        return bool(passed.mean() >= options.iso_threshold_member_fraction)
+
+    lower, upper = 0.0, 0.1
+    if enough(lower):
+        return lower
+    while not enough(upper):
+        lower, upper = upper, 2 * upper
+    while upper - lower > _PRECISION:
+        middle = (lower + upper) / 2
+        lower, upper = (lower, middle) if enough(middle) else (middle, upper)
+    return upper
+
+
+def isochrone_distance(
+    sources: pd.DataFrame, isochrone: Isochrone, colour_limit: float, g_limit: float, options: SelectionOptions
+) -> Array:
+    """Distance to the isochrone in units of each star's own limit, the left side of Eq. 5.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        With G, colour and their errors.
+    isochrone : Isochrone
+        A curve in the colour of the options.
+    colour_limit, g_limit : float
+        Delta_C and Delta_G [mag].
+    options : SelectionOptions
+        Gives colour and weight of the source errors.
+
+    Returns
+    -------
+    ndarray, shape (n_sources,)
+        Below 1 for candidates; NaN without colour or error.
+    """
+    g, colour, g_error, colour_error = _photometry(sources, options.colour).T
+    colour_scale = options.source_error_weight * colour_error + colour_limit
+    g_scale = options.source_error_weight * g_error + g_limit
+    tiny = np.finfo(float).tiny
+    colour_scale, g_scale = np.maximum(colour_scale, tiny), np.maximum(g_scale, tiny)
+    f_c, f_g = isochrone_offsets(isochrone, colour, g, colour_scale, g_scale)
+    return np.hypot(f_c / colour_scale, f_g / g_scale)
+
+
+def _photometry(sources: pd.DataFrame, colour: str) -> Array:
+    """G, colour and their errors, shape (n_sources, 4)."""
+    return sources[["phot_g_mean_mag", colour, "phot_g_mean_mag_error", f"{colour}_error"]].to_numpy(float)
+
+
+def proper_motion_distance(
+    sources: pd.DataFrame, cluster: Cluster, limits: SelectionLimits, options: SelectionOptions
+) -> Array:
+    """Proper motion offset in units of each star's own limit, the left side of Eq. 3."""
+    in_ra = (sources["pmra"] - cluster.pmra) / (options.source_error_weight * sources["pmra_error"] + limits.pm)
+    in_dec = (sources["pmdec"] - cluster.pmdec) / (options.source_error_weight * sources["pmdec_error"] + limits.pm)
+    return np.hypot(in_ra.to_numpy(), in_dec.to_numpy())
+
+
+def parallax_distance(
+    sources: pd.DataFrame, cluster: Cluster, limits: SelectionLimits, options: SelectionOptions
+) -> Array:
+    """Parallax offset in units of each star's own limit, the left side of Eq. 4 with the sides of Eq. 8."""
+    offset = sources["parallax"].to_numpy() - cluster.parallax
+    limit = np.where(offset < 0, limits.parallax_far, limits.parallax_near)
+    return np.abs(offset) / (options.source_error_weight * sources["parallax_error"].to_numpy() + limit)
+
+
+def select_candidates(
+    sources: pd.DataFrame,
+    cluster: Cluster,
+    limits: SelectionLimits,
+    isochrone: Isochrone,
+    options: SelectionOptions | None = None,
+) -> pd.DataFrame:
+    """Which selection conditions each source fulfils (Eqs. 3 to 5 of van Groeningen et al. 2023).
+
+    Parameters
+    ----------
+    sources : DataFrame
+        Cone sources with corrected parallaxes and magnitude errors.
+    cluster : Cluster
+        With means from the members.
+    limits : SelectionLimits
+        From `selection_limits`.
+    isochrone : Isochrone
+        The cluster's isochrone in the colour of the options.
+    options : SelectionOptions, optional
+        Must be those that the limits were made with.
+
+    Returns
+    -------
+    DataFrame
+        Boolean columns proper_motion, parallax, isochrone and candidate (all three), with the sources'
+        index. The isochrone is only looked at for sources that fulfil the other two; it is False elsewhere.
+    """
+    options = options or SelectionOptions()
+    proper_motion = proper_motion_distance(sources, cluster, limits, options) < 1
+    parallax = parallax_distance(sources, cluster, limits, options) < 1
+    near_isochrone = proper_motion & parallax
+    distance = isochrone_distance(sources[near_isochrone], isochrone, limits.colour, limits.g, options)
+    near_isochrone[near_isochrone] = distance < 1
+    return pd.DataFrame(
+        {
+            "proper_motion": proper_motion,
+            "parallax": parallax,
+            "isochrone": near_isochrone,
+            "candidate": near_isochrone,
+        },
+        index=sources.index,
+    )

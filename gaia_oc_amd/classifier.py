@@ -1,0 +1,193 @@
+"""The classifier: network, standardisation and file format in one object."""
+
+import json
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gaia_oc_amd import __version__
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.data_directory import read_json, write_atomically, write_json
+from gaia_oc_amd.deep_sets import DeepSets
+
+HYPER_PARAMETERS = "hyper_parameters"
+MODEL_PARAMETERS = "model_parameters"
+METRICS = "metrics"
+
+_ISOCHRONE_FEATURES = ("f_c", "f_g")
+_CONVENTION = "star - isochrone"
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Means and standard deviations that features are standardised with.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Features, in the order of the arrays.
+    means, stds : ndarray, shape (n_features,)
+        In the units of the features.
+    """
+
+    names: tuple[str, ...]
+    means: NDArray[np.float64]
+    stds: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, names: tuple[str, ...]) -> "Standardisation":
+        """Standardisation of the columns of a table; a column without spread gets the scale 1."""
+        values = table[list(names)].to_numpy(float)
+        stds = values.std(axis=0)
+        return cls(names, values.mean(axis=0), np.where(stds > 0, stds, 1.0))
+
+    def __call__(self, values: NDArray[np.float64]) -> Tensor:
+        """Standardise an array whose last axis holds the features, as float32."""
+        return torch.from_numpy(((values - self.means) / self.stds).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Tells members from non-members, given the features of a star and of some members.
+
+    Parameters
+    ----------
+    network : DeepSets
+        In evaluation mode.
+    source_features, cluster_features : Standardisation
+        Which features the network reads, and how they are standardised.
+    hyper_parameters : dict
+        Everything else that is worth knowing about the training.
+    """
+
+    network: DeepSets
+    source_features: Standardisation
+    cluster_features: Standardisation
+    hyper_parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size_support_set(self) -> int:
+        """Size of the support sets that the network was trained with."""
+        return int(self.hyper_parameters.get("size_support_set", 10))
+
+    def standardise_candidates(self, features: NDArray[np.float64], cluster: Cluster) -> Tensor:
+        """Network input of stars of one cluster.
+
+        Parameters
+        ----------
+        features : ndarray, shape (n, n_source_features)
+            In the order of ``source_features.names``.
+        cluster : Cluster
+            Gives the cluster features.
+
+        Returns
+        -------
+        Tensor, shape (n, n_source_features + n_cluster_features)
+        """
+        of_cluster = np.array([getattr(cluster, name) for name in self.cluster_features.names], float)
+        sources = self.source_features(features)
+        return torch.cat([sources, self.cluster_features(of_cluster).expand(len(sources), -1)], dim=1)
+
+    def standardise_members(self, members: pd.DataFrame) -> Tensor:
+        """Network input of a cluster's support stars, shape (n_members, n_source_features)."""
+        return self.source_features(members[list(self.source_features.names)].to_numpy(float))
+
+    def save(self, model_dir: Path | str) -> None:
+        """Write ``hyper_parameters`` (JSON) and ``model_parameters`` (tensors) into a folder."""
+        content = self.hyper_parameters | {
+            "source_features": self.source_features.names,
+            "source_feature_means": self.source_features.means,
+            "source_feature_stds": self.source_features.stds,
+            "cluster_features": self.cluster_features.names,
+            "cluster_feature_means": self.cluster_features.means,
+            "cluster_feature_stds": self.cluster_features.stds,
+            "hidden_size": self.network.hidden_size,
+            "isochrone_convention": _CONVENTION,
+            "version": __version__,
+        }
+        with write_atomically(Path(model_dir) / MODEL_PARAMETERS) as temporary, temporary.open("wb") as file:
+            torch.save(self.network.state_dict(), file)
+        write_json(Path(model_dir) / HYPER_PARAMETERS, content)
+
+    @classmethod
+    def load(cls, model_dir: Path | str) -> "Classifier":
+        """Read a model folder, ours or one of the published tool (DS10_v01, DS10_v02).
+
+        The weights are read as tensors only, never as pickled code. The published tool's isochrone features
+        are isochrone minus star; the sign is turned here, so that features mean the same everywhere.
+
+        Parameters
+        ----------
+        model_dir : path
+            Folder with hyper_parameters and model_parameters.
+
+        Returns
+        -------
+        Classifier
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder or one of its files does not exist.
+        ValueError
+            If the files are damaged or do not belong together.
+        """
+        model_dir = Path(model_dir)
+        for name in (HYPER_PARAMETERS, MODEL_PARAMETERS):
+            if not (model_dir / name).exists():
+                raise FileNotFoundError(f"{model_dir / name} does not exist: give a model folder with --model_dir.")
+        content = read_json(model_dir / HYPER_PARAMETERS)
+        try:
+            sources, clusters = _standardisation(content, "source"), _standardisation(content, "cluster")
+            network = DeepSets(len(sources.names) + len(clusters.names), len(sources.names), content["hidden_size"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{model_dir / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?") from error
+        _load_weights(network, model_dir / MODEL_PARAMETERS)
+        return cls(network.eval(), sources, clusters, content)
+
+
+def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:
+    """Standardisation from the hyper-parameters, in our sign convention."""
+    names = tuple(content[f"{kind}_features"])
+    means, stds = (np.array(content[f"{kind}_feature_{what}"], float) for what in ("means", "stds"))
+    if not len(names) == len(means) == len(stds):
+        raise ValueError(f"the model has {len(names)} {kind} features but {len(means)} means and {len(stds)} stds.")
+    if content.get("isochrone_convention") != _CONVENTION:
+        sign = np.where(np.isin(names, _ISOCHRONE_FEATURES), -1.0, 1.0)
+        means, stds = sign * means, sign * stds
+    return Standardisation(names, means, stds)
+
+
+def _load_weights(network: DeepSets, path: Path) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except Exception as error:  # torch raises many types for damaged, foreign or hostile files
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path} does not hold the weights of this network ({type(error).__name__}: {reason}): it is damaged, "
+            "holds code, or does not fit the features in hyper_parameters."
+        ) from error
+
+
+def load_metrics(model_dir: Path | str) -> dict[str, Any]:
+    """Training metrics of a model folder.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there are none, or they are damaged.
+    """
+    path = Path(model_dir) / METRICS
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: the model was not trained here.")
+    return json.loads(path.read_text())

@@ -1,0 +1,131 @@
+"""An open cluster: its mean position, motion, parallax and what its isochrone needs."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_oc_amd.astrometry import mean_direction, weighted_mean
+from gaia_oc_amd.exceptions import ClusterError
+
+PARAMETERS = (
+    "ra",
+    "dec",
+    "pmra",
+    "pmdec",
+    "parallax",
+    "pmra_error",
+    "pmdec_error",
+    "parallax_error",
+    "age",
+    "a0",
+    "dist",
+)
+"""The parameters that a table row must give, apart from those that can be computed."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Parameters of an open cluster.
+
+    Parameters
+    ----------
+    name : str
+        Name, as its folder is called.
+    ra, dec : float
+        Mean direction of the members [deg].
+    pmra, pmdec : float
+        Mean proper motion [mas/yr]; pmra includes cos(dec).
+    parallax : float
+        Mean parallax [mas].
+    pmra_error, pmdec_error, parallax_error : float
+        Standard deviations of the members [mas/yr, mas/yr, mas].
+    age : float
+        log10 of the age [yr].
+    a0 : float
+        Extinction at 550 nm [mag].
+    dist : float
+        Distance [pc].
+    pmra_mean_error, pmdec_mean_error, parallax_mean_error : float
+        Uncertainties of the weighted means (Eq. 7 of van Groeningen et al. 2023); NaN before the
+        means were computed from members.
+    """
+
+    name: str
+    ra: float
+    dec: float
+    pmra: float
+    pmdec: float
+    parallax: float
+    pmra_error: float
+    pmdec_error: float
+    parallax_error: float
+    age: float
+    a0: float
+    dist: float
+    pmra_mean_error: float = np.nan
+    pmdec_mean_error: float = np.nan
+    parallax_mean_error: float = np.nan
+
+    def as_dict(self) -> dict[str, Any]:
+        """Parameters by name, for cluster.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, parameters: dict[str, Any]) -> "Cluster":
+        """Cluster from the parameters that `as_dict` gave; null stands for NaN, other keys are ignored."""
+        known = {field.name: parameters[field.name] for field in fields(cls) if field.name in parameters}
+        return cls(**{key: np.nan if value is None else value for key, value in known.items()})
+
+
+def check_complete(cluster: Cluster) -> Cluster:
+    """Return the cluster if every parameter that the method needs is a number in its range.
+
+    Raises
+    ------
+    ClusterError
+        If something is missing, or if a coordinate cannot be one.
+    """
+    missing = [name for name in PARAMETERS if not np.isfinite(getattr(cluster, name))]
+    if missing:
+        raise ClusterError(
+            f"{cluster.name} has no {', '.join(missing)} in the parameter table: "
+            "add the value there, or give another table with --cluster_path."
+        )
+    if not -90 <= cluster.dec <= 90:
+        raise ClusterError(
+            f"{cluster.name} has dec {cluster.dec:g} deg, outside -90..90: are ra and dec swapped in the table?"
+        )
+    if not cluster.dist > 0:
+        raise ClusterError(f"{cluster.name} has dist {cluster.dist:g} pc, which must be positive.")
+    return cluster
+
+
+def update_from_members(cluster: Cluster, members: pd.DataFrame) -> Cluster:
+    """Cluster with means and standard deviations of its members in place of the table's.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        Gives name, age, extinction and distance.
+    members : DataFrame
+        At least two members with finite astrometry; parallaxes corrected for the zero point.
+
+    Returns
+    -------
+    Cluster
+        Mean direction of the unit vectors; inverse-variance means of proper motion and parallax with
+        their uncertainties (Eq. 7, with the square that its print lacks); standard deviations.
+    """
+    ra, dec = mean_direction(members["ra"].to_numpy(), members["dec"].to_numpy())
+    changes: dict[str, float] = {"ra": ra, "dec": dec}
+    for quantity in ("pmra", "pmdec", "parallax"):
+        values = members[quantity].to_numpy()
+        mean, mean_error = weighted_mean(values, members[f"{quantity}_error"].to_numpy())
+        changes |= {
+            quantity: mean,
+            f"{quantity}_mean_error": mean_error,
+            f"{quantity}_error": float(np.std(values, ddof=1)),
+        }
+    return replace(cluster, **changes)

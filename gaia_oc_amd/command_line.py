@@ -1,0 +1,168 @@
+"""Command lines made from signatures: types and defaults are read off them, never repeated."""
+
+import argparse
+import inspect
+import logging
+import sys
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gaia_oc_amd import __version__
+from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.options import RunOptions
+
+Options = TypeVar("Options")
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None:  # "(default: None)" tells nobody anything
+            return action.help
+        return super()._get_help_string(action)
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Parser whose help shows the script's docstring and every default.
+
+    Parameters
+    ----------
+    description : str
+        What the script does, its docstring.
+
+    Returns
+    -------
+    ArgumentParser
+        Knows ``--version``; options are added with `add_options`.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=_HelpFormatter)
+    parser.add_argument("--version", action="version", version=f"gaia_oc_amd {__version__}")
+    return parser
+
+
+def add_clusters(parser: argparse.ArgumentParser) -> None:
+    """Add the positional ``clusters``: names, or files with one name a line."""
+    parser.add_argument(
+        "clusters", nargs="+", help="cluster names (NGC_2509, 'ngc 2509'), or a file with one name a line"
+    )
+
+
+def add_options(parser: argparse.ArgumentParser, signature: Callable[..., Any], **helps: str) -> None:
+    """Add one option per parameter of a function or dataclass.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Gets the options.
+    signature : callable
+        Its parameters give name, type and default.
+    **helps : str
+        Help text by parameter name. Parameters without one are not offered.
+
+    Raises
+    ------
+    TypeError
+        If a help text names something that is not a parameter.
+    """
+    parameters = inspect.signature(signature).parameters
+    hints = typing.get_type_hints(signature if inspect.isfunction(signature) else signature.__init__)
+    if not inspect.isfunction(signature):
+        hints = typing.get_type_hints(signature)
+    for name, text in helps.items():
+        if name not in parameters:
+            raise TypeError(f"{signature.__name__} has no parameter {name}.")
+        parser.add_argument(f"--{name}", help=text, **_argument(hints[name], parameters[name].default))
+
+
+def _argument(hint: Any, default: Any) -> dict[str, Any]:
+    """Keywords of ``add_argument`` for a type hint and a default."""
+    if isinstance(hint, types.UnionType):  # X | None
+        hint = next(option for option in typing.get_args(hint) if option is not type(None))
+    origin = typing.get_origin(hint)
+    keywords: dict[str, Any] = {"default": default}
+    if default is inspect.Parameter.empty:
+        keywords = {"required": True}
+    if hint is bool:
+        return keywords | {"action": argparse.BooleanOptionalAction}
+    if origin is typing.Literal:
+        return keywords | {"choices": typing.get_args(hint)}
+    if origin is tuple:
+        return keywords | {"nargs": "+", "type": typing.get_args(hint)[0]}
+    return keywords | {"type": hint, "metavar": "PATH" if hint is Path else hint.__name__.upper()}
+
+
+def add_run_options(parser: argparse.ArgumentParser, *, workers: bool = True) -> None:
+    """Add the options that every script knows."""
+    helps = {"data_dir": "data directory", "seed": "seed of everything random"}
+    if workers:
+        helps["workers"] = "processes that share the clusters"
+    add_options(parser, RunOptions, **helps, log_level="how much is reported on the way")
+
+
+def collect(signature: Callable[..., Options], arguments: argparse.Namespace) -> Options:
+    """Call `signature` with those parsed arguments that it has parameters for.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its bounds; `run` turns it into exit code 2.
+    """
+    given = vars(arguments)
+    keywords = {name: given[name] for name in inspect.signature(signature).parameters if name in given}
+    keywords = {name: tuple(value) if isinstance(value, list) else value for name, value in keywords.items()}
+    return signature(**keywords)
+
+
+def parse(parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: Callable[..., Any]) -> list[Any]:
+    """Parse a command line into the plain namespace and one object per signature.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Made with `make_parser`.
+    argv : list of str, optional
+        Arguments; by default those of the process.
+    *signatures : callable
+        Option dataclasses to fill.
+
+    Returns
+    -------
+    list
+        The namespace, then an instance of each signature. A value out of its bounds ends the program
+        with exit code 2, as every wrong usage does.
+    """
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(
+        level=getattr(arguments, "log_level", "info").upper(), format="%(levelname)s: %(message)s", force=True
+    )
+    logging.captureWarnings(True)
+    try:
+        return [arguments, *(collect(signature, arguments) for signature in signatures)]
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def run(main: Callable[[], int]) -> None:
+    """Run a script's main function and leave with its exit code; a user's mistake is one line.
+
+    Parameters
+    ----------
+    main : callable
+        Returns the exit code.
+    """
+    try:
+        sys.exit(main())
+    except (ClusterError, ValueError, OSError, ImportError) as error:
+        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
+        sys.stderr.write(f"error: {one_line(error)}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what was finished is kept, the same command goes on from there.\n")
+        sys.exit(130)
+
+
+def one_line(error: BaseException) -> str:
+    """Message of an error in one line; the type's name where there is no message."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,225 @@
+"""The cone around a cluster: which stars belong to it, and whether a table of stars can be trusted."""
+
+import logging
+import warnings
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_oc_amd.astrometry import angular_separation
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.columns import ARCHIVE_COLUMNS, ASTROMETRIC_ERRORS, REQUIRED_COLUMNS
+from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.options import ConeOptions
+
+logger = logging.getLogger(__name__)
+
+MAXIMUM_RADIUS = 60.0
+"""Largest radius of a cone on the sky [deg]."""
+N_OBS_COLUMNS = ("phot_g_n_obs", "phot_bp_n_obs", "phot_rp_n_obs")
+
+
+@dataclass(frozen=True)
+class ConeRegion:
+    """A cone on the sky with a circle in proper motion and an interval in parallax.
+
+    Parameters
+    ----------
+    ra, dec, radius : float
+        Centre and radius on the sky [deg].
+    pmra, pmdec, pm_radius : float
+        Centre and radius in proper motion [mas/yr] (Eq. 1 of van Groeningen et al. 2023).
+    parallax, parallax_width : float
+        Centre and half width in parallax [mas] (Eq. 2).
+    """
+
+    ra: float
+    dec: float
+    radius: float
+    pmra: float
+    pmdec: float
+    pm_radius: float
+    parallax: float
+    parallax_width: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Region by name, to be kept beside the cone file."""
+        return asdict(self)
+
+
+def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
+    """Region of the stars that are looked at around a cluster.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        With the parameter table's means and standard deviations.
+    options : ConeOptions
+        Radius [pc] and widths in standard deviations.
+
+    Returns
+    -------
+    ConeRegion
+        The radius on the sky is arctan(radius / distance), at most 60 deg.
+    """
+    radius = float(np.degrees(np.arctan2(options.cone_radius, cluster.dist)))
+    if radius > MAXIMUM_RADIUS:
+        logger.warning(
+            "%s: %g pc at %g pc are %.0f deg on the sky; the cone is capped at %g deg.",
+            *(cluster.name, options.cone_radius, cluster.dist, radius, MAXIMUM_RADIUS),
+        )
+        radius = MAXIMUM_RADIUS
+    return ConeRegion(
+        ra=cluster.ra,
+        dec=cluster.dec,
+        radius=radius,
+        pmra=cluster.pmra,
+        pmdec=cluster.pmdec,
+        pm_radius=options.cone_pm_sigmas * float(np.hypot(cluster.pmra_error, cluster.pmdec_error) / np.sqrt(2)),
+        parallax=cluster.parallax,
+        parallax_width=options.cone_plx_sigmas * cluster.parallax_error,
+    )
+
+
+def cut_to_region(sources: pd.DataFrame, region: ConeRegion) -> pd.DataFrame:
+    """Sources inside a region that were observed in all three bands, as an archive query would give them.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        Any table of sources with the archive's columns.
+    region : ConeRegion
+        Where to cut.
+
+    Returns
+    -------
+    DataFrame
+        The rows inside, with a new index.
+    """
+    ra, dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
+    inside = angular_separation(ra, dec, region.ra, region.dec) <= region.radius
+    offset = np.hypot(sources["pmra"] - region.pmra, sources["pmdec"] - region.pmdec).to_numpy(float)
+    inside &= offset <= region.pm_radius
+    inside &= np.abs(sources["parallax"].to_numpy(float) - region.parallax) <= region.parallax_width
+    for name in N_OBS_COLUMNS:
+        if name in sources:
+            inside &= sources[name].to_numpy(float) > 0
+    return sources[inside].reset_index(drop=True)
+
+
+def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Return a source table in canonical form if it can be one.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        Table of Gaia sources from anywhere.
+    origin : str
+        Where it comes from, for messages.
+
+    Returns
+    -------
+    DataFrame
+        The archive's columns that exist, ``source_id`` as int64, bp_rp and g_rp computed where absent.
+        Rows without position, proper motion, parallax, their errors or G are dropped with one warning.
+
+    Raises
+    ------
+    ClusterError
+        If columns are missing, identifiers are repeated, or values cannot be what the column says.
+    """
+    absent = [name for name in REQUIRED_COLUMNS if name not in sources]
+    if absent:
+        raise ClusterError(f"{origin} lacks the column(s) {', '.join(absent)}: the Gaia archive's names are needed.")
+    sources = _with_colours(sources)[[name for name in ARCHIVE_COLUMNS if name in sources or name in _COLOURS]]
+    sources = sources.assign(source_id=_integer_ids(sources["source_id"], origin))
+    _refuse_duplicates(sources, origin)
+    _refuse_impossible_values(sources, origin)
+    return _drop_incomplete(sources, origin)
+
+
+_COLOURS = {"bp_rp": "phot_bp_mean_mag", "g_rp": "phot_g_mean_mag"}
+
+
+def _with_colours(sources: pd.DataFrame) -> pd.DataFrame:
+    absent = {name: bluer for name, bluer in _COLOURS.items() if name not in sources}
+    return sources.assign(
+        **{name: sources[bluer] - sources["phot_rp_mean_mag"] for name, bluer in absent.items()}
+    )
+
+
+def _integer_ids(source_id: pd.Series, origin: str) -> pd.Series:
+    """Identifiers as int64; floats cannot hold them."""
+    if pd.api.types.is_float_dtype(source_id):
+        raise ClusterError(
+            f"{origin} holds source_id as floating-point numbers, which lose digits: write it as 64-bit integers."
+        )
+    try:
+        return source_id.astype(np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ClusterError(f"{origin} has a source_id that is no 64-bit integer ({error}).") from error
+
+
+def _refuse_duplicates(sources: pd.DataFrame, origin: str) -> None:
+    repeated = sources["source_id"][sources["source_id"].duplicated()]
+    if len(repeated):
+        raise ClusterError(
+            f"{origin} has {len(repeated)} repeated source_id (the first is {repeated.iloc[0]}): remove the copies."
+        )
+
+
+def _refuse_impossible_values(sources: pd.DataFrame, origin: str) -> None:
+    bounds = {
+        "dec": (-90, 90, "are ra and dec swapped?"),
+        "ra": (0, 360, "is it in degrees?"),
+        "phot_g_mean_mag": (-3, 30, "is it a magnitude?"),
+        **dict.fromkeys(ASTROMETRIC_ERRORS, (0, np.inf, "an error cannot be negative.")),
+    }
+    for name, (lower, upper, question) in bounds.items():
+        values = sources[name].to_numpy(float)
+        outside = values[(values < lower) | (values > upper)]
+        if len(outside):
+            raise ClusterError(
+                f"{origin} has {name} = {outside[0]:g}, outside {lower:g}..{upper:g} "
+                f"({len(outside)} such rows): {question}"
+            )
+
+
+def _drop_incomplete(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
+    needed = ["ra", "dec", "parallax", "pmra", "pmdec", *ASTROMETRIC_ERRORS, "phot_g_mean_mag"]
+    complete = np.isfinite(sources[needed].to_numpy(float)).all(axis=1)
+    if not complete.all():
+        warnings.warn(
+            f"{origin}: {(~complete).sum()} of {len(sources)} rows lack astrometry or G and are left out.",
+            stacklevel=3,
+        )
+    return sources[complete].reset_index(drop=True)
+
+
+def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion, origin: str) -> None:
+    """Say why a local table has no star in the cone.
+
+    Raises
+    ------
+    ClusterError
+        If `sources`, the table after the cut, is empty.
+    """
+    if len(sources):
+        return
+    if uncut.empty:
+        raise ClusterError(f"{origin} holds no usable source.")
+    ra, dec = uncut["ra"], uncut["dec"]
+    hint = "are they in degrees?" if ra.max() <= 2 * np.pi and dec.abs().max() <= np.pi / 2 else "is it another field?"
+    near = angular_separation(ra.to_numpy(), dec.to_numpy(), region.ra, region.dec) <= region.radius
+    if near.any():
+        hint = (
+            f"{near.sum()} sources are near enough on the sky but fail the cuts in proper motion or parallax: "
+            "try a larger --cone_pm_sigmas or --cone_plx_sigmas."
+        )
+    raise ClusterError(
+        f"{origin} has no source within {region.radius:.3g} deg of ra {region.ra:.4f}, dec {region.dec:.4f} and in "
+        f"the cone's proper motions and parallaxes; it spans ra {ra.min():.4f}..{ra.max():.4f}, "
+        f"dec {dec.min():.4f}..{dec.max():.4f}: {hint}"
+    )

@@ -1,0 +1,127 @@
+"""Credentials of the Gaia archive: a file that only its owner can read."""
+
+import getpass
+import logging
+import stat
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from gaia_oc_amd.data_directory import CREDENTIALS, write_text
+
+logger = logging.getLogger(__name__)
+
+
+def write_credentials(path: Path | str, username: str, password: str) -> None:
+    """Write user name and password to a file with mode 0600, as a whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    username, password : str
+        One line each. Neither is ever logged.
+
+    Raises
+    ------
+    ValueError
+        If one is empty or has a line break.
+    """
+    for what, value in (("user name", username), ("password", password)):
+        if not value.strip():
+            raise ValueError(f"the {what} is empty: give the one of your account at the Gaia archive.")
+        if value.splitlines() != [value]:
+            raise ValueError(f"the {what} has a line break in it: give it in one line.")
+    write_text(path, f"{username}\n{password}\n", mode=0o600)
+
+
+def read_credentials(path: Path | str) -> tuple[str, str]:
+    """Read user name and password.
+
+    Parameters
+    ----------
+    path : path
+        File with two lines.
+
+    Returns
+    -------
+    username, password : str
+        The two lines.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file does not have two lines; the message does not show them.
+    """
+    path = Path(path)
+    remedy = "run `python create_gaia_credentials_file.py` to write it."
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: {remedy}")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:  # its message would show bytes of the file
+        lines = []
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if len(lines) != 2 or not all(line.strip() for line in lines):
+        raise ValueError(f"{path} must have two lines, user name and password: {remedy}")
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        warnings.warn(f"{path} can be read by others: run `chmod 600 {path}`.", stacklevel=2)
+    return lines[0].strip(), lines[1]
+
+
+def create_credentials_file(
+    username: str | None = None,
+    password: str | None = None,
+    *,
+    data_dir: Path = Path("data"),
+    credentials_path: Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write the credentials file, asking for what is not given.
+
+    Parameters
+    ----------
+    username, password : str, optional
+        Of the account at the Gaia archive. A missing one is asked for, the password without echo.
+    data_dir : path
+        The data directory.
+    credentials_path : path, optional
+        The file, by default ``gaia_credentials`` in the data directory.
+    overwrite : bool
+        Whether to replace an existing file.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If a value is empty, or there is no terminal to ask in.
+    """
+    path = Path(data_dir) / CREDENTIALS if credentials_path is None else Path(credentials_path)
+    if path.exists() and not overwrite:
+        logger.info("%s exists and is kept; --overwrite replaces it", path)
+        return path
+    if password is not None:
+        logger.warning(
+            "a password on the command line stays in the shell's history: leave it out to be asked for it"
+        )
+    username = _ask("user name", input, "Gaia archive user name: ") if username is None else username
+    password = _ask("password", getpass.getpass, "Gaia archive password: ") if password is None else password
+    write_credentials(path, username, password)
+    logger.info("credentials written to %s, readable by you only", path)
+    return path
+
+
+def _ask(what: str, prompt: Callable[[str], str], text: str) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)  # it would echo the password
+            return prompt(text)
+    except (EOFError, getpass.GetPassWarning) as error:
+        raise ValueError(f"there is no terminal to ask for the {what} in: run this in one.") from error

@@ -1,0 +1,166 @@
+"""Where files lie, and how they are read and written without ever leaving half a file behind."""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+CLUSTER_PARAMETERS = "cluster_parameters.csv"
+ISOCHRONES = "isochrones.dat"
+CREDENTIALS = "gaia_credentials"
+CLUSTER_FILE = "cluster.json"
+SET_NAMES = ("members", "candidates", "non_members", "comparison")
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9+(][A-Za-z0-9_.+\-()]*")
+
+
+def cluster_directory(data_dir: Path | str, name: str) -> Path:
+    """Folder of one cluster, ``data_dir/clusters/<NAME>``.
+
+    Parameters
+    ----------
+    data_dir : path
+        The data directory.
+    name : str
+        Cluster name; spaces become underscores.
+
+    Returns
+    -------
+    Path
+        The folder, which need not exist yet.
+
+    Raises
+    ------
+    ValueError
+        If the name could point outside ``data_dir/clusters`` or is not a plain file name.
+    """
+    folder = re.sub(r"\s+", "_", name.strip())
+    if not _SAFE_NAME.fullmatch(folder) or ".." in folder:
+        raise ValueError(
+            f"{name!r} cannot name a cluster folder: use letters, digits and the characters _ . + - ( ) only."
+        )
+    return Path(data_dir) / "clusters" / folder
+
+
+@contextmanager
+def write_atomically(path: Path | str, *, mode: int | None = None) -> Iterator[Path]:
+    """Give a temporary path to write to, and rename it to ``path`` only if the block succeeds.
+
+    Parameters
+    ----------
+    path : path
+        Final place of the file; its folder is made if needed.
+    mode : int, optional
+        Permission bits of the file, set before a byte is written. By default those a new file gets.
+
+    Yields
+    ------
+    Path
+        Temporary file in the same folder, ending as `path` does, so that writers which look at the
+        suffix behave the same.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="-" + path.name)
+    os.close(handle)
+    temporary = Path(temporary)
+    try:
+        temporary.chmod(_default_file_mode() if mode is None else mode)
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _default_file_mode() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def write_text(path: Path | str, text: str, *, mode: int | None = None) -> None:
+    """Write a text file as a whole or not at all."""
+    with write_atomically(path, mode=mode) as temporary:
+        temporary.write_text(text)
+
+
+def write_json(path: Path | str, content: dict[str, Any]) -> None:
+    """Write a JSON file as a whole or not at all; NaN becomes null."""
+    write_text(path, json.dumps(_json_ready(content), indent=2, allow_nan=False) + "\n")
+
+
+def _json_ready(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_json_ready(item) for item in value]
+    if isinstance(value, np.generic):
+        return _json_ready(value.item())
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def read_json(path: Path | str) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Raises
+    ------
+    ValueError
+        If the file is not JSON, or does not hold an object; the message names the file.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a readable JSON file ({error}): restore it or make it again.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, not a JSON object: make it again.")
+    return content
+
+
+def write_csv(path: Path | str, table: pd.DataFrame) -> None:
+    """Write a table as CSV without an index column, as a whole or not at all."""
+    with write_atomically(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_set(data_dir: Path | str, name: str, set_name: str) -> pd.DataFrame:
+    """Read one of the four source sets of a cluster.
+
+    Parameters
+    ----------
+    data_dir : path
+        The data directory.
+    name : str
+        Cluster name.
+    set_name : {'members', 'candidates', 'non_members', 'comparison'}
+        Which set.
+
+    Returns
+    -------
+    DataFrame
+        The set, ``source_id`` as int64. An absent comparison set is an empty table.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the set was never built.
+    ValueError
+        If the file cannot be read as a source set.
+    """
+    path = cluster_directory(data_dir, name) / f"{set_name}.csv"
+    if not path.exists():
+        if set_name == "comparison":
+            return read_set(data_dir, name, "members").iloc[:0]
+        raise FileNotFoundError(f"{path} does not exist: run `python build_sets.py {name}` first.")
+    try:
+        return pd.read_csv(path, dtype={"source_id": np.int64})
+    except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path} is not a readable source set ({error}): run build_sets.py again.") from error

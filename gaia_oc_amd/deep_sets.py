@@ -1,0 +1,139 @@
+"""The Deep Sets network: is a star a member, given some members of its cluster?"""
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+N_EQUIVARIANT_LAYERS = 5
+DROPOUT = 0.5
+
+
+class EquivariantLayer(nn.Module):
+    """Permutation-equivariant layer, Gamma(x) - Lambda(mean of x over the set) (Zaheer et al. 2017).
+
+    Fig. A.1 of van Groeningen et al. (2023); Lambda has no bias.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Number of features of each element before and after.
+    """
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.Gamma = nn.Linear(n_in, n_out)
+        self.Lambda = nn.Linear(n_in, n_out, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a set to a set of the same size: (batch, support, n_in) -> (batch, support, n_out)."""
+        return self.Gamma(x) - self.Lambda(x.mean(dim=1, keepdim=True))
+
+
+class SeededDropout(nn.Module):
+    """Dropout that draws from a generator of its own, so that training needs no global seed.
+
+    Parameters
+    ----------
+    probability : float
+        Chance of an element to be set to zero; the others are scaled up.
+    """
+
+    def __init__(self, probability: float = DROPOUT) -> None:
+        super().__init__()
+        self.probability = probability
+        self.generator: Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop elements in training mode, change nothing otherwise."""
+        if not self.training:
+            return x
+        kept = torch.empty_like(x).bernoulli_(1 - self.probability, generator=self.generator)
+        return x * kept / (1 - self.probability)
+
+
+class DeepSets(nn.Module):
+    """Network of Fig. A.2 of van Groeningen et al. (2023).
+
+    Five equivariant layers with ELU, the mean over the set, and a two-layer classifier with dropout. The
+    names of its parameters are those of the published tool.
+
+    Parameters
+    ----------
+    n_candidate_features : int
+        Features of the star to be judged: its source features and the cluster features.
+    n_support_features : int
+        Source features of a support star.
+    hidden_size : int
+        Width of all layers.
+    """
+
+    def __init__(self, n_candidate_features: int, n_support_features: int, hidden_size: int = 64) -> None:
+        super().__init__()
+        self.n_candidate_features = n_candidate_features
+        self.n_support_features = n_support_features
+        self.hidden_size = hidden_size
+        phi: list[nn.Module] = []
+        for layer in range(N_EQUIVARIANT_LAYERS):
+            n_in = n_candidate_features + n_support_features if layer == 0 else hidden_size
+            phi += [EquivariantLayer(n_in, hidden_size), nn.ELU()]
+        self.phi = nn.Sequential(*phi)
+        self.ro = nn.Sequential(
+            SeededDropout(), nn.Linear(hidden_size, hidden_size), nn.ELU(), SeededDropout(), nn.Linear(hidden_size, 2)
+        )
+
+    def initialise(self, generator: Generator) -> None:
+        """Draw all weights anew, uniformly within 1 / sqrt(inputs) as PyTorch's linear layers do."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                bound = module.in_features**-0.5
+                for parameter in module.parameters():
+                    with torch.no_grad():
+                        parameter.uniform_(-bound, bound, generator=generator)
+
+    def seed_dropout(self, generator: Generator) -> None:
+        """Let dropout draw from a generator."""
+        for module in self.modules():
+            if isinstance(module, SeededDropout):
+                module.generator = generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of non-member and member.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, support, n_candidate_features + n_support_features)
+            For each support star: the candidate's features, then the support star's.
+
+        Returns
+        -------
+        Tensor, shape (batch, 2)
+        """
+        return self.ro(self.phi(x).mean(dim=1))
+
+    def set_logits(self, candidates: Tensor, support: Tensor, chosen: Tensor) -> Tensor:
+        """Logits as `forward` gives them, without building its redundant input.
+
+        The first layer is linear, so its support part is computed once per member and its candidate part
+        once per candidate, instead of once per pair.
+
+        Parameters
+        ----------
+        candidates : Tensor, shape (batch, n_candidate_features)
+            Standardised features of the stars to be judged.
+        support : Tensor, shape (n_members, n_support_features)
+            Standardised features of all members.
+        chosen : Tensor, shape (batch, support)
+            Each star's support set, as row numbers of `support`.
+
+        Returns
+        -------
+        Tensor, shape (batch, 2)
+        """
+        first = self.phi[0]
+        n = self.n_candidate_features
+        weight, set_weight = first.Gamma.weight, first.Lambda.weight
+        of_candidate = candidates @ (weight[:, :n] - set_weight[:, :n]).T + first.Gamma.bias  # (batch, hidden)
+        of_support = support @ weight[:, n:].T  # (n_members, hidden)
+        of_set = functional.embedding_bag(chosen, support @ set_weight[:, n:].T, mode="mean")  # (batch, hidden)
+        x = of_support[chosen] + (of_candidate - of_set)[:, None]  # (batch, support, hidden)
+        return self.ro(self.phi[1:](x).mean(dim=1))

@@ -1,0 +1,40 @@
+"""Figures as files in a cluster's folder, and on the screen."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from gaia_oc_amd.data_directory import write_atomically
+from gaia_oc_amd.options import FigureOptions
+
+
+def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptions) -> None:
+    """Save figures as PNG and show them, as the options say.
+
+    Parameters
+    ----------
+    figures : dict of Figure
+        Figures by the name of the file, without its ending.
+    folder : path
+        Where the files go.
+    options : FigureOptions
+        Whether to save and to show.
+    """
+    if options.save_plots:
+        for name, figure in figures.items():
+            with write_atomically(folder / f"{name}.png") as temporary:
+                figure.savefig(temporary, dpi=150, format="png")
+    if options.show_plots:
+        _show(figures)
+
+
+def _show(figures: dict[str, Figure]) -> None:
+    """Hand figures to a window each; returns when the user has closed them."""
+    import matplotlib.pyplot as plt
+
+    for name, figure in figures.items():
+        window = plt.figure(num=name)
+        manager = window.canvas.manager
+        manager.canvas.figure = figure
+        figure.set_canvas(manager.canvas)
+    plt.show()

@@ -1,0 +1,243 @@
+"""Download of isochrones from PARSEC's CMD web form."""
+
+import gzip
+import html
+import logging
+import re
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import numpy as np
+
+from gaia_oc_amd.data_directory import ISOCHRONES, write_atomically
+from gaia_oc_amd.exceptions import ArchiveUnavailableError
+
+if TYPE_CHECKING:
+    import requests
+
+CMD_FORM = "http://stev.oapd.inaf.it/cgi-bin/cmd"
+MOST_ISOCHRONES = 400
+"""More in one query the form refuses."""
+
+_TIMEOUT = (30, 300)  # s to connect, s without a byte: the form computes for minutes before it answers
+_REDIRECTS = 3
+_CLOSING_LINE = "isochrone terminated"
+
+# Field names of the form's versions 3.6 to 3.9. What matters here are the tracks (PARSEC 1.2S and COLIBRI
+# S_37 + S_35 + PR16, as van Groeningen et al. 2023), the photometric system and extinction_av; the rest are
+# the form's own defaults, which it expects to be there.
+_FORM = {
+    "cmd_version": "3.8",
+    "track_omegai": "0.00",
+    "track_parsec": "parsec_CAF09_v1.2S",
+    "track_colibri": "parsec_CAF09_v1.2S_S_LMC_08_web",
+    "track_postagb": "no",
+    "n_inTPC": "10",
+    "eta_reimers": "0.2",
+    "kind_interp": "1",
+    "kind_postagb": "-1",
+    "photsys_file": "YBC_tab_mag_odfnew/tab_mag_gaiaEDR3.dat",
+    "photsys_version": "YBCnewVega",
+    "dust_sourceM": "dpmod60alox40",
+    "dust_sourceC": "AMCSIC15",
+    "kind_mag": "2",
+    "kind_dust": "0",
+    "extinction_av": "0.0",
+    "extinction_coeff": "constant",
+    "extinction_curve": "cardelli",
+    "kind_LPV": "3",
+    "imf_file": "tab_imf/imf_kroupa_orig.dat",
+    "isoc_isagelog": "1",
+    "isoc_ismetlog": "0",
+    "isoc_dz": "0.0",
+    "output_kind": "0",
+    "output_evstage": "1",
+    "lf_maginf": "-15",
+    "lf_magsup": "20",
+    "lf_deltamag": "0.5",
+    "sim_mtot": "1.0e4",
+    "output_gzip": "0",
+    "submit_form": "Submit",
+}
+
+logger = logging.getLogger(__name__)
+
+
+def download_isochrones(
+    data_dir: Path = Path("data"),
+    *,
+    log_age_min: float = 6.0,
+    log_age_max: float = 9.99,
+    log_age_step: float = 0.01,
+    metal_frac: float = 0.0152,
+    overwrite: bool = False,
+    url: str = CMD_FORM,
+) -> Path:
+    """Download PARSEC isochrones in Gaia EDR3 bands to ``isochrones.dat``.
+
+    Parameters
+    ----------
+    data_dir : path
+        The data directory.
+    log_age_min, log_age_max, log_age_step : float
+        First and last log10 of the age [yr], and the step between them.
+    metal_frac : float
+        Metal fraction Z.
+    overwrite : bool
+        Whether to replace an existing file.
+    url : str
+        Address of the CMD web form.
+
+    Returns
+    -------
+    Path
+        The file, readable with `isochrones.read_isochrones`.
+
+    Raises
+    ------
+    ValueError
+        If the ages or the metal fraction make no query, or one of more than 400 isochrones.
+    ArchiveUnavailableError
+        If the form does not answer, refuses the query, or what it gives is incomplete.
+    """
+    import requests
+
+    log_ages = _log_ages(log_age_min, log_age_max, log_age_step)
+    if not 0 < metal_frac <= 0.1:
+        raise ValueError(f"metal_frac is {metal_frac:g}, but must be in (0, 0.1]; the Sun has 0.0152.")
+    path = Path(data_dir) / ISOCHRONES
+    if path.exists() and not overwrite:
+        logger.info("%s exists and is kept; --overwrite replaces it", path)
+        return path
+    try:
+        with requests.Session() as session:
+            logger.info("asking %s for %d isochrones, which takes it minutes", url, len(log_ages))
+            link = _submit(session, url, _form(log_ages, log_age_step, metal_frac))
+            content = _fetch(session, link)
+    except requests.RequestException as error:
+        raise ArchiveUnavailableError(
+            f"the CMD form at {url} gave no isochrones ({_short(error)}): {_REMEDY}"
+        ) from error
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(_unpacked(content, link))
+        _check(temporary, link, log_ages)
+    logger.info("%s: %d isochrones of Z = %g", path, len(log_ages), metal_frac)
+    return path
+
+
+_REMEDY = (
+    "try again later, or fill the form in a browser (Gaia EDR3 bands) and save the file as isochrones.dat."
+)
+
+
+def _log_ages(first: float, last: float, step: float) -> np.ndarray:
+    if not (5 <= first <= last <= 10.3 and step > 0):
+        raise ValueError(
+            f"log ages from {first:g} to {last:g} in steps of {step:g} make no grid: give "
+            "5 <= log_age_min <= log_age_max <= 10.3 and a log_age_step above 0."
+        )
+    n_ages = int(np.floor((last - first) / step + 1e-6)) + 1
+    if n_ages > MOST_ISOCHRONES:
+        raise ValueError(
+            f"{n_ages} isochrones were asked for, at most {MOST_ISOCHRONES} are given at once: "
+            "raise --log_age_step or narrow --log_age_min and --log_age_max."
+        )
+    return first + step * np.arange(n_ages)
+
+
+def _form(log_ages: np.ndarray, step: float, metal_frac: float) -> dict[str, str]:
+    return _FORM | {
+        "isoc_lagelow": f"{log_ages[0]:.6g}",
+        "isoc_lageupp": f"{log_ages[-1]:.6g}",
+        "isoc_dlage": f"{step:.6g}" if len(log_ages) > 1 else "0.0",
+        "isoc_zlow": f"{metal_frac:.6g}",
+        "isoc_zupp": f"{max(metal_frac, 0.03):.6g}",  # unused with isoc_dz 0
+    }
+
+
+def _submit(session: "requests.Session", url: str, form: dict[str, str]) -> str:
+    """Post the form; returns the address of the file that its answer links to."""
+    for _ in range(_REDIRECTS):
+        reply = session.post(url, data=form, timeout=_TIMEOUT, allow_redirects=False)
+        if not reply.is_redirect:
+            break
+        url = urljoin(
+            url, reply.headers["Location"]
+        )  # by itself requests would go on with GET, without the form
+    reply.raise_for_status()
+    return _output_link(reply.text, url)
+
+
+def _output_link(page: str, url: str) -> str:
+    """Address of the file that the form's answer links to, ``../tmp/output123456789.dat``."""
+    match = re.search(r"""href\s*=\s*["']?([^"'\s>]*\boutput\d+\.dat(?:\.gz)?)\b""", page, re.IGNORECASE)
+    if match is None:
+        raise ArchiveUnavailableError(
+            f"the CMD form at {url} made no isochrones; it says: {_message(page)!r}. {_REMEDY}"
+        )
+    link = urljoin(url, html.unescape(match[1]))
+    if urlsplit(link).hostname != urlsplit(url).hostname:
+        raise ArchiveUnavailableError(f"the CMD form at {url} links to another server, {link}: {_REMEDY}")
+    return link
+
+
+def _message(page: str) -> str:
+    """What an answer without a link says: its error paragraphs, or else its text."""
+    errors = re.findall(
+        r"""<(\w+)[^>]*class\s*=\s*["']?errorwarning\b[^>]*>(.*?)</\1>""", page, re.DOTALL | re.IGNORECASE
+    )
+    text = " ".join(body for _, body in errors) or re.sub(r"(?is)<(script|style|head)\b.*?</\1>", " ", page)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())[:300] or "nothing"
+
+
+def _fetch(session: "requests.Session", link: str) -> bytes:
+    from tqdm import tqdm
+
+    with session.get(link, timeout=_TIMEOUT, stream=True) as reply:
+        reply.raise_for_status()
+        size = int(reply.headers.get("Content-Length", 0)) or None
+        content = bytearray()
+        with tqdm(desc="isochrones", total=size, unit="B", unit_scale=True, disable=None) as bar:
+            for chunk in reply.iter_content(2**16):
+                content += chunk
+                bar.update(len(chunk))
+    return bytes(content)
+
+
+def _unpacked(content: bytes, link: str) -> bytes:
+    try:
+        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    except (EOFError, OSError, zlib.error) as error:
+        raise ArchiveUnavailableError(f"{link} arrived truncated ({_short(error)}): {_REMEDY}") from error
+
+
+def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
+    """Raise if the file is not the whole answer to the query."""
+    from gaia_oc_amd.isochrones import read_isochrones
+
+    last_line = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
+    if not last_line.startswith("#") or _CLOSING_LINE not in last_line:
+        raise ArchiveUnavailableError(
+            f"{link} does not end with '#{_CLOSING_LINE}', it is truncated: {_REMEDY}"
+        )
+    try:
+        found = np.unique(read_isochrones(path)["logAge"])
+    except ValueError as error:
+        reason = str(error).replace(str(path), "it")
+        raise ArchiveUnavailableError(f"{link} is no isochrone table ({reason})") from error
+    absent = [age for age in log_ages if np.abs(found - age).min() > 1e-3]
+    if (
+        absent == [log_ages[-1]] and len(log_ages) > 1
+    ):  # as the form's own rounding of the last step may have it
+        logger.warning("the isochrones end before log age %.2f", log_ages[-1])
+    elif absent:
+        raise ArchiveUnavailableError(
+            f"{link} has {len(found)} ages of the {len(log_ages)} asked for, {absent[0]:.2f} is the first "
+            f"absent one: {_REMEDY}"
+        )
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

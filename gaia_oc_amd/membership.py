@@ -1,0 +1,242 @@
+"""Membership probabilities: how often a star, drawn anew from its errors, is classified as a member."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from gaia_oc_amd.astrometry import astrometric_covariance
+from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.data_directory import cluster_directory, write_csv
+from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.features import parallax_separation, proper_motion_separation
+from gaia_oc_amd.isochrones import OffsetFinder
+from gaia_oc_amd.options import PlotOptions, SamplingOptions
+from gaia_oc_amd.photometry import photometric_covariance
+from gaia_oc_amd.source_sets import SourceSets, load_sets
+from gaia_oc_amd.support_sets import draw_support_sets
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+
+_STARS_AT_ONCE = 256
+_PAIRS_AT_ONCE = 1024
+
+
+def cluster_rng(seed: int, name: str) -> np.random.Generator:
+    """Random stream of one cluster, which does not depend on what other clusters are run with it."""
+    return np.random.default_rng([seed, crc32(normalise_name(name).encode())])
+
+
+def membership_probabilities(
+    candidates: pd.DataFrame,
+    sets: SourceSets,
+    classifier: Classifier,
+    *,
+    options: SamplingOptions | None = None,
+    rng: np.random.Generator,
+) -> Array:
+    """Fraction of samples in which each star is classified as a member.
+
+    Sect. 3.4 of van Groeningen et al. (2023): parallax, proper motion, magnitude and colour are drawn from
+    normal distributions with the full covariance of the star's errors; each sample meets a support set of its
+    own, which never contains the star itself (so that members can be judged, too).
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        Stars to be judged, with the columns of the source sets.
+    sets : SourceSets
+        Gives cluster, isochrone, limits and members.
+    classifier : Classifier
+        Judges each sample.
+    options : SamplingOptions, optional
+        Number of samples and size of the support sets.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n_candidates,)
+        Probabilities; NaN for stars without a usable colour or error.
+
+    Raises
+    ------
+    TooFewMembersError
+        If there are not enough members for a support set.
+    """
+    options = options or SamplingOptions()
+    names = list(classifier.source_features.names)
+    members = sets.members[np.isfinite(sets.members[names].to_numpy(float)).all(axis=1)]
+    if len(members) < options.size_support_set:
+        raise TooFewMembersError(
+            f"{sets.cluster.name} has {len(members)} members, a support set needs {options.size_support_set}: "
+            "lower --size_support_set or build the sets with a lower --prob_threshold."
+        )
+    support = classifier.standardise_members(members)
+    probabilities = np.full(len(candidates), np.nan)
+    usable = np.flatnonzero(_can_be_sampled(candidates, sets.colour))
+    with tqdm(total=len(usable), unit="star", desc=sets.cluster.name, disable=None, leave=False) as progress:
+        for rows in range(0, len(usable), _STARS_AT_ONCE):
+            part = usable[rows : rows + _STARS_AT_ONCE]
+            sources = candidates.iloc[part]
+            features = sample_features(sources, sets, names, n_samples=options.n_samples, rng=rng)
+            pairs = classifier.standardise_candidates(features.reshape(-1, len(names)), sets.cluster)
+            own = np.repeat(pd.Index(members["source_id"]).get_indexer(sources["source_id"]), options.n_samples)
+            chosen = draw_support_sets(len(members), options.size_support_set, rng=rng, excluded=own)
+            verdicts = _verdicts(classifier, pairs, support, torch.from_numpy(chosen))
+            probabilities[part] = verdicts.reshape(len(part), -1).mean(axis=1)
+            progress.update(len(part))
+    return probabilities
+
+
+def _can_be_sampled(candidates: pd.DataFrame, colour: str) -> NDArray[np.bool_]:
+    """Stars whose features and errors are all known."""
+    needed = ["phot_g_mean_mag", colour, "phot_g_mean_mag_error", f"{colour}_error", "parallax", "pmra", "pmdec"]
+    errors = ["parallax_error", "pmra_error", "pmdec_error"]
+    return np.isfinite(candidates[[*needed, *errors]].to_numpy(float)).all(axis=1)
+
+
+def sample_features(
+    sources: pd.DataFrame, sets: SourceSets, names: list[str], *, n_samples: int, rng: np.random.Generator
+) -> Array:
+    """Source features of stars drawn anew from their errors.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        Stars with errors and correlations.
+    sets : SourceSets
+        Gives cluster, isochrone, limits and colour.
+    names : list of str
+        Features in the wanted order; those that do not change with the sample (f_r, or any other column) are
+        repeated.
+    n_samples : int
+        Samples per star.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n_sources, n_samples, n_features)
+    """
+    astrometry = sources[["parallax", "pmra", "pmdec"]].to_numpy(float)
+    photometry = sources[["phot_g_mean_mag", sets.colour]].to_numpy(float)
+    astrometry = draw_normal(astrometry, astrometric_covariance(sources), n_samples, rng=rng)
+    photometry = draw_normal(photometry, photometric_covariance(sources, sets.colour), n_samples, rng=rng)
+    find_offsets = OffsetFinder(sets.isochrone, sets.limits.colour, sets.limits.g)
+    f_c, f_g = find_offsets(photometry[..., 1].ravel(), photometry[..., 0].ravel())
+    sampled = {
+        "f_pm": proper_motion_separation(astrometry[..., 1], astrometry[..., 2], sets.cluster),
+        "f_plx": parallax_separation(astrometry[..., 0], sets.cluster),
+        "f_c": f_c.reshape(len(sources), n_samples),
+        "f_g": f_g.reshape(len(sources), n_samples),
+    }
+    fixed = {name: np.repeat(sources[name].to_numpy(float)[:, None], n_samples, axis=1) for name in names
+             if name not in sampled}
+    return np.stack([(sampled | fixed)[name] for name in names], axis=-1)
+
+
+def draw_normal(mean: Array, covariance: Array, n_samples: int, *, rng: np.random.Generator) -> Array:
+    """Draw from many normal distributions at once; singular covariances are allowed.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (n, k)
+        Means.
+    covariance : ndarray, shape (n, k, k)
+        Covariances. Eigenvalues that rounding or inconsistent correlations made negative count as 0.
+    n_samples : int
+        Samples per distribution.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n, n_samples, k)
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # (n, k, k)
+    normal = rng.standard_normal((len(mean), n_samples, mean.shape[1]))
+    return mean[:, None] + np.einsum("nsk,njk->nsj", normal, root)
+
+
+def _verdicts(classifier: Classifier, pairs: Tensor, support: Tensor, chosen: Tensor) -> NDArray[np.bool_]:
+    """Whether each sample is classified as a member; in batches that fit the processor's cache."""
+    with torch.inference_mode():
+        parts: Iterator[Tensor] = (
+            classifier.network.set_logits(pairs[i : i + _PAIRS_AT_ONCE], support, chosen[i : i + _PAIRS_AT_ONCE])
+            for i in range(0, len(pairs), _PAIRS_AT_ONCE)
+        )
+        return torch.cat([logits[:, 1] > logits[:, 0] for logits in parts]).numpy()
+
+
+def evaluate_cluster(
+    name: str,
+    data_dir: Path | str,
+    classifier: Classifier,
+    *,
+    options: SamplingOptions | None = None,
+    seed: int = 42,
+) -> SourceSets:
+    """Judge the candidates of a cluster and rewrite its candidates.csv with PMemb.
+
+    Parameters
+    ----------
+    name : str
+        Cluster whose sets were built.
+    data_dir : path
+        The data directory.
+    classifier : Classifier
+        From ``Classifier.load``.
+    options : SamplingOptions, optional
+        How the probabilities are sampled.
+    seed : int
+        Together with the name it determines the random stream.
+
+    Returns
+    -------
+    SourceSets
+        With the candidates' PMemb.
+    """
+    sets = load_sets(name, data_dir)
+    rng = cluster_rng(seed, sets.cluster.name)
+    probabilities = membership_probabilities(sets.candidates, sets, classifier, options=options, rng=rng)
+    judged: dict[str, Any] = vars(sets) | {"candidates": sets.candidates.assign(PMemb=probabilities)}
+    write_csv(cluster_directory(data_dir, sets.cluster.name) / "candidates.csv", judged["candidates"])
+    return SourceSets(**judged)
+
+
+def evaluation_summary(sets: SourceSets, options: PlotOptions) -> dict[str, int]:
+    """Numbers of stars for the table that ends a run.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        Evaluated sets.
+    options : PlotOptions
+        Gives the two thresholds.
+
+    Returns
+    -------
+    dict
+        Training members, candidates, and candidates above each threshold.
+    """
+    probability = sets.candidates["PMemb"]
+    low, high = options.candidate_prob_threshold, options.new_members_prob_threshold
+    return {
+        "members": len(sets.members),
+        "candidates": len(sets.candidates),
+        f"p>={low:g}": int((probability >= low).sum()),
+        f"p>={high:g}": int((probability >= high).sum()),
+    }

@@ -1,0 +1,167 @@
+"""The options of every stage: the only place where a default stands, and where its bounds are checked."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+
+def _require(condition: bool, options: Any, name: str, bound: str) -> None:
+    if not condition:
+        raise ValueError(f"{name} is {getattr(options, name)}, but must be {bound}.")
+
+
+def _require_each(options: Any, names: tuple[str, ...], lower: float, *, strict: bool = False) -> None:
+    for name in names:
+        value = getattr(options, name)
+        bound = f"{'greater than' if strict else 'at least'} {lower:g}"
+        _require(value > lower if strict else value >= lower, options, name, bound)
+
+
+def _require_fraction(options: Any, *names: str) -> None:
+    for name in names:
+        _require(0 <= getattr(options, name) <= 1, options, name, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every script knows: where the data lie, the seed, how many processes, how much is said."""
+
+    data_dir: Path = Path("data")
+    seed: int = 42
+    workers: int = 1
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def __post_init__(self) -> None:
+        _require_each(self, ("workers",), 1)
+        _require_each(self, ("seed",), 0)
+
+
+@dataclass(frozen=True)
+class TablePaths:
+    """Tables that build_sets reads; None stands for the default name in the data directory."""
+
+    cluster_path: Path | None = None
+    members_path: Path | None = None
+    comparison_path: Path | None = None
+    isochrone_path: Path | None = None
+    credentials_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class ConeOptions:
+    """Where the stars around a cluster come from, and how far from it (Eqs. 1 and 2)."""
+
+    cone_source: str = "gaia"
+    cone_radius: float = 50.0
+    cone_pm_sigmas: float = 10.0
+    cone_plx_sigmas: float = 10.0
+    cone_format: Literal["votable", "csv", "parquet"] = "votable"
+    overwrite_cone: bool = False
+
+    def __post_init__(self) -> None:
+        _require_each(self, ("cone_radius", "cone_pm_sigmas", "cone_plx_sigmas"), 0, strict=True)
+
+
+@dataclass(frozen=True)
+class MemberOptions:
+    """Which listed stars are training members."""
+
+    prob_threshold: float = 1.0
+    n_min_members: int = 15
+    bootstrap_members: bool = False
+    bootstrap_prob: float = 0.96
+
+    def __post_init__(self) -> None:
+        _require_fraction(self, "prob_threshold", "bootstrap_prob")
+        _require_each(self, ("n_min_members",), 2)
+
+
+@dataclass(frozen=True)
+class SelectionOptions:
+    """How candidates are told from non-members (Eqs. 3 to 12)."""
+
+    colour: Literal["g_rp", "bp_rp"] = "g_rp"
+    pm_error_weight: float = 3.0
+    source_error_weight: float = 3.0
+    r_max_margin: float = 15.0
+    c_margin: float = 0.1
+    g_margin: float = 0.8
+    r_threshold_member_fraction: float = 0.9
+    iso_threshold_member_fraction: float = 0.9
+
+    def __post_init__(self) -> None:
+        _require_fraction(self, "r_threshold_member_fraction", "iso_threshold_member_fraction")
+        _require_each(self, ("pm_error_weight", "source_error_weight", "r_max_margin"), 0)
+        _require_each(self, ("c_margin", "g_margin"), 0, strict=True)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The training sets, the network and its optimisation (Sects. 3.2 and 3.3)."""
+
+    validation_fraction: float = 0.3
+    size_support_set: int = 10
+    batch_size: int = 256
+    n_pos_duplicates: int = 2
+    neg_pos_ratio: int = 5
+    source_features: tuple[str, ...] = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
+    cluster_features: tuple[str, ...] = ("a0", "age", "parallax")
+    hidden_size: int = 64
+    n_epochs: int = 200
+    lr: float = 1e-3
+    l2: float = 1e-5
+    weight_imbalance: float = 1.0
+    early_stopping_threshold: int = 20
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.validation_fraction < 1, self, "validation_fraction", "in [0, 1)")
+        positive = ("size_support_set", "batch_size", "n_pos_duplicates", "neg_pos_ratio", "hidden_size")
+        _require_each(self, (*positive, "n_epochs", "early_stopping_threshold"), 1)
+        _require_each(self, ("lr", "weight_imbalance"), 0, strict=True)
+        _require_each(self, ("l2",), 0)
+        _require(len(self.source_features) > 0, self, "source_features", "at least one feature")
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How a candidate's membership probability is sampled (Sect. 3.4)."""
+
+    n_samples: int = 100
+    size_support_set: int = 10
+
+    def __post_init__(self) -> None:
+        _require_each(self, ("n_samples", "size_support_set"), 1)
+
+
+@dataclass(frozen=True)
+class FigureOptions:
+    """Where figures go."""
+
+    save_plots: bool = True
+    show_plots: bool = False
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """Which stars the evaluation plots show, and which plots are drawn."""
+
+    candidate_prob_threshold: float = 0.1
+    new_members_prob_threshold: float = 0.8
+    use_tidal_radius: bool = False
+    use_comparison_tidal_radius: bool = False
+    new_members_plot: bool = True
+    comparison_plot: bool = True
+    additional_members_plot: bool = True
+    missed_members_plot: bool = True
+    venn_diagram_plot: bool = True
+    membership_matrix_plot: bool = True
+    density_profile_plot: bool = True
+    mass_segregation_plot: bool = True
+
+    def __post_init__(self) -> None:
+        _require_fraction(self, "candidate_prob_threshold", "new_members_prob_threshold")
+
+    def switched_on(self) -> list[str]:
+        """Names of the plots to draw, without the ending ``_plot``."""
+        plots = [field.name for field in fields(self) if field.name.endswith("_plot")]
+        return [name.removesuffix("_plot") for name in plots if getattr(self, name)]

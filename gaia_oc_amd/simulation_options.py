@@ -1,0 +1,96 @@
+"""The options of the simulator: the only place where its defaults stand, and where their bounds are checked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+def _require(condition: bool, options: Any, name: str, bound: str) -> None:
+    if not condition:
+        raise ValueError(f"{name} is {getattr(options, name)}, but must be {bound}.")
+
+
+@dataclass(frozen=True)
+class SimulationOptions:
+    """A cluster, the field it lies in, how much of the sky is kept, and the lists that know some of its members.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Direction of the cluster's centre [deg].
+    dist : float
+        Distance [pc].
+    age : float
+        log10 of the age [yr].
+    a0 : float
+        Extinction at 550 nm [mag] at the cluster's distance.
+    pmra, pmdec : float
+        Proper motion of the cluster's centre [mas/yr]; pmra includes cos(dec).
+    radial_velocity : float
+        Radial velocity [km/s], which makes a near cluster's proper motions converge.
+    n_members : int
+        Member stars (or unresolved binaries) brighter than `g_max`.
+    core_radius, tidal_radius : float
+        Radii of the King profile [pc].
+    velocity_dispersion : float
+        Standard deviation of the velocities in each direction [km/s].
+    binary_fraction : float
+        Fraction of stars, in cluster and field, that have an unresolved companion.
+    g_max : float
+        Faint limit in G [mag].
+    field_density : float
+        Field stars per square degree brighter than `g_max`.
+    cone_radius : float
+        Radius around the cluster that is filled with stars [pc at the cluster's distance].
+    cone_pm_sigmas, cone_plx_sigmas : float
+        Stars farther from the mean proper motion or parallax than so many standard deviations of the listed
+        members are left out of the table: somewhat more than the 10 of build_sets. Infinity keeps all.
+    list_g_max : float
+        Faint limit of the member lists [mag].
+    list_radius : float
+        Projected radius within which the published list knows members [pc].
+    list_completeness, list_contamination : float
+        Fraction of the members within these limits that are listed, and of the listed that are field stars.
+    """
+
+    ra: float = 106.0
+    dec: float = -2.0
+    dist: float = 1000.0
+    age: float = 8.5
+    a0: float = 0.3
+    pmra: float = -1.5
+    pmdec: float = -0.5
+    radial_velocity: float = 0.0
+    n_members: int = 400
+    core_radius: float = 1.5
+    tidal_radius: float = 12.0
+    velocity_dispersion: float = 0.8
+    binary_fraction: float = 0.3
+    g_max: float = 20.7
+    field_density: float = 15000.0
+    cone_radius: float = 50.0
+    cone_pm_sigmas: float = 13.0
+    cone_plx_sigmas: float = 13.0
+    list_g_max: float = 18.0
+    list_radius: float = 6.0
+    list_completeness: float = 0.85
+    list_contamination: float = 0.04
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.ra < 360, self, "ra", "in [0, 360)")
+        _require(-90 <= self.dec <= 90, self, "dec", "between -90 and 90")
+        _require(20 <= self.dist <= 20000, self, "dist", "between 20 and 20000 pc")
+        _require(6.6 <= self.age <= 10.12, self, "age", "between 6.6 and 10.12")
+        _require(0 <= self.a0 <= 10, self, "a0", "between 0 and 10")
+        _require(self.n_members >= 10, self, "n_members", "at least 10")
+        _require(self.core_radius > 0, self, "core_radius", "greater than 0")
+        _require(self.tidal_radius > self.core_radius, self, "tidal_radius", "greater than core_radius")
+        _require(self.cone_radius > self.tidal_radius, self, "cone_radius", "greater than tidal_radius")
+        _require(self.g_max <= 20.95, self, "g_max", "at most 20.95")
+        _require(self.list_g_max <= self.g_max, self, "list_g_max", "at most g_max")
+        for name in ("velocity_dispersion", "field_density"):
+            _require(getattr(self, name) >= 0, self, name, "at least 0")
+        for name in ("cone_pm_sigmas", "cone_plx_sigmas", "list_radius", "list_completeness"):
+            _require(getattr(self, name) > 0, self, name, "greater than 0")
+        for name in ("binary_fraction", "list_completeness"):
+            _require(0 <= getattr(self, name) <= 1, self, name, "between 0 and 1")
+        _require(0 <= self.list_contamination < 0.5, self, "list_contamination", "in [0, 0.5)")

@@ -1,0 +1,271 @@
+"""Training of the Deep Sets network: loss, optimisation, early stopping, checkpoints."""
+
+import copy
+import logging
+import pickle
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from gaia_oc_amd.classifier import METRICS, Classifier
+from gaia_oc_amd.data_directory import write_atomically, write_json
+from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.metrics import classification_metrics
+from gaia_oc_amd.options import TrainingOptions
+from gaia_oc_amd.source_sets import SourceSets, load_sets
+from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
+
+logger = logging.getLogger(__name__)
+
+MAXIMUM_GRADIENT_NORM = 5.0
+CHECKPOINT = "checkpoint"
+
+History = dict[str, list[float]]
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands; what a checkpoint holds.
+
+    Parameters
+    ----------
+    network, optimiser : dict
+        Their state dicts.
+    best_network : dict
+        State of the epoch with the best F1.
+    best_f1 : float
+        That F1.
+    best_epoch : int
+        That epoch, from 0; -1 before the first.
+    train, validation : dict of lists
+        Loss and metrics, one value per epoch.
+    """
+
+    network: dict[str, Any]
+    optimiser: dict[str, Any]
+    best_network: dict[str, Any]
+    best_f1: float = -1.0
+    best_epoch: int = -1
+    train: History = field(default_factory=dict)
+    validation: History = field(default_factory=dict)
+
+    @property
+    def n_epochs(self) -> int:
+        """Number of epochs done."""
+        return len(self.train.get("loss", []))
+
+
+def train_deep_sets_model(
+    clusters: list[str],
+    data_dir: Path | str,
+    model_dir: Path | str = "deep_sets_model",
+    *,
+    options: TrainingOptions | None = None,
+    seed: int = 42,
+    resume: bool = False,
+) -> Classifier:
+    """Train a network on the sets of several clusters and save it.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Clusters whose sets were built. They are split at random into training and validation clusters.
+    data_dir, model_dir : path
+        Where the sets are, and where the model folder goes.
+    options : TrainingOptions, optional
+        Everything about sets, network and optimisation.
+    seed : int
+        Seed of split, initial weights, dropout and drawing: the same seed gives the same model.
+    resume : bool
+        Go on from the checkpoint of an interrupted training with the same clusters and options.
+
+    Returns
+    -------
+    Classifier
+        With the weights of the epoch that had the best F1 on the validation clusters (on the training
+        clusters where there are none to validate on).
+
+    Raises
+    ------
+    FileNotFoundError
+        If the sets of a cluster were not built.
+    TooFewMembersError
+        If a cluster cannot fill a support set.
+    ValueError
+        If the checkpoint belongs to another training.
+    """
+    options = options or TrainingOptions()
+    training, validation = split_clusters(clusters, options.validation_fraction, rng=np.random.default_rng(seed))
+    if not validation:
+        logger.warning("no cluster is left for validation: the best epoch is chosen by the training F1.")
+    training_sets = [load_sets(name, data_dir) for name in training]
+    source_features, cluster_features = standardisations(training_sets, options)
+    examples = [
+        make_training_set(sets, source_features, cluster_features, size_support_set=options.size_support_set)
+        if sets
+        else None
+        for sets in (training_sets, [load_sets(name, data_dir) for name in validation])
+    ]
+    network = DeepSets(len(source_features.names) + len(cluster_features.names), len(source_features.names),
+                       options.hidden_size)
+    network.initialise(torch.Generator().manual_seed(seed))
+    made_with = _described(options, seed, training, validation)
+    checkpoint = Path(model_dir) / CHECKPOINT
+    state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint, made_with=made_with, resume=resume)
+    network.load_state_dict(state.best_network)
+    classifier = Classifier(network.eval(), source_features, cluster_features, made_with)
+    classifier.save(model_dir)
+    write_json(
+        Path(model_dir) / METRICS,
+        {"train": state.train, "validation": state.validation, "best_epoch": state.best_epoch},
+    )
+    checkpoint.unlink(missing_ok=True)
+    return classifier
+
+
+def _described(options: TrainingOptions, seed: int, training: list[str], validation: list[str]) -> dict[str, Any]:
+    """Hyper-parameters as the model folder records them."""
+    return {
+        "n_training_clusters": len(training),
+        "training_clusters": training,
+        "n_validation_clusters": len(validation),
+        "validation_clusters": validation,
+        **{key: list(value) if isinstance(value, tuple) else value for key, value in asdict(options).items()},
+        "seed": seed,
+    }
+
+
+def fit(
+    network: DeepSets,
+    training: TrainingSet,
+    validation: TrainingSet | None,
+    options: TrainingOptions,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    made_with: dict[str, Any] | None = None,
+    resume: bool = False,
+) -> TrainingState:
+    """Optimise a network until the best F1 is ``early_stopping_threshold`` epochs old.
+
+    Weighted cross-entropy (Eq. 18), Adam with L2 regularisation (Eq. 19), gradient norm at most 5. Support
+    sets and non-members are drawn anew each epoch; those of the validation set are drawn once. The random
+    stream of an epoch follows from seed and epoch, so a resumed training equals an uninterrupted one.
+
+    Parameters
+    ----------
+    network : DeepSets
+        Starts from its present weights and is changed.
+    training, validation : TrainingSet
+        Without a validation set the training F1 decides.
+    options : TrainingOptions
+        Everything else.
+    seed : int
+        Seed of all that is drawn.
+    checkpoint : path, optional
+        Where to keep the state after each epoch.
+    made_with : dict, optional
+        Kept in the checkpoint: a training resumes only what was made with the same.
+    resume : bool
+        Start from the checkpoint, if there is one.
+
+    Returns
+    -------
+    TrainingState
+    """
+    optimiser = torch.optim.Adam(network.parameters(), lr=options.lr, weight_decay=options.l2)
+    state = TrainingState(network.state_dict(), optimiser.state_dict(), copy.deepcopy(network.state_dict()))
+    if resume and checkpoint and checkpoint.exists():
+        state = _read_checkpoint(checkpoint, made_with or {})
+        network.load_state_dict(state.network)
+        optimiser.load_state_dict(state.optimiser)
+        logger.info("training goes on after epoch %d.", state.n_epochs)
+    loss = nn.CrossEntropyLoss(weight=torch.tensor([1.0, options.weight_imbalance]))
+    fixed = validation.draw(options, rng=np.random.default_rng([seed, 0])) if validation else None
+    with tqdm(total=options.n_epochs, initial=state.n_epochs, unit="epoch", disable=None) as progress:
+        while state.n_epochs < options.n_epochs and not _exhausted(state, options):
+            epoch = state.n_epochs
+            dropout = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch + 1]).generate_state(1)[0]))
+            network.seed_dropout(dropout)
+            batches = training.draw(options, rng=np.random.default_rng([seed, epoch + 1]))
+            _record(state.train, _run_epoch(network, training, batches, loss, optimiser))
+            if validation and fixed:
+                _record(state.validation, _run_epoch(network, validation, fixed, loss))
+            _keep_best(state, network)
+            state.network, state.optimiser = network.state_dict(), optimiser.state_dict()
+            if checkpoint:
+                _write_checkpoint(checkpoint, state, made_with or {})
+            progress.update()
+            progress.set_postfix(loss=f"{state.train['loss'][-1]:.4f}", f1=f"{_f1(state):.4f}")
+    return state
+
+
+def _f1(state: TrainingState) -> float:
+    """F1 that decides, of the last epoch."""
+    return (state.validation or state.train)["f1"][-1]
+
+
+def _exhausted(state: TrainingState, options: TrainingOptions) -> bool:
+    return state.n_epochs - 1 - state.best_epoch >= options.early_stopping_threshold and state.n_epochs > 0
+
+
+def _keep_best(state: TrainingState, network: DeepSets) -> None:
+    if _f1(state) > state.best_f1:
+        state.best_f1, state.best_epoch = _f1(state), state.n_epochs - 1
+        state.best_network = copy.deepcopy(network.state_dict())
+
+
+def _record(history: History, values: dict[str, float]) -> None:
+    for name, value in values.items():
+        history.setdefault(name, []).append(value)
+
+
+def _run_epoch(
+    network: DeepSets,
+    examples: TrainingSet,
+    batches: list[Batch],
+    loss: nn.CrossEntropyLoss,
+    optimiser: torch.optim.Optimizer | None = None,
+) -> dict[str, float]:
+    """Loss and metrics of one pass; the network learns if there is an optimiser."""
+    network.train(optimiser is not None)
+    total, labels, verdicts = 0.0, [], []
+    with torch.set_grad_enabled(optimiser is not None):
+        for batch in batches:
+            logits = network.set_logits(batch.candidates, examples.members, batch.chosen)
+            value = loss(logits, batch.is_member)
+            if optimiser is not None:
+                optimiser.zero_grad()
+                value.backward()
+                nn.utils.clip_grad_norm_(network.parameters(), MAXIMUM_GRADIENT_NORM)
+                optimiser.step()
+            total += value.item() * len(batch.is_member)
+            labels.append(batch.is_member.numpy())
+            verdicts.append((logits[:, 1] > logits[:, 0]).numpy())
+    truth = np.concatenate(labels)
+    return {"loss": total / len(truth), **classification_metrics(truth, np.concatenate(verdicts))}
+
+
+def _write_checkpoint(path: Path, state: TrainingState, made_with: dict[str, Any]) -> None:
+    with write_atomically(path) as temporary, temporary.open("wb") as file:
+        torch.save({"state": vars(state), "made_with": made_with}, file)
+
+
+def _read_checkpoint(path: Path, made_with: dict[str, Any]) -> TrainingState:
+    try:
+        content = torch.load(path, weights_only=True)
+        state, kept = TrainingState(**content["state"]), content["made_with"]
+    except (RuntimeError, pickle.UnpicklingError, KeyError, TypeError, EOFError) as error:
+        raise ValueError(f"{path} is not a readable checkpoint: train without --resume.") from error
+    changed = [key for key in made_with if made_with[key] != kept.get(key) and key != "n_epochs"]
+    if changed:
+        raise ValueError(
+            f"{path} belongs to a training with another {', '.join(changed)}: "
+            "use the same clusters and options, or train without --resume."
+        )
+    return state

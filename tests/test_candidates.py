@@ -1,0 +1,138 @@
+"""Selection limits and conditions against a plain re-computation, star by star, of Eqs. 3 to 12."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_oc_amd.candidates import (
+    isochrone_distance,
+    isochrone_limit,
+    maximum_radius,
+    parallax_limits,
+    proper_motion_limit,
+    select_candidates,
+    selection_limits,
+)
+from gaia_oc_amd.cluster import Cluster, update_from_members
+from gaia_oc_amd.isochrones import nearest_age, place_isochrone
+from gaia_oc_amd.options import SelectionOptions
+from gaia_oc_amd.source_sets import calibrate
+
+
+@pytest.fixture
+def scene(toy):
+    """Calibrated sources, members, cluster and isochrone of the toy field."""
+    sources = calibrate(toy.sources)
+    row = toy.parameters.iloc[0]
+    cluster = Cluster(**row.to_dict())
+    members = sources[sources["source_id"].isin(toy.members["source_id"])]
+    isochrone = place_isochrone(nearest_age(toy.isochrones, cluster.age), cluster.dist, cluster.a0)
+    return sources, members, update_from_members(cluster, members), isochrone
+
+
+def test_limits_against_a_plain_computation(scene):
+    _, members, cluster, isochrone = scene
+    limits = selection_limits(cluster, members, isochrone, SelectionOptions())
+    mean_error = {q: 1 / np.sqrt(sum(1 / e**2 for e in members[f"{q}_error"])) for q in ("pmra", "pmdec", "parallax")}
+    std = {q: np.std(members[q], ddof=1) for q in ("pmra", "pmdec")}
+    expected = np.sqrt(sum((3 * std[q] + 3 * mean_error[q]) ** 2 for q in std))
+    assert limits.pm == pytest.approx(expected, rel=1e-12)
+
+    cos = np.cos(np.radians(cluster.dec))
+    radii = sorted(
+        cluster.dist * np.radians(np.hypot((row.ra - cluster.ra) * cos, row.dec - cluster.dec))
+        for row in members.itertuples()
+    )
+    r_max = radii[int(np.ceil(0.9 * len(radii))) - 1] + 15
+    d = 1000 / cluster.parallax
+    errors = 3 * mean_error["parallax"] + 3 * 0.015
+    assert limits.parallax_far == pytest.approx(cluster.parallax - 1000 / (d + r_max) + errors, rel=1e-4)
+    assert limits.parallax_near == pytest.approx(1000 / (d - r_max) - cluster.parallax + errors, rel=1e-4)
+    assert limits.g - 0.8 == pytest.approx(8 * (limits.colour - 0.1))
+
+
+def test_isochrone_limit_is_the_smallest_that_lets_the_fraction_pass(scene):
+    _, members, _, isochrone = scene
+    members = members.assign(g_rp=members["g_rp"] + np.linspace(0, 0.5, len(members)))
+    options = SelectionOptions()
+    limit = isochrone_limit(members, isochrone, options)
+
+    def share(value):
+        return (isochrone_distance(members, isochrone, value, 8 * value, options) < 1).mean()
+
+    assert share(limit) >= 0.9
+    assert share(limit - 1e-3) < 0.9
+    assert limit > 0.05
+
+
+def test_isochrone_limit_floor_is_zero(scene):
+    _, members, _, isochrone = scene
+    assert isochrone_limit(members, isochrone, SelectionOptions(source_error_weight=100.0)) == 0
+
+
+def test_source_error_weight_of_the_user_is_used(scene):
+    _, members, _, isochrone = scene
+    members = members.assign(g_rp=members["g_rp"] + np.linspace(0, 0.5, len(members)))
+    tight, loose = (isochrone_limit(members, isochrone, SelectionOptions(source_error_weight=w)) for w in (1.0, 6.0))
+    assert loose < tight
+
+
+def test_parallax_limit_is_guarded_where_the_radius_reaches_the_sun(scene):
+    cluster = replace(scene[2], parallax=100.0, dist=10.0)
+    far, near = parallax_limits(cluster, 20.0)
+    assert np.isfinite([far, near]).all()
+    assert near > 100
+    assert far < 100
+
+
+def test_parallax_limits_without_a_positive_mean_use_the_distance(scene):
+    cluster = replace(scene[2], parallax=-0.01, dist=5000.0)
+    far, near = parallax_limits(cluster, 20.0)
+    assert 0 < far <= near < 1
+
+
+def test_proper_motion_limit_of_equal_components():
+    cluster = Cluster("x", 0, 0, 0, 0, 1, 0.1, 0.1, 0.1, 8, 0, 1000, 0.01, 0.01, 0.01)
+    assert proper_motion_limit(cluster) == pytest.approx(np.sqrt(2) * 0.33)
+
+
+def test_radius_percentile_is_exact():
+    cluster = Cluster("x", 0, 0, 0, 0, 1, 0.1, 0.1, 0.1, 8, 0, 1000, 0, 0, 0)
+    members = pd.DataFrame({"ra": np.zeros(10), "dec": np.degrees(np.arange(1, 11) / 1000)})
+    assert maximum_radius(cluster, members, SelectionOptions(r_max_margin=0.0)) == pytest.approx(9)
+
+
+def test_conditions_star_by_star(scene):
+    sources, members, cluster, isochrone = scene
+    limits = selection_limits(cluster, members, isochrone, SelectionOptions())
+    selected = select_candidates(sources, cluster, limits, isochrone)
+    for star, verdict in zip(sources.itertuples(), selected.itertuples(), strict=True):
+        in_ra = (star.pmra - cluster.pmra) / (3 * star.pmra_error + limits.pm)
+        in_dec = (star.pmdec - cluster.pmdec) / (3 * star.pmdec_error + limits.pm)
+        near = star.parallax >= cluster.parallax
+        limit = 3 * star.parallax_error + (limits.parallax_near if near else limits.parallax_far)
+        assert verdict.proper_motion == (in_ra**2 + in_dec**2 < 1)
+        assert verdict.parallax == (abs(star.parallax - cluster.parallax) < limit)
+        assert verdict.candidate == (verdict.proper_motion and verdict.parallax and verdict.isochrone)
+    assert 40 < selected["candidate"].sum() < 200
+
+
+def test_most_members_are_selected_and_stars_far_off_are_not(scene):
+    sources, members, cluster, isochrone = scene
+    limits = selection_limits(cluster, members, isochrone, SelectionOptions())
+    assert select_candidates(members, cluster, limits, isochrone)["candidate"].mean() > 0.9
+    far = members.assign(pmra=members["pmra"] + 30)
+    assert not select_candidates(far, cluster, limits, isochrone)["candidate"].any()
+
+
+def test_star_without_colour_is_no_candidate_and_changes_no_other(scene):
+    sources, members, cluster, isochrone = scene
+    limits = selection_limits(cluster, members, isochrone, SelectionOptions())
+    expected = select_candidates(sources, cluster, limits, isochrone)["candidate"].copy()
+    row = int(np.flatnonzero(expected)[0])
+    broken = sources.copy()
+    broken.loc[row, "g_rp"] = np.nan
+    expected[row] = False
+    pd.testing.assert_series_equal(select_candidates(broken, cluster, limits, isochrone)["candidate"], expected)

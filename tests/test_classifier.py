@@ -1,0 +1,129 @@
+"""Model folders: ours, the published tool's, and damaged or hostile ones."""
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from gaia_oc_amd.classifier import Classifier, Standardisation
+from gaia_oc_amd.deep_sets import DeepSets
+
+FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
+
+
+@pytest.fixture
+def classifier():
+    network = DeepSets(8, 5, hidden_size=16)
+    network.initialise(torch.Generator().manual_seed(4))
+    rng = np.random.default_rng(6)
+    return Classifier(
+        network.eval(),
+        Standardisation(FEATURES, rng.normal(size=5), rng.uniform(0.5, 2, 5)),
+        Standardisation(("a0", "age", "parallax"), rng.normal(size=3), rng.uniform(0.5, 2, 3)),
+        {"size_support_set": 7, "training_clusters": ["A", "B"]},
+    )
+
+
+def test_saved_and_loaded_gives_equal_output(classifier, tmp_path):
+    classifier.save(tmp_path / "model")
+    loaded = Classifier.load(tmp_path / "model")
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(12, 5)), columns=list(FEATURES))
+    one, two = (c.standardise_members(table) for c in (classifier, loaded))
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+    candidates, chosen = torch.cat([one, one[:, :3]], dim=1), torch.arange(12).repeat(12, 1)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            classifier.network.set_logits(candidates, one, chosen),
+            loaded.network.set_logits(candidates, two, chosen),
+            rtol=0,
+            atol=0,
+        )
+    assert loaded.size_support_set == 7
+
+
+def test_standardisation_spans_the_spread_between_clusters():
+    table = pd.DataFrame({"f_r": np.r_[np.zeros(50), np.full(50, 10.0)], "f_pm": 3.0})
+    standardisation = Standardisation.of(table, ("f_r", "f_pm"))
+    np.testing.assert_allclose(standardisation.means, [5, 3])
+    np.testing.assert_allclose(standardisation.stds, [5, 1])
+
+
+@pytest.mark.parametrize("model", ["DS10_v01", "DS10_v02"])
+@pytest.mark.parametrize("size", [3, 10])
+def test_published_models_give_their_published_logits(shared, model, size):
+    folder = shared / "original_models" / model
+    parity = np.load(folder / "parity.npz")
+    network = Classifier.load(folder).network
+    x, expected = parity[f"input_support{size}"], parity[f"logits_support{size}"]
+    with torch.no_grad():
+        np.testing.assert_allclose(network(torch.from_numpy(x).float()), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["DS10_v01", "DS10_v02"])
+def test_published_weights_in_the_split_form(shared, model):
+    network = Classifier.load(shared / "original_models" / model).network
+    generator = torch.Generator().manual_seed(1)
+    candidates, support = torch.randn(50, 8, generator=generator), torch.randn(10, 5, generator=generator)
+    whole = torch.cat([candidates[:, None].expand(-1, 10, -1), support.expand(50, -1, -1)], dim=-1)
+    with torch.no_grad():
+        found = network.set_logits(candidates, support, torch.arange(10).expand(50, -1))
+        torch.testing.assert_close(found, network(whole), rtol=1e-4, atol=1e-4)
+
+
+def test_published_models_get_the_isochrone_features_turned(shared):
+    folder = shared / "original_models" / "DS10_v02"
+    content = json.loads((folder / "hyper_parameters").read_text())
+    classifier = Classifier.load(folder)
+    star = dict.fromkeys(FEATURES, 0.0) | {"f_r": 3.0, "f_c": 0.2, "f_g": -0.5}
+    found = classifier.standardise_members(pd.DataFrame([star]))[0].numpy()
+    as_published = dict(star, f_c=-0.2, f_g=0.5)
+    means, stds = np.array(content["source_feature_means"]), np.array(content["source_feature_stds"])
+    np.testing.assert_allclose(found, (np.array(list(as_published.values())) - means) / stds, rtol=1e-5)
+
+
+class Hostile:
+    def __reduce__(self):
+        return (print, ("code from a model file was run",))
+
+
+def test_pickled_code_is_not_run(classifier, tmp_path, capsys):
+    classifier.save(tmp_path)
+    (tmp_path / "model_parameters").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        Classifier.load(tmp_path)
+    torch.save({"phi.0.Gamma.weight": Hostile()}, tmp_path / "model_parameters")
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        Classifier.load(tmp_path)
+    assert "was run" not in capsys.readouterr().out
+
+
+def test_folder_that_does_not_fit_its_features(classifier, tmp_path):
+    classifier.save(tmp_path)
+    content = json.loads((tmp_path / "hyper_parameters").read_text())
+    fewer = {key: content[key][:-1] for key in content if key.startswith("source_feature")}
+    (tmp_path / "hyper_parameters").write_text(json.dumps(content | fewer))
+    with pytest.raises(ValueError, match="does not fit the features"):
+        Classifier.load(tmp_path)
+    (tmp_path / "hyper_parameters").write_text(json.dumps(content | {"source_feature_means": [1.0]}))
+    with pytest.raises(ValueError, match="5 source features but 1 means"):
+        Classifier.load(tmp_path)
+    (tmp_path / "hyper_parameters").write_text("{}")
+    with pytest.raises(ValueError, match="lacks or garbles 'source_features'"):
+        Classifier.load(tmp_path)
+
+
+def test_missing_and_truncated_files(classifier, tmp_path):
+    with pytest.raises(FileNotFoundError, match="--model_dir"):
+        Classifier.load(tmp_path / "nowhere")
+    classifier.save(tmp_path)
+    path = tmp_path / "model_parameters"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        Classifier.load(tmp_path)
+    shutil.copy(path, tmp_path / "hyper_parameters")
+    with pytest.raises(ValueError, match="not a readable JSON"):
+        Classifier.load(tmp_path)

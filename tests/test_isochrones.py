@@ -1,0 +1,136 @@
+"""Isochrone files, their placement, and the distance to the curve against brute force."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_oc_amd.extinction import passband_extinction
+from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets, nearest_age, place_isochrone, read_isochrones
+
+HEADER = "# Zini MH logAge Mini int_IMF Mass logL logTe logg label mbolmag Gmag G_BPmag G_RPmag"
+ROW = "0.0152 0.0 8.5 1.0 1.0 1.0 0.0 3.76 4.4 1 4.7 4.6 4.9 4.1"
+
+
+def curly_isochrone():
+    t = np.linspace(0, 4, 60)
+    return Isochrone(colour=0.4 * np.sin(2 * t) + 0.3 * t, g=10 + 2 * t + np.cos(3 * t))
+
+
+def brute_force(isochrone, colour, g, colour_scale, g_scale):
+    """Smallest scaled distance to 200,000 points on the polygon."""
+    t = np.linspace(0, len(isochrone.g) - 1, 200_000)
+    knots = np.arange(len(isochrone.g))
+    c, m = np.interp(t, knots, isochrone.colour), np.interp(t, knots, isochrone.g)
+    return np.array(
+        [np.hypot((x - c) / s, (y - m) / r).min() for x, y, s, r in zip(colour, g, colour_scale, g_scale, strict=True)]
+    )
+
+
+@pytest.mark.parametrize("own_scales", [False, True])
+def test_distance_agrees_with_brute_force(own_scales):
+    rng = np.random.default_rng(8)
+    isochrone = curly_isochrone()
+    colour, g = rng.uniform(-1, 3, 80), rng.uniform(8, 20, 80)
+    scales = rng.uniform(0.05, 0.5, 80), rng.uniform(0.5, 3, 80)
+    if not own_scales:
+        scales = np.full(80, 0.15), np.full(80, 1.1)
+    given = scales if own_scales else (0.15, 1.1)
+    f_c, f_g = isochrone_offsets(isochrone, colour, g, *given)
+    found = np.hypot(f_c / scales[0], f_g / scales[1])
+    np.testing.assert_allclose(found, brute_force(isochrone, colour, g, *scales), atol=1e-3)
+
+
+def test_star_on_the_curve_has_no_offset_between_points():
+    isochrone = Isochrone(colour=np.array([0.0, 1.0]), g=np.array([10.0, 20.0]))
+    f_c, f_g = isochrone_offsets(isochrone, np.array([0.55]), np.array([15.5]), 0.1, 0.8)
+    np.testing.assert_allclose([f_c, f_g], 0, atol=1e-12)
+
+
+def test_offset_is_star_minus_isochrone():
+    isochrone = Isochrone(colour=np.array([0.5, 0.5]), g=np.array([10.0, 20.0]))
+    f_c, f_g = isochrone_offsets(isochrone, np.array([0.8, 0.5]), np.array([15.0, 9.0]), 0.1, 0.8)
+    np.testing.assert_allclose(f_c, [0.3, 0.0], atol=1e-12)
+    np.testing.assert_allclose(f_g, [0.0, -1.0], atol=1e-12)
+
+
+def test_gap_in_the_curve_is_not_bridged():
+    isochrone = Isochrone(colour=np.array([0.0, 0.0, np.nan, 1.0, 1.0]), g=np.array([10.0, 11, np.nan, 10, 11]))
+    f_c, _ = isochrone_offsets(isochrone, np.array([0.4]), np.array([10.5]), 0.1, 0.8)
+    np.testing.assert_allclose(f_c, 0.4)
+
+
+def test_star_without_colour_changes_nothing_for_the_others():
+    isochrone = curly_isochrone()
+    colour, g = np.array([0.3, np.nan, 0.7]), np.array([12.0, 12.0, 15.0])
+    for scales in ((0.1, 0.8), (np.full(3, 0.1), np.full(3, 0.8))):
+        f_c, f_g = isochrone_offsets(isochrone, colour, g, *scales)
+        assert np.isnan([f_c[1], f_g[1]]).all()
+        alone = isochrone_offsets(isochrone, colour[[0, 2]], g[[0, 2]], *(s if np.isscalar(s) else s[:2] for s in scales))
+        np.testing.assert_array_equal((f_c[[0, 2]], f_g[[0, 2]]), alone)
+
+
+def write(tmp_path, *lines):
+    path = tmp_path / "isochrones.dat"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_column_names_come_from_the_last_comment_line(tmp_path):
+    names, values = HEADER.lstrip("# ").split(), ROW.split()
+    path = write(tmp_path, "# something", "# " + " ".join(names[::-1]), " ".join(values[::-1]))
+    assert read_isochrones(path)["logTe"].iloc[0] == 3.76
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["# only comments"], "has no isochrone table"),
+        ([HEADER.replace("G_RPmag", "Rmag"), ROW], "lacks the columns G_RPmag"),
+        ([HEADER, ROW, ROW[:20]], "looks truncated"),
+        ([HEADER, ROW.replace("3.76", "abc")], "no number"),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path, lines, message):
+    with pytest.raises(ValueError, match=message):
+        read_isochrones(write(tmp_path, *lines))
+
+
+def points(**columns):
+    table = pd.DataFrame({"Zini": 0.0152, "logAge": 8.5, "logTe": 3.75, "logg": 4.5, "label": [1, 3, 4, 8],
+                          "Gmag": [5.0, 1, 2, 0], "G_BPmag": [5.3, 1.5, 2.5, 0], "G_RPmag": [4.5, 0.3, 1.3, 0]})  # fmt: skip
+    return table.assign(**columns)
+
+
+def test_nearest_age_and_metal_fraction_are_chosen():
+    table = pd.concat([points(logAge=a, Zini=z) for a in (8.4, 8.5, 8.6) for z in (0.01, 0.015, 0.02)])
+    chosen = nearest_age(table, 8.47)
+    assert set(chosen["logAge"]) == {8.5}
+    assert set(chosen["Zini"]) == {0.015}
+    assert chosen["label"].max() <= 7
+    with pytest.warns(UserWarning, match="no isochrone within 0.2 dex"):
+        nearest_age(table, 9.9)
+
+
+def test_placed_isochrone_has_modulus_extinction_and_a_gap_at_the_helium_flash():
+    chosen = nearest_age(points(), 8.5)
+    isochrone = place_isochrone(chosen, 1000.0, 0.7)
+    teff = np.full(1, 10**3.75)
+    extinction = {band: passband_extinction(band, teff, 0.7)[0] for band in ("G", "Grp")}
+    assert isochrone.g[0] == pytest.approx(5 + 10 + extinction["G"])
+    assert isochrone.colour[0] == pytest.approx(0.5 + extinction["G"] - extinction["Grp"])
+    assert np.isnan(isochrone.g).tolist() == [False, False, True, False]
+
+
+def test_extinction_coefficients_are_those_of_dustapprox():
+    teff = np.array([4000.0, 6000.0, 20000.0])
+    np.testing.assert_allclose(passband_extinction("G", teff, 0.7) / 0.7, [0.83873, 0.89550, 1.09468], atol=1e-5)
+    np.testing.assert_array_equal(passband_extinction("G", [8e4], 0.7), passband_extinction("G", [5e4], 0.7))
+    assert passband_extinction("Grp", [6000.0], 0.0)[0] == 0
+
+
+def test_real_files_of_every_form_version_are_read(shared):
+    for path in sorted((shared / "real" / "isochrones").glob("*.dat")):
+        chosen = nearest_age(read_isochrones(path), 8.0)
+        isochrone = place_isochrone(chosen, 1000.0, 0.3)
+        assert len(isochrone.g) > 100
+        assert np.nanmax(isochrone.colour) < 2
