@@ -1,9 +1,9 @@
 """Luminosities, radii and lifetimes of stars of solar composition, from published analytic relations.
 
-The zero-age main sequence is that of Tout et al. (1996, MNRAS 281, 257), lifetimes and later stages are those of
-Hurley, Pols & Tout (2000, MNRAS 315, 543; HPT below), all at Z = 0.02. Their fits are good to a few per cent;
-what is only schematic here says so. Below 0.55 Msun, where those models are too hot for real stars, the mean dwarf
-sequence of Pecaut & Mamajek (2013) stands in.
+The zero-age main sequence is that of Tout et al. (1996, MNRAS 281, 257), lifetimes and later stages are
+those of Hurley, Pols & Tout (2000, MNRAS 315, 543; HPT below), all at Z = 0.02. Their fits are good to a
+few per cent; what is only schematic here says so. Below 0.55 Msun, where those models are too hot for real
+stars, the mean dwarf sequence of Pecaut & Mamajek (2013) stands in.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ GIANT_BRANCH_MASS = 12.0
 _MS_FRACTION_OF_BGB = 0.95
 """x of HPT Eq. 6."""
 
-# Mass [Msun], log10 of luminosity [Lsun] and radius [Rsun] of dwarfs: "A Modern Mean Dwarf Stellar Color and Effective
-# Temperature Sequence", version 2024.05.15, of E. Mamajek, the extension of Table 5 of Pecaut & Mamajek (2013,
-# ApJS 208, 9).
+# Mass [Msun], log10 of luminosity [Lsun] and radius [Rsun] of dwarfs: "A Modern Mean Dwarf Stellar Color
+# and Effective Temperature Sequence", version 2024.05.15, of E. Mamajek, the extension of Table 5 of Pecaut
+# & Mamajek (2013, ApJS 208, 9).
 _LOW_MASS_DWARFS = np.array(
     [
         (0.090, -3.188, 0.120),  # M7V
@@ -123,19 +123,52 @@ def main_sequence_time(mass: Array) -> Array:
 
 
 def red_giant_time(mass: Array) -> Array:
-    """Age at helium ignition: schematic, a few per cent of t_BGB beyond it for low masses, 0.3 % for high ones."""
+    """Age at helium ignition, schematic: beyond t_BGB by 5 % for low masses and 0.3 % for high ones.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n,)
+        Initial mass [Msun].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [yr].
+    """
     m = np.asarray(mass, float)
     return giant_branch_time(m) * (1.003 + 0.05 / (1 + (m / 1.8) ** 12))
 
 
 def helium_burning_time(mass: Array) -> Array:
-    """Age at the end of core helium burning: schematic, it lasts 0.2 t_BGB, but never longer than 120 Myr."""
+    """Age at the end of core helium burning, schematic: it lasts 0.2 t_BGB, never longer than 120 Myr.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n,)
+        Initial mass [Msun].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [yr].
+    """
     duration = 1 / (1 / (0.2 * giant_branch_time(mass)) + 1 / 1.2e8)
     return red_giant_time(mass) + duration
 
 
 def turn_off_luminosity(mass: Array) -> Array:
-    """Luminosity at the end of the main sequence [Lsun], L_TMS of HPT Eq. 8."""
+    """Luminosity at the end of the main sequence, L_TMS of HPT Eq. 8.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n,)
+        Initial mass [Msun].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [Lsun].
+    """
     m = np.asarray(mass, float)
     a14 = 3858.911
     numerator = a14 * (1.031538 * m**3 + 1.043715 * m**4) + 785.9573 * m ** (7.196580 + 1.8)
@@ -143,7 +176,18 @@ def turn_off_luminosity(mass: Array) -> Array:
 
 
 def turn_off_radius(mass: Array) -> Array:
-    """Radius at the end of the main sequence [Rsun], R_TMS of HPT Eq. 9."""
+    """Radius at the end of the main sequence, R_TMS of HPT Eq. 9.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n,)
+        Initial mass [Msun].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [Rsun].
+    """
     m = np.asarray(mass, float)
     first_mass, second_mass = 10**0.1461, 10**0.1461 + 0.1  # a17 and M_* of HPT
     weight = np.clip((m - first_mass) / (second_mass - first_mass), 0, 1)
@@ -164,14 +208,38 @@ def _turn_off_radius_high(m: Array) -> Array:
 
 
 def giant_branch_luminosity(mass: Array) -> Array:
-    """Luminosity at the base of the giant branch [Lsun], L_BGB of HPT Eq. 10."""
+    """Luminosity at the base of the giant branch, L_BGB of HPT Eq. 10.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n,)
+        Initial mass [Msun].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [Lsun].
+    """
     m = np.asarray(mass, float)
     numerator = 95.11033 * m**4.597479 + 31.13458 * m**9.301992
     return numerator / (1.413057**6.682518 + 39.10862 * m**4.637345 + m**6.682518)
 
 
 def giant_branch_radius(mass: Array, luminosity: Array) -> Array:
-    """Radius on the giant branch [Rsun] at a luminosity [Lsun], R_GB of HPT Eq. 46."""
+    """Radius on the giant branch, R_GB of HPT Eq. 46.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n,)
+        Initial mass [Msun].
+    luminosity : ndarray, shape (n,)
+        [Lsun].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [Rsun].
+    """
     m, luminosity = np.asarray(mass, float), np.asarray(luminosity, float)
     scale = np.minimum(0.9960283 * m**-0.2561062, 1.157338 * m**-0.4022765)
     b2 = 0.4771 - 9329.21 * METAL_FRACTION**2.94
@@ -180,7 +248,18 @@ def giant_branch_radius(mass: Array, luminosity: Array) -> Array:
 
 
 def helium_ignition_luminosity(mass: Array) -> Array:
-    """Luminosity at helium ignition [Lsun], the tip of the giant branch: L_HeI of HPT Eq. 49."""
+    """Luminosity at helium ignition, the tip of the giant branch: L_HeI of HPT Eq. 49.
+
+    Parameters
+    ----------
+    mass : ndarray, shape (n,)
+        Initial mass [Msun].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [Lsun].
+    """
     m = np.asarray(mass, float)
     at_flash = _helium_ignition_massive(np.asarray(HELIUM_FLASH_MASS))
     alpha = (_helium_ignition_degenerate(np.asarray(HELIUM_FLASH_MASS)) - at_flash) / at_flash
@@ -202,8 +281,8 @@ def main_sequence_star(mass: Array, age: float) -> tuple[Array, Array]:
     """Luminosity and radius of main-sequence stars of one age.
 
     They start on the zero-age main sequence and end at HPT's L_TMS and R_TMS. In between HPT's 60 further
-    coefficients are replaced by two schematic parabolas in the elapsed fraction of the lifetime, which put the
-    Sun at its age within 0.02 dex of its luminosity and radius.
+    coefficients are replaced by two schematic parabolas in the elapsed fraction of the lifetime, which put
+    the Sun at its age within 0.02 dex of its luminosity and radius.
 
     Parameters
     ----------
@@ -226,9 +305,11 @@ def main_sequence_star(mass: Array, age: float) -> tuple[Array, Array]:
 
 
 def _with_low_mass_dwarfs(mass: Array, luminosity: Array, radius: Array) -> tuple[Array, Array]:
-    """Luminosity and radius that pass into those of the mean dwarf sequence at low masses, which hardly evolve."""
+    """Luminosity and radius that pass into those of the mean dwarf sequence at low masses."""
     dwarf_mass, dwarf_log_luminosity, dwarf_radius = _LOW_MASS_DWARFS.T
-    weight = np.clip(np.log(mass / _LOW_MASS_BLEND[0]) / np.log(_LOW_MASS_BLEND[1] / _LOW_MASS_BLEND[0]), 0, 1)
+    weight = np.clip(
+        np.log(mass / _LOW_MASS_BLEND[0]) / np.log(_LOW_MASS_BLEND[1] / _LOW_MASS_BLEND[0]), 0, 1
+    )
     sequence = PchipInterpolator(
         np.log10(dwarf_mass), np.column_stack([dwarf_log_luminosity, np.log10(dwarf_radius)])
     )
@@ -238,7 +319,18 @@ def _with_low_mass_dwarfs(mass: Array, luminosity: Array, radius: Array) -> tupl
 
 
 def effective_temperature(luminosity: Array, radius: Array) -> Array:
-    """Effective temperature [K] of stars with luminosity [Lsun] and radius [Rsun]."""
+    """Effective temperature of stars of known luminosity and radius.
+
+    Parameters
+    ----------
+    luminosity, radius : ndarray, shape (n,)
+        [Lsun, Rsun].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [K].
+    """
     return SOLAR_TEFF * (luminosity / radius**2) ** 0.25
 
 

@@ -10,6 +10,7 @@ from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import N_OBS_COLUMNS, ConeRegion
 from gaia_oc_amd.credentials import read_credentials
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
+from gaia_oc_amd.tables import from_astropy
 
 logger = logging.getLogger(__name__)
 
@@ -80,15 +81,13 @@ def query_archive(
     import requests
     from astropy.io.votable.exceptions import VOWarning
 
-    session = _session_with_timeouts()
     try:
-        if credentials_path is not None:
-            _log_in(session, url, *read_credentials(credentials_path))
-        with warnings.catch_warnings():
+        with _session_with_timeouts() as session, warnings.catch_warnings():
             warnings.simplefilter("ignore", VOWarning)
             warnings.simplefilter("error", pyvo.dal.DALOverflowWarning)
-            service = pyvo.dal.TAPService(url, session=session)
-            result = _run_job(service, query)
+            if credentials_path is not None:
+                _log_in(session, url, *read_credentials(credentials_path))
+            return from_astropy(_run_job(pyvo.dal.TAPService(url, session=session), query).to_table())
     except pyvo.dal.DALOverflowWarning as error:
         raise ClusterError(
             f"{url} cut the result at its row limit: use a smaller --cone_radius, --cone_pm_sigmas or "
@@ -99,7 +98,6 @@ def query_archive(
             f"{url} gave no result ({_short(error)}): try again later, or use --cone_source with another TAP URL "
             "or a local table."
         ) from error
-    return result.to_table().to_pandas()
 
 
 def _session_with_timeouts() -> "requests.Session":  # noqa: F821
@@ -107,11 +105,21 @@ def _session_with_timeouts() -> "requests.Session":  # noqa: F821
     from requests.adapters import HTTPAdapter
 
     class TimeoutAdapter(HTTPAdapter):
-        """Gives every request a timeout that has none."""
+        """Gives every request a timeout that has none, and closes what nobody read to its end."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._answers: list[requests.Response] = []
 
         def send(self, request, **keywords):  # noqa: ANN001, ANN003, ANN202
             keywords["timeout"] = keywords.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
-            return super().send(request, **keywords)
+            self._answers.append(super().send(request, **keywords))
+            return self._answers[-1]
+
+        def close(self) -> None:
+            for answer in self._answers:
+                answer.close()
+            super().close()
 
     session = requests.Session()
     session.mount("http://", TimeoutAdapter())

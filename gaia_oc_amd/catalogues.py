@@ -228,7 +228,7 @@ def _query_vizier(catalogue: Catalogue, server: str) -> Any:
             warnings.simplefilter("ignore")  # about units and UCDs; the values are checked below
             answer = vizier.get_catalogs(catalogue.table)
     except (requests.RequestException, TableParseError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split()).rpartition("(Caused by ")[2][:200]
         raise ArchiveUnavailableError(
             f"VizieR at {server} gave no readable table {catalogue.table} ({reason}): {remedy}"
         ) from error
@@ -382,8 +382,8 @@ def _names(table: pd.DataFrame, column: str, source: str) -> pd.Series:
 def _numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series:
     if not pd.api.types.is_numeric_dtype(table[column]):
         raise ValueError(
-            f"{source} has a {column} that is no number ({table[column].dropna().iloc[0]!r} in its first row): give "
-            " decimal numbers."
+            f"{source} has a {column} that is no number ({table[column].dropna().iloc[0]!r} is the first): "
+            "give decimal numbers."
         )
     return table[column]
 

@@ -9,7 +9,9 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from scipy.optimize import brentq
 
 from gaia_oc_amd.astrometry import tangent_plane
@@ -19,9 +21,11 @@ from gaia_oc_amd.figures import (
     candidates_figure,
     comparison_figure,
     comparison_members,
+    membership_matrix,
     missed_members_figure,
     new_members_figure,
     our_members,
+    overlap_sets,
     within_radius,
 )
 from gaia_oc_amd.options import PlotOptions
@@ -62,6 +66,10 @@ _METRICS = {
     "accuracy": ("accuracy", "#E69F00"),
     "balanced_accuracy": ("balanced accuracy", "#CC79A7"),
 }
+_PARTS = (
+    ("train", "training (dashed)", {"ls": "--", "lw": 0.9}),
+    ("validation", "validation (solid)", {"lw": 1.3}),
+)
 
 
 @rc_context(STYLE)
@@ -255,69 +263,6 @@ def venn_diagram_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> F
     return figure
 
 
-def overlap_sets(
-    sets: "SourceSets", prob_threshold: float, *, core: bool = False
-) -> tuple[set[int], set[int]]:
-    """source_id of our members and of the comparison list's, above a probability.
-
-    Parameters
-    ----------
-    sets : SourceSets
-        The evaluated sets of one cluster.
-    prob_threshold : float
-        Least PMemb.
-    core : bool
-        Only sources with f_r < 20 pc and G < 18.
-
-    Returns
-    -------
-    ours, comparison : set of int
-    """
-    tables = [our_members(sets, prob_threshold), comparison_members(sets, prob_threshold)]
-    if core:
-        tables = [table[(table["f_r"] < 20) & (table["phot_g_mean_mag"] < 18)] for table in tables]
-    ours, theirs = (set(table["source_id"].tolist()) for table in tables)
-    return ours, theirs
-
-
-def membership_matrix(
-    sets: "SourceSets", *, prob_threshold: float = 0.1, high_prob_threshold: float = 0.8
-) -> pd.DataFrame:
-    """Numbers of sources by our verdict and by the comparison list's.
-
-    Parameters
-    ----------
-    sets : SourceSets
-        The sets of one cluster.
-    prob_threshold, high_prob_threshold : float
-        PMemb that divides the candidates in three; one without PMemb counts as below both.
-
-    Returns
-    -------
-    DataFrame
-        Counts; the rows are our verdicts, the columns 'member' and 'not member' the comparison list's.
-        They sum to the number of different sources. Comparison sources below
-        `prob_threshold` are no members of that list.
-    """
-    listed = set(comparison_members(sets, prob_threshold)["source_id"].tolist())
-    probability = sets.candidates["PMemb"].fillna(-1.0)
-    low, high = probability < prob_threshold, probability >= high_prob_threshold
-    verdicts = {
-        "training member": sets.members,
-        f"candidate, p ≥ {high_prob_threshold:g}": sets.candidates[high & ~low],
-        f"candidate, {prob_threshold:g} ≤ p < {high_prob_threshold:g}": sets.candidates[~low & ~high],
-        f"candidate, p < {prob_threshold:g}": sets.candidates[low],
-        "non-member": sets.non_members,
-    }
-    rows, seen = {}, set()
-    for verdict, table in verdicts.items():
-        sources = set(table["source_id"].tolist()) - seen
-        rows[verdict] = (len(sources & listed), len(sources - listed))
-        seen |= sources
-    rows["not in the cone"] = (len(listed - seen), 0)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["member", "not member"])
-
-
 @rc_context(STYLE)
 def membership_matrix_figure(
     sets: "SourceSets", *, prob_threshold: float = 0.1, high_prob_threshold: float = 0.8
@@ -385,7 +330,7 @@ def density_profile_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -
     -------
     Figure
     """
-    figure = new_figure(figure_title(sets, "surface density of the members"), size=(6.8, 6.2))
+    figure = new_figure(figure_title(sets, "surface density of the members"), size=(6.8, 6.6))
     ax = figure.subplots()
     outer_radius = complete_radius(sets)
     lists = _member_lists(sets, prob_threshold)
@@ -394,15 +339,28 @@ def density_profile_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -
             ax, "There are no members." if not lists else "The field does not surround the cluster's centre."
         )
         return figure
-    ax.set_xscale("log")
     ax.set_yscale("log")
+    _number_logarithmic_axis(ax)
+    densities = []
     for label, (kind, sources) in lists.items():
         profile = density_profile(sources["f_r"].to_numpy(float), outer_radius=outer_radius)
         draw_density_profile(ax, profile, kind=kind, label=f"{label} ({profile.counts.sum():,})")
-    ax.set_xlabel(f"$f_r$ [pc] (complete to {outer_radius:.1f} pc)")
+        densities.append(profile.density[profile.counts > 0])
+    shown = np.concatenate(densities)
+    if len(shown):
+        ax.set_ylim(0.2 * shown.min(), 4 * shown.max())
+    ax.set_xlabel(f"$f_r$ [pc] (field complete to {outer_radius:.1f} pc; ▽: upper limit, no source)")
     ax.set_ylabel("surface density [pc$^{-2}$]")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=1)
+    figure.legend(loc="outside lower center")
     return figure
+
+
+def _number_logarithmic_axis(ax: Axes) -> None:
+    """Make the x axis logarithmic with plain numbers at 1, 2 and 5."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def complete_radius(sets: "SourceSets") -> float:
@@ -458,11 +416,17 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
 def _king_text(king: KingProfile) -> str:
     k, core, tidal, background = king.errors
     return (
-        rf"King: $k = {king.amplitude:.3g} \pm {k:.2g}$ pc$^{{-2}}$, "
-        rf"$r_\mathrm{{c}} = {king.core_radius:.3g} \pm {core:.2g}$ pc, "
-        rf"$r_\mathrm{{t}} = {king.tidal_radius:.3g} \pm {tidal:.2g}$ pc (dotted), "
-        rf"background ${1000 * king.background:.2g} \pm {1000 * background:.1g}$ (1000 pc$^2$)$^{{-1}}$"
+        f"King: $k$ = {_with_error(king.amplitude, k)} pc$^{{-2}}$, "
+        rf"$r_\mathrm{{c}}$ = {_with_error(king.core_radius, core)} pc, "
+        rf"$r_\mathrm{{t}}$ = {_with_error(king.tidal_radius, tidal)} pc (dotted)," + "\n"
+        f"background {_with_error(king.background, background)} pc$^{{-2}}$"
     )
+
+
+def _with_error(value: float, error: float) -> str:
+    """Value and error to two digits of the error."""
+    decimals = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 3
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
 
 
 @rc_context(STYLE)
@@ -470,6 +434,9 @@ def mass_segregation_figure(
     sets: "SourceSets", *, rng: np.random.Generator, prob_threshold: float = 0.1
 ) -> Figure:
     """Draw the mass segregation ratio of each member list against the number of brightest members.
+
+    Field stars in a list are faint and spread widely, which looks like mass segregation: compare the lists, and
+    use a high threshold or the sets within the tidal radius.
 
     Parameters
     ----------
@@ -488,9 +455,8 @@ def mass_segregation_figure(
     ax = figure.subplots()
     drawn = 0
     for label, (kind, sources) in _member_lists(sets, prob_threshold).items():
-        positions = tangent_plane(
-            sources["ra"].to_numpy(), sources["dec"].to_numpy(), cluster.ra, cluster.dec
-        )
+        ra, dec = sources[["ra", "dec"]].to_numpy(float).T
+        positions = tangent_plane(ra, dec, sets.cluster.ra, sets.cluster.dec)
         segregation = mass_segregation(*positions, sources["phot_g_mean_mag"].to_numpy(), rng=rng)
         if len(segregation.n_brightest):
             draw_mass_segregation(ax, segregation, kind=kind, label=f"{label} ({len(sources):,})")
@@ -499,10 +465,10 @@ def mass_segregation_figure(
         write_note(ax, "No list has the 10 members that a mass segregation ratio needs.")
         return figure
     ax.axhline(1, color="black", lw=0.8)
-    ax.set_xscale("log")
+    _number_logarithmic_axis(ax)
     ax.set_xlabel("number of brightest members ($G$)")
     ax.set_ylabel(r"$\Lambda_\mathrm{MSR}$ (1: not segregated)")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -525,10 +491,11 @@ def draw_mass_segregation(ax: Axes, segregation: MassSegregation, *, kind: str, 
     Axes
         The axes given.
     """
-    colour = STYLES[kind].colour
+    style = STYLES[kind]
+    face = style.colour if style.filled else "white"
     n, ratio, error = segregation.n_brightest, segregation.ratio, segregation.ratio_error
-    ax.fill_between(n, ratio - error, ratio + error, color=colour, alpha=0.2, lw=0)
-    ax.plot(n, ratio, color=colour, marker=STYLES[kind].marker, ms=4, label=label)
+    ax.fill_between(n, ratio - error, ratio + error, color=style.colour, alpha=0.2, lw=0)
+    ax.plot(n, ratio, color=style.colour, marker=style.marker, mfc=face, ms=4, label=label)
     return ax
 
 
@@ -550,11 +517,11 @@ def training_metrics_figure(metrics: Mapping[str, Any]) -> Figure:
     figure = new_figure("training of the network", size=(7.2, 7.2))
     loss, scores = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.5))
     drawn = 0
-    for part, look in (("train", {"ls": "--", "lw": 0.9}), ("validation", {"lw": 1.3})):
+    for part, label, look in _PARTS:
         curves = metrics.get(part) or {}
-        drawn += _draw_curve(loss, curves.get("loss"), label=part, color="black", **look)
-        for name, (label, colour) in _METRICS.items():
-            drawn += _draw_curve(scores, curves.get(name), label=f"{label}, {part}", color=colour, **look)
+        drawn += _draw_curve(loss, curves.get("loss"), label=label, color="black", **look)
+        for name, (_, colour) in _METRICS.items():
+            drawn += _draw_curve(scores, curves.get(name), color=colour, **look)
     if not drawn:
         write_note(loss, "There is no training history.")
         scores.set_axis_off()
@@ -563,8 +530,9 @@ def training_metrics_figure(metrics: Mapping[str, Any]) -> Figure:
     loss.set_ylabel("loss")
     scores.set_ylabel("metric")
     scores.set_xlabel("epoch")
-    for ax in (loss, scores):
-        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    loss.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    handles = [Line2D([], [], color=colour, label=label) for label, colour in _METRICS.values()]
+    scores.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 

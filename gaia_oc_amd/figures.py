@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 NO_COMPARISON = "There is no comparison list."
 
 _SQUARE = (2, 2, (8.4, 8.8))
-_ROW = (1, 4, (15.5, 4.7))
+_ROW = (1, 4, (15.5, 4.4))
+_COLOUR_BAR_WIDTH = 1.1
 
 
 def probable_candidates(sets: "SourceSets", prob_threshold: float) -> pd.DataFrame:
@@ -85,6 +86,69 @@ def missed_members(sets: "SourceSets", prob_threshold: float) -> dict[str, pd.Da
         "non_member": missed[non_member],
         "outside": missed[~candidate & ~non_member],
     }
+
+
+def overlap_sets(
+    sets: "SourceSets", prob_threshold: float, *, core: bool = False
+) -> tuple[set[int], set[int]]:
+    """source_id of our members and of the comparison list's, above a probability.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The evaluated sets of one cluster.
+    prob_threshold : float
+        Least PMemb.
+    core : bool
+        Only sources with f_r < 20 pc and G < 18.
+
+    Returns
+    -------
+    ours, comparison : set of int
+    """
+    tables = [our_members(sets, prob_threshold), comparison_members(sets, prob_threshold)]
+    if core:
+        tables = [table[(table["f_r"] < 20) & (table["phot_g_mean_mag"] < 18)] for table in tables]
+    ours, theirs = (set(table["source_id"].tolist()) for table in tables)
+    return ours, theirs
+
+
+def membership_matrix(
+    sets: "SourceSets", *, prob_threshold: float = 0.1, high_prob_threshold: float = 0.8
+) -> pd.DataFrame:
+    """Numbers of sources by our verdict and by the comparison list's.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The sets of one cluster.
+    prob_threshold, high_prob_threshold : float
+        PMemb that divides the candidates in three; one without PMemb counts as below both.
+
+    Returns
+    -------
+    DataFrame
+        Counts; the rows are our verdicts, the columns 'member' and 'not member' the comparison list's.
+        They sum to the number of different sources. Comparison sources below
+        `prob_threshold` are no members of that list.
+    """
+    listed = set(comparison_members(sets, prob_threshold)["source_id"].tolist())
+    probability = sets.candidates["PMemb"].fillna(-1.0)
+    low, high = probability < prob_threshold, probability >= high_prob_threshold
+    verdicts = {
+        "training member": sets.members,
+        f"candidate, p ≥ {high_prob_threshold:g}": sets.candidates[high & ~low],
+        f"candidate, {prob_threshold:g} ≤ p < {high_prob_threshold:g}": sets.candidates[~low & ~high],
+        f"candidate, p < {prob_threshold:g}": sets.candidates[low],
+        "non-member": sets.non_members,
+    }
+    rows, seen = {}, set()
+    for verdict, table in verdicts.items():
+        sources = set(table["source_id"].tolist()) - seen
+        rows[verdict] = (len(sources & listed), len(sources - listed))
+        seen |= sources
+    rows["not in the cone"] = (len(listed - seen), 0)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["member", "not member"])
 
 
 def within_radius(sets: "SourceSets", radius: float) -> "SourceSets":
@@ -180,12 +244,14 @@ def additional_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1
     -------
     Figure
     """
-    listed = comparison_members(sets, prob_threshold)["source_id"]
+    listed = comparison_members(sets, prob_threshold)
+    ours = our_members(sets, prob_threshold)
     candidates = probable_candidates(sets, prob_threshold)
-    candidates = candidates[~candidates["source_id"].isin(listed)]
-    members = sets.members[~sets.members["source_id"].isin(listed)]
+    candidates = candidates[~candidates["source_id"].isin(listed["source_id"])]
+    members = sets.members[~sets.members["source_id"].isin(listed["source_id"])]
     label = rf"additional candidates, $p \geq {prob_threshold:g}$"
     layers = [
+        Layer("context", ours[ours["source_id"].isin(listed["source_id"])], "members of both lists"),
         Layer("training", members, "additional training members"),
         Layer("candidates", candidates, label, (prob_threshold, 1.0)),
     ]
@@ -212,10 +278,12 @@ def missed_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) ->
     """
     missed = missed_members(sets, prob_threshold)
     layers = [
+        Layer("context", our_members(sets, prob_threshold), "this work"),
         Layer("rejected", missed["non_member"], "not a candidate"),
         Layer("candidates", missed["improbable"], f"candidate, $p < {prob_threshold:g}$"),
-        Layer("elsewhere", missed["outside"], "not in the cone"),
     ]
+    if len(missed["outside"]):
+        layers.append(Layer("elsewhere", missed["outside"], "not in the cone"))
     sentence = _about_comparison(sets)
     if not sentence and not any(len(part) for part in missed.values()):
         sentence = "Our list holds all members of the comparison list."
@@ -235,12 +303,13 @@ def _panels_figure(
     layout: tuple[int, int, tuple[float, float]] = _SQUARE,
 ) -> Figure:
     """Compose the four panels, a legend below them, and a colour bar if a layer shows probabilities."""
-    rows, columns, size = layout
+    ranges = [layer.probabilities for layer in layers if layer.probabilities and len(layer.sources)]
+    rows, columns, (width, height) = layout
+    size = (width + _COLOUR_BAR_WIDTH, height) if ranges else (width, height)
     figure = new_figure("\n".join(filter(None, [figure_title(sets, title), sentence])), size=size)
     axes = figure.subplots(rows, columns).ravel()
     for ax, panel in zip(axes, PANELS, strict=True):
         panel(ax, sets, layers)
-    ranges = [layer.probabilities for layer in layers if layer.probabilities and len(layer.sources)]
     if ranges:
         mappable = ScalarMappable(Normalize(*ranges[0]), PROBABILITY_COLOURS)
         figure.colorbar(

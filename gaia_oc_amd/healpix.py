@@ -8,7 +8,9 @@ SOURCE_ID_SHIFT = 35
 """``source_id >> 35`` is the nested HEALPix index at level 12 (Gaia DR3 documentation, Sect. 20.1.1)."""
 
 
-def nested_pixels(ra: NDArray[np.float64], dec: NDArray[np.float64], level: int = SOURCE_ID_LEVEL) -> NDArray[np.int64]:
+def nested_pixels(
+    ra: NDArray[np.float64], dec: NDArray[np.float64], level: int = SOURCE_ID_LEVEL
+) -> NDArray[np.int64]:
     """Nested HEALPix index of directions.
 
     Parameters
@@ -21,8 +23,8 @@ def nested_pixels(ra: NDArray[np.float64], dec: NDArray[np.float64], level: int 
     Returns
     -------
     ndarray of int64, shape (n,)
-        Index: the base pixel, then the bits of y and x in turn. Eqs. 2 to 9 of Gorski et al. (2005, ApJ 622, 759),
-        as coordinates on the projected plane.
+        Index: the base pixel, then the bits of y and x in turn. Eqs. 2 to 9 of Gorski et al. (2005, ApJ
+        622, 759), as coordinates on the projected plane.
     """
     n_side = 1 << level
     z, quadrant = np.sin(np.radians(dec)), (np.asarray(ra, float) % 360) / 90  # quadrant in [0, 4)

@@ -50,7 +50,9 @@ def sample_masses(lower: float, upper: float, size: int, *, rng: np.random.Gener
         If the bounds are not in order, or outside the function's range.
     """
     if not _BREAKS[0] <= lower < upper <= _BREAKS[-1]:
-        raise ValueError(f"masses from {lower:g} to {upper:g} Msun were asked for, they must lie in 0.01 to 100.")
+        raise ValueError(
+            f"masses from {lower:g} to {upper:g} Msun were asked for, they must lie in 0.01 to 100."
+        )
     masses = np.unique(np.concatenate([np.geomspace(lower, upper, 2000), _BREAKS[1:-1]]))
     masses = masses[(masses >= lower) & (masses <= upper)]
     number = number_below(masses)

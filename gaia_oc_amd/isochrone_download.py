@@ -235,9 +235,9 @@ def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
     elif absent:
         raise ArchiveUnavailableError(
             f"{link} has {len(found)} ages of the {len(log_ages)} asked for, {absent[0]:.2f} is the first "
-            f"absent one: {_REMEDY}"
+            f"absent: {_REMEDY}"
         )
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join(str(error).split()).rpartition("(Caused by ")[2][:200] or type(error).__name__

@@ -1,135 +1,135 @@
-"""Published member lists: the rows of one cluster, found again among the sources of its cone."""
-
-import logging
+"""The lists and the parameters that a catalogue would give of a simulated cluster."""
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
+from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import unit_vectors
-from gaia_oc_amd.cluster_names import normalise_name
-from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.astrometry import angular_separation, mean_direction
+from gaia_oc_amd.simulation_options import SimulationOptions
 
-logger = logging.getLogger(__name__)
+LIST_COLUMNS = ("source_id", "PMemb", "ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag")
 
-MATCH_RADIUS = 0.5
-"""Largest separation of a position match [arcsec]."""
-MATCH_MAGNITUDE = 0.5
-"""Largest difference in G of a position match [mag]."""
-_EPOCH_DIFFERENCE = 0.5
-"""Years between the reference epochs of DR2 (2015.5) and DR3 (2016.0)."""
+_CERTAIN_MEMBERS, _CERTAIN_CONTAMINANTS = 0.75, 0.3
+_COMPARISON_COMPLETENESS = 0.75
+_AGE_ERROR, _A0_ERROR, _DIST_ERROR = 0.05, 0.05, 0.02
 
 
-def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Rows of one cluster; names match ignoring case, underscores, spaces and hyphens.
+def published_list(
+    options: SimulationOptions, cone: pd.DataFrame, is_member: NDArray[np.bool_], *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Members that a published list like that of Cantat-Gaudin et al. (2018) knows.
 
     Parameters
     ----------
-    member_list : DataFrame
-        Columns cluster, source_id, PMemb and, for matching by position, ra, dec [deg].
-    name : str
-        Cluster name.
+    options : SimulationOptions
+        Limits, completeness and contamination of the list.
+    cone : DataFrame
+        Measured sources; at least the members.
+    is_member : ndarray of bool, shape (n,)
+        The truth. Contaminants are field stars that look like members.
+    rng : Generator
+        Source of randomness.
 
     Returns
     -------
     DataFrame
-        The cluster's rows, possibly none.
+        source_id, PMemb in steps of 0.1 (1.0 for three members in four and for three contaminants in ten),
+        position, proper motion, parallax and G magnitude.
     """
-    spellings = [other for other in member_list["cluster"].unique() if normalise_name(other) == normalise_name(name)]
-    return member_list[member_list["cluster"].isin(spellings)].reset_index(drop=True)
+    listed = _listed(options, cone, is_member, options.list_radius, options.list_completeness, rng)
+    certain = np.where(is_member[listed], _CERTAIN_MEMBERS, _CERTAIN_CONTAMINANTS)
+    lower = rng.integers(1, 10, len(listed)) / 10
+    probability = np.where(rng.uniform(size=len(listed)) < certain, 1.0, lower)
+    return cone.iloc[listed].assign(PMemb=probability)[list(LIST_COLUMNS)]
 
 
-def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
-    """Membership probability of the listed stars that are in the cone.
-
-    Matching is by ``source_id`` first. Lists from Gaia DR2 carry a few percent of identifiers that changed
-    in DR3: where the list has positions, the rest is matched by position (moved by half a year of proper
-    motion where it has that), within 0.5 arcsec and, where it has magnitudes, 0.5 mag in G.
+def comparison_list(
+    options: SimulationOptions, cone: pd.DataFrame, is_member: NDArray[np.bool_], *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Members that a wider but less complete list like that of Tarricq et al. (2022) knows.
 
     Parameters
     ----------
-    listed : DataFrame
-        Rows of one cluster.
-    sources : DataFrame
-        Cone sources with unique source_id.
+    options : SimulationOptions
+        Limits and contamination; it reaches to the tidal radius.
+    cone : DataFrame
+        Measured sources.
+    is_member : ndarray of bool, shape (n,)
+        The truth.
+    rng : Generator
+        Source of randomness.
 
     Returns
     -------
-    Series
-        PMemb by the DR3 source_id, of the matched stars only.
+    DataFrame
+        The columns of `published_list`, PMemb in steps of 0.01.
     """
-    by_id = listed[listed["source_id"].isin(sources["source_id"])]
-    rest = listed.drop(by_id.index)
-    probability = by_id.set_index("source_id")["PMemb"]
-    if len(rest) and {"ra", "dec"} <= set(listed.columns):
-        free = sources[~sources["source_id"].isin(by_id["source_id"])]
-        by_position = _match_by_position(rest, free)
-        if len(by_position):
-            logger.debug("%d members matched by position", len(by_position))
-            probability = pd.concat([probability, by_position])
-    return probability
+    completeness = min(_COMPARISON_COMPLETENESS, options.list_completeness)
+    listed = _listed(options, cone, is_member, options.tidal_radius, completeness, rng)
+    probability = np.where(
+        is_member[listed], 1 - rng.beta(1, 4, len(listed)), rng.uniform(0.05, 1, len(listed))
+    )
+    return cone.iloc[listed].assign(PMemb=np.round(probability, 2))[list(LIST_COLUMNS)]
 
 
-def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
-    """PMemb by source_id of listed stars whose nearest source agrees in position and brightness."""
-    listed = listed[np.isfinite(listed["ra"]) & np.isfinite(listed["dec"])]
-    if sources.empty or listed.empty:
-        return pd.Series(dtype=float)
-    ra, dec = listed["ra"].to_numpy(), listed["dec"].to_numpy()
-    if {"pmra", "pmdec"} <= set(listed.columns):
-        motion = listed[["pmra", "pmdec"]].fillna(0).to_numpy() * _EPOCH_DIFFERENCE / 3.6e6
-        ra, dec = ra + motion[:, 0] / np.cos(np.radians(dec)), dec + motion[:, 1]
-    tree = cKDTree(unit_vectors(sources["ra"].to_numpy(), sources["dec"].to_numpy()))
-    distance, nearest = tree.query(unit_vectors(ra, dec))
-    accepted = distance < np.radians(MATCH_RADIUS / 3600)
-    if "phot_g_mean_mag" in listed:
-        difference = listed["phot_g_mean_mag"].to_numpy() - sources["phot_g_mean_mag"].to_numpy()[nearest]
-        accepted &= ~(np.abs(difference) > MATCH_MAGNITUDE)
-    source_id = sources["source_id"].to_numpy()[nearest[accepted]]
-    matched = pd.Series(listed["PMemb"].to_numpy()[accepted], index=source_id)
-    return matched[~matched.index.duplicated()]
-
-
-def training_member_ids(
-    probability: pd.Series, name: str, *, n_listed: int, prob_threshold: float, n_min_members: int
-) -> pd.Index:
-    """Identifiers of the members that are sure enough to learn from.
+def catalogue_parameters(
+    options: SimulationOptions, members: pd.DataFrame, *, rng: np.random.Generator
+) -> dict[str, float]:
+    """Parameters as a catalogue gives them.
 
     Parameters
     ----------
-    probability : Series
-        PMemb by source_id of the usable members in the cone.
-    name : str
-        Cluster name, for messages.
-    n_listed : int
-        Number of stars that the list gives for the cluster, in the cone or not.
-    prob_threshold : float
-        Smallest PMemb of a training member.
-    n_min_members : int
-        Smallest number of training members.
+    options : SimulationOptions
+        The truth.
+    members : DataFrame
+        The published list, of which means and standard deviations are taken.
+    rng : Generator
+        Draws the catalogue's errors: 0.05 dex in age, 0.05 mag in a0, 2 % in distance.
 
     Returns
     -------
-    Index
-        source_id of the training members.
-
-    Raises
-    ------
-    TooFewMembersError
-        If there are fewer than `n_min_members`.
+    dict
+        ra, dec [deg], pmra, pmdec, their standard deviations [mas/yr], parallax and its standard deviation
+        [mas], age [log10 yr], a0 [mag], dist [pc].
     """
-    if n_listed == 0:
-        raise TooFewMembersError(f"{name} is not in the member list: give another list with --members_path.")
-    if probability.empty:
-        raise TooFewMembersError(
-            f"{name}: none of its {n_listed} listed members is in the cone: do the list, the parameter table and "
-            "the cone belong to the same cluster? Try a larger --cone_pm_sigmas or --cone_plx_sigmas."
+    ra, dec = mean_direction(members["ra"].to_numpy(), members["dec"].to_numpy())
+    row = {"ra": round(ra, 4), "dec": round(dec, 4)}
+    for name in ("pmra", "pmdec", "parallax"):
+        row |= {name: round(members[name].mean(), 4), f"{name}_error": round(members[name].std(), 4)}
+    order = ("ra", "dec", "pmra", "pmdec", "pmra_error", "pmdec_error", "parallax", "parallax_error")
+    return {name: float(row[name]) for name in order} | {
+        "age": round(options.age + rng.normal(0, _AGE_ERROR), 2),
+        "a0": round(max(options.a0 + rng.normal(0, _A0_ERROR), 0.0), 2),
+        "dist": round(options.dist * (1 + rng.normal(0, _DIST_ERROR)), 1),
+    }
+
+
+def _listed(
+    options: SimulationOptions,
+    cone: pd.DataFrame,
+    is_member: NDArray[np.bool_],
+    radius: float,
+    completeness: float,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Rows of the listed members and of the contaminants among them, in the cone's order."""
+    separation = angular_separation(cone["ra"].to_numpy(), cone["dec"].to_numpy(), options.ra, options.dec)
+    near = np.tan(np.radians(separation)) * options.dist < radius
+    eligible = near & (cone["phot_g_mean_mag"].to_numpy() < options.list_g_max)
+    members = np.flatnonzero(eligible & is_member)
+    members = members[rng.uniform(size=len(members)) < completeness]
+    lookalikes = np.flatnonzero(eligible & ~is_member & _looks_like(cone, members))
+    share = options.list_contamination / (1 - options.list_contamination)
+    n_contaminants = min(rng.poisson(share * len(members)), len(lookalikes))
+    return np.sort(np.concatenate([members, rng.choice(lookalikes, n_contaminants, replace=False)]))
+
+
+def _looks_like(cone: pd.DataFrame, members: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Sources within three standard deviations of the members' proper motion and parallax."""
+    near = np.ones(len(cone), bool)
+    for name in ("pmra", "pmdec", "parallax"):
+        values = cone[name].to_numpy()
+        near &= (
+            np.abs(values - values[members].mean()) < 3 * values[members].std() if len(members) > 1 else False
         )
-    sure = probability.index[probability >= prob_threshold - 1e-9]
-    if len(sure) < n_min_members:
-        raise TooFewMembersError(
-            f"{name} has {len(sure)} members with PMemb >= {prob_threshold:g} in the cone "
-            f"({n_listed} listed, {len(probability)} in the cone), at least {n_min_members} are needed: "
-            "lower --prob_threshold or --n_min_members."
-        )
-    return sure
+    return near

@@ -55,7 +55,7 @@ class ConeOptions:
     cone_radius: float = 50.0
     cone_pm_sigmas: float = 10.0
     cone_plx_sigmas: float = 10.0
-    cone_format: Literal["votable", "csv", "parquet"] = "votable"
+    cone_format: Literal["parquet", "votable", "csv"] = "parquet"
     overwrite_cone: bool = False
 
     def __post_init__(self) -> None:

@@ -4,15 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.patheffects as path_effects
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import tangent_plane
@@ -44,10 +43,21 @@ PROBABILITY_COLOURS = "viridis"
 DENSITY_ABOVE = 3000
 """A field of more sources than this is shown as density, not as points."""
 
-_FIELD_GREYS = LinearSegmentedColormap.from_list("field", ["#e6e6e6", "#4d4d4d"])
+_FIELD_GREYS = LinearSegmentedColormap.from_list("field", ["#ececec", "#7f7f7f"])
 _HEXAGONS = 70
-_OUTLIERS = 0.01
-_CASING = [path_effects.withStroke(linewidth=2.6, foreground="white")]
+_TICKS = 6
+_SMALLEST_FIELD = 0.01
+"""Half the width of the sky panel, at least [deg]."""
+_HOLLOW = 1.8
+"""Area of hollow markers in units of that of filled ones, which must fit in."""
+_WIDEST_PM = 4
+_WIDEST_PARALLAX = 12
+"""Half the widths of the proper motion and parallax panels, at most, in units of the limits: the large
+errors of faint candidates would squash the rest."""
+_DASHES = (0, (4, 3))
+_OUTLINE = {"color": "white", "lw": 2.6, "zorder": 2.1}
+"""Beneath each line, above the field but below the other sources."""
+_LINE = {"color": "black", "lw": 1.0, "zorder": 6.0}
 
 
 @dataclass(frozen=True)
@@ -65,13 +75,15 @@ STYLES = {
     "training": SourceStyle("#0072B2", filled=False, zorder=2.5),
     "candidates": SourceStyle("#E69F00", zorder=3.0),
     "ours": SourceStyle("#009E73", zorder=3.5),
-    "comparison": SourceStyle("#D55E00", "s", filled=False, zorder=5.0),
+    "comparison": SourceStyle("#D55E00", "s", filled=False, zorder=2.6),
     "field": SourceStyle("#999999", zorder=2.0),
+    "context": SourceStyle("#B3B3B3", zorder=2.2),
     "rejected": SourceStyle("#000000", "x", zorder=5.5),
     "elsewhere": SourceStyle("#CC79A7", "^", zorder=5.5),
 }
-"""Styles of training members, the same beneath sources coloured by probability, candidates, our member list,
-the comparison list, other sources of the field, and missed members that are no candidates or not in the cone."""
+"""Styles of training members, the same beneath sources coloured by probability, candidates, our member
+list, the comparison list, other sources of the field, members shown for orientation only, and missed
+members that are no candidates or not in the cone."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,8 @@ def figure_title(sets: "SourceSets", what: str) -> str:
 
 def new_figure(title: str, *, size: Range) -> Figure:
     """Empty figure [inch] with a title, which arranges its own layout and needs no display."""
-    figure = Figure(figsize=size, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    figure = Figure(figsize=size, layout=layout)
     figure.suptitle(title)
     return figure
 
@@ -125,30 +138,63 @@ def write_note(ax: Axes, sentence: str) -> Axes:
     return ax
 
 
-def robust_range(values: Array, include: Sequence[float] = (), *, margin: float = 0.05) -> Range:
-    """Axis range that outliers do not stretch.
+def robust_range(values: Array, *, reach: float = 0.5) -> Range:
+    """Range of values without outliers.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
-        Values to show; the outermost 1 % on both sides and what is not finite do not count.
-    include : sequence of float
-        Values that the range must hold.
-    margin : float
-        Added on both sides, as a fraction of the width.
+        At least one of them finite; the others do not count.
+    reach : float
+        How far beyond the middle 90 % of the values the range may go, in units of their width.
 
     Returns
     -------
     lower, upper : float
-        Never of zero width.
     """
-    values = np.asarray(values, float)
     values = values[np.isfinite(values)]
-    bounds = list(np.quantile(values, [_OUTLIERS, 1 - _OUTLIERS])) if len(values) else []
-    bounds = [*bounds, *(value for value in include if np.isfinite(value))] or [0.0, 1.0]
-    lower, upper = float(min(bounds)), float(max(bounds))
-    pad = margin * (upper - lower) if upper > lower else 0.5
-    return lower - pad, upper + pad
+    low, high = np.quantile(values, [0.05, 0.95])
+    beyond = reach * (high - low)
+    return float(max(values.min(), low - beyond)), float(min(values.max(), high + beyond))
+
+
+def common_range(
+    layers: Sequence[Layer], values: list[Array], include: Sequence[float], *, reach: float = 0.5
+) -> Range:
+    """Axis range for several layers.
+
+    The ranges of the layers are united, so that many candidates do not make outliers of the members.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        What is drawn.
+    values : list of ndarray
+        Values of each layer.
+    include : sequence of float
+        Values that the range must hold whatever the layers hold.
+    reach : float
+        See `robust_range`.
+
+    Returns
+    -------
+    lower, upper : float
+        5 % wider than what they must hold.
+    """
+    shown = [robust_range(part, reach=reach) for part in foreground(layers, values) if _any_finite(part)]
+    ends = np.concatenate([np.ravel(shown), include])
+    margin = 0.05 * float(np.ptp(ends))
+    return float(ends.min()) - margin, float(ends.max()) + margin
+
+
+def foreground(layers: Sequence[Layer], values: list[Any]) -> list[Any]:
+    """Values of the layers that decide an axis range: all but the field, or the field where it is alone."""
+    chosen = [part for layer, part in zip(layers, values, strict=True) if layer.kind != "field" and len(part)]
+    return chosen or values
+
+
+def _any_finite(values: Array) -> bool:
+    return bool(np.isfinite(values).any())
 
 
 def sky_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
@@ -174,9 +220,9 @@ def sky_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
         return tangent_plane(ra, dec, sets.cluster.ra, sets.cluster.dec)
 
     points = [offsets(layer.sources) for layer in layers]
-    _, half = robust_range(
-        np.abs(np.concatenate([[], *(np.ravel(xy) for xy in points)])), (0.0,), margin=0.04
-    )
+    reached = np.concatenate([[], *(np.ravel(xy) for xy in points)])
+    half = 1.04 * np.nanmax(np.abs(reached)) if _any_finite(reached) else 1.0
+    half = max(float(half), _SMALLEST_FIELD)
     draw_layers(ax, layers, points, ((half, -half), (-half, half)))
     ax.set_aspect("equal", adjustable="box")
     ax.set_xlabel(r"$\Delta\alpha\,\cos\delta$ [deg]")
@@ -203,11 +249,12 @@ def proper_motion_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -
     """
     centre, limit = (sets.cluster.pmra, sets.cluster.pmdec), sets.limits.pm
     points = [tuple(layer.sources[["pmra", "pmdec"]].to_numpy(float).T) for layer in layers]
-    shown = [np.hypot(x - centre[0], y - centre[1]) for x, y in foreground(layers, points)]
-    half = robust_range(np.concatenate([[], *shown]), (0.0, 1.3 * limit))[1]
+    separations = [np.hypot(x - centre[0], y - centre[1]) for x, y in points]
+    half = min(common_range(layers, separations, (1.3 * limit,))[1], _WIDEST_PM * limit)
     ranges = tuple((float(value - half), float(value + half)) for value in centre)
     draw_layers(ax, layers, points, ranges)
-    ax.add_patch(Circle(centre, limit, fill=False, **_boundary_line()))
+    angle = np.linspace(0, 2 * np.pi, 200)
+    draw_line(ax, centre[0] + limit * np.cos(angle), centre[1] + limit * np.sin(angle), dashed=True)
     ax.set_aspect("equal", adjustable="box")
     ax.set_xlabel(r"$\mu_{\alpha}\cos\delta$ [mas yr$^{-1}$]")
     ax.set_ylabel(r"$\mu_{\delta}$ [mas yr$^{-1}$]")
@@ -234,11 +281,13 @@ def parallax_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axe
     mean, limits = sets.cluster.parallax, sets.limits
     bounds = (mean - limits.parallax_far, mean + limits.parallax_near)
     points = [tuple(layer.sources[["phot_g_mean_mag", "parallax"]].to_numpy(float).T) for layer in layers]
-    shown = np.concatenate([[], *(y for _, y in foreground(layers, points))])
     wide = (mean - 1.3 * limits.parallax_far, mean + 1.3 * limits.parallax_near)
-    draw_layers(ax, layers, points, (_magnitude_range(sets, layers), robust_range(shown, wide)))
+    lower, upper = common_range(layers, [y for _, y in points], wide)
+    lower = max(lower, mean - _WIDEST_PARALLAX * limits.parallax_far)
+    upper = min(upper, mean + _WIDEST_PARALLAX * limits.parallax_near)
+    draw_layers(ax, layers, points, (_magnitude_range(sets, layers), (lower, upper)))
     for bound in bounds:
-        ax.axhline(bound, **_boundary_line())
+        draw_line(ax, ax.get_xlim(), (bound, bound), dashed=True)
     ax.set_box_aspect(1)
     ax.set_xlabel("$G$ [mag]")
     ax.set_ylabel(r"$\varpi$ [mas]")
@@ -264,13 +313,10 @@ def colour_magnitude_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]
     """
     columns = [sets.colour, "phot_g_mean_mag"]
     points = [tuple(layer.sources[columns].to_numpy(float).T) for layer in layers]
-    shown = np.concatenate([[], *(x for x, _ in foreground(layers, points))])
-    if not np.isfinite(shown).any():
-        shown = sets.isochrone.colour
     bright, faint = _magnitude_range(sets, layers)
-    colours = robust_range(shown, margin=0.1)
+    colours = _colour_range(sets, layers, [x for x, _ in points])
     draw_layers(ax, layers, points, (colours, (faint, bright)))
-    ax.plot(sets.isochrone.colour, sets.isochrone.g, color="black", lw=1.0, zorder=6, path_effects=_CASING)
+    draw_line(ax, sets.isochrone.colour, sets.isochrone.g)
     _draw_isochrone_boundary(ax, sets, colours, (bright, faint))
     ax.set_box_aspect(1)
     ax.set_xlabel(
@@ -288,12 +334,13 @@ PANELS: tuple[Callable[[Axes, "SourceSets", Sequence[Layer]], Axes], ...] = (
 )
 
 
-def foreground(layers: Sequence[Layer], points: list[Any]) -> list[Any]:
-    """Points of the layers that decide an axis range: all but the field, or the field where it is alone."""
-    chosen = [
-        xy for layer, xy in zip(layers, points, strict=True) if layer.kind != "field" and len(layer.sources)
-    ]
-    return chosen or points
+def _colour_range(sets: "SourceSets", layers: Sequence[Layer], values: list[Array]) -> Range:
+    """Range of the colour [mag], never narrower than the isochrone's boundary."""
+    if not any(map(_any_finite, values)):
+        values = [sets.isochrone.colour for _ in layers]
+    middle = float(np.nanmedian(np.concatenate(foreground(layers, values))))
+    width = 2 * sets.limits.colour
+    return common_range(layers, values, (middle - width, middle + width), reach=1.0)
 
 
 def _magnitude_range(sets: "SourceSets", layers: Sequence[Layer]) -> Range:
@@ -314,6 +361,7 @@ def draw_layers(ax: Axes, layers: Sequence[Layer], points: list[Any], ranges: tu
             _draw_density(ax, x[inside], y[inside], ranges)
         else:
             _draw_points(ax, layer, x, y, inside)
+    ax.locator_params(axis="x", nbins=_TICKS)
     ax.set_xlim(*ranges[0])
     ax.set_ylim(*ranges[1])
 
@@ -345,26 +393,38 @@ def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.
         "marker": style.marker,
         "zorder": style.zorder,
     }
+    if len(layer.sources) > DENSITY_ABOVE:
+        look["alpha"] = float(np.clip(DENSITY_ABOVE / len(layer.sources), 0.4, 1))
     if layer.probabilities:
         order = np.argsort(sources["PMemb"].to_numpy(float))  # the most probable on top
         colour = {"c": sources["PMemb"].to_numpy(float)[order], "norm": Normalize(*layer.probabilities)}
-        ax.scatter(x[inside][order], y[inside][order], cmap=PROBABILITY_COLOURS, lw=0, **colour, **look)
+        ax.scatter(
+            x[inside][order],
+            y[inside][order],
+            cmap=PROBABILITY_COLOURS,
+            lw=0.2,
+            edgecolors="#444444",
+            **colour,
+            **look,
+        )
     elif style.marker == "x":
         ax.scatter(x[inside], y[inside], c=style.colour, lw=0.8, **look)
     elif style.filled:
         ax.scatter(x[inside], y[inside], c=style.colour, lw=0, **look)
     else:
-        look["s"] *= 2.5
-        ax.scatter(x[inside], y[inside], facecolors="none", edgecolors=style.colour, lw=0.7, **look)
+        look["s"] *= _HOLLOW
+        ax.scatter(x[inside], y[inside], facecolors="none", edgecolors=style.colour, lw=0.6, **look)
 
 
 def marker_area(n_sources: int) -> float:
     """Area of a marker [point^2], smaller where there are many."""
-    return float(np.clip(16 * (100 / max(n_sources, 1)) ** 0.4, 2, 16))
+    return float(np.clip(16 * (100 / max(n_sources, 1)) ** 0.4, 1.5, 16))
 
 
-def _boundary_line() -> dict[str, Any]:
-    return {"color": "black", "ls": (0, (4, 3)), "lw": 1.0, "zorder": 6, "path_effects": _CASING}
+def draw_line(ax: Axes, x: Any, y: Any, *, dashed: bool = False) -> None:
+    """Draw a thin black line, dashed for a boundary, that shows on a dense field and hides no source."""
+    ax.plot(x, y, **_OUTLINE)
+    ax.plot(x, y, ls=_DASHES if dashed else "-", **_LINE)
 
 
 def _draw_isochrone_boundary(ax: Axes, sets: "SourceSets", colours: Range, magnitudes: Range) -> None:
@@ -380,21 +440,16 @@ def _draw_isochrone_boundary(ax: Axes, sets: "SourceSets", colours: Range, magni
     f_c, f_g = isochrone_offsets(sets.isochrone, colour.ravel(), g.ravel(), *scales)
     distance = np.hypot(f_c / scales[0], f_g / scales[1]).reshape(colour.shape)
     if distance.min() < 1 < distance.max():
-        line = _boundary_line()
-        look = {
-            "colors": line["color"],
-            "linestyles": [line["ls"]],
-            "linewidths": line["lw"],
-            "zorder": line["zorder"],
-        }
-        ax.contour(colour, g, distance, levels=[1.0], **look).set_path_effects(_CASING)
+        for line, dashes in ((_OUTLINE, "-"), (_LINE, _DASHES)):
+            look = {"colors": line["color"], "linewidths": line["lw"], "zorder": line["zorder"]}
+            ax.contour(colour, g, distance, levels=[1.0], linestyles=[dashes], **look)
 
 
 def legend_handles(layers: Sequence[Layer]) -> list[Line2D]:
     """Legend entries with the numbers of sources, and those of the isochrone and its boundary."""
     lines = [
         Line2D([], [], color="black", lw=1.2, label="isochrone"),
-        Line2D([], [], color="black", lw=1.2, ls=(0, (4, 3)), label="zero-uncertainty boundary"),
+        Line2D([], [], color="black", lw=1.2, ls=_DASHES, label="zero-uncertainty boundary"),
     ]
     return [_layer_handle(layer) for layer in layers] + lines
 

@@ -25,6 +25,8 @@ _LEAST_PER_ANNULUS = 5
 _WIDEST_ANNULUS = 1.6
 _LARGEST_CONCENTRATION = 1000.0
 _LEAST_EXPECTED_COUNT = 0.5
+_NO_BACKGROUND = 1e-9
+"""A fit that ends this near to its lower bound found no background."""
 _DENSE_GRAPH = 60
 
 
@@ -302,7 +304,7 @@ def _fit(profile: DensityProfile) -> tuple[Array, float]:
 
     def natural(x: Array) -> Array:
         core = np.exp(x[1])
-        return np.array([np.exp(x[0]), core, core * np.exp(x[2]), x[3] * scale])
+        return np.array([np.exp(x[0]), core, core * np.exp(x[2]), x[3] * scale * (x[3] > _NO_BACKGROUND)])
 
     def residuals(x: Array) -> Array:
         return _deviance_residuals(profile.counts, _expected(profile.edges, natural(x)))
@@ -424,7 +426,7 @@ def mass_segregation(
 def _tree_ratio(
     points: Array, n_brightest: int, n_random: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Lambda_MSR and its standard deviation for points sorted by brightness; NaN if the brightest coincide."""
+    """Lambda_MSR and its standard deviation for points sorted by brightness; NaN if those coincide."""
     samples = [rng.choice(points, n_brightest, replace=False) for _ in range(n_random)]
     lengths = np.array([tree_length(*sample.T) for sample in samples])
     brightest = tree_length(*points[:n_brightest].T)

@@ -1,4 +1,4 @@
-"""The options of the simulator: the only place where its defaults stand, and where their bounds are checked."""
+"""The options of the simulator: where its defaults stand and their bounds are checked."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ def _require(condition: bool, options: Any, name: str, bound: str) -> None:
 
 @dataclass(frozen=True)
 class SimulationOptions:
-    """A cluster, the field it lies in, how much of the sky is kept, and the lists that know some of its members.
+    """A cluster, its field, how much of the sky is kept, and the lists that know some of its members.
 
     Parameters
     ----------
@@ -50,6 +50,9 @@ class SimulationOptions:
         Projected radius within which the published list knows members [pc].
     list_completeness, list_contamination : float
         Fraction of the members within these limits that are listed, and of the listed that are field stars.
+    vary : bool
+        Whether each of several clusters gets parameters of its own, drawn over ranges like those of
+        catalogues.
     """
 
     ra: float = 106.0
@@ -68,12 +71,13 @@ class SimulationOptions:
     g_max: float = 20.7
     field_density: float = 15000.0
     cone_radius: float = 50.0
-    cone_pm_sigmas: float = 13.0
-    cone_plx_sigmas: float = 13.0
+    cone_pm_sigmas: float = 11.0
+    cone_plx_sigmas: float = 11.0
     list_g_max: float = 18.0
     list_radius: float = 6.0
     list_completeness: float = 0.85
     list_contamination: float = 0.04
+    vary: bool = False
 
     def __post_init__(self) -> None:
         _require(0 <= self.ra < 360, self, "ra", "in [0, 360)")

@@ -31,7 +31,7 @@ from gaia_oc_amd.data_directory import (
 )
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import Isochrone, nearest_age, place_isochrone, read_isochrones
-from gaia_oc_amd.member_lists import listed_members, match_to_cone, training_member_ids
+from gaia_oc_amd.member_matching import listed_members, match_to_cone, training_member_ids
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions, TablePaths
 from gaia_oc_amd.photometry import add_magnitude_errors, warn_of_missing_colours
 

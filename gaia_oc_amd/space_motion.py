@@ -57,17 +57,41 @@ def _ecliptic_pole() -> Array:
 
 
 def galactic_coordinates(ra: Array, dec: Array) -> tuple[Array, Array]:
-    """Galactic longitude, 0 to 360, and latitude [deg] of directions [deg]."""
+    """Galactic coordinates of directions.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        Directions [deg].
+
+    Returns
+    -------
+    l, b : ndarray, shape (n,)
+        Longitude, 0 to 360, and latitude [deg].
+    """
     x, y, z = galactic_axes() @ local_axes(ra, dec)[..., 2, :].T
     return np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
 def ecliptic_latitude(ra: Array, dec: Array) -> Array:
-    """Ecliptic latitude [deg] of directions [deg]."""
+    """Latitude of directions above the mean ecliptic of J2000.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        Directions [deg].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [deg].
+    """
     return np.degrees(np.arcsin(np.clip(local_axes(ra, dec)[..., 2, :] @ _ecliptic_pole(), -1, 1)))
 
 
-def space_velocity(ra: float, dec: float, dist: float, pm: tuple[float, float], radial_velocity: float) -> Array:
+def space_velocity(
+    ra: float, dec: float, dist: float, pm: tuple[float, float], radial_velocity: float
+) -> Array:
     """Velocity in space of a star, or of a cluster's centre.
 
     Parameters

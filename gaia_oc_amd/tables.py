@@ -1,6 +1,5 @@
 """Tables of sources in files: one reader and one writer for every format."""
 
-import base64
 import csv
 import gzip
 import io
@@ -12,13 +11,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 from xml.parsers.expat import ExpatError
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd import __version__
 from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.data_directory import write_atomically
 
@@ -40,18 +37,6 @@ _UNREADABLE = (
 )
 
 _OUR_SPELLING = {name.lower(): name for name in UNITS}
-
-# VOTable 1.4, Table 2: how a primitive type lies in a binary stream.
-_STREAM_TYPES = {
-    "boolean": "S1",
-    "unsignedByte": "u1",
-    "short": ">i2",
-    "int": ">i4",
-    "long": ">i8",
-    "float": ">f4",
-    "double": ">f8",
-    "char": "S",
-}
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
@@ -92,8 +77,8 @@ def read_table(path: Path | str) -> pd.DataFrame:
     except (*_UNREADABLE, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read as a table ({reason}): it is truncated or not of the format that its name "
-            "says, make or download it again."
+            f"{path} cannot be read as a table ({reason}): it is truncated or not what its name says, "
+            "make or download it again."
         ) from error
     return _tidy(table, path)
 
@@ -167,13 +152,14 @@ def _double(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return pa.array(values).cast(pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
-def _content(path: Path) -> bytes:
+def file_content(path: Path) -> bytes:
+    """Content of a file, unpacked if it is compressed with gzip, whatever its name."""
     content = path.read_bytes()
     return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    content = _content(path)
+    content = file_content(path)
     header, _, rest = content.partition(b"\n")
     last = rest.rstrip(b"\r\n").rpartition(b"\n")[2]
     if last and last.count(b",") < header.count(b","):
@@ -197,8 +183,6 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             continue
         if pa.types.is_dictionary(column.type) or pa.types.is_binary(column.type):
             column = column.cast(pa.string())
-        if name.lower() == "source_id" and column.null_count:  # to_pandas would make floats of the ids
-            raise ValueError(f"source_id is missing in {column.null_count} rows")
         columns[name] = column.to_pandas()
     return pd.DataFrame(columns)
 
@@ -213,6 +197,14 @@ def _read_fits(path: Path) -> pd.DataFrame:
         if not tables:
             raise ValueError("it holds no table")
         return from_astropy(Table.read(tables[0]))
+
+
+def _read_votable(path: Path) -> pd.DataFrame:
+    from astropy.io.votable import parse_single_table
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # units and UCDs of other people's tables
+        return from_astropy(parse_single_table(io.BytesIO(file_content(path))).to_table(use_names_over_ids=True))
 
 
 def from_astropy(table: Any) -> pd.DataFrame:
@@ -249,77 +241,6 @@ def _with_missing(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[A
     return np.where(missing, np.nan, values) if missing.any() else values
 
 
-def _read_votable(path: Path) -> pd.DataFrame:
-    """VOTable; a binary stream of fields of fixed size is read as one array, not row by row."""
-    from astropy.io import votable
-
-    content = _content(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # astropy complains about units, UCDs and versions
-        fast = _read_binary_votable(content)
-        if fast is not None:
-            return fast
-        return from_astropy(votable.parse_single_table(io.BytesIO(content)).to_table(use_names_over_ids=True))
-
-
-def _read_binary_votable(content: bytes) -> pd.DataFrame | None:
-    """Table from a base64 stream in the first TABLE, or None where only a full parser will do."""
-    from astropy.io import votable
-
-    start = re.search(rb"<(BINARY2?)>\s*<STREAM\b([^>]*)>", content)
-    if start is None or b"base64" not in start[2] or b"href" in start[2]:
-        return None
-    if content[: start.start()].count(b"<TABLE") != 1:
-        return None
-    end = re.compile(rb"</STREAM>\s*</" + start[1] + rb">").search(content, start.end())
-    if end is None:
-        raise ValueError("its data stream does not end")
-    header = content[: start.start()] + b"<TABLEDATA></TABLEDATA>" + content[end.end() :]
-    fields = votable.parse(io.BytesIO(header)).get_first_table().fields
-    if not all(_has_fixed_size(field) for field in fields):
-        return None
-    return _decode_stream(content[start.end() : end.start()], fields, has_flags=start[1] == b"BINARY2")
-
-
-def _has_fixed_size(field: Any) -> bool:
-    size = field.arraysize
-    if field.datatype == "char":
-        return size is None or str(size).isdigit()
-    return field.datatype in _STREAM_TYPES and size in (None, "1")
-
-
-def _decode_stream(stream: bytes, fields: list[Any], *, has_flags: bool) -> pd.DataFrame:
-    width = (len(fields) + 7) // 8 if has_flags else 0  # BINARY2 flags missing values, a bit per field
-    layout = [(f"{i}", _stream_type(field)) for i, field in enumerate(fields)]
-    dtype = np.dtype([("flags", "u1", (width,)), *layout])
-    data = base64.b64decode(stream)
-    if len(data) % dtype.itemsize:
-        raise ValueError(
-            f"its data stream of {len(data)} bytes is not a whole number of rows of {dtype.itemsize}"
-        )
-    rows = np.frombuffer(data, dtype)
-    flags = np.unpackbits(rows["flags"], axis=1).astype(bool)
-    columns = {}
-    for i, field in enumerate(fields):
-        values, null = rows[f"{i}"], field.values.null
-        missing = flags[:, i] if has_flags else np.zeros(len(rows), bool)
-        if null is not None and values.dtype.kind in "iu":
-            missing = missing | (values == int(null))
-        columns[field.name] = _decoded(values, missing, field.datatype)
-    return pd.DataFrame(columns)
-
-
-def _stream_type(field: Any) -> str:
-    return f"S{field.arraysize or 1}" if field.datatype == "char" else _STREAM_TYPES[field.datatype]
-
-
-def _decoded(values: NDArray[Any], missing: NDArray[np.bool_], datatype: str) -> NDArray[Any] | pd.Series:
-    if datatype == "boolean":
-        missing = missing | ~np.isin(values, [b"T", b"t", b"1", b"F", b"f", b"0"])
-        return _with_missing(np.isin(values, [b"T", b"t", b"1"]), missing)
-    return _plain(np.ma.masked_array(values, missing))
-
-
 def write_table(
     path: Path | str, table: pd.DataFrame, format: Literal["votable", "csv", "csv.gz", "parquet"]
 ) -> None:
@@ -332,7 +253,7 @@ def write_table(
     table : DataFrame
         Columns of numbers, booleans or strings. The index is not written.
     format : {'votable', 'csv', 'csv.gz', 'parquet'}
-        VOTables have a BINARY2 stream and the units of `columns.UNITS`.
+        VOTables have a BINARY2 stream and the units of `columns.UNITS`; astropy needs half a minute for 200,000 sources.
 
     Raises
     ------
@@ -377,66 +298,14 @@ def _write_parquet(path: Path, table: pd.DataFrame, compressed: bool) -> None:
 
 
 def _write_votable(path: Path, table: pd.DataFrame, compressed: bool) -> None:
-    _write_bytes(path, _votable(table), compressed)
+    from astropy.table import Table
 
-
-def _votable(table: pd.DataFrame) -> Iterable[bytes]:
-    """Document in pieces; the stream is a flag byte per eight fields, then the fields, big-endian."""
-    columns = [_stream_column(table[name]) for name in table]
-    missing = np.column_stack(
-        [
-            table[name].isna() & (values.dtype.kind != "f")
-            for name, (_, values) in zip(table, columns, strict=True)
-        ]
-    )
-    rows = np.empty(
-        len(table),
-        [("flags", "u1", ((len(columns) + 7) // 8,))]
-        + [(f"{i}", v.dtype) for i, (_, v) in enumerate(columns)],
-    )
-    rows["flags"] = np.packbits(missing, axis=1)
-    for i, (_, values) in enumerate(columns):
-        rows[f"{i}"] = values
-    yield (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n'
-        f" <!-- Produced with gaia_oc_amd {__version__} -->\n"
-        f' <RESOURCE type="results">\n  <TABLE nrows="{len(table)}">\n'
-    ).encode()
-    for name, (datatype, values) in zip(table, columns, strict=True):
-        yield _field(str(name), datatype, values).encode()
-    yield b'   <DATA><BINARY2><STREAM encoding="base64">\n'
-    data = rows.tobytes()
-    step = 3 * 2**18  # a multiple of three bytes: no padding inside
-    for first in range(0, len(data), step):
-        yield base64.b64encode(data[first : first + step]) + b"\n"
-    yield b"</STREAM></BINARY2></DATA>\n  </TABLE>\n </RESOURCE>\n</VOTABLE>\n"
-
-
-def _field(name: str, datatype: str, values: NDArray[Any]) -> str:
-    unit = UNITS.get(name, "")
-    attributes = {"name": name, "datatype": datatype}
-    if datatype == "char":
-        attributes["arraysize"] = str(values.dtype.itemsize)
-    if unit and "log" not in unit:  # VOUnits knows no logarithm of a year
-        attributes["unit"] = unit
-    return "   <FIELD " + " ".join(f"{key}={quoteattr(value)}" for key, value in attributes.items()) + "/>\n"
-
-
-def _stream_column(column: pd.Series) -> tuple[str, NDArray[Any]]:
-    """VOTable type of a column and its values in big-endian order; missing ones are arbitrary."""
-    types = pd.api.types
-    if types.is_bool_dtype(column):
-        return "boolean", np.where(column.fillna(False).to_numpy(bool), b"T", b"F")
-    if types.is_integer_dtype(column):
-        values = column.fillna(0) if column.hasnans else column
-        datatype = "long" if column.dtype.itemsize == 8 else "int"
-        return datatype, values.to_numpy(np.int64).astype(_STREAM_TYPES[datatype])
-    if types.is_float_dtype(column):
-        datatype = "float" if column.dtype.itemsize == 4 else "double"
-        return datatype, column.to_numpy(_STREAM_TYPES[datatype], na_value=np.nan)
-    text = [item.encode() for item in column.fillna("").astype(str)]
-    return "char", np.array(text, dtype=f"S{max(map(len, text), default=1) or 1}")
+    units = {name: UNITS[name] for name in table if UNITS.get(name)}
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # log10(yr) is no unit of the VOTable standard
+        Table.from_pandas(table, units=units).write(content, format="votable", tabledata_format="binary2")
+    _write_bytes(path, (content.getvalue(),), compressed)
 
 
 _READERS = (

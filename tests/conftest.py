@@ -95,7 +95,7 @@ def toy_field(seed=1, *, n_members=60, n_field=400, ra=120.0, dec=-20.0, dist=10
             "phot_g_n_obs": 300,
             "phot_bp_n_obs": 35,
             "phot_rp_n_obs": 35,
-            "ecl_lat": -38.0,
+            "ecl_lat": -38.25,
             "astrometric_params_solved": 31,
             "nu_eff_used_in_astrometry": 1.5,
             "pseudocolour": np.nan,

@@ -1,0 +1,135 @@
+"""Published member lists: the rows of one cluster, found again among the sources of its cone."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from gaia_oc_amd.astrometry import unit_vectors
+from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.exceptions import TooFewMembersError
+
+logger = logging.getLogger(__name__)
+
+MATCH_RADIUS = 0.5
+"""Largest separation of a position match [arcsec]."""
+MATCH_MAGNITUDE = 0.5
+"""Largest difference in G of a position match [mag]."""
+_EPOCH_DIFFERENCE = 0.5
+"""Years between the reference epochs of DR2 (2015.5) and DR3 (2016.0)."""
+
+
+def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Rows of one cluster; names match ignoring case, underscores, spaces and hyphens.
+
+    Parameters
+    ----------
+    member_list : DataFrame
+        Columns cluster, source_id, PMemb and, for matching by position, ra, dec [deg].
+    name : str
+        Cluster name.
+
+    Returns
+    -------
+    DataFrame
+        The cluster's rows, possibly none.
+    """
+    spellings = [other for other in member_list["cluster"].unique() if normalise_name(other) == normalise_name(name)]
+    return member_list[member_list["cluster"].isin(spellings)].reset_index(drop=True)
+
+
+def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
+    """Membership probability of the listed stars that are in the cone.
+
+    Matching is by ``source_id`` first. Lists from Gaia DR2 carry a few percent of identifiers that changed
+    in DR3: where the list has positions, the rest is matched by position (moved by half a year of proper
+    motion where it has that), within 0.5 arcsec and, where it has magnitudes, 0.5 mag in G.
+
+    Parameters
+    ----------
+    listed : DataFrame
+        Rows of one cluster.
+    sources : DataFrame
+        Cone sources with unique source_id.
+
+    Returns
+    -------
+    Series
+        PMemb by the DR3 source_id, of the matched stars only.
+    """
+    by_id = listed[listed["source_id"].isin(sources["source_id"])]
+    rest = listed.drop(by_id.index)
+    probability = by_id.set_index("source_id")["PMemb"]
+    if len(rest) and {"ra", "dec"} <= set(listed.columns):
+        free = sources[~sources["source_id"].isin(by_id["source_id"])]
+        by_position = _match_by_position(rest, free)
+        if len(by_position):
+            logger.debug("%d members matched by position", len(by_position))
+            probability = pd.concat([probability, by_position])
+    return probability
+
+
+def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
+    """PMemb by source_id of listed stars whose nearest source agrees in position and brightness."""
+    listed = listed[np.isfinite(listed["ra"]) & np.isfinite(listed["dec"])]
+    if sources.empty or listed.empty:
+        return pd.Series(dtype=float)
+    ra, dec = listed["ra"].to_numpy(), listed["dec"].to_numpy()
+    if {"pmra", "pmdec"} <= set(listed.columns):
+        motion = listed[["pmra", "pmdec"]].fillna(0).to_numpy() * _EPOCH_DIFFERENCE / 3.6e6
+        ra, dec = ra + motion[:, 0] / np.cos(np.radians(dec)), dec + motion[:, 1]
+    tree = cKDTree(unit_vectors(sources["ra"].to_numpy(), sources["dec"].to_numpy()))
+    distance, nearest = tree.query(unit_vectors(ra, dec))
+    accepted = distance < np.radians(MATCH_RADIUS / 3600)
+    if "phot_g_mean_mag" in listed:
+        difference = listed["phot_g_mean_mag"].to_numpy() - sources["phot_g_mean_mag"].to_numpy()[nearest]
+        accepted &= ~(np.abs(difference) > MATCH_MAGNITUDE)
+    source_id = sources["source_id"].to_numpy()[nearest[accepted]]
+    matched = pd.Series(listed["PMemb"].to_numpy()[accepted], index=source_id)
+    return matched[~matched.index.duplicated()]
+
+
+def training_member_ids(
+    probability: pd.Series, name: str, *, n_listed: int, prob_threshold: float, n_min_members: int
+) -> pd.Index:
+    """Identifiers of the members that are sure enough to learn from.
+
+    Parameters
+    ----------
+    probability : Series
+        PMemb by source_id of the usable members in the cone.
+    name : str
+        Cluster name, for messages.
+    n_listed : int
+        Number of stars that the list gives for the cluster, in the cone or not.
+    prob_threshold : float
+        Smallest PMemb of a training member.
+    n_min_members : int
+        Smallest number of training members.
+
+    Returns
+    -------
+    Index
+        source_id of the training members.
+
+    Raises
+    ------
+    TooFewMembersError
+        If there are fewer than `n_min_members`.
+    """
+    if n_listed == 0:
+        raise TooFewMembersError(f"{name} is not in the member list: give another list with --members_path.")
+    if probability.empty:
+        raise TooFewMembersError(
+            f"{name}: none of its {n_listed} listed members is in the cone: do the list, the parameter table and "
+            "the cone belong to the same cluster? Try a larger --cone_pm_sigmas or --cone_plx_sigmas."
+        )
+    sure = probability.index[probability >= prob_threshold - 1e-9]
+    if len(sure) < n_min_members:
+        raise TooFewMembersError(
+            f"{name} has {len(sure)} members with PMemb >= {prob_threshold:g} in the cone "
+            f"({n_listed} listed, {len(probability)} in the cone), at least {n_min_members} are needed: "
+            "lower --prob_threshold or --n_min_members."
+        )
+    return sure

@@ -1,0 +1,187 @@
+"""A data directory of simulated clusters, laid out as build_sets reads it."""
+
+import logging
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.data_directory import (
+    CLUSTER_PARAMETERS,
+    ISOCHRONES,
+    cluster_directory,
+    write_csv,
+    write_text,
+)
+from gaia_oc_amd.isochrones import read_isochrones
+from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones, write_isochrones
+from gaia_oc_amd.simulation import SimulatedCluster, simulate_cluster, vary_options
+from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.tables import write_table
+
+MEMBERS = "cg18_members.csv"
+COMPARISON = "t22_members.csv"
+CONES = "cones"
+MARKER = "SIMULATED.txt"
+README = "README.txt"
+
+_NOT_OURS = (CLUSTER_PARAMETERS, MEMBERS, COMPARISON, "cg20_members.csv", CONES, "clusters", README)
+"""What a data directory without our marker must not hold already."""
+
+_MARKER_TEXT = "Every cluster, member list and source table in this folder is SIMULATED by gaia_oc_amd.\n"
+_README_TEXT = """\
+SIMULATED DATA, made by simulate_clusters.py of gaia_oc_amd. No star in this folder exists.
+
+cluster_parameters.csv   what a catalogue would say of the clusters
+cg18_members.csv         a published member list: bright members of the inner cluster, with a few field stars
+t22_members.csv          a wider, less complete list to compare with
+cones/<NAME>.csv.gz      sources around the cluster with the Gaia archive's columns
+clusters/<NAME>/truth.csv  what the sources of the cone really are
+isochrones.dat           SCHEMATIC isochrones, unless you put others here before
+
+Go on with: python build_sets.py <NAME> --data_dir <this folder> --cone_source <this folder>/cones
+"""
+
+_TRUTH_DECIMALS = {"mass": 4, "distance": 2, "g_true": 5}
+
+logger = logging.getLogger(__name__)
+
+
+def simulate_clusters(
+    names: Iterable[str],
+    data_dir: Path | str,
+    options: SimulationOptions | None = None,
+    *,
+    seed: int = 42,
+) -> pd.DataFrame:
+    """Simulate clusters and write what build_sets reads, and the truth, into a data directory.
+
+    Isochrones that are there already are used for the members and stay as they are. Clusters simulated
+    earlier in the same directory are kept, those of the same name replaced.
+
+    Parameters
+    ----------
+    names : iterable of str
+        One cluster each.
+    data_dir : path
+        A new or empty directory, or one of earlier simulations.
+    options : SimulationOptions, optional
+        What to simulate; with ``vary`` each cluster gets parameters of its own, by default all have these.
+    seed : int
+        With its name it determines a cluster, whatever others are simulated beside it.
+
+    Returns
+    -------
+    DataFrame
+        The parameter rows of these clusters, sorted by name.
+
+    Raises
+    ------
+    ValueError
+        If the directory holds data that were not simulated, if a name occurs twice or cannot name a folder,
+        or if isochrones.dat cannot be read.
+    """
+    data_dir, options = Path(data_dir), options or SimulationOptions()
+    folders = _folders(names, data_dir)
+    _refuse_real_data(data_dir)
+    isochrones = _isochrones(data_dir)
+    write_text(data_dir / MARKER, _MARKER_TEXT)
+    write_text(data_dir / README, _README_TEXT)
+    clusters = [_simulate_one(folder, data_dir, options, isochrones, seed) for folder in folders]
+    new = [folder.name for folder in folders]
+    parameters = pd.concat([cluster.parameters for cluster in clusters], ignore_index=True)
+    _merge(data_dir / CLUSTER_PARAMETERS, parameters, "name", new)
+    _merge(data_dir / MEMBERS, pd.concat([cluster.members for cluster in clusters]), "cluster", new)
+    _merge(data_dir / COMPARISON, pd.concat([cluster.comparison for cluster in clusters]), "cluster", new)
+    return parameters.sort_values("name", ignore_index=True)
+
+
+def cluster_rng(seed: int, name: str) -> np.random.Generator:
+    """Random stream of one cluster, the same whatever other clusters there are and however its name is spelt.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the run.
+    name : str
+        Cluster name.
+
+    Returns
+    -------
+    Generator
+    """
+    return np.random.default_rng([seed, zlib.crc32(normalise_name(name).encode())])
+
+
+def _folders(names: Iterable[str], data_dir: Path) -> list[Path]:
+    """Folder of each cluster, sorted by name."""
+    folders = {}
+    for name in names:
+        folder = cluster_directory(data_dir, name)
+        if folders.setdefault(normalise_name(name), folder) is not folder:
+            raise ValueError(f"{name!r} is named twice: give every simulated cluster a name of its own.")
+    if not folders:
+        raise ValueError("no cluster was named: give at least one name.")
+    return sorted(folders.values())
+
+
+def _refuse_real_data(data_dir: Path) -> None:
+    found = [name for name in _NOT_OURS if (data_dir / name).exists()]
+    if found and not (data_dir / MARKER).exists():
+        raise ValueError(
+            f"{data_dir} holds {', '.join(found)} and no {MARKER}, so these are not simulated and would be "
+            "mixed up or lost: choose another --data_dir."
+        )
+
+
+def _isochrones(data_dir: Path) -> pd.DataFrame:
+    """Isochrones with initial masses: those of the data directory, else schematic ones, written there."""
+    path = data_dir / ISOCHRONES
+    if not path.exists():
+        write_isochrones(path, schematic_isochrones(SCHEMATIC_LOG_AGES))
+    isochrones = read_isochrones(path)
+    return isochrones if "Mini" in isochrones else isochrones.assign(Mini=_initial_masses(path))
+
+
+def _initial_masses(path: Path) -> np.ndarray:
+    """Column Mini of a file that `read_isochrones` has read, in its order."""
+    lines = path.read_text(errors="replace").splitlines()
+    first = next(i for i, line in enumerate(lines) if line.strip() and not line.startswith("#"))
+    names = lines[first - 1].lstrip("#").split()
+    if "Mini" not in names:
+        raise ValueError(f"{path} has no column Mini, the initial mass: download it again, or remove it.")
+    return np.loadtxt(lines, comments="#", usecols=names.index("Mini"), ndmin=1)
+
+
+def _simulate_one(
+    folder: Path, data_dir: Path, options: SimulationOptions, isochrones: pd.DataFrame, seed: int
+) -> SimulatedCluster:
+    name, rng = folder.name, cluster_rng(seed, folder.name)
+    if options.vary:
+        options = vary_options(options, rng=rng)
+    cluster = simulate_cluster(options, isochrones, rng=rng, name=name)
+    write_table(data_dir / CONES / f"{name}.csv.gz", cluster.cone, "csv.gz")
+    write_csv(folder / "truth.csv", cluster.truth.round(_TRUTH_DECIMALS))
+    n_members = int(cluster.truth["is_member"].sum())
+    logger.info(
+        "%s: %d sources, %d of them members, %d listed",
+        name,
+        len(cluster.cone),
+        n_members,
+        len(cluster.members),
+    )
+    if any(folder.glob("cone.*")):
+        logger.warning("%s was built from an earlier simulation: give build_sets --overwrite_cone.", name)
+    return cluster
+
+
+def _merge(path: Path, rows: pd.DataFrame, column: str, replaced: list[str]) -> None:
+    """Write rows into a table, in place of its rows of the same clusters, sorted by cluster."""
+    if path.exists():
+        old = pd.read_csv(path, dtype={"source_id": np.int64, column: str})
+        names = [normalise_name(name) for name in replaced]
+        rows = pd.concat([old[~old[column].map(normalise_name).isin(names)], rows])
+    write_csv(path, rows.sort_values(column, kind="stable"))

@@ -1,0 +1,66 @@
+"""Listed stars found again in a cone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.member_matching import listed_members, match_to_cone, training_member_ids
+
+
+def test_names_match_ignoring_their_spelling(toy):
+    for spelling in ("Toy_1", "toy 1", "TOY-1"):
+        assert len(listed_members(toy.members, spelling)) == 60
+    assert listed_members(toy.members, "Toy_11").empty
+
+
+def test_changed_identifiers_are_matched_by_position(toy):
+    changed = toy.members.copy()
+    changed.loc[:4, "source_id"] += 1_000_000
+    moved_back = 0.5 * changed["pmdec"] / 3.6e6  # DR2 positions are half a year older
+    matched = match_to_cone(changed.assign(dec=changed["dec"] - moved_back), toy.sources)
+    assert sorted(matched.index) == sorted(toy.members["source_id"])
+    assert len(match_to_cone(changed.drop(columns=["ra", "dec"]), toy.sources)) == 55
+
+
+@pytest.mark.parametrize("change", [{"dec": 1.0 / 3600}, {"phot_g_mean_mag": 1.0}])
+def test_another_star_nearby_is_no_match(toy, change):
+    changed = toy.members.assign(source_id=toy.members["source_id"] + 1_000_000)
+    for column, difference in change.items():
+        changed[column] += difference
+    assert match_to_cone(changed, toy.sources).empty
+
+
+def test_one_source_is_matched_once(toy):
+    twice = pd.concat([toy.members, toy.members.assign(source_id=toy.members["source_id"] + 1_000_000)])
+    matched = match_to_cone(twice.reset_index(drop=True), toy.sources)
+    assert not matched.index.duplicated().any()
+
+
+def test_most_listed_stars_of_real_clusters_are_found(shared):
+    """CG18 has DR2 identifiers; those not kept in DR3 are found by position."""
+    cone = pd.read_csv(shared / "real" / "cones" / "NGC_2506.csv.gz")
+    listed = listed_members(pd.read_csv(shared / "real" / "cg18_members.csv.gz"), "NGC_2506")
+    inside = listed["ra"].between(cone["ra"].min(), cone["ra"].max()) & listed["dec"].between(
+        cone["dec"].min(), cone["dec"].max()
+    )
+    listed = listed[inside & (listed["phot_g_mean_mag"] < 17.9)].reset_index(drop=True)
+    by_id = listed["source_id"].isin(cone["source_id"]).sum()
+    matched = match_to_cone(listed, cone)
+    assert by_id < len(matched)
+    assert len(matched) > 0.98 * len(listed)
+
+
+def thresholds(probability, n_listed=30, **changes):
+    settings = {"prob_threshold": 1.0, "n_min_members": 15} | changes
+    return training_member_ids(pd.Series(probability, dtype=float), "NGC_1", n_listed=n_listed, **settings)
+
+
+def test_messages_say_what_would_help():
+    with pytest.raises(TooFewMembersError, match="not in the member list: .*--members_path"):
+        thresholds([], n_listed=0)
+    with pytest.raises(TooFewMembersError, match="none of its 30 listed members is in the cone"):
+        thresholds([])
+    with pytest.raises(TooFewMembersError, match=r"has 9 members with PMemb >= 1 .*at least 15 .*--prob_threshold"):
+        thresholds([1.0] * 9 + [0.5] * 9)
+    assert len(thresholds(np.array([1.0] * 9 + [0.5] * 9), prob_threshold=0.5)) == 18

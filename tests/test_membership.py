@@ -1,0 +1,136 @@
+"""Membership probabilities: against a plain reference, and under every change that must not matter."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from test_training import toy_sets
+
+from gaia_oc_amd.classifier import Classifier, Standardisation
+from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.membership import (
+    cluster_rng,
+    draw_normal,
+    evaluate_cluster,
+    membership_probabilities,
+    sample_features,
+)
+from gaia_oc_amd.options import SamplingOptions
+from gaia_oc_amd.photometry import add_magnitude_errors
+from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
+from gaia_oc_amd.support_sets import draw_support_sets
+
+FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
+
+
+@pytest.fixture(scope="module")
+def sets():
+    plain = toy_sets(2)
+    return SourceSets(**vars(plain) | {k: add_magnitude_errors(getattr(plain, k)) for k in ("members", "candidates", "non_members", "comparison")})
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    """Random weights, shifted so that about half of the toy stars are called members."""
+    network = DeepSets(8, 5, hidden_size=16)
+    network.initialise(torch.Generator().manual_seed(11))
+    table = pd.DataFrame({"f_r": [0.0, 60], "f_pm": [0.0, 2], "f_plx": [-0.2, 0.2], "f_c": [-0.3, 0.3], "f_g": [-1.0, 1]})
+    clusters = pd.DataFrame({"a0": [0.0, 1], "age": [8.0, 9], "parallax": [0.5, 1.5]})
+    classifier = Classifier(network.eval(), Standardisation.of(table, FEATURES), Standardisation.of(clusters, ("a0", "age", "parallax")))
+    sample = toy_sets(2)
+    pairs = classifier.standardise_candidates(sample.candidates[list(FEATURES)].to_numpy(), sample.cluster)
+    support = classifier.standardise_members(sample.members)
+    with torch.no_grad():
+        logits = network.set_logits(pairs, support, torch.arange(10).expand(len(pairs), -1))
+        network.ro[4].bias[1] += (logits[:, 0] - logits[:, 1]).median()
+    return classifier
+
+
+def reference(candidates, sets, classifier, options, rng):
+    """The definition of Sect. 3.4, star by star, with the whole network input; same random numbers."""
+    names = list(FEATURES)
+    features = sample_features(candidates, sets, names, n_samples=options.n_samples, rng=rng)
+    own = np.repeat(np.full(len(candidates), -1), options.n_samples)
+    chosen = draw_support_sets(len(sets.members), options.size_support_set, rng=rng, excluded=own)
+    support = classifier.standardise_members(sets.members)
+    votes = np.zeros(len(candidates))
+    for i in range(len(candidates)):
+        for j in range(options.n_samples):
+            candidate = classifier.standardise_candidates(features[i, j][None], sets.cluster)
+            members = support[chosen[i * options.n_samples + j]]
+            x = torch.cat([candidate.expand(len(members), -1), members], dim=1)[None]
+            with torch.no_grad():
+                votes[i] += int(classifier.network(x).argmax())
+    return votes / options.n_samples
+
+
+def test_probabilities_equal_the_reference(sets, classifier):
+    options = SamplingOptions(n_samples=20)
+    some = sets.candidates.iloc[:30]
+    found = membership_probabilities(some, sets, classifier, options=options, rng=np.random.default_rng(1))
+    expected = reference(some, sets, classifier, options, np.random.default_rng(1))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert len(np.unique(found)) > 3
+
+
+def test_star_is_not_in_its_own_support_set(sets, classifier):
+    few = SourceSets(**vars(sets) | {"members": sets.members.iloc[:10]})
+    with pytest.raises(TooFewMembersError, match="there are 9"):
+        membership_probabilities(few.members, few, classifier, rng=np.random.default_rng(1))
+    membership_probabilities(few.candidates, few, classifier, rng=np.random.default_rng(1))
+
+
+def test_star_without_colour_has_no_probability(sets, classifier):
+    options = SamplingOptions(n_samples=10)
+    broken = sets.candidates.copy()
+    broken.iloc[4, broken.columns.get_loc("g_rp")] = np.nan
+    found = membership_probabilities(broken, sets, classifier, options=options, rng=np.random.default_rng(1))
+    assert np.flatnonzero(np.isnan(found)).tolist() == [4]
+    others = membership_probabilities(
+        sets.candidates.drop(sets.candidates.index[4]), sets, classifier, options=options, rng=np.random.default_rng(1)
+    )
+    np.testing.assert_array_equal(np.delete(found, 4), others)
+
+
+def test_draws_have_the_covariance():
+    covariance = np.array([[[1.0, 0.8, 0], [0.8, 2, -0.5], [0, -0.5, 0.3]], np.diag([1.0, 0, 4])])
+    drawn = draw_normal(np.array([[1.0, 2, 3], [0, 5, 0]]), covariance, 200_000, rng=np.random.default_rng(2))
+    for i in range(2):
+        np.testing.assert_allclose(np.cov(drawn[i].T), covariance[i], atol=0.03)
+    assert (drawn[1, :, 1] == 5).all()
+
+
+def test_impossible_correlations_do_not_stop_a_cluster(sets):
+    correlations = dict.fromkeys(("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr"), -0.99)
+    stars = sets.candidates.assign(**correlations)
+    features = sample_features(stars, sets, list(FEATURES), n_samples=5, rng=np.random.default_rng(0))
+    assert np.isfinite(features).all()
+
+
+def test_sampled_features_scatter_by_the_errors(sets):
+    stars = sets.candidates.iloc[:5]
+    features = sample_features(stars, sets, list(FEATURES), n_samples=20_000, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(features[..., 2].std(axis=1), stars["parallax_error"], rtol=0.03)
+    np.testing.assert_allclose(features[..., 2].mean(axis=1), stars["f_plx"], atol=0.03)
+    assert (features[..., 0] == stars["f_r"].to_numpy()[:, None]).all()
+
+
+def test_evaluation_rewrites_candidates_and_nothing_else(sets, classifier, tmp_path):
+    folder = save_sets(sets, tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    evaluate_cluster("toy 2", tmp_path, classifier, options=SamplingOptions(n_samples=10), seed=1)
+    first = (folder / "candidates.csv").read_bytes()
+    evaluate_cluster("Toy_2", tmp_path, classifier, options=SamplingOptions(n_samples=10), seed=1)
+    assert (folder / "candidates.csv").read_bytes() == first
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {name for name in after if after[name] != before.get(name)} == {"candidates.csv"}
+    judged = load_sets("Toy_2", tmp_path).candidates
+    assert judged["PMemb"].between(0, 1).all()
+    pd.testing.assert_frame_equal(judged.drop(columns="PMemb"), sets.candidates.drop(columns="PMemb").reset_index(drop=True))
+
+
+def test_stream_depends_on_seed_and_name_alone():
+    draws = {key: cluster_rng(*key).integers(1 << 60) for key in [(1, "NGC_1"), (2, "NGC_1"), (1, "NGC_2")]}
+    assert len(set(draws.values())) == 3
+    assert cluster_rng(1, "ngc 1").integers(1 << 60) == draws[1, "NGC_1"]

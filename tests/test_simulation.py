@@ -1,0 +1,494 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance, parallax_zero_point
+from gaia_oc_amd.cluster_model import cluster_stars, king_fraction, sample_king_radii
+from gaia_oc_amd.columns import ARCHIVE_COLUMNS
+from gaia_oc_amd.field_model import cone_area, cone_radius_deg, field_stars, mean_disc_motion
+from gaia_oc_amd.healpix import nested_pixels, source_ids
+from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.measurement import ScanningLaw, measure
+from gaia_oc_amd.schematic_isochrones import schematic_isochrones
+from gaia_oc_amd.simulated_data import MARKER, simulate_clusters
+from gaia_oc_amd.simulation import SimulatedCluster, simulate_cluster, vary_options
+from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.space_motion import (
+    ecliptic_latitude,
+    galactic_coordinates,
+    seen_from_the_sun,
+    space_velocity,
+)
+from gaia_oc_amd.stellar_systems import absolute_magnitudes, draw_mass_ratios, in_order_of_mass
+
+SMALL = SimulationOptions(cone_radius=16, field_density=3000, n_members=200)
+
+
+@pytest.fixture(scope="module")
+def isochrones():
+    return schematic_isochrones([8.4, 8.5, 8.6])
+
+
+@pytest.fixture(scope="module")
+def simulated(isochrones):
+    return simulate_cluster(SMALL, isochrones, rng=np.random.default_rng(1))
+
+
+@pytest.fixture(scope="module")
+def whole_cone(isochrones):
+    """All stars of the cone, no cut in proper motion or parallax."""
+    options = replace(SMALL, cone_pm_sigmas=np.inf, cone_plx_sigmas=np.inf)
+    return simulate_cluster(options, isochrones, rng=np.random.default_rng(2))
+
+
+def make_stars(size, g, rng):
+    colour = rng.uniform(0.5, 2.5, size)
+    return pd.DataFrame(
+        {
+            "ra": rng.uniform(0, 360, size),
+            "dec": np.degrees(np.arcsin(rng.uniform(-1, 1, size))),
+            "parallax": 1.0,
+            "pmra": -2.0,
+            "pmdec": 3.0,
+            "g": g,
+            "bp": g + 0.4 * colour,
+            "rp": g - 0.6 * colour,
+        }
+    )
+
+
+# measurement
+
+
+def test_errors_are_those_of_pygaia():
+    from pygaia.errors.astrometric import parallax_uncertainty, proper_motion_uncertainty
+    from pygaia.errors.photometric import magnitude_uncertainty
+
+    rng = np.random.default_rng(0)
+    g = np.linspace(8, 20.5, 400)
+    table = measure(make_stars(400, g, rng), ScanningLaw.draw(rng), rng=rng)
+    depth = np.sqrt(table["phot_g_n_obs"] / 351)
+    assert table["parallax_error"] * depth == pytest.approx(parallax_uncertainty(g, "dr3") / 1000, abs=1e-5)
+    for name, expected in zip(("pmra", "pmdec"), proper_motion_uncertainty(g, "dr3"), strict=True):
+        assert table[f"{name}_error"] * depth == pytest.approx(expected / 1000, abs=1e-5)
+    relative = table["phot_g_mean_flux_error"] / table["phot_g_mean_flux"]
+    expected = magnitude_uncertainty("g", g, "dr3") / 1000
+    assert relative * 2.5 / np.log(10) * depth == pytest.approx(expected, rel=0.01, abs=1e-5)
+
+
+@pytest.mark.parametrize("g", [14.0, 18.0, 20.4])
+def test_normalised_residuals_are_standard_normal(g):
+    rng = np.random.default_rng(int(g))
+    true = make_stars(4000, np.full(4000, g), rng)
+    table = measure(true, ScanningLaw((0.3, -0.2, 0.1)), rng=rng)
+    zero_point = {"parallax": parallax_zero_point(table)}
+    for name in ("parallax", "pmra", "pmdec"):
+        residual = table[name] - zero_point.get(name, 0) - true[name]
+        normalised = residual / table[f"{name}_error"]
+        assert stats.kstest(normalised, "norm").pvalue > 1e-3
+    for band in ("g", "bp", "rp"):
+        residual = table[f"phot_{band}_mean_mag"] - true[band]
+        error = table[f"phot_{band}_mean_flux_error"] / table[f"phot_{band}_mean_flux"] * 2.5 / np.log(10)
+        assert np.std(residual / error) == pytest.approx(1, abs=0.05)
+
+
+def test_noise_has_the_covariance_that_is_given():
+    rng = np.random.default_rng(5)
+    true = make_stars(5000, np.full(5000, 18.0), rng)
+    table = measure(true, ScanningLaw((0.4, -0.4, 0.3)), rng=rng)
+    residual = (table - true)[["parallax", "pmra", "pmdec"]].to_numpy()
+    residual[:, 0] -= parallax_zero_point(table)
+    covariance = astrometric_covariance(table)
+    assert np.linalg.eigvalsh(covariance).min() > 0
+    whitened = np.linalg.solve(np.linalg.cholesky(covariance), residual[:, :, None])[:, :, 0]
+    assert np.cov(whitened.T) == pytest.approx(np.eye(3), abs=0.06)
+    assert np.corrcoef(residual.T)[0, 1] == pytest.approx(table["parallax_pmra_corr"].mean(), abs=0.05)
+
+
+def test_wavenumber_and_pseudocolour_exclude_each_other(whole_cone):
+    cone = whole_cone.cone
+    six = cone["astrometric_params_solved"] == 95
+    assert set(cone["astrometric_params_solved"]) == {31, 95}
+    assert cone["pseudocolour"].notna().equals(six)
+    assert cone["nu_eff_used_in_astrometry"].isna().equals(six)
+    faint = cone["phot_g_mean_mag"] > 20
+    assert six[faint].mean() > 5 * six[cone["phot_g_mean_mag"] < 17].mean()
+
+
+def test_magnitudes_fluxes_and_colours_agree(whole_cone):
+    cone = whole_cone.cone
+    for band, zero_point in (("g", 25.6873668671), ("bp", 25.3385422158), ("rp", 24.7478955012)):
+        from_flux = zero_point - 2.5 * np.log10(cone[f"phot_{band}_mean_flux"])
+        assert from_flux.to_numpy() == pytest.approx(cone[f"phot_{band}_mean_mag"], abs=1e-4)
+    assert (cone["phot_bp_mean_mag"] - cone["phot_rp_mean_mag"]).to_numpy() == pytest.approx(cone["bp_rp"])
+    assert (cone["phot_g_mean_mag"] - cone["phot_rp_mean_mag"]).to_numpy() == pytest.approx(cone["g_rp"])
+
+
+def test_coordinates_agree_with_astropy():
+    from astropy.coordinates import SkyCoord
+
+    rng = np.random.default_rng(7)
+    ra, dec = rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-1, 1, 200)))
+    sky = SkyCoord(ra, dec, unit="deg")
+    longitude, latitude = galactic_coordinates(ra, dec)
+    assert longitude == pytest.approx(sky.galactic.l.deg, abs=1e-7)
+    assert latitude == pytest.approx(sky.galactic.b.deg, abs=1e-7)
+    assert ecliptic_latitude(ra, dec) == pytest.approx(sky.barycentricmeanecliptic.lat.deg, abs=1e-5)
+
+
+def test_space_motion_agrees_with_astropy():
+    from astropy import units as u
+    from astropy.coordinates import SkyCoord
+
+    sky = SkyCoord(
+        ra=[10, 200] * u.deg,
+        dec=[-70, 30] * u.deg,
+        distance=[100, 1500] * u.pc,
+        pm_ra_cosdec=[5, -2] * u.mas / u.yr,
+        pm_dec=[-3, 1] * u.mas / u.yr,
+        radial_velocity=[40, -10] * u.km / u.s,
+    )
+    velocity = sky.velocity.d_xyz.to_value(u.km / u.s).T
+    ours = space_velocity(200, 30, 1500, (-2, 1), -10)
+    assert ours == pytest.approx(velocity[1], abs=1e-6)
+    seen = seen_from_the_sun(sky.cartesian.xyz.to_value(u.pc).T, velocity)
+    assert seen[["ra", "dec"]].to_numpy() == pytest.approx(np.array([[10, -70], [200, 30]]))
+    assert seen[["parallax", "pmra", "pmdec"]].to_numpy() == pytest.approx(
+        np.array([[10, 5, -3], [1 / 1.5, -2, 1]])
+    )
+
+
+# source identifiers
+
+
+@pytest.mark.parametrize(
+    ("source_id", "ra", "dec"),
+    [
+        (5853498713190525696, 217.392321, -62.676075),  # Proxima Centauri
+        (2947050466531873024, 101.286626, -16.720933),  # Sirius B
+        (2635476908753563008, 346.6264, -5.0435),  # TRAPPIST-1
+        (1779546757669063552, 330.79502, 18.88432),  # HD 209458
+        (576402619921510144, 37.665, 89.2606),  # Polaris B
+    ],
+)
+def test_pixels_are_those_in_published_gaia_identifiers(source_id, ra, dec):
+    assert nested_pixels(np.array([ra]), np.array([dec]))[0] == source_id >> 35
+
+
+def test_pixels_are_nested_and_of_equal_area():
+    rng = np.random.default_rng(8)
+    ra, dec = rng.uniform(0, 360, 120_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 120_000)))
+    fine = nested_pixels(ra, dec, 12)
+    assert np.array_equal(fine >> 20, nested_pixels(ra, dec, 2))
+    counts = np.bincount(fine >> 20, minlength=192)
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_pixels_of_neighbours_are_close():
+    """A pixel of level 12 is 52 arcsec wide: all directions in one lie within 1.5 times its diagonal."""
+    rng = np.random.default_rng(9)
+    ra, dec = 80 + rng.uniform(0, 0.3, 40_000), 40.5 + rng.uniform(0, 0.3, 40_000)
+    table = pd.DataFrame({"pixel": nested_pixels(ra, dec), "ra": ra, "dec": dec})
+    centre = table.groupby("pixel")[["ra", "dec"]].transform("mean")
+    separation = np.hypot(
+        (table["ra"] - centre["ra"]) * np.cos(np.radians(40.6)), table["dec"] - centre["dec"]
+    )
+    assert separation.max() * 3600 < 1.5 * 52 * np.sqrt(2) / 2 * 1.5
+    assert table["pixel"].nunique() > 250
+
+
+def test_source_ids_are_unique_and_hold_their_pixel(simulated):
+    cone = simulated.cone
+    assert cone["source_id"].dtype == np.int64
+    assert cone["source_id"].is_unique
+    assert cone["source_id"].is_monotonic_increasing
+    pixels = nested_pixels(cone["ra"].to_numpy(), cone["dec"].to_numpy())
+    # ids are given before positions are rounded to 4 micro-arcsec
+    assert np.mean(cone["source_id"].to_numpy() >> 35 == pixels) > 0.9999
+
+
+def test_source_ids_of_one_direction_are_unique():
+    same = np.full(3000, 12.5)
+    assert len(np.unique(source_ids(same, same, rng=np.random.default_rng(0)))) == 3000
+
+
+# cluster
+
+
+def test_king_fraction_is_the_integral_of_the_profile():
+    radii = np.linspace(0, 12, 20_001)
+    profile = np.square(1 / np.sqrt(1 + (radii / 1.5) ** 2) - 1 / np.sqrt(1 + (12 / 1.5) ** 2))
+    steps = (profile * radii)[1:] + (profile * radii)[:-1]
+    cumulative = np.concatenate([[0], np.cumsum(steps)]) / steps.sum()
+    assert king_fraction(radii, 1.5, 12) == pytest.approx(cumulative, abs=1e-6)
+
+
+def test_members_follow_the_king_profile(isochrones):
+    options = replace(SMALL, n_members=1500)
+    stars_ = cluster_stars(options, nearest_age(isochrones, 8.5), rng=np.random.default_rng(3))
+    separation = angular_separation(
+        stars_["ra"].to_numpy(), stars_["dec"].to_numpy(), options.ra, options.dec
+    )
+    radii = np.radians(separation) * options.dist
+    assert stats.kstest(radii, lambda r: king_fraction(r, 1.5, 12)).pvalue > 1e-3
+    assert stats.kstest(radii, lambda r: king_fraction(r, 2.5, 12)).pvalue < 1e-3
+
+
+def test_king_radii_end_at_the_tidal_radius():
+    radii = sample_king_radii(1.0, 5.0, 10_000, rng=np.random.default_rng(0))
+    assert radii.max() <= 5.0
+
+
+def test_members_move_with_the_cluster(isochrones):
+    options = replace(SMALL, n_members=1500, velocity_dispersion=0.8)
+    members = cluster_stars(options, nearest_age(isochrones, 8.5), rng=np.random.default_rng(4))
+    dispersion = 0.8 / 4.74047
+    for name, mean in (("pmra", options.pmra), ("pmdec", options.pmdec)):
+        assert members[name].mean() == pytest.approx(mean, abs=4 * dispersion / np.sqrt(1500))
+        assert members[name].std() == pytest.approx(dispersion, rel=0.08)
+    assert members["distance"].mean() == pytest.approx(1000, abs=0.5)
+
+
+def test_binaries_are_brighter_than_their_primaries(isochrones):
+    points = in_order_of_mass(nearest_age(isochrones, 8.5))
+    mass = np.geomspace(0.5, 3, 100)
+    single = absolute_magnitudes(points, mass, np.zeros(100))
+    twins = absolute_magnitudes(points, mass, np.ones(100))
+    for band in ("g", "bp", "rp"):
+        assert (single[band] - twins[band]).to_numpy() == pytest.approx(2.5 * np.log10(2))
+    ratio = draw_mass_ratios(10_000, 0.3, rng=np.random.default_rng(0))
+    assert np.mean(ratio > 0) == pytest.approx(0.3, abs=0.02)
+    assert ratio[ratio > 0].mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_clusters_too_faint_to_see_are_refused(isochrones):
+    faint = replace(SMALL, dist=20000, a0=10, g_max=8, list_g_max=8, n_members=2000)
+    with pytest.raises(ValueError, match="hardly a star"):
+        cluster_stars(faint, nearest_age(isochrones, 8.5), rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="list_g_max"):
+        simulate_cluster(replace(SMALL, list_g_max=5.0), isochrones, rng=np.random.default_rng(0))
+
+
+# field
+
+
+def central_excess(separation, radius, cone_radius):
+    """Probability of so many sources within a radius, or more, if they are uniform over the cone."""
+    fraction = (1 - np.cos(np.radians(radius))) / (1 - np.cos(np.radians(cone_radius)))
+    return stats.binomtest(
+        int(np.sum(separation < radius)), len(separation), fraction, alternative="greater"
+    ).pvalue
+
+
+def test_only_members_make_an_overdensity(simulated):
+    cone, is_member = simulated.cone, simulated.truth["is_member"].to_numpy()
+    separation = angular_separation(cone["ra"].to_numpy(), cone["dec"].to_numpy(), SMALL.ra, SMALL.dec)
+    assert central_excess(separation[~is_member], 0.15, cone_radius_deg(SMALL)) > 1e-3
+    assert central_excess(separation, 0.15, cone_radius_deg(SMALL)) < 1e-6
+
+
+def test_field_fills_the_cone_to_its_density(whole_cone):
+    field = whole_cone.cone[~whole_cone.truth["is_member"].to_numpy()]
+    expected = SMALL.field_density * cone_area(SMALL)
+    assert len(field) == pytest.approx(expected, abs=5 * np.sqrt(expected))
+    separation = angular_separation(field["ra"].to_numpy(), field["dec"].to_numpy(), SMALL.ra, SMALL.dec)
+    assert separation.max() < cone_radius_deg(SMALL) * (1 + 1e-6)
+    enclosed = (1 - np.cos(np.radians(separation))) / (1 - np.cos(np.radians(cone_radius_deg(SMALL))))
+    assert stats.kstest(enclosed, "uniform").pvalue > 1e-3
+
+
+def test_field_counts_rise_and_its_motions_narrow_with_distance(whole_cone):
+    field = whole_cone.truth[~whole_cone.truth["is_member"]]
+    counts = np.histogram(field["g_true"], [14, 16, 18, 20])[0]
+    assert np.all(np.diff(counts) > 0)
+    sources = whole_cone.cone[~whole_cone.truth["is_member"].to_numpy()]
+    far = field["distance"].to_numpy() > 3000
+    assert sources["pmra"][far].std() < sources["pmra"][~far].std()
+
+
+def test_near_cones_are_capped_and_come_in_chunks():
+    near = replace(SMALL, dist=22.0, cone_radius=50.0, field_density=30.0)
+    assert cone_radius_deg(near) == 60
+    size = sum(len(stars_) for stars_ in field_stars(near, rng=np.random.default_rng(0)))
+    assert size == pytest.approx(30 * cone_area(near), rel=0.02)
+
+
+def test_disc_motion_has_oorts_signature():
+    """Towards l = 180 on the plane a circular orbit shows the Sun's own motion and the shear, nothing else."""
+    from astropy.coordinates import SkyCoord
+
+    anticentre = SkyCoord(l=180, b=0, unit="deg", frame="galactic").icrs
+    pm = mean_disc_motion(anticentre.ra.deg, anticentre.dec.deg, 1000.0)
+    # star at rest relative to the Galaxy moves 238 km/s; seen: 238 - (238 + 12.24) along, -7.25 km/s up
+    assert np.hypot(*pm) == pytest.approx(np.hypot(12.24, 7.25) / 4.74047, rel=1e-3)
+
+
+# the cluster as a whole
+
+
+def test_tables_fit_together(simulated):
+    assert isinstance(simulated, SimulatedCluster)
+    assert list(simulated.cone.columns) == list(ARCHIVE_COLUMNS)
+    assert np.array_equal(simulated.cone["source_id"], simulated.truth["source_id"])
+    assert simulated.cone.drop(columns=["pseudocolour", "nu_eff_used_in_astrometry"]).notna().all(axis=None)
+    for listed in (simulated.members, simulated.comparison):
+        assert listed["source_id"].isin(simulated.cone["source_id"]).all()
+        assert (listed["phot_g_mean_mag"] < SMALL.list_g_max).all()
+        assert listed["PMemb"].between(0, 1).all()
+    assert simulated.members["PMemb"].mul(10).round(6).mod(1).eq(0).all()
+    assert (simulated.members["PMemb"] == 1).mean() > 0.5
+
+
+def test_lists_are_incomplete_and_slightly_contaminated(simulated):
+    true = set(simulated.truth.loc[simulated.truth["is_member"], "source_id"])
+    bright = simulated.cone[simulated.cone["phot_g_mean_mag"] < SMALL.list_g_max]["source_id"]
+    for listed in (simulated.members, simulated.comparison):
+        found = listed["source_id"].isin(true)
+        assert 0.8 < found.mean() <= 1
+        assert 0.4 < found.sum() / bright.isin(true).sum() < 0.95
+
+
+def test_parameters_are_near_the_truth(simulated):
+    row = simulated.parameters.iloc[0]
+    assert row["pmra"] == pytest.approx(SMALL.pmra, abs=0.1)
+    assert row["parallax"] == pytest.approx(1.0, abs=0.08)
+    assert row["parallax_error"] == pytest.approx(simulated.members["parallax"].std(), abs=1e-3)
+    assert row["dist"] == pytest.approx(SMALL.dist, rel=0.1)
+    assert row["age"] == pytest.approx(SMALL.age, abs=0.25)
+
+
+def test_nothing_but_physics_tells_members_from_field(whole_cone):
+    """Quantities that depend on Gaia only have one distribution for both, at the same magnitudes."""
+    is_member = whole_cone.truth["is_member"].to_numpy()
+    cone = whole_cone.cone
+    cone = cone.assign(running_number=(cone["source_id"] >> 7) & (2**25 - 1))
+    for name in ("ruwe", "phot_g_n_obs", "phot_bp_n_obs", "parallax_pmra_corr", "running_number"):
+        assert stats.ks_2samp(cone[name][is_member], cone[name][~is_member]).pvalue > 1e-3
+
+
+def test_cone_keeps_what_build_sets_needs(simulated, isochrones):
+    row, cone = simulated.parameters.iloc[0], simulated.cone
+    pm_limit = 10 * np.sqrt((row["pmra_error"] ** 2 + row["pmdec_error"] ** 2) / 2)
+    distance = np.hypot(cone["pmra"] - row["pmra"], cone["pmdec"] - row["pmdec"])
+    assert pm_limit * 0.95 < distance.max() < 1.3 * pm_limit
+    assert (cone["parallax"] - row["parallax"]).abs().max() < 13 * row["parallax_error"]
+
+
+def test_options_are_checked():
+    for name, value in (
+        ("dist", -1),
+        ("ra", 360),
+        ("tidal_radius", 1.0),
+        ("list_completeness", 0),
+        ("g_max", 25),
+    ):
+        with pytest.raises(ValueError, match=name):
+            SimulationOptions(**{name: value})
+
+
+def test_varied_clusters_are_valid_and_differ():
+    drawn = [vary_options(SMALL, rng=np.random.default_rng(seed)) for seed in range(40)]
+    assert len({options.dist for options in drawn}) == 40
+    for options in drawn:
+        _, latitude = galactic_coordinates(np.array([options.ra]), np.array([options.dec]))
+        assert abs(latitude[0]) <= 20.001
+        assert np.hypot(options.pmra, options.pmdec) < 40
+
+
+# files
+
+TINY = SimulationOptions(cone_radius=13, field_density=500, n_members=80)
+
+
+def read_all(folder):
+    files = sorted(path for path in folder.rglob("*.csv*") if path.is_file())
+    return {str(path.relative_to(folder)): pd.read_csv(path) for path in files}
+
+
+def test_data_directory_has_what_build_sets_reads(tmp_path):
+    simulate_clusters(["My cluster"], tmp_path, TINY, seed=1)
+    tables = read_all(tmp_path)
+    assert set(tables) == {
+        "cluster_parameters.csv",
+        "cg18_members.csv",
+        "t22_members.csv",
+        "cones/My_cluster.csv.gz",
+        "clusters/My_cluster/truth.csv",
+    }
+    assert list(tables["cones/My_cluster.csv.gz"].columns) == list(ARCHIVE_COLUMNS)
+    assert "SCHEMATIC" in (tmp_path / "isochrones.dat").read_text()[:200]
+    assert "SIMULATED" in (tmp_path / "README.txt").read_text()
+    assert (tmp_path / MARKER).exists()
+    assert set(tables["cg18_members.csv"]["cluster"]) == {"My_cluster"}
+
+
+def test_seed_and_name_alone_make_a_cluster(tmp_path):
+    simulate_clusters(["B", "A"], tmp_path / "one", TINY, seed=7)
+    simulate_clusters(["A"], tmp_path / "two", TINY, seed=7)
+    simulate_clusters(["B"], tmp_path / "two", TINY, seed=7)
+    one, two = read_all(tmp_path / "one"), read_all(tmp_path / "two")
+    assert set(one) == set(two)
+    for name, table in one.items():
+        pd.testing.assert_frame_equal(table, two[name])
+    assert not one["cones/A.csv.gz"].equals(one["cones/B.csv.gz"])
+    simulate_clusters(["A"], tmp_path / "three", TINY, seed=8)
+    assert not read_all(tmp_path / "three")["cones/A.csv.gz"].equals(one["cones/A.csv.gz"])
+
+
+def test_vary_gives_each_cluster_its_own_parameters(tmp_path):
+    options = replace(TINY, vary=True, cone_radius=30)
+    options = replace(options, cone_pm_sigmas=3, cone_plx_sigmas=3)
+    rows = simulate_clusters(["A", "B"], tmp_path, options, seed=3)
+    assert rows["dist"].nunique() == 2
+    assert np.abs(np.diff(rows["ra"])[0]) > 1
+
+
+@pytest.mark.parametrize(
+    "name", ["cg18_members.csv", "cluster_parameters.csv", "t22_members.csv", "README.txt"]
+)
+def test_real_data_are_never_overwritten(tmp_path, name):
+    (tmp_path / name).write_text("precious\n")
+    with pytest.raises(ValueError, match="not simulated"):
+        simulate_clusters(["A"], tmp_path, TINY, seed=1)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "precious\n"
+
+
+def test_own_isochrones_are_used_and_kept(tmp_path):
+    header = "# Zini MH logAge Mini int_IMF Mass logL logTe logg label mbolmag Gmag G_BPmag G_RPmag\n"
+    masses = np.linspace(0.3, 3, 50)
+    rows = [f"0.0152 0 8.5 {m} 0 {m} 0 3.7 4.5 1 0 {8 - 3 * m} {8.5 - 3 * m} {7.5 - 3 * m}\n" for m in masses]
+    (tmp_path / "isochrones.dat").write_text(header + "".join(rows))
+    before = (tmp_path / "isochrones.dat").read_bytes()
+    simulate_clusters(["A"], tmp_path, replace(TINY, a0=0.0, binary_fraction=0.0), seed=1)
+    assert (tmp_path / "isochrones.dat").read_bytes() == before
+    tables = read_all(tmp_path)
+    truth = tables["clusters/A/truth.csv"]
+    members = tables["cones/A.csv.gz"][truth["is_member"] & (truth["g_true"] < 17)]
+    assert members["g_rp"].to_numpy() == pytest.approx(0.5, abs=0.05)
+
+
+def test_unreadable_isochrones_and_bad_names_are_refused(tmp_path):
+    (tmp_path / "isochrones.dat").write_text("nothing\n")
+    with pytest.raises(ValueError, match="isochrones"):
+        simulate_clusters(["A"], tmp_path, TINY, seed=1)
+    with pytest.raises(ValueError, match="cannot name"):
+        simulate_clusters(["../A"], tmp_path / "b", TINY, seed=1)
+    with pytest.raises(ValueError, match="twice"):
+        simulate_clusters(["A b", "a_B"], tmp_path / "b", TINY, seed=1)
+    assert not (tmp_path / "b").exists()
+
+
+def test_script_simulates_and_refuses(tmp_path, capsys):
+    import simulate_clusters as script
+
+    small = ["--cone_radius", "13", "--field_density", "300", "--n_members", "60", "--log_level", "error"]
+    assert script.main(["--data_dir", str(tmp_path / "data"), *small]) == 0
+    assert (tmp_path / "data" / "cones" / "Simulated_1.csv.gz").exists()
+    with pytest.raises(SystemExit) as error:
+        script.main(["--data_dir", str(tmp_path / "data"), "--dist", "-5"])
+    assert error.value.code == 2
+    assert "dist" in capsys.readouterr().err

@@ -1,0 +1,248 @@
+"""Tables: every format gives the same table back, and no bad file passes for a good one."""
+
+import gzip
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import votable
+from astropy.table import MaskedColumn, Table
+
+from gaia_oc_amd.tables import from_astropy, read_table, whole_numbers, write_table
+
+FORMATS = {"votable": "t.vot.gz", "csv": "t.csv", "csv.gz": "t.csv.gz", "parquet": "t.parquet"}
+BIG = 5853498713190525696  # not representable as a float
+
+
+@pytest.fixture
+def sources():
+    rng = np.random.default_rng(7)
+    return pd.DataFrame(
+        {
+            "source_id": BIG + np.arange(50) * 3,
+            "ra": rng.uniform(0, 360, 50),
+            "parallax": np.where(np.arange(50) % 7, rng.normal(size=50), np.nan),
+            "phot_g_n_obs": rng.integers(0, 500, 50),
+            "name": [f"star {i}" if i % 5 else None for i in range(50)],
+        }
+    ).astype({"name": "str"})
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_written_is_read_back_to_the_last_digit(tmp_path, sources, format):
+    if format == "votable":  # which knows no missing string
+        sources["name"] = sources["name"].fillna("")
+    write_table(tmp_path / FORMATS[format], sources, format)
+    pd.testing.assert_frame_equal(read_table(tmp_path / FORMATS[format]), sources, check_exact=True)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_equal_tables_make_equal_files_and_leave_nothing_else(tmp_path, sources, format):
+    for folder in ("a", "b"):
+        write_table(tmp_path / folder / FORMATS[format], sources, format)
+    first, second = (tmp_path / folder / FORMATS[format] for folder in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+    assert not first.name.endswith(".gz") or first.read_bytes()[4:8] == bytes(4)  # gzip's time
+    assert [path.name for path in first.parent.iterdir()] == [FORMATS[format]]
+
+
+def test_votable_is_understood_by_astropy(tmp_path, sources):
+    sources["variable"] = sources["phot_g_n_obs"] > 250
+    sources["counts"] = pd.array([None, *range(49)], dtype="Int64")
+    write_table(tmp_path / "t.vot", sources, "votable")
+    table = votable.parse_single_table(tmp_path / "t.vot", verify="exception").to_table()
+    assert table["ra"].unit == "deg"
+    assert table["source_id"].dtype == np.int64
+    np.testing.assert_array_equal(table["source_id"], sources["source_id"])
+    np.testing.assert_array_equal(table["ra"], sources["ra"])
+    np.testing.assert_array_equal(table["variable"], sources["variable"])
+    assert table["counts"].mask.tolist() == [True] + [False] * 49
+    assert read_table(tmp_path / "t.vot")["variable"].dtype == bool
+
+
+@pytest.mark.parametrize("layout", ["tabledata", "binary", "binary2"])
+@pytest.mark.parametrize("characters", ["S", "U"])  # only the first have a fixed size in the stream
+def test_votable_of_another_writer(tmp_path, sources, layout, characters):
+    table = Table.from_pandas(sources.drop(columns="name"))
+    table["flux"] = np.float32([0.7] * 50)
+    table["short"] = MaskedColumn(np.arange(50, dtype=np.int16), mask=np.arange(50) == 3, fill_value=-1)
+    table["text"] = np.array(["NGC_2509", "M_67"] * 25, dtype=f"{characters}8")
+    document = votable.from_table(table)
+    document.get_first_table().get_field_by_id("short").values.null = -1
+    document.to_xml(str(tmp_path / "t.vot"), tabledata_format=layout)
+    result = read_table(tmp_path / "t.vot")
+    np.testing.assert_array_equal(result["source_id"], sources["source_id"])
+    np.testing.assert_array_equal(result["parallax"], sources["parallax"])
+    assert result["flux"].tolist() == [0.7] * 50
+    assert result["text"].tolist() == ["NGC_2509", "M_67"] * 25
+    assert result["short"].isna().sum() == 1
+    assert result.loc[4, "short"] == 4
+
+
+def test_fits_of_another_byte_order_with_masked_and_byte_columns(tmp_path, sources):
+    table = Table.from_pandas(sources.drop(columns="name"))
+    table["SOURCE_ID"] = table["source_id"]
+    table.remove_column("source_id")
+    table["text"] = np.array([b"M_67  "] * 50)
+    table["n"] = MaskedColumn(np.arange(50), mask=np.arange(50) == 3)
+    table["spectrum"] = np.ones((50, 4))
+    table.write(tmp_path / "t.fits")
+    result = read_table(tmp_path / "t.fits")
+    np.testing.assert_array_equal(result["source_id"], sources["source_id"])
+    assert all(dtype.isnative for dtype in result.dtypes if isinstance(dtype, np.dtype))
+    assert set(result["text"]) == {"M_67"}
+    assert result["n"].isna().tolist() == (np.arange(50) == 3).tolist()
+    assert "spectrum" not in result
+
+
+def test_single_precision_has_the_digits_that_were_meant(tmp_path):
+    pd.DataFrame({"PMEMB": np.float32([0.1, 0.7, np.nan])}).to_parquet(tmp_path / "t.parquet")
+    result = read_table(tmp_path / "t.parquet")["PMemb"]
+    assert result.dtype == np.float64
+    assert result.tolist()[:2] == [0.1, 0.7]
+    assert np.isnan(result[2])
+
+
+def test_arrow_and_dictionary_columns_become_plain(tmp_path):
+    table = pd.DataFrame({"source_id": [BIG], "cluster": ["M_67"], "code": [b"x"]})
+    table.astype({"source_id": "int64[pyarrow]", "cluster": "category"}).to_parquet(tmp_path / "t.parquet")
+    result = read_table(tmp_path / "t.parquet")
+    assert result["source_id"].dtype == np.dtype(np.int64)
+    assert result.loc[0].tolist() == [BIG, "M_67", "x"]
+    assert not isinstance(result["cluster"].dtype, pd.CategoricalDtype)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.fits", "t.vot"])
+def test_missing_source_ids_are_refused_instead_of_rounded(tmp_path, name):
+    path = tmp_path / name
+    ids = pd.DataFrame({"source_id": pd.array([BIG, None], dtype="Int64"), "ra": [1.0, 2.0]})
+    masked = Table({"source_id": MaskedColumn([BIG, 0], mask=[False, True]), "ra": [1.0, 2.0]})
+    if name == "t.csv":
+        ids.to_csv(path, index=False)
+    elif name == "t.parquet":
+        ids.to_parquet(path)
+    else:
+        masked.write(path, format="fits" if name == "t.fits" else "votable")
+    with pytest.raises(ValueError, match=r"source_id .*missing in 1"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("text", ["1.5", "5.8e18", "Gaia DR3 12", "99999999999999999999"])
+def test_source_ids_that_are_no_integers_are_refused(tmp_path, text):
+    (tmp_path / "t.csv").write_text(f"source_id,ra\n{text},1\n")
+    with pytest.raises(ValueError, match=r"source_id in .*t\.csv is .*not an integer"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_source_ids_in_strings_are_exact():
+    assert whole_numbers(pd.Series([f" {BIG}", "-1"]), "source_id").tolist() == [BIG, -1]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_truncated_file_is_named(tmp_path, sources, format):
+    path = tmp_path / FORMATS[format]
+    write_table(path, sources, format)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=rf"{path.name} cannot be read as a table"):
+        read_table(path)
+
+
+def test_a_truncated_votable_stream_is_named(tmp_path, sources):
+    path = tmp_path / "t.vot"
+    write_table(path, sources, "votable")
+    whole = path.read_text()
+    path.write_text(whole[: whole.index("</STREAM>") - 200])
+    with pytest.raises(ValueError, match=r"t\.vot cannot be read"):
+        read_table(path)
+    path.write_text(whole[: whole.index("</STREAM>") - 201] + whole[whole.index("</STREAM>") :])
+    with pytest.raises(ValueError, match=r"t\.vot cannot be read"):
+        read_table(path)
+
+
+def test_a_truncated_fits_file_is_named(tmp_path, sources):
+    Table.from_pandas(sources[["source_id", "ra"]]).write(tmp_path / "t.fits")
+    (tmp_path / "t.fits").write_bytes((tmp_path / "t.fits").read_bytes()[:3000])
+    with pytest.raises(ValueError, match=r"t\.fits cannot be read"):
+        read_table(tmp_path / "t.fits")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.vot", "t.fits", "t.parquet"])
+@pytest.mark.parametrize("content", [b"", b"<html>Not Found</html>", bytes(range(256)) * 8])
+def test_files_of_another_kind_are_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    if content.startswith(b"<html") and "csv" in name:  # text: a table of one column without rows
+        assert read_table(tmp_path / name).empty
+        return
+    with pytest.raises(ValueError, match=rf"{name} cannot be read"):
+        read_table(tmp_path / name)
+
+
+def test_a_votable_that_reports_an_error_is_refused(tmp_path):
+    (tmp_path / "t.vot").write_text(
+        '<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
+        '<RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">no</INFO></RESOURCE></VOTABLE>'
+    )
+    with pytest.raises(ValueError, match=r"t\.vot cannot be read"):
+        read_table(tmp_path / "t.vot")
+
+
+def test_wrong_paths_say_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        read_table(tmp_path / "t.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(FileNotFoundError, match="is a folder"):
+        read_table(tmp_path / "folder.csv")
+    with pytest.raises(ValueError, match=r"no table format ends in '\.txt', known are \.csv"):
+        read_table(tmp_path / "t.txt")
+    with pytest.raises(ValueError, match="no table format 'fits'"):
+        write_table(tmp_path / "t.fits", pd.DataFrame(), "fits")
+
+
+def test_a_column_given_twice_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("ra,ra\n1,2\n")
+    with pytest.raises(ValueError, match="names a column twice"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_csv_with_byte_order_mark_windows_lines_and_nulls(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfsource_id,ra\r\n%d,null\r\n" % BIG)
+    result = read_table(tmp_path / "t.csv")
+    assert result["source_id"].tolist() == [BIG]
+    assert result["ra"].isna().all()
+
+
+def test_an_empty_table_is_read(tmp_path, sources):
+    for format, name in FORMATS.items():
+        write_table(tmp_path / name, sources.iloc[:0], format)
+        result = read_table(tmp_path / name)
+        assert result.empty
+        assert list(result) == list(sources)
+        assert result["source_id"].dtype == np.int64
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path, sources):
+    write_table(tmp_path / "t.vot", sources, "votable")
+    before = (tmp_path / "t.vot").read_bytes()
+    with pytest.raises((TypeError, ValueError)):
+        write_table(tmp_path / "t.vot", sources.assign(ra=["1"] * 49 + ["\ud800"]), "votable")
+    assert (tmp_path / "t.vot").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_from_astropy_keeps_integers_where_nothing_is_masked():
+    table = Table({"a": np.array([1, 2], ">i8"), "b": MaskedColumn([1, 2], mask=[False, True])}, masked=True)
+    result = from_astropy(table)
+    assert result["a"].dtype == np.dtype(np.int64)
+    assert result["b"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_real_cone_survives_every_format(tmp_path, shared, format):
+    path = shared / "real" / "cones" / "NGC_2509.csv.gz"
+    cone = read_table(path)
+    write_table(tmp_path / FORMATS[format], cone, format)
+    again = read_table(tmp_path / FORMATS[format])
+    pd.testing.assert_frame_equal(again, cone, check_exact=True, check_dtype=False)
+    plain = pd.read_csv(io.BytesIO(gzip.decompress(path.read_bytes())))
+    np.testing.assert_array_equal(again["source_id"], plain["source_id"])
