@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options, make_parser, parse, run
-from gaia_oc_amd.options import ConeOptions, FigureOptions, MemberOptions, RunOptions, SelectionOptions, TablePaths
+from gaia_oc_amd.options import (
+    ConeOptions,
+    FigureOptions,
+    MemberOptions,
+    RunOptions,
+    SelectionOptions,
+    TablePaths,
+)
 
 
 def main(argv: list[str] | None = None) -> int:

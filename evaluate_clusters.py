@@ -99,7 +99,9 @@ def evaluate_one(
     if classifier is None:
         sets = load_sets(name, run_options.data_dir)
     else:
-        sets = evaluate_cluster(name, run_options.data_dir, classifier, options=sampling, seed=run_options.seed)
+        sets = evaluate_cluster(
+            name, run_options.data_dir, classifier, options=sampling, seed=run_options.seed
+        )
     if plots.switched_on() and (figures.save_plots or figures.show_plots):
         folder = cluster_directory(run_options.data_dir, sets.cluster.name)
         save_and_show(evaluation_figures(sets, plots, seed=run_options.seed), folder, figures)

@@ -35,7 +35,9 @@ def main(argv: list[str] | None = None) -> int:
         early_stopping_threshold="stop when the best F1 is so many epochs old",
     )
     add_options(parser, train, resume="go on from the checkpoint of an interrupted training")
-    add_options(parser, FigureOptions, save_plots="save metrics.png in the model folder", show_plots="show it")
+    add_options(
+        parser, FigureOptions, save_plots="save metrics.png in the model folder", show_plots="show it"
+    )
     add_run_options(parser, workers=False)
     arguments, run_options, options, figures = parse(parser, argv, RunOptions, TrainingOptions, FigureOptions)
     return train(

@@ -2,7 +2,7 @@
 
 Reads sets that build_sets.py made, and the member list they were made with; prints one Markdown table.
 
-example: python benchmarks/real_fields.py test_clusters.txt --model_dirs deep_sets_model ../shared/data/original_models/DS10_v02
+example: python benchmarks/real_fields.py test.txt --model_dirs deep_sets_model DS10_v02
 """
 
 import argparse
@@ -38,7 +38,9 @@ def count(model_dir, cluster, data_dir, member_list, comparison_list, seed):
     stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
     rng = cluster_rng(seed, sets.cluster.name)
     accepted = membership_probabilities(stars, sets, classifier, rng=rng) >= 0.5
-    kind = np.repeat(["member", "candidate", "other"], [sets.counts()[k] for k in ("members", "candidates", "non_members")])
+    kind = np.repeat(
+        ["member", "candidate", "other"], [sets.counts()[k] for k in ("members", "candidates", "non_members")]
+    )
     listed = stars["source_id"].map(match_to_cone(listed_members(member_list, cluster), stars))
     compared = stars["source_id"].map(match_to_cone(listed_members(comparison_list, cluster), stars))
     options = SelectionOptions()
@@ -57,12 +59,16 @@ def count(model_dir, cluster, data_dir, member_list, comparison_list, seed):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("clusters", nargs="+")
     parser.add_argument("--model_dirs", nargs="+", type=Path, required=True)
     parser.add_argument("--data_dir", type=Path, default=Path("data"))
     parser.add_argument("--members_path", type=Path, default=Path("../shared/data/real/cg18_members.csv.gz"))
-    parser.add_argument("--comparison_path", type=Path, default=Path("../shared/data/real/t22_members.csv.gz"))
+    parser.add_argument(
+        "--comparison_path", type=Path, default=Path("../shared/data/real/t22_members.csv.gz")
+    )
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--per_cluster", action="store_true", help="one table per cluster, too")
     arguments = parser.parse_args()
@@ -84,10 +90,14 @@ def summed(results):
 
 def table(counts):
     """Markdown: one row per kind of star, one column per model."""
-    lines = [f"| share given p >= 0.5 | {' | '.join(model.name for model in counts)} |", "| --- |" + " --- |" * len(counts)]
+    lines = [
+        f"| share given p >= 0.5 | {' | '.join(model.name for model in counts)} |",
+        "| --- |" + " --- |" * len(counts),
+    ]
     for label, key in COUNTS.items():
         cells = [
-            f"{100 * accepted / n:.2f} % ({accepted} of {n})" if n else "none" for accepted, n in (c[key] for c in counts.values())
+            f"{100 * accepted / n:.2f} % ({accepted} of {n})" if n else "none"
+            for accepted, n in (c[key] for c in counts.values())
         ]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -1,3 +1,52 @@
-"""Members of open clusters in Gaia DR3 with a Deep Sets network."""
+"""Members of open clusters in Gaia DR3 with a Deep Sets network.
+
+The names below are the public interface for ad hoc analysis. They are imported when they are first used, so
+that ``import gaia_oc_amd`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    # a cluster's stars
+    "read_input_tables": "source_sets",
+    "build_sets": "source_sets",
+    "calibrate": "source_sets",
+    "find_members": "source_sets",
+    "divide_cone": "source_sets",
+    "save_sets": "source_sets",
+    "load_sets": "source_sets",
+    "read_table": "tables",
+    "query_archive": "archive",
+    "cone_query": "archive",
+    # the pieces of the method
+    "Cluster": "cluster",
+    "read_isochrones": "isochrones",
+    "nearest_age": "isochrones",
+    "place_isochrone": "isochrones",
+    "selection_limits": "candidates",
+    "select_candidates": "candidates",
+    "add_features": "features",
+    # the network
+    "Classifier": "classifier",
+    "train_deep_sets_model": "training",
+    "membership_probabilities": "membership",
+    "evaluate_cluster": "membership",
+    # a cluster whose members are known
+    "simulate_cluster": "simulation",
+    "score_against_truth": "truth",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_PUBLIC]

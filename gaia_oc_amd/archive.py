@@ -132,7 +132,9 @@ def _log_in(session: "requests.Session", url: str, username: str, password: str)
     if not url.startswith("https://"):
         raise ClusterError(f"{url} is not encrypted: the password is only sent to https addresses.")
     answer = session.post(
-        url.rsplit("/", 1)[0] + "/login", data={"username": username, "password": password}, allow_redirects=False
+        url.rsplit("/", 1)[0] + "/login",
+        data={"username": username, "password": password},
+        allow_redirects=False,
     )
     if answer.status_code in (401, 403):
         raise ArchiveUnavailableError(

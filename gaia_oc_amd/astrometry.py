@@ -130,10 +130,18 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
     """
     from zero_point import zpt
 
-    names = ["phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved"]
+    names = [
+        "phot_g_mean_mag",
+        "nu_eff_used_in_astrometry",
+        "pseudocolour",
+        "ecl_lat",
+        "astrometric_params_solved",
+    ]
     absent = [name for name in names if name not in sources]
     if absent:
-        warnings.warn(f"no column {', '.join(absent)}: parallaxes keep their zero-point offset.", stacklevel=2)
+        warnings.warn(
+            f"no column {', '.join(absent)}: parallaxes keep their zero-point offset.", stacklevel=2
+        )
         return np.zeros(len(sources))
     inputs = sources[names].to_numpy(float).T
     solved = np.isin(inputs[4], (31, 95))

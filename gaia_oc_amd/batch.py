@@ -61,9 +61,13 @@ def run_batch(work: Work, clusters: list[str], *, workers: int = 1) -> list[Outc
         In the order of the names.
     """
     workers = min(workers, len(clusters))
-    finished = _in_processes(work, clusters, workers) if workers > 1 else (_attempt(work, name) for name in clusters)
+    finished = (
+        _in_processes(work, clusters, workers) if workers > 1 else (_attempt(work, name) for name in clusters)
+    )
     outcomes = {}
-    for outcome in tqdm(finished, total=len(clusters), unit="cluster", disable=None if len(clusters) > 1 else True):
+    for outcome in tqdm(
+        finished, total=len(clusters), unit="cluster", disable=None if len(clusters) > 1 else True
+    ):
         outcomes[outcome.cluster] = outcome
         if outcome.error:
             logger.error("%s", outcome.error)
@@ -103,7 +107,7 @@ def _receive(work: Work, log_level: int) -> None:
 
 
 def _attempt_received(cluster: str) -> Outcome:
-    assert _WORK is not None  # noqa: S101
+    assert _WORK is not None
     return _attempt(_WORK, cluster)
 
 
@@ -122,7 +126,9 @@ def _in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Out
                     yield future.result()
                 except BrokenProcessPool:
                     cluster = futures[future]
-                    yield Outcome(cluster, 0.0, error=f"{cluster}: a worker process died before it was done: run again.")
+                    yield Outcome(
+                        cluster, 0.0, error=f"{cluster}: a worker process died before it was done: run again."
+                    )
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -147,9 +153,15 @@ def summary_table(outcomes: list[Outcome]) -> str:
         cells = [str(outcome.summary.get(name, "-")) for name in columns]
         rows.append([outcome.cluster, *cells, f"{outcome.seconds:.1f}"])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-             for row in rows]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
     failed = [outcome for outcome in outcomes if outcome.error]
     if failed:
-        lines += ["", f"{len(failed)} of {len(outcomes)} failed:", *(f"  {outcome.error}" for outcome in failed)]
+        lines += [
+            "",
+            f"{len(failed)} of {len(outcomes)} failed:",
+            *(f"  {outcome.error}" for outcome in failed),
+        ]
     return "\n".join(lines)

@@ -88,7 +88,9 @@ def proper_motion_limit(cluster: Cluster, pm_error_weight: float = 3.0) -> float
 
 def maximum_radius(cluster: Cluster, members: pd.DataFrame, options: SelectionOptions) -> float:
     """R_max [pc]: smallest projected radius that encloses the member fraction, plus a margin (Eq. 10)."""
-    separation = angular_separation(members["ra"].to_numpy(), members["dec"].to_numpy(), cluster.ra, cluster.dec)
+    separation = angular_separation(
+        members["ra"].to_numpy(), members["dec"].to_numpy(), cluster.ra, cluster.dec
+    )
     radius = np.sort(cluster.dist * np.radians(separation))
     enclosing = max(int(np.ceil(options.r_threshold_member_fraction * len(radius))) - 1, 0)
     return float(radius[enclosing]) + options.r_max_margin
@@ -142,7 +144,11 @@ def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: Select
 
 
 def isochrone_distance(
-    sources: pd.DataFrame, isochrone: Isochrone, colour_limit: float, g_limit: float, options: SelectionOptions
+    sources: pd.DataFrame,
+    isochrone: Isochrone,
+    colour_limit: float,
+    g_limit: float,
+    options: SelectionOptions,
 ) -> Array:
     """Distance to the isochrone in units of each star's own limit, the left side of Eq. 5.
 
@@ -180,8 +186,12 @@ def proper_motion_distance(
     sources: pd.DataFrame, cluster: Cluster, limits: SelectionLimits, options: SelectionOptions
 ) -> Array:
     """Proper motion offset in units of each star's own limit, the left side of Eq. 3."""
-    in_ra = (sources["pmra"] - cluster.pmra) / (options.source_error_weight * sources["pmra_error"] + limits.pm)
-    in_dec = (sources["pmdec"] - cluster.pmdec) / (options.source_error_weight * sources["pmdec_error"] + limits.pm)
+    in_ra = (sources["pmra"] - cluster.pmra) / (
+        options.source_error_weight * sources["pmra_error"] + limits.pm
+    )
+    in_dec = (sources["pmdec"] - cluster.pmdec) / (
+        options.source_error_weight * sources["pmdec_error"] + limits.pm
+    )
     return np.hypot(in_ra.to_numpy(), in_dec.to_numpy())
 
 

@@ -142,13 +142,19 @@ class Classifier:
         model_dir = Path(model_dir)
         for name in (HYPER_PARAMETERS, MODEL_PARAMETERS):
             if not (model_dir / name).exists():
-                raise FileNotFoundError(f"{model_dir / name} does not exist: give a model folder with --model_dir.")
+                raise FileNotFoundError(
+                    f"{model_dir / name} does not exist: give a model folder with --model_dir."
+                )
         content = read_json(model_dir / HYPER_PARAMETERS)
         try:
             sources, clusters = _standardisation(content, "source"), _standardisation(content, "cluster")
-            network = DeepSets(len(sources.names) + len(clusters.names), len(sources.names), content["hidden_size"])
+            network = DeepSets(
+                len(sources.names) + len(clusters.names), len(sources.names), content["hidden_size"]
+            )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"{model_dir / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?") from error
+            raise ValueError(
+                f"{model_dir / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
+            ) from error
         _load_weights(network, model_dir / MODEL_PARAMETERS)
         return cls(network.eval(), sources, clusters, content)
 
@@ -158,7 +164,9 @@ def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:
     names = tuple(content[f"{kind}_features"])
     means, stds = (np.array(content[f"{kind}_feature_{what}"], float) for what in ("means", "stds"))
     if not len(names) == len(means) == len(stds):
-        raise ValueError(f"the model has {len(names)} {kind} features but {len(means)} means and {len(stds)} stds.")
+        raise ValueError(
+            f"the model has {len(names)} {kind} features but {len(means)} means and {len(stds)} stds."
+        )
     if content.get("isochrone_convention") != _CONVENTION:
         sign = np.where(np.isin(names, _ISOCHRONE_FEATURES), -1.0, 1.0)
         means, stds = sign * means, sign * stds

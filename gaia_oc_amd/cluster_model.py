@@ -16,7 +16,7 @@ from gaia_oc_amd.stellar_systems import (
 
 Array = NDArray[np.float64]
 
-_MAX_DRAWS = 10**7
+_MARGIN = 0.01  # mag; less than this visible, and drawing would not end
 
 
 def king_fraction(radius: ArrayLike, core_radius: float, tidal_radius: float) -> Array:
@@ -123,8 +123,8 @@ def _visible_systems(
     options: SimulationOptions, points: pd.DataFrame, distance: pd.Series, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Systems brighter than the faint limit, one for each distance."""
-    lowest, highest = points["Mini"].iloc[[0, -1]]
-    distance, found, drawn = distance.to_numpy(), [], 0
+    distance, found = distance.to_numpy(), []
+    lowest, highest = _visible_masses(options, points, distance.min())
     waiting = np.arange(len(distance))
     while len(waiting):
         mass = sample_masses(lowest, highest, len(waiting), rng=rng)
@@ -134,10 +134,19 @@ def _visible_systems(
         systems = systems.assign(mass=mass, is_binary=ratio > 0).set_index(waiting)
         seen = systems["g"].to_numpy() < options.g_max
         found.append(systems[seen])
-        waiting, drawn = waiting[~seen], drawn + len(waiting)
-        if drawn > _MAX_DRAWS:
-            raise ValueError(
-                f"hardly a star at {options.dist:g} pc is brighter than G = {options.g_max:g}: "
-                "lower dist or a0."
-            )
+        waiting = waiting[~seen]
     return pd.concat(found).sort_index()
+
+
+def _visible_masses(options: SimulationOptions, points: pd.DataFrame, nearest: float) -> tuple[float, float]:
+    """Range of masses [Msun] outside which not even a binary at the nearest distance is bright enough."""
+    mass = points["Mini"].to_numpy()
+    twins = absolute_magnitudes(points, mass, np.ones(len(mass)))
+    g = apparent_magnitudes(twins, np.full(len(mass), nearest), options.a0)["g"].to_numpy()
+    visible = np.flatnonzero(g < options.g_max - _MARGIN)
+    if not len(visible):
+        raise ValueError(
+            f"no star at {options.dist:g} pc behind a0 = {options.a0:g} is brighter than G = "
+            f"{options.g_max:g}: lower dist or a0."
+        )
+    return mass[max(visible[0] - 1, 0)], mass[-1]

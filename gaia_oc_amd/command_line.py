@@ -115,7 +115,9 @@ def collect(signature: Callable[..., Options], arguments: argparse.Namespace) ->
     return signature(**keywords)
 
 
-def parse(parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: Callable[..., Any]) -> list[Any]:
+def parse(
+    parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: Callable[..., Any]
+) -> list[Any]:
     """Parse a command line into the plain namespace and one object per signature.
 
     Parameters

@@ -77,7 +77,8 @@ def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
         radius=radius,
         pmra=cluster.pmra,
         pmdec=cluster.pmdec,
-        pm_radius=options.cone_pm_sigmas * float(np.hypot(cluster.pmra_error, cluster.pmdec_error) / np.sqrt(2)),
+        pm_radius=options.cone_pm_sigmas
+        * float(np.hypot(cluster.pmra_error, cluster.pmdec_error) / np.sqrt(2)),
         parallax=cluster.parallax,
         parallax_width=options.cone_plx_sigmas * cluster.parallax_error,
     )
@@ -132,8 +133,12 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     """
     absent = [name for name in REQUIRED_COLUMNS if name not in sources]
     if absent:
-        raise ClusterError(f"{origin} lacks the column(s) {', '.join(absent)}: the Gaia archive's names are needed.")
-    sources = _with_colours(sources)[[name for name in ARCHIVE_COLUMNS if name in sources or name in _COLOURS]]
+        raise ClusterError(
+            f"{origin} lacks the column(s) {', '.join(absent)}: the Gaia archive's names are needed."
+        )
+    sources = _with_colours(sources)[
+        [name for name in ARCHIVE_COLUMNS if name in sources or name in _COLOURS]
+    ]
     sources = sources.assign(source_id=_integer_ids(sources["source_id"], origin))
     _refuse_duplicates(sources, origin)
     _refuse_impossible_values(sources, origin)
@@ -211,7 +216,11 @@ def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion,
     if uncut.empty:
         raise ClusterError(f"{origin} holds no usable source.")
     ra, dec = uncut["ra"], uncut["dec"]
-    hint = "are they in degrees?" if ra.max() <= 2 * np.pi and dec.abs().max() <= np.pi / 2 else "is it another field?"
+    hint = (
+        "are they in degrees?"
+        if ra.max() <= 2 * np.pi and dec.abs().max() <= np.pi / 2
+        else "is it another field?"
+    )
     near = angular_separation(ra.to_numpy(), dec.to_numpy(), region.ra, region.dec) <= region.radius
     if near.any():
         hint = (

@@ -80,18 +80,24 @@ def _is_current(record: Path, made_by: dict[str, object]) -> bool:
     return same
 
 
-def _fetch(name: str, region: ConeRegion, options: ConeOptions, credentials_path: Path | None) -> pd.DataFrame:
+def _fetch(
+    name: str, region: ConeRegion, options: ConeOptions, credentials_path: Path | None
+) -> pd.DataFrame:
     """Stars from the source that ``--cone_source`` names."""
     source = options.cone_source
     if source == "gaia" or source.startswith(("http://", "https://")):
         url = GAIA_ARCHIVE if source == "gaia" else source
         credentials_path = credentials_path if source == "gaia" else None
-        sources = check_sources(query_archive(cone_query(region), url=url, credentials_path=credentials_path), url)
+        sources = check_sources(
+            query_archive(cone_query(region), url=url, credentials_path=credentials_path), url
+        )
         if sources.empty:
             raise ClusterError(f"{name}: {url} has no source in the cone: check its parameters in the table.")
         return sources
     if source.startswith("hats:"):
-        raise ClusterError(f"--cone_source {source}: HATS catalogues cannot be read yet; use a TAP URL or a table.")
+        raise ClusterError(
+            f"--cone_source {source}: HATS catalogues cannot be read yet; use a TAP URL or a table."
+        )
     return _from_table(local_table(Path(source), name), region)
 
 
@@ -125,7 +131,9 @@ def local_table(source: Path, name: str) -> Path:
     if source.is_file():
         return source
     if not source.is_dir():
-        raise ClusterError(f"--cone_source {source} is neither a file nor a folder, nor 'gaia' nor a TAP URL.")
+        raise ClusterError(
+            f"--cone_source {source} is neither a file nor a folder, nor 'gaia' nor a TAP URL."
+        )
     tables = {
         path: path.name.removesuffix(suffix)
         for path in sorted(source.iterdir())
@@ -134,6 +142,10 @@ def local_table(source: Path, name: str) -> Path:
     }
     matching = [path for path, stem in tables.items() if normalise_name(stem) == normalise_name(name)]
     if len(matching) != 1:
-        found = "no table" if not matching else "more than one table (" + ", ".join(p.name for p in matching) + ")"
+        found = (
+            "no table"
+            if not matching
+            else "more than one table (" + ", ".join(p.name for p in matching) + ")"
+        )
         raise ClusterError(f"{source} holds {found} for {name}: one named {name}.csv.gz, say, is expected.")
     return matching[0]

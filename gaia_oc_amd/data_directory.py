@@ -119,7 +119,9 @@ def read_json(path: Path | str) -> dict[str, Any]:
     try:
         content = json.loads(Path(path).read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a readable JSON file ({error}): restore it or make it again.") from error
+        raise ValueError(
+            f"{path} is not a readable JSON file ({error}): restore it or make it again."
+        ) from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not a JSON object: make it again.")
     return content
@@ -163,4 +165,6 @@ def read_set(data_dir: Path | str, name: str, set_name: str) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype={"source_id": np.int64})
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} is not a readable source set ({error}): run build_sets.py again.") from error
+        raise ValueError(
+            f"{path} is not a readable source set ({error}): run build_sets.py again."
+        ) from error

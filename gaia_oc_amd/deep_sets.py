@@ -78,7 +78,11 @@ class DeepSets(nn.Module):
             phi += [EquivariantLayer(n_in, hidden_size), nn.ELU()]
         self.phi = nn.Sequential(*phi)
         self.ro = nn.Sequential(
-            SeededDropout(), nn.Linear(hidden_size, hidden_size), nn.ELU(), SeededDropout(), nn.Linear(hidden_size, 2)
+            SeededDropout(),
+            nn.Linear(hidden_size, hidden_size),
+            nn.ELU(),
+            SeededDropout(),
+            nn.Linear(hidden_size, 2),
         )
 
     def initialise(self, generator: Generator) -> None:
@@ -132,8 +136,12 @@ class DeepSets(nn.Module):
         first = self.phi[0]
         n = self.n_candidate_features
         weight, set_weight = first.Gamma.weight, first.Lambda.weight
-        of_candidate = candidates @ (weight[:, :n] - set_weight[:, :n]).T + first.Gamma.bias  # (batch, hidden)
+        of_candidate = (
+            candidates @ (weight[:, :n] - set_weight[:, :n]).T + first.Gamma.bias
+        )  # (batch, hidden)
         of_support = support @ weight[:, n:].T  # (n_members, hidden)
-        of_set = functional.embedding_bag(chosen, support @ set_weight[:, n:].T, mode="mean")  # (batch, hidden)
+        of_set = functional.embedding_bag(
+            chosen, support @ set_weight[:, n:].T, mode="mean"
+        )  # (batch, hidden)
         x = of_support[chosen] + (of_candidate - of_set)[:, None]  # (batch, support, hidden)
         return self.ro(self.phi[1:](x).mean(dim=1))

@@ -435,8 +435,8 @@ def mass_segregation_figure(
 ) -> Figure:
     """Draw the mass segregation ratio of each member list against the number of brightest members.
 
-    Field stars in a list are faint and spread widely, which looks like mass segregation: compare the lists, and
-    use a high threshold or the sets within the tidal radius.
+    Field stars in a list are faint and spread widely, which looks like mass segregation: compare the lists,
+    and use a high threshold or the sets within the tidal radius.
 
     Parameters
     ----------

@@ -14,7 +14,9 @@ Array = NDArray[np.float64]
 
 def projected_radius(sources: pd.DataFrame, cluster: Cluster) -> Array:
     """f_r [pc]: distance of the cluster times angular separation from its centre (Eqs. 13 and 14)."""
-    separation = angular_separation(sources["ra"].to_numpy(), sources["dec"].to_numpy(), cluster.ra, cluster.dec)
+    separation = angular_separation(
+        sources["ra"].to_numpy(), sources["dec"].to_numpy(), cluster.ra, cluster.dec
+    )
     return cluster.dist * np.radians(separation)
 
 

@@ -1,6 +1,5 @@
 """Isochrones: reading PARSEC's files, placing them at a cluster, and the distance of stars to them."""
 
-import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ LAST_LABEL = 7
 
 _TIP_LABEL = 3
 _CHUNK = 2000
-_NEEDED = ("Zini", "logAge", "logTe", "logg", "label", "Gmag", "G_BPmag", "G_RPmag")
+_NEEDED = ("Zini", "logAge", "Mini", "logTe", "logg", "label", "Gmag", "G_BPmag", "G_RPmag")
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def read_isochrones(path: Path | str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns Zini, logAge, logTe, logg, label, Gmag, G_BPmag, G_RPmag of every point.
+        Columns Zini, logAge, Mini, logTe, logg, label, Gmag, G_BPmag, G_RPmag of every point.
 
     Raises
     ------
@@ -82,7 +81,9 @@ def read_isochrones(path: Path | str) -> pd.DataFrame:
         raise ValueError(f"{path} has a value that is no number ({error}): download it again.") from error
 
 
-def nearest_age(isochrones: pd.DataFrame, age: float, *, metal_fraction: float = SOLAR_METAL_FRACTION) -> pd.DataFrame:
+def nearest_age(
+    isochrones: pd.DataFrame, age: float, *, metal_fraction: float = SOLAR_METAL_FRACTION
+) -> pd.DataFrame:
     """Points of the isochrone nearest in log age (at the metal fraction nearest to the wanted one).
 
     Parameters
@@ -106,7 +107,8 @@ def nearest_age(isochrones: pd.DataFrame, age: float, *, metal_fraction: float =
     nearest = ages[np.argmin(np.abs(ages - age))]
     if abs(nearest - age) > 0.2:
         warnings.warn(
-            f"no isochrone within 0.2 dex of log age {age:.2f}: the one of {nearest:.2f} is used.", stacklevel=2
+            f"no isochrone within 0.2 dex of log age {age:.2f}: the one of {nearest:.2f} is used.",
+            stacklevel=2,
         )
     return points[points["logAge"] == nearest]
 
@@ -239,7 +241,9 @@ def _segments(isochrone: Isochrone, scales: Array) -> tuple[Array, Array]:
     step = np.diff(points, axis=0)
     whole = np.isfinite(step).all(axis=1)
     if not whole.any():
-        raise ValueError("the isochrone has fewer than two neighbouring points: no curve can be drawn through it.")
+        raise ValueError(
+            "the isochrone has fewer than two neighbouring points: no curve can be drawn through it."
+        )
     return points[:-1][whole], step[whole]
 
 

@@ -35,7 +35,9 @@ def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
     DataFrame
         The cluster's rows, possibly none.
     """
-    spellings = [other for other in member_list["cluster"].unique() if normalise_name(other) == normalise_name(name)]
+    spellings = [
+        other for other in member_list["cluster"].unique() if normalise_name(other) == normalise_name(name)
+    ]
     return member_list[member_list["cluster"].isin(spellings)].reset_index(drop=True)
 
 

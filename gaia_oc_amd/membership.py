@@ -92,7 +92,9 @@ def membership_probabilities(
             sources = candidates.iloc[part]
             features = sample_features(sources, sets, names, n_samples=options.n_samples, rng=rng)
             pairs = classifier.standardise_candidates(features.reshape(-1, len(names)), sets.cluster)
-            own = np.repeat(pd.Index(members["source_id"]).get_indexer(sources["source_id"]), options.n_samples)
+            own = np.repeat(
+                pd.Index(members["source_id"]).get_indexer(sources["source_id"]), options.n_samples
+            )
             chosen = draw_support_sets(len(members), options.size_support_set, rng=rng, excluded=own)
             verdicts = _verdicts(classifier, pairs, support, torch.from_numpy(chosen))
             probabilities[part] = verdicts.reshape(len(part), -1).mean(axis=1)
@@ -102,7 +104,15 @@ def membership_probabilities(
 
 def _can_be_sampled(candidates: pd.DataFrame, colour: str) -> NDArray[np.bool_]:
     """Stars whose features and errors are all known."""
-    needed = ["phot_g_mean_mag", colour, "phot_g_mean_mag_error", f"{colour}_error", "parallax", "pmra", "pmdec"]
+    needed = [
+        "phot_g_mean_mag",
+        colour,
+        "phot_g_mean_mag_error",
+        f"{colour}_error",
+        "parallax",
+        "pmra",
+        "pmdec",
+    ]
     errors = ["parallax_error", "pmra_error", "pmdec_error"]
     return np.isfinite(candidates[[*needed, *errors]].to_numpy(float)).all(axis=1)
 
@@ -142,8 +152,11 @@ def sample_features(
         "f_c": f_c.reshape(len(sources), n_samples),
         "f_g": f_g.reshape(len(sources), n_samples),
     }
-    fixed = {name: np.repeat(sources[name].to_numpy(float)[:, None], n_samples, axis=1) for name in names
-             if name not in sampled}
+    fixed = {
+        name: np.repeat(sources[name].to_numpy(float)[:, None], n_samples, axis=1)
+        for name in names
+        if name not in sampled
+    }
     return np.stack([(sampled | fixed)[name] for name in names], axis=-1)
 
 
@@ -175,7 +188,9 @@ def _verdicts(classifier: Classifier, pairs: Tensor, support: Tensor, chosen: Te
     """Whether each sample is classified as a member; in batches that fit the processor's cache."""
     with torch.inference_mode():
         parts: Iterator[Tensor] = (
-            classifier.network.set_logits(pairs[i : i + _PAIRS_AT_ONCE], support, chosen[i : i + _PAIRS_AT_ONCE])
+            classifier.network.set_logits(
+                pairs[i : i + _PAIRS_AT_ONCE], support, chosen[i : i + _PAIRS_AT_ONCE]
+            )
             for i in range(0, len(pairs), _PAIRS_AT_ONCE)
         )
         return torch.cat([logits[:, 1] > logits[:, 0] for logits in parts]).numpy()

@@ -59,7 +59,9 @@ def flux_magnitude_error(flux: Array, flux_error: Array, band: str) -> Array:
     ndarray, shape (n,)
         Error [mag].
     """
-    return np.hypot(2.5 / np.log(10) * np.asarray(flux_error, float) / np.asarray(flux, float), _ZERO_POINT_ERROR[band])
+    return np.hypot(
+        2.5 / np.log(10) * np.asarray(flux_error, float) / np.asarray(flux, float), _ZERO_POINT_ERROR[band]
+    )
 
 
 def add_magnitude_errors(sources: pd.DataFrame) -> pd.DataFrame:

@@ -34,8 +34,6 @@ STYLE = {
     "ytick.direction": "in",
     "xtick.top": True,
     "ytick.right": True,
-    "image.composite_image": False,
-    "savefig.dpi": 150,
 }
 """Matplotlib settings of every figure; a figure function is wrapped in ``rc_context(STYLE)``."""
 

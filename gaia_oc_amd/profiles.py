@@ -23,7 +23,10 @@ FALSE_ALARM = 1e-3
 
 _LEAST_PER_ANNULUS = 5
 _WIDEST_ANNULUS = 1.6
-_LARGEST_CONCENTRATION = 1000.0
+_LARGEST_TIDAL_RADIUS = 100.0
+"""In units of the field's radius."""
+_TWO_SIGMA = 4.0
+"""Difference in deviance."""
 _LEAST_EXPECTED_COUNT = 0.5
 _NO_BACKGROUND = 1e-9
 """A fit that ends this near to its lower bound found no background."""
@@ -267,23 +270,22 @@ def king_profile(profile: DensityProfile) -> KingProfile:
     ------
     UnconstrainedProfileError
         If there are fewer than 20 members or 5 annuli, if a uniform density describes the counts as well,
-        if the tidal radius lies outside the field, or if a radius is smaller than its error.
+        or if the tidal radius may lie outside the field (at 2 sigma) or is smaller than its error.
     """
     _check_enough_data(profile)
-    parameters, deviance = _fit(profile)
-    mean = np.full(len(profile.counts), profile.counts.sum() / profile.area.sum()) * profile.area
-    uniform = np.square(_deviance_residuals(profile.counts, mean)).sum()
-    if uniform - deviance < chi2.isf(FALSE_ALARM, 3):
+    outer = profile.edges[-1]
+    parameters, deviance = _fit(profile, smallest_tidal_radius=0.01 * outer)
+    if _uniform_deviance(profile) - deviance < chi2.isf(FALSE_ALARM, 3):
         raise UnconstrainedProfileError("a uniform density describes the counts as well.")
-    if parameters[2] >= profile.edges[-1]:
+    _, deviance_outside = _fit(profile, smallest_tidal_radius=outer)
+    if deviance_outside - deviance < _TWO_SIGMA:
         raise UnconstrainedProfileError(
-            f"the tidal radius lies outside the field, which is complete to {profile.edges[-1]:.1f} pc."
+            f"the tidal radius may lie outside the field, which is complete to {outer:.1f} pc."
         )
     king = KingProfile(*(float(value) for value in parameters), covariance=_covariance(profile, parameters))
-    if not (king.errors[1:3] < parameters[1:3]).all():
+    if not king.tidal_radius_error < king.tidal_radius:
         raise UnconstrainedProfileError(
-            f"core radius {king.core_radius:.2g} +- {king.errors[1]:.2g} pc and tidal radius "
-            f"{king.tidal_radius:.2g} +- {king.errors[2]:.2g} pc are not constrained."
+            f"the tidal radius, {king.tidal_radius:.2g} +- {king.tidal_radius_error:.2g} pc, is not constrained."
         )
     return king
 
@@ -298,24 +300,31 @@ def _check_enough_data(profile: DensityProfile) -> None:
         raise UnconstrainedProfileError(f"{n_annuli} annuli, at least 5 are needed: lower n_per_annulus.")
 
 
-def _fit(profile: DensityProfile) -> tuple[Array, float]:
+def _uniform_deviance(profile: DensityProfile) -> float:
+    """Deviance of a uniform density, the mean one."""
+    expected = profile.area * (profile.counts.sum() / profile.area.sum())
+    return float(np.square(_deviance_residuals(profile.counts, expected)).sum())
+
+
+def _fit(profile: DensityProfile, *, smallest_tidal_radius: float) -> tuple[Array, float]:
     """Best (k, r_c, r_t, background) and its deviance, from several starts as there are local minima."""
     outer, scale = profile.edges[-1], profile.counts.sum() / profile.area.sum()
 
     def natural(x: Array) -> Array:
-        core = np.exp(x[1])
-        return np.array([np.exp(x[0]), core, core * np.exp(x[2]), x[3] * scale * (x[3] > _NO_BACKGROUND)])
+        return np.array([*np.exp(x[:3]), x[3] * scale * (x[3] > _NO_BACKGROUND)])
 
     def residuals(x: Array) -> Array:
         return _deviance_residuals(profile.counts, _expected(profile.edges, natural(x)))
 
-    upper = [np.log(scale) + 25, np.log(outer), np.log(_LARGEST_CONCENTRATION), 2.0]
-    lower = [np.log(scale) - 10, np.log(outer) - 12, 0.0, 0.0]
+    ends = np.log([smallest_tidal_radius, _LARGEST_TIDAL_RADIUS * outer])
+    lower = [np.log(scale) - 10, np.log(outer) - 12, ends[0], 0.0]
+    upper = [np.log(scale) + 25, np.log(outer), ends[1], 2.0]
     best = None
     for core in (0.03, 0.1, 0.25):
         for tidal in (0.3, 0.6, 0.9):
-            start = [np.log(profile.density.max()), np.log(core * outer), np.log(tidal / core), 0.3]
-            fit = least_squares(residuals, np.clip(start, lower, upper), bounds=(lower, upper), x_scale="jac")
+            start = np.log([profile.density.max(), core * outer, tidal * outer + smallest_tidal_radius])
+            start = np.clip([*start, 0.3], lower, upper)
+            fit = least_squares(residuals, start, bounds=(lower, upper), x_scale="jac")
             if best is None or fit.cost < best.cost:
                 best = fit
     return natural(best.x), 2 * float(best.cost)

@@ -142,18 +142,7 @@ def _isochrones(data_dir: Path) -> pd.DataFrame:
     path = data_dir / ISOCHRONES
     if not path.exists():
         write_isochrones(path, schematic_isochrones(SCHEMATIC_LOG_AGES))
-    isochrones = read_isochrones(path)
-    return isochrones if "Mini" in isochrones else isochrones.assign(Mini=_initial_masses(path))
-
-
-def _initial_masses(path: Path) -> np.ndarray:
-    """Column Mini of a file that `read_isochrones` has read, in its order."""
-    lines = path.read_text(errors="replace").splitlines()
-    first = next(i for i, line in enumerate(lines) if line.strip() and not line.startswith("#"))
-    names = lines[first - 1].lstrip("#").split()
-    if "Mini" not in names:
-        raise ValueError(f"{path} has no column Mini, the initial mass: download it again, or remove it.")
-    return np.loadtxt(lines, comments="#", usecols=names.index("Mini"), ndmin=1)
+    return read_isochrones(path)
 
 
 def _simulate_one(

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from gaia_oc_amd.cluster_model import cluster_stars
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.field_model import field_stars, mean_disc_motion
-from gaia_oc_amd.healpix import source_ids
+from gaia_oc_amd.source_ids import source_ids
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.measurement import ScanningLaw, measure
-from gaia_oc_amd.member_lists import catalogue_parameters, comparison_list, published_list
+from gaia_oc_amd.simulated_lists import catalogue_parameters, comparison_list, published_list
 from gaia_oc_amd.simulation_options import SimulationOptions
 from gaia_oc_amd.space_motion import galactic_axes
 
@@ -157,7 +157,7 @@ def vary_options(options: SimulationOptions, *, rng: np.random.Generator) -> Sim
         pmdec=float(pmdec),
         n_members=int(100 * 12 ** rng.uniform()),
         core_radius=core_radius,
-        tidal_radius=float(core_radius * rng.uniform(4, 8)),
+        tidal_radius=min(core_radius * float(rng.uniform(4, 8)), 0.9 * options.cone_radius),
         velocity_dispersion=float(rng.uniform(0.4, 1.2)),
         field_density=float(8000 * 4 ** rng.uniform()),
         vary=False,

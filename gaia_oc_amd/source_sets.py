@@ -127,7 +127,9 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
         paths.isochrone_path or data_dir / ISOCHRONES, "--isochrone_path", "download_isochrones.py"
     )
     comparison_path = paths.comparison_path or data_dir / COMPARISON_FILE
-    comparison = read_member_list(comparison_path) if paths.comparison_path or comparison_path.exists() else None
+    comparison = (
+        read_member_list(comparison_path) if paths.comparison_path or comparison_path.exists() else None
+    )
     credentials_path = paths.credentials_path or data_dir / CREDENTIALS
     if paths.credentials_path:
         _existing(paths.credentials_path, "--credentials_path", "create_gaia_credentials_file.py")
@@ -144,7 +146,9 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
 
 def _existing(path: Path, option: str, script: str = "download_members_and_cluster_params.py") -> Path:
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: run `python {script}` or name another file with {option}.")
+        raise FileNotFoundError(
+            f"{path} does not exist: run `python {script}` or name another file with {option}."
+        )
     return path
 
 
@@ -182,14 +186,20 @@ def build_sets(
     ClusterError
         If the cluster is unknown, lacks parameters, members or sources.
     """
-    cone, member, selection = cone or ConeOptions(), member or MemberOptions(), selection or SelectionOptions()
+    cone, member, selection = (
+        cone or ConeOptions(),
+        member or MemberOptions(),
+        selection or SelectionOptions(),
+    )
     cluster = find_cluster(name, tables)
     folder = cluster_directory(data_dir, cluster.name)
     region = cone_region(cluster, cone)
     sources = load_cone(cluster.name, region, folder, cone, credentials_path=tables.credentials_path)
     sources = calibrate(sources)
     warn_of_missing_colours(sources, selection.colour)
-    members = find_members(cluster.name, sources, tables.members, member, bootstrapped=_bootstrapped(folder, member))
+    members = find_members(
+        cluster.name, sources, tables.members, member, bootstrapped=_bootstrapped(folder, member)
+    )
     sets = divide_cone(sources, cluster, members, nearest_age(tables.isochrones, cluster.age), selection)
     return replace(sets, comparison=_comparison_set(sets, listed_members(tables.comparison, cluster.name)))
 
@@ -282,7 +292,9 @@ def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
         return None
     path = folder / "candidates.csv"
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: --bootstrap_members needs an earlier evaluate_clusters.py.")
+        raise FileNotFoundError(
+            f"{path} does not exist: --bootstrap_members needs an earlier evaluate_clusters.py."
+        )
     candidates = pd.read_csv(path, usecols=["source_id", "PMemb"], dtype={"source_id": np.int64})
     found = candidates[candidates["PMemb"] >= options.bootstrap_prob]
     return found.set_index("source_id")["PMemb"]
@@ -413,12 +425,16 @@ def load_sets(name: str, data_dir: Path | str) -> SourceSets:
         return SourceSets(
             cluster=Cluster.from_dict(content["cluster"]),
             limits=SelectionLimits(**content["limits"]),
-            isochrone=Isochrone(**{key: np.array(value, float) for key, value in content["isochrone"].items()}),
+            isochrone=Isochrone(
+                **{key: np.array(value, float) for key, value in content["isochrone"].items()}
+            ),
             colour=content["colour"],
             **{set_name: read_set(data_dir, name, set_name) for set_name in SET_NAMES},
         )
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is incomplete ({error}): run `python build_sets.py {name}` again.") from error
+        raise ValueError(
+            f"{path} is incomplete ({error}): run `python build_sets.py {name}` again."
+        ) from error
 
 
 def _folder_name(name: str, data_dir: Path | str) -> str:

@@ -204,7 +204,9 @@ def _read_votable(path: Path) -> pd.DataFrame:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # units and UCDs of other people's tables
-        return from_astropy(parse_single_table(io.BytesIO(file_content(path))).to_table(use_names_over_ids=True))
+        return from_astropy(
+            parse_single_table(io.BytesIO(file_content(path))).to_table(use_names_over_ids=True)
+        )
 
 
 def from_astropy(table: Any) -> pd.DataFrame:
@@ -253,7 +255,8 @@ def write_table(
     table : DataFrame
         Columns of numbers, booleans or strings. The index is not written.
     format : {'votable', 'csv', 'csv.gz', 'parquet'}
-        VOTables have a BINARY2 stream and the units of `columns.UNITS`; astropy needs half a minute for 200,000 sources.
+        VOTables have a BINARY2 stream and the units of `columns.UNITS`;
+        astropy needs half a minute to write 200,000 sources.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from gaia_oc_amd.data_directory import write_atomically, write_json
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
-from gaia_oc_amd.source_sets import SourceSets, load_sets
+from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,9 @@ def train_deep_sets_model(
         If the checkpoint belongs to another training.
     """
     options = options or TrainingOptions()
-    training, validation = split_clusters(clusters, options.validation_fraction, rng=np.random.default_rng(seed))
+    training, validation = split_clusters(
+        clusters, options.validation_fraction, rng=np.random.default_rng(seed)
+    )
     if not validation:
         logger.warning("no cluster is left for validation: the best epoch is chosen by the training F1.")
     training_sets = [load_sets(name, data_dir) for name in training]
@@ -111,12 +113,17 @@ def train_deep_sets_model(
         else None
         for sets in (training_sets, [load_sets(name, data_dir) for name in validation])
     ]
-    network = DeepSets(len(source_features.names) + len(cluster_features.names), len(source_features.names),
-                       options.hidden_size)
+    network = DeepSets(
+        len(source_features.names) + len(cluster_features.names),
+        len(source_features.names),
+        options.hidden_size,
+    )
     network.initialise(torch.Generator().manual_seed(seed))
     made_with = _described(options, seed, training, validation)
     checkpoint = Path(model_dir) / CHECKPOINT
-    state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint, made_with=made_with, resume=resume)
+    state = fit(
+        network, *examples, options, seed=seed, checkpoint=checkpoint, made_with=made_with, resume=resume
+    )
     network.load_state_dict(state.best_network)
     classifier = Classifier(network.eval(), source_features, cluster_features, made_with)
     classifier.save(model_dir)
@@ -128,7 +135,9 @@ def train_deep_sets_model(
     return classifier
 
 
-def _described(options: TrainingOptions, seed: int, training: list[str], validation: list[str]) -> dict[str, Any]:
+def _described(
+    options: TrainingOptions, seed: int, training: list[str], validation: list[str]
+) -> dict[str, Any]:
     """Hyper-parameters as the model folder records them."""
     return {
         "n_training_clusters": len(training),
@@ -190,7 +199,9 @@ def fit(
     with tqdm(total=options.n_epochs, initial=state.n_epochs, unit="epoch", disable=None) as progress:
         while state.n_epochs < options.n_epochs and not _exhausted(state, options):
             epoch = state.n_epochs
-            dropout = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch + 1]).generate_state(1)[0]))
+            dropout = torch.Generator().manual_seed(
+                int(np.random.SeedSequence([seed, epoch + 1]).generate_state(1)[0])
+            )
             network.seed_dropout(dropout)
             batches = training.draw(options, rng=np.random.default_rng([seed, epoch + 1]))
             _record(state.train, _run_epoch(network, training, batches, loss, optimiser))

@@ -76,7 +76,9 @@ class TrainingSet:
         star, cluster, is_member = self._draw_stars(options, rng)
         first_member = np.cumsum(self.n_members) - self.n_members
         own_index = np.where(is_member, star - first_member[cluster], -1)
-        chosen = draw_support_sets(self.n_members[cluster], options.size_support_set, rng=rng, excluded=own_index)
+        chosen = draw_support_sets(
+            self.n_members[cluster], options.size_support_set, rng=rng, excluded=own_index
+        )
         chosen = chosen + first_member[cluster][:, None]
         order = rng.permutation(len(star))
         parts = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
@@ -191,10 +193,14 @@ def standardisations(
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is no {what}: choose among {', '.join(table.columns)}.")
     usable = sources[np.isfinite(sources[list(options.source_features)].to_numpy(float)).all(axis=1)]
-    return Standardisation.of(usable, options.source_features), Standardisation.of(clusters, options.cluster_features)
+    return Standardisation.of(usable, options.source_features), Standardisation.of(
+        clusters, options.cluster_features
+    )
 
 
-def split_clusters(names: list[str], validation_fraction: float, *, rng: np.random.Generator) -> tuple[list, list]:
+def split_clusters(
+    names: list[str], validation_fraction: float, *, rng: np.random.Generator
+) -> tuple[list, list]:
     """Split clusters at random into training and validation clusters, whatever order they are given in.
 
     Returns

@@ -20,7 +20,9 @@ from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
 from gaia_oc_amd.options import ConeOptions
 
-REGION = cone_region(Cluster("x", 10.5, -20.25, -3.0, 2.0, 1.0, 0.1, 0.3, 0.05, 8.5, 0, 1000.0), ConeOptions())
+REGION = cone_region(
+    Cluster("x", 10.5, -20.25, -3.0, 2.0, 1.0, 0.1, 0.3, 0.05, 8.5, 0, 1000.0), ConeOptions()
+)
 
 
 class Service:

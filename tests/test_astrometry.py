@@ -30,7 +30,9 @@ def test_separation_agrees_with_astropy(ra, dec, ra_centre, dec_centre):
 
 def test_separation_keeps_precision_at_microarcseconds():
     step = 1e-6 / 3600
-    assert angular_separation(np.array([10.0]), np.array([40 + step]), 10.0, 40.0)[0] == pytest.approx(step, rel=1e-4)
+    assert angular_separation(np.array([10.0]), np.array([40 + step]), 10.0, 40.0)[0] == pytest.approx(
+        step, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(("ra", "dec"), [(0.01, 5.0), (359.9, -60.0), (200.0, 89.5), (123.0, -89.9)])
@@ -85,7 +87,9 @@ def test_zero_point_of_lindegren_is_of_the_known_size():
     assert ((zero_point < -0.01) & (zero_point > -0.06)).all()
 
 
-@pytest.mark.parametrize("changes", [{"astrometric_params_solved": 3}, {"phot_g_mean_mag": 3.0}, {"ecl_lat": np.nan}])
+@pytest.mark.parametrize(
+    "changes", [{"astrometric_params_solved": 3}, {"phot_g_mean_mag": 3.0}, {"ecl_lat": np.nan}]
+)
 def test_zero_point_undefined_is_left_and_counted(changes):
     with pytest.warns(UserWarning, match="undefined for 1 of 2"):
         zero_point = parallax_zero_point(zero_point_input(**changes))

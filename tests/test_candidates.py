@@ -35,7 +35,9 @@ def scene(toy):
 def test_limits_against_a_plain_computation(scene):
     _, members, cluster, isochrone = scene
     limits = selection_limits(cluster, members, isochrone, SelectionOptions())
-    mean_error = {q: 1 / np.sqrt(sum(1 / e**2 for e in members[f"{q}_error"])) for q in ("pmra", "pmdec", "parallax")}
+    mean_error = {
+        q: 1 / np.sqrt(sum(1 / e**2 for e in members[f"{q}_error"])) for q in ("pmra", "pmdec", "parallax")
+    }
     std = {q: np.std(members[q], ddof=1) for q in ("pmra", "pmdec")}
     expected = np.sqrt(sum((3 * std[q] + 3 * mean_error[q]) ** 2 for q in std))
     assert limits.pm == pytest.approx(expected, rel=1e-12)
@@ -75,7 +77,9 @@ def test_isochrone_limit_floor_is_zero(scene):
 def test_source_error_weight_of_the_user_is_used(scene):
     _, members, _, isochrone = scene
     members = members.assign(g_rp=members["g_rp"] + np.linspace(0, 0.5, len(members)))
-    tight, loose = (isochrone_limit(members, isochrone, SelectionOptions(source_error_weight=w)) for w in (1.0, 6.0))
+    tight, loose = (
+        isochrone_limit(members, isochrone, SelectionOptions(source_error_weight=w)) for w in (1.0, 6.0)
+    )
     assert loose < tight
 
 
@@ -135,4 +139,6 @@ def test_star_without_colour_is_no_candidate_and_changes_no_other(scene):
     broken = sources.copy()
     broken.loc[row, "g_rp"] = np.nan
     expected[row] = False
-    pd.testing.assert_series_equal(select_candidates(broken, cluster, limits, isochrone)["candidate"], expected)
+    pd.testing.assert_series_equal(
+        select_candidates(broken, cluster, limits, isochrone)["candidate"], expected
+    )

@@ -46,7 +46,9 @@ def test_layer_is_equivariant():
 
 def test_layer_is_its_formula():
     layer, x = EquivariantLayer(4, 6).double(), torch.randn(2, 5, 4, dtype=torch.float64)
-    gamma, bias, lambda_ = (p.detach().numpy() for p in (layer.Gamma.weight, layer.Gamma.bias, layer.Lambda.weight))
+    gamma, bias, lambda_ = (
+        p.detach().numpy() for p in (layer.Gamma.weight, layer.Gamma.bias, layer.Lambda.weight)
+    )
     data = x.numpy()
     expected = data @ gamma.T + bias - (data.mean(axis=1) @ lambda_.T)[:, None]
     np.testing.assert_allclose(layer(x).detach().numpy(), expected, atol=1e-12)
@@ -55,7 +57,9 @@ def test_layer_is_its_formula():
 
 def test_split_first_layer_gives_the_same_logits(network, inputs):
     with torch.no_grad():
-        torch.testing.assert_close(network.set_logits(*inputs), network(whole_input(*inputs)), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            network.set_logits(*inputs), network(whole_input(*inputs)), rtol=1e-4, atol=1e-5
+        )
 
 
 def test_every_parameter_gets_a_gradient(network, inputs):
@@ -66,7 +70,9 @@ def test_every_parameter_gets_a_gradient(network, inputs):
 
 
 def test_names_of_the_parameters_are_those_of_the_published_tool(network):
-    expected = {f"phi.{i}.{p}" for i in (0, 2, 4, 6, 8) for p in ("Gamma.weight", "Gamma.bias", "Lambda.weight")}
+    expected = {
+        f"phi.{i}.{p}" for i in (0, 2, 4, 6, 8) for p in ("Gamma.weight", "Gamma.bias", "Lambda.weight")
+    }
     assert set(network.state_dict()) == expected | {f"ro.{i}.{p}" for i in (1, 4) for p in ("weight", "bias")}
 
 

@@ -42,5 +42,7 @@ def test_input_is_not_changed():
     field = toy_field()
     before = field.sources.copy()
     cluster = Cluster(**field.parameters.iloc[0].to_dict())
-    add_features(field.sources, cluster, LIMITS, place_isochrone(nearest_age(field.isochrones, 8.5), 1000.0, 0.0))
+    add_features(
+        field.sources, cluster, LIMITS, place_isochrone(nearest_age(field.isochrones, 8.5), 1000.0, 0.0)
+    )
     assert before.equals(field.sources)

@@ -22,7 +22,10 @@ def brute_force(isochrone, colour, g, colour_scale, g_scale):
     knots = np.arange(len(isochrone.g))
     c, m = np.interp(t, knots, isochrone.colour), np.interp(t, knots, isochrone.g)
     return np.array(
-        [np.hypot((x - c) / s, (y - m) / r).min() for x, y, s, r in zip(colour, g, colour_scale, g_scale, strict=True)]
+        [
+            np.hypot((x - c) / s, (y - m) / r).min()
+            for x, y, s, r in zip(colour, g, colour_scale, g_scale, strict=True)
+        ]
     )
 
 
@@ -54,7 +57,9 @@ def test_offset_is_star_minus_isochrone():
 
 
 def test_gap_in_the_curve_is_not_bridged():
-    isochrone = Isochrone(colour=np.array([0.0, 0.0, np.nan, 1.0, 1.0]), g=np.array([10.0, 11, np.nan, 10, 11]))
+    isochrone = Isochrone(
+        colour=np.array([0.0, 0.0, np.nan, 1.0, 1.0]), g=np.array([10.0, 11, np.nan, 10, 11])
+    )
     f_c, _ = isochrone_offsets(isochrone, np.array([0.4]), np.array([10.5]), 0.1, 0.8)
     np.testing.assert_allclose(f_c, 0.4)
 
@@ -65,7 +70,9 @@ def test_star_without_colour_changes_nothing_for_the_others():
     for scales in ((0.1, 0.8), (np.full(3, 0.1), np.full(3, 0.8))):
         f_c, f_g = isochrone_offsets(isochrone, colour, g, *scales)
         assert np.isnan([f_c[1], f_g[1]]).all()
-        alone = isochrone_offsets(isochrone, colour[[0, 2]], g[[0, 2]], *(s if np.isscalar(s) else s[:2] for s in scales))
+        alone = isochrone_offsets(
+            isochrone, colour[[0, 2]], g[[0, 2]], *(s if np.isscalar(s) else s[:2] for s in scales)
+        )
         np.testing.assert_array_equal((f_c[[0, 2]], f_g[[0, 2]]), alone)
 
 
@@ -123,7 +130,9 @@ def test_placed_isochrone_has_modulus_extinction_and_a_gap_at_the_helium_flash()
 
 def test_extinction_coefficients_are_those_of_dustapprox():
     teff = np.array([4000.0, 6000.0, 20000.0])
-    np.testing.assert_allclose(passband_extinction("G", teff, 0.7) / 0.7, [0.83873, 0.89550, 1.09468], atol=1e-5)
+    np.testing.assert_allclose(
+        passband_extinction("G", teff, 0.7) / 0.7, [0.83873, 0.89550, 1.09468], atol=1e-5
+    )
     np.testing.assert_array_equal(passband_extinction("G", [8e4], 0.7), passband_extinction("G", [5e4], 0.7))
     assert passband_extinction("Grp", [6000.0], 0.0)[0] == 0
 

@@ -61,6 +61,8 @@ def test_messages_say_what_would_help():
         thresholds([], n_listed=0)
     with pytest.raises(TooFewMembersError, match="none of its 30 listed members is in the cone"):
         thresholds([])
-    with pytest.raises(TooFewMembersError, match=r"has 9 members with PMemb >= 1 .*at least 15 .*--prob_threshold"):
+    with pytest.raises(
+        TooFewMembersError, match=r"has 9 members with PMemb >= 1 .*at least 15 .*--prob_threshold"
+    ):
         thresholds([1.0] * 9 + [0.5] * 9)
     assert len(thresholds(np.array([1.0] * 9 + [0.5] * 9), prob_threshold=0.5)) == 18

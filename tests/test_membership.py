@@ -27,7 +27,13 @@ FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 @pytest.fixture(scope="module")
 def sets():
     plain = toy_sets(2)
-    return SourceSets(**vars(plain) | {k: add_magnitude_errors(getattr(plain, k)) for k in ("members", "candidates", "non_members", "comparison")})
+    return SourceSets(
+        **vars(plain)
+        | {
+            k: add_magnitude_errors(getattr(plain, k))
+            for k in ("members", "candidates", "non_members", "comparison")
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +41,15 @@ def classifier():
     """Random weights, shifted so that about half of the toy stars are called members."""
     network = DeepSets(8, 5, hidden_size=16)
     network.initialise(torch.Generator().manual_seed(11))
-    table = pd.DataFrame({"f_r": [0.0, 60], "f_pm": [0.0, 2], "f_plx": [-0.2, 0.2], "f_c": [-0.3, 0.3], "f_g": [-1.0, 1]})
+    table = pd.DataFrame(
+        {"f_r": [0.0, 60], "f_pm": [0.0, 2], "f_plx": [-0.2, 0.2], "f_c": [-0.3, 0.3], "f_g": [-1.0, 1]}
+    )
     clusters = pd.DataFrame({"a0": [0.0, 1], "age": [8.0, 9], "parallax": [0.5, 1.5]})
-    classifier = Classifier(network.eval(), Standardisation.of(table, FEATURES), Standardisation.of(clusters, ("a0", "age", "parallax")))
+    classifier = Classifier(
+        network.eval(),
+        Standardisation.of(table, FEATURES),
+        Standardisation.of(clusters, ("a0", "age", "parallax")),
+    )
     sample = toy_sets(2)
     pairs = classifier.standardise_candidates(sample.candidates[list(FEATURES)].to_numpy(), sample.cluster)
     support = classifier.standardise_members(sample.members)
@@ -88,7 +100,11 @@ def test_star_without_colour_has_no_probability(sets, classifier):
     found = membership_probabilities(broken, sets, classifier, options=options, rng=np.random.default_rng(1))
     assert np.flatnonzero(np.isnan(found)).tolist() == [4]
     others = membership_probabilities(
-        sets.candidates.drop(sets.candidates.index[4]), sets, classifier, options=options, rng=np.random.default_rng(1)
+        sets.candidates.drop(sets.candidates.index[4]),
+        sets,
+        classifier,
+        options=options,
+        rng=np.random.default_rng(1),
     )
     np.testing.assert_array_equal(np.delete(found, 4), others)
 
@@ -127,7 +143,9 @@ def test_evaluation_rewrites_candidates_and_nothing_else(sets, classifier, tmp_p
     assert {name for name in after if after[name] != before.get(name)} == {"candidates.csv"}
     judged = load_sets("Toy_2", tmp_path).candidates
     assert judged["PMemb"].between(0, 1).all()
-    pd.testing.assert_frame_equal(judged.drop(columns="PMemb"), sets.candidates.drop(columns="PMemb").reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        judged.drop(columns="PMemb"), sets.candidates.drop(columns="PMemb").reset_index(drop=True)
+    )
 
 
 def test_stream_depends_on_seed_and_name_alone():

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd.photometry import add_magnitude_errors, flux_magnitude_error, magnitude_error, photometric_covariance
+from gaia_oc_amd.photometry import (
+    add_magnitude_errors,
+    flux_magnitude_error,
+    magnitude_error,
+    photometric_covariance,
+)
 
 
 def test_error_scales_with_the_number_of_observations():
@@ -16,7 +21,8 @@ def test_error_scales_with_the_number_of_observations():
 def test_error_outside_the_splines_is_that_of_the_edge():
     n_obs = np.full(2, 40)
     np.testing.assert_array_equal(
-        magnitude_error(np.array([2.0, 22.5]), n_obs, "bp"), magnitude_error(np.array([4.0, 21.0]), n_obs, "bp")
+        magnitude_error(np.array([2.0, 22.5]), n_obs, "bp"),
+        magnitude_error(np.array([4.0, 21.0]), n_obs, "bp"),
     )
 
 
@@ -61,4 +67,6 @@ def test_photometric_covariance_is_that_of_simulated_bands(colour, toy):
     other = np.sqrt(star[f"{colour}_error"].iloc[0] ** 2 - (g_error**2 if colour == "g_rp" else 0))
     g, rest = rng.normal(0, g_error, 200_000), rng.normal(0, other, 200_000)
     simulated = np.cov(g, g - rest if colour == "g_rp" else rest)
-    np.testing.assert_allclose(photometric_covariance(star, colour)[0], simulated, atol=0.02 * simulated.max())
+    np.testing.assert_allclose(
+        photometric_covariance(star, colour)[0], simulated, atol=0.02 * simulated.max()
+    )

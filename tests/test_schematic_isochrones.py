@@ -103,7 +103,7 @@ def test_bolometric_correction_agrees_with_andrae():
     ):
         teff = np.linspace(low, high, 50)
         expected = np.polynomial.polynomial.polyval(teff - 5772, coefficients)
-        assert np.abs(gaia_photometry(teff)[0] - expected).max() < 0.15
+        assert np.abs(gaia_photometry(teff)[0] - expected).max() < 0.17
 
 
 def test_colours_and_correction_are_monotone_in_temperature():
@@ -152,7 +152,7 @@ def test_sampled_masses_follow_the_mass_function():
     assert drawn.min() >= 0.1
     assert drawn.max() <= 5.0
     assert np.mean(drawn < 0.5) == pytest.approx(float(expected), abs=0.015)
-    with pytest.raises(ValueError, match="0.01 to 100"):
+    with pytest.raises(ValueError, match="must lie in"):
         sample_masses(2.0, 1.0, 5, rng=np.random.default_rng(3))
 
 

@@ -9,7 +9,7 @@ from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance, p
 from gaia_oc_amd.cluster_model import cluster_stars, king_fraction, sample_king_radii
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.field_model import cone_area, cone_radius_deg, field_stars, mean_disc_motion
-from gaia_oc_amd.healpix import nested_pixels, source_ids
+from gaia_oc_amd.source_ids import nested_pixels, source_ids
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.measurement import ScanningLaw, measure
 from gaia_oc_amd.schematic_isochrones import schematic_isochrones
@@ -70,11 +70,13 @@ def test_errors_are_those_of_pygaia():
     rng = np.random.default_rng(0)
     g = np.linspace(8, 20.5, 400)
     table = measure(make_stars(400, g, rng), ScanningLaw.draw(rng), rng=rng)
-    depth = np.sqrt(table["phot_g_n_obs"] / 351)
-    assert table["parallax_error"] * depth == pytest.approx(parallax_uncertainty(g, "dr3") / 1000, abs=1e-5)
+    depth = np.sqrt(table["phot_g_n_obs"].to_numpy() / 351)
+    assert table["parallax_error"].to_numpy() * depth == pytest.approx(
+        parallax_uncertainty(g, "dr3") / 1000, abs=1e-5
+    )
     for name, expected in zip(("pmra", "pmdec"), proper_motion_uncertainty(g, "dr3"), strict=True):
-        assert table[f"{name}_error"] * depth == pytest.approx(expected / 1000, abs=1e-5)
-    relative = table["phot_g_mean_flux_error"] / table["phot_g_mean_flux"]
+        assert table[f"{name}_error"].to_numpy() * depth == pytest.approx(expected / 1000, abs=1e-5)
+    relative = (table["phot_g_mean_flux_error"] / table["phot_g_mean_flux"]).to_numpy()
     expected = magnitude_uncertainty("g", g, "dr3") / 1000
     assert relative * 2.5 / np.log(10) * depth == pytest.approx(expected, rel=0.01, abs=1e-5)
 
@@ -99,7 +101,7 @@ def test_noise_has_the_covariance_that_is_given():
     rng = np.random.default_rng(5)
     true = make_stars(5000, np.full(5000, 18.0), rng)
     table = measure(true, ScanningLaw((0.4, -0.4, 0.3)), rng=rng)
-    residual = (table - true)[["parallax", "pmra", "pmdec"]].to_numpy()
+    residual = (table - true)[["parallax", "pmra", "pmdec"]].to_numpy(copy=True)
     residual[:, 0] -= parallax_zero_point(table)
     covariance = astrometric_covariance(table)
     assert np.linalg.eigvalsh(covariance).min() > 0
@@ -266,7 +268,7 @@ def test_binaries_are_brighter_than_their_primaries(isochrones):
 
 def test_clusters_too_faint_to_see_are_refused(isochrones):
     faint = replace(SMALL, dist=20000, a0=10, g_max=8, list_g_max=8, n_members=2000)
-    with pytest.raises(ValueError, match="hardly a star"):
+    with pytest.raises(ValueError, match="no star"):
         cluster_stars(faint, nearest_age(isochrones, 8.5), rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="list_g_max"):
         simulate_cluster(replace(SMALL, list_g_max=5.0), isochrones, rng=np.random.default_rng(0))
@@ -317,7 +319,7 @@ def test_near_cones_are_capped_and_come_in_chunks():
 
 
 def test_disc_motion_has_oorts_signature():
-    """Towards l = 180 on the plane a circular orbit shows the Sun's own motion and the shear, nothing else."""
+    """Towards l = 180 on the plane a star on a circular orbit shows the Sun's own motion only."""
     from astropy.coordinates import SkyCoord
 
     anticentre = SkyCoord(l=180, b=0, unit="deg", frame="galactic").icrs
@@ -364,7 +366,7 @@ def test_nothing_but_physics_tells_members_from_field(whole_cone):
     """Quantities that depend on Gaia only have one distribution for both, at the same magnitudes."""
     is_member = whole_cone.truth["is_member"].to_numpy()
     cone = whole_cone.cone
-    cone = cone.assign(running_number=(cone["source_id"] >> 7) & (2**25 - 1))
+    cone = cone.assign(running_number=(cone["source_id"].to_numpy() >> 7) & (2**25 - 1))
     for name in ("ruwe", "phot_g_n_obs", "phot_bp_n_obs", "parallax_pmra_corr", "running_number"):
         assert stats.ks_2samp(cone[name][is_member], cone[name][~is_member]).pvalue > 1e-3
 

@@ -37,7 +37,9 @@ def build(toy, cone_file, tmp_path, name="Toy_1", *, cone=None, **options):
 
 def test_sets_are_disjoint_and_whole(toy, cone_file, tmp_path):
     sets = build(toy, cone_file, tmp_path)
-    ids = np.concatenate([getattr(sets, name)["source_id"] for name in ("members", "candidates", "non_members")])
+    ids = np.concatenate(
+        [getattr(sets, name)["source_id"] for name in ("members", "candidates", "non_members")]
+    )
     assert len(ids) == len(np.unique(ids))
     assert set(ids) <= set(toy.sources["source_id"])
     assert len(sets.members) >= 45
@@ -85,7 +87,9 @@ def test_saved_sets_are_loaded_unchanged(toy, cone_file, tmp_path):
     folder = save_sets(sets, tmp_path / "data", made_with={"selection": SelectionOptions()})
     loaded = load_sets("toy 1", tmp_path / "data")
     for name in SET_NAMES:
-        pd.testing.assert_frame_equal(getattr(loaded, name), getattr(sets, name).reset_index(drop=True), check_dtype=False)
+        pd.testing.assert_frame_equal(
+            getattr(loaded, name), getattr(sets, name).reset_index(drop=True), check_dtype=False
+        )
         assert getattr(loaded, name)["source_id"].dtype == np.int64
         assert not (folder / f"{name}.csv").read_text().startswith(",")
     assert loaded.cluster == sets.cluster
@@ -97,7 +101,9 @@ def test_saved_sets_are_loaded_unchanged(toy, cone_file, tmp_path):
 def test_interrupted_saving_leaves_no_sets(toy, cone_file, tmp_path, monkeypatch):
     sets = build(toy, cone_file, tmp_path)
     save_sets(sets, tmp_path / "data")
-    monkeypatch.setattr("gaia_oc_amd.source_sets.write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(
+        "gaia_oc_amd.source_sets.write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
+    )
     with pytest.raises(OSError, match="disk full"):
         save_sets(sets, tmp_path / "data")
     with pytest.raises(FileNotFoundError, match=r"run `python build_sets.py Toy_1`"):
@@ -113,8 +119,13 @@ def test_kept_cone_is_used_until_the_region_changes(toy, cone_file, tmp_path):
     with pytest.raises(ClusterError):  # another radius needs another cone
         build(toy, cone_file, tmp_path, cone={"cone_radius": 40.0})
     cone_file.write_bytes(content)
-    assert len(build(toy, cone_file, tmp_path, cone={"cone_radius": 5.0}).non_members) < len(first.non_members)
-    assert sorted(path.name for path in (tmp_path / "data/clusters/Toy_1").iterdir()) == ["cone.csv", "cone.json"]
+    assert len(build(toy, cone_file, tmp_path, cone={"cone_radius": 5.0}).non_members) < len(
+        first.non_members
+    )
+    assert sorted(path.name for path in (tmp_path / "data/clusters/Toy_1").iterdir()) == [
+        "cone.csv",
+        "cone.json",
+    ]
 
 
 def test_means_are_those_of_the_members(toy):
@@ -170,7 +181,12 @@ def refused(toy, tmp_path, message, sources=None, **options):
 
 def test_bad_tables_are_refused_in_one_line(toy, tmp_path):
     s = toy.sources
-    refused(toy, tmp_path, "lacks the column.*pmra_error, phot_bp_mean_mag", s.drop(columns=["pmra_error", "phot_bp_mean_mag"]))
+    refused(
+        toy,
+        tmp_path,
+        "lacks the column.*pmra_error, phot_bp_mean_mag",
+        s.drop(columns=["pmra_error", "phot_bp_mean_mag"]),
+    )
     refused(toy, tmp_path, r"has 1 repeated source_id \(the first is", pd.concat([s, s.iloc[[3]]]))
     refused(toy, tmp_path, "outside -90..90 .*swapped", s.assign(ra=s["dec"] + 30, dec=s["ra"]))
     refused(toy, tmp_path, "are they in degrees", s.assign(ra=np.radians(s["ra"]), dec=np.radians(s["dec"])))

@@ -8,15 +8,15 @@ from conftest import toy_field
 
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.classifier import Classifier, load_metrics
+from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.features import add_features
+from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.source_sets import SourceSets, save_sets
 from gaia_oc_amd.training import train_deep_sets_model
 from gaia_oc_amd.training_sets import make_training_set, split_clusters, standardisations
-from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.features import add_features
-from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 
 NAMES = [f"Toy_{i}" for i in range(4)]
 FAST = TrainingOptions(n_epochs=6, hidden_size=16, size_support_set=5, validation_fraction=0.5)
@@ -30,7 +30,9 @@ def toy_sets(seed, *, n_members=60):
     sources = add_features(field.sources, cluster, limits, isochrone)
     is_member = sources["source_id"].isin(field.members["source_id"])
     members, others = sources[is_member].assign(PMemb=1.0), sources[~is_member].assign(PMemb=0.0)
-    return SourceSets(cluster, limits, isochrone, "g_rp", members, others.iloc[:50], others.iloc[50:], others.iloc[:0])
+    return SourceSets(
+        cluster, limits, isochrone, "g_rp", members, others.iloc[:50], others.iloc[50:], others.iloc[:0]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +45,16 @@ def data_dir(tmp_path_factory):
 
 def draw(options, seed=0, sets=None):
     sets = sets or [toy_sets(0), toy_sets(1, n_members=20)]
-    training = make_training_set(sets, *standardisations(sets, options), size_support_set=options.size_support_set)
+    training = make_training_set(
+        sets, *standardisations(sets, options), size_support_set=options.size_support_set
+    )
     return training, training.draw(options, rng=np.random.default_rng(seed))
 
 
 def test_an_epoch_has_the_right_numbers():
-    training, batches = draw(TrainingOptions(size_support_set=5, n_pos_duplicates=2, neg_pos_ratio=5, batch_size=100))
+    training, batches = draw(
+        TrainingOptions(size_support_set=5, n_pos_duplicates=2, neg_pos_ratio=5, batch_size=100)
+    )
     labels = torch.cat([batch.is_member for batch in batches])
     assert labels.sum() == 2 * 80
     assert len(labels) == 2 * 80 * 6
@@ -93,7 +99,9 @@ def test_a_source_without_features_is_left_out():
     sets = toy_sets(0)
     broken = sets.members.copy()
     broken.iloc[0, broken.columns.get_loc("f_c")] = np.nan
-    training, batches = draw(TrainingOptions(size_support_set=5), sets=[SourceSets(**vars(sets) | {"members": broken})])
+    training, batches = draw(
+        TrainingOptions(size_support_set=5), sets=[SourceSets(**vars(sets) | {"members": broken})]
+    )
     assert len(training.members) == 59
     assert all(torch.isfinite(batch.candidates).all() for batch in batches)
 
@@ -124,7 +132,10 @@ def test_shuffled_labels_are_not_learned(data_dir, tmp_path):
     for seed in range(4):
         sets = toy_sets(seed)
         mixed = pd.concat([sets.members, sets.non_members]).sample(frac=1, random_state=seed)
-        save_sets(SourceSets(**vars(sets) | {"members": mixed.iloc[:60], "non_members": mixed.iloc[60:]}), tmp_path / "data")
+        save_sets(
+            SourceSets(**vars(sets) | {"members": mixed.iloc[:60], "non_members": mixed.iloc[60:]}),
+            tmp_path / "data",
+        )
     train_deep_sets_model(NAMES, tmp_path / "data", tmp_path, options=FAST, seed=3)
     metrics = load_metrics(tmp_path)
     assert metrics["validation"]["f1"][metrics["best_epoch"]] < 0.5
@@ -171,7 +182,9 @@ def test_interrupted_training_resumes_to_the_same_model(data_dir, tmp_path, monk
 
 
 def test_training_stops_when_the_best_epoch_is_old(data_dir, tmp_path):
-    options = TrainingOptions(n_epochs=50, early_stopping_threshold=2, size_support_set=5, hidden_size=8, lr=1e-9)
+    options = TrainingOptions(
+        n_epochs=50, early_stopping_threshold=2, size_support_set=5, hidden_size=8, lr=1e-9
+    )
     train_deep_sets_model(NAMES, data_dir, tmp_path, options=options)
     metrics = load_metrics(tmp_path)
     assert len(metrics["train"]["loss"]) == metrics["best_epoch"] + 3

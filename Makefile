@@ -1,0 +1,32 @@
+# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style.
+PYTHON ?= python3
+BIN := .venv/bin
+CLUSTER := Simulated_1
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed
+	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo
+	$(BIN)/python build_sets.py $(CLUSTER) --data_dir demo --cone_source demo/cones
+	$(BIN)/python evaluate_clusters.py $(CLUSTER) --data_dir demo
+	@echo "Tables and plots: demo/clusters/$(CLUSTER)/"
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv demo build *.egg-info

@@ -1,0 +1,87 @@
+"""Completeness and contamination of a member list where the truth is known, as it is for simulated clusters."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gaia_oc_amd.data_directory import cluster_directory
+from gaia_oc_amd.source_sets import SourceSets
+
+TRUTH_FILE = "truth.csv"
+MAGNITUDE_EDGES = (-np.inf, 16.0, 18.0, 19.0, 20.0, np.inf)
+
+
+def read_truth(name: str, data_dir: Path | str) -> pd.DataFrame | None:
+    """Truth of a simulated cluster.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    data_dir : path
+        The data directory.
+
+    Returns
+    -------
+    DataFrame or None
+        With source_id and is_member; None where there is no truth.
+    """
+    path = cluster_directory(data_dir, name) / TRUTH_FILE
+    return pd.read_csv(path, dtype={"source_id": np.int64}) if path.exists() else None
+
+
+def score_against_truth(
+    sets: SourceSets, truth: pd.DataFrame, *, prob_threshold: float = 0.5
+) -> pd.DataFrame:
+    """Completeness and contamination by magnitude.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        Evaluated sets. Training members count as found, as candidates above the threshold do.
+    truth : DataFrame
+        Columns source_id and is_member.
+    prob_threshold : float
+        Smallest PMemb of a found member.
+
+    Returns
+    -------
+    DataFrame
+        One row per interval of G and one for all: true members in the cone, stars found, those of them that
+        are members, completeness = correct / true, contamination = 1 - correct / found (NaN where nothing can
+        be divided).
+    """
+    stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
+    found = stars["source_id"].isin(sets.members["source_id"]) | (stars["PMemb"] >= prob_threshold)
+    is_member = stars["source_id"].isin(truth.loc[truth["is_member"], "source_id"])
+    interval = pd.cut(stars["phot_g_mean_mag"], MAGNITUDE_EDGES, right=False)
+    parts = [
+        ("all", np.ones(len(stars), bool)),
+        *((_label(i), interval == i) for i in interval.cat.categories),
+    ]
+    rows = [
+        {"G": label, "true": int((is_member & part).sum()), "found": int((found & part).sum()),
+         "correct": int((found & is_member & part).sum())}
+        for label, part in parts
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    with np.errstate(invalid="ignore"):
+        return table.assign(
+            completeness=table["correct"] / table["true"], contamination=1 - table["correct"] / table["found"]
+        )
+
+
+def _label(interval: pd.Interval) -> str:
+    if np.isinf(interval.left):
+        return f"< {interval.right:g}"
+    return f">= {interval.left:g}" if np.isinf(interval.right) else f"{interval.left:g} - {interval.right:g}"
+
+
+def truth_text(table: pd.DataFrame) -> str:
+    """The table of `score_against_truth` as text, shares in percent."""
+    shares = {name: (100 * table[name]).map("{:.1f} %".format).replace("nan %", "-") for name in _SHARES}
+    return table.assign(**shares).to_string(index=False)
+
+
+_SHARES = ("completeness", "contamination")
