@@ -101,7 +101,7 @@ def build_cluster(
     folder = save_sets(sets, data_dir, made_with=options)
     if figures.save_plots or figures.show_plots:
         from gaia_oc_amd.figure_files import save_and_show
-        from gaia_oc_amd.figures import candidates_figure
+        from gaia_oc_amd.four_panels import candidates_figure
 
         save_and_show({"candidates": candidates_figure(sets)}, folder, figures)
     return sets.counts()

@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
         credentials_path="the file (default: gaia_credentials in the data directory)",
         overwrite="replace an existing file",
     )
-    add_run_options(parser, workers=False)
+    add_run_options(parser, leave_out=("seed", "workers"))
     arguments, _ = parse(parser, argv, RunOptions)
     collect(create_credentials_file, arguments)
     return 0

@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
         overwrite="replace an existing file",
         url="address of the CMD web form",
     )
-    add_run_options(parser, workers=False)
+    add_run_options(parser, leave_out=("seed", "workers"))
     arguments, _ = parse(parser, argv, RunOptions)
     collect(download_isochrones, arguments)
     return 0

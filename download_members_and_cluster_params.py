@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
         overwrite="replace existing files",
         server="host name of VizieR or of one of its mirrors",
     )
-    add_run_options(parser, workers=False)
+    add_run_options(parser, leave_out=("seed", "workers"))
     arguments, _ = parse(parser, argv, RunOptions)
     collect(download_catalogues, arguments)
     return 0

@@ -95,6 +95,7 @@ def evaluate_one(
     from gaia_oc_amd.figure_files import save_and_show
     from gaia_oc_amd.membership import evaluate_cluster, evaluation_summary
     from gaia_oc_amd.source_sets import load_sets
+    from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 
     if classifier is None:
         sets = load_sets(name, run_options.data_dir)
@@ -105,6 +106,10 @@ def evaluate_one(
     if plots.switched_on() and (figures.save_plots or figures.show_plots):
         folder = cluster_directory(run_options.data_dir, sets.cluster.name)
         save_and_show(evaluation_figures(sets, plots, seed=run_options.seed), folder, figures)
+    truth = read_truth(sets.cluster.name, run_options.data_dir)
+    if truth is not None:
+        scores = truth_text(score_against_truth(sets, truth))
+        print(f"{sets.cluster.name} is simulated; members with p >= 0.5 against the truth:\n{scores}\n")  # noqa: T201
     return evaluation_summary(sets, plots)
 
 

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         list_contamination="share of field stars in the published list",
         vary="give each cluster parameters of its own, drawn over ranges like those of catalogues",
     )
-    add_run_options(parser, workers=False)
+    add_run_options(parser, leave_out=("workers",))
     arguments, run_options, options = parse(parser, argv, RunOptions, SimulationOptions)
 
     from gaia_oc_amd.cluster_names import read_cluster_names

@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     add_options(
         parser, FigureOptions, save_plots="save metrics.png in the model folder", show_plots="show it"
     )
-    add_run_options(parser, workers=False)
+    add_run_options(parser, leave_out=("workers",))
     arguments, run_options, options, figures = parse(parser, argv, RunOptions, TrainingOptions, FigureOptions)
     return train(
         arguments.clusters,
@@ -62,9 +62,9 @@ def train(
     """Train, save and draw the metrics."""
     from gaia_oc_amd.classifier import load_metrics
     from gaia_oc_amd.cluster_names import read_cluster_names
-    from gaia_oc_amd.evaluation_plots import training_metrics_figure
     from gaia_oc_amd.figure_files import save_and_show
     from gaia_oc_amd.training import train_deep_sets_model
+    from gaia_oc_amd.training_plots import training_metrics_figure
 
     train_deep_sets_model(
         read_cluster_names(clusters),

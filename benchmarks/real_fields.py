@@ -19,8 +19,9 @@ from gaia_oc_amd.catalogues import read_member_list
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster_names import read_cluster_names
 from gaia_oc_amd.member_matching import listed_members, match_to_cone
-from gaia_oc_amd.membership import cluster_rng, membership_probabilities
+from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import SelectionOptions
+from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import load_sets
 
 COUNTS = {

@@ -85,7 +85,9 @@ def query_archive(
         with _session_with_timeouts() as session, warnings.catch_warnings():
             warnings.simplefilter("ignore", VOWarning)
             warnings.simplefilter("error", pyvo.dal.DALOverflowWarning)
-            if credentials_path is not None:
+            if credentials_path is None:
+                logger.debug("%s is queried anonymously.", url)
+            else:
                 _log_in(session, url, *read_credentials(credentials_path))
             return from_astropy(_run_job(pyvo.dal.TAPService(url, session=session), query).to_table())
     except pyvo.dal.DALOverflowWarning as error:

@@ -126,7 +126,8 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
     -------
     ndarray, shape (n_sources,)
         Zero point [mas], to be subtracted from the parallax. One warning gives the number of sources
-        outside the range of the recipe (G 6-21, 5- and 6-parameter solutions).
+        outside the range of the recipe: G 6-21, 5-parameter solutions with effective wavenumber 1.1-1.9,
+        6-parameter solutions with pseudocolour 1.24-1.72 [1/um].
     """
     from zero_point import zpt
 

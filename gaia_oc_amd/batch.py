@@ -2,6 +2,8 @@
 
 import logging
 import multiprocessing
+import os
+import sys
 import time
 import traceback
 import warnings
@@ -99,10 +101,12 @@ def _attempt(work: Work, cluster: str) -> Outcome:
 _WORK: Work | None = None
 
 
-def _receive(work: Work, log_level: int) -> None:
+def _receive(work: Work, log_level: int, n_threads: int) -> None:
     """Take over the work in a new process, once, instead of with every cluster."""
     global _WORK
     _WORK = work
+    if "torch" in sys.modules:  # processes that each use all cores slow one another down
+        sys.modules["torch"].set_num_threads(n_threads)
     logging.basicConfig(level=log_level, format="%(levelname)s: %(message)s", force=True)
 
 
@@ -117,7 +121,7 @@ def _in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Out
         max_workers=workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_receive,
-        initargs=(work, logging.getLogger().level),
+        initargs=(work, logging.getLogger().level, max(1, (os.cpu_count() or 1) // workers)),
     ) as pool:
         futures = {pool.submit(_attempt_received, cluster): cluster for cluster in clusters}
         try:

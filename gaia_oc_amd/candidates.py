@@ -92,7 +92,7 @@ def maximum_radius(cluster: Cluster, members: pd.DataFrame, options: SelectionOp
         members["ra"].to_numpy(), members["dec"].to_numpy(), cluster.ra, cluster.dec
     )
     radius = np.sort(cluster.dist * np.radians(separation))
-    enclosing = max(int(np.ceil(options.r_threshold_member_fraction * len(radius))) - 1, 0)
+    enclosing = max(int(np.ceil(options.r_threshold_member_fraction * len(radius) - 1e-9)) - 1, 0)
     return float(radius[enclosing]) + options.r_max_margin
 
 

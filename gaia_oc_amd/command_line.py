@@ -21,6 +21,8 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default is None:  # "(default: None)" tells nobody anything
             return action.help
+        if isinstance(action.default, tuple):
+            return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return super()._get_help_string(action)
 
 
@@ -67,9 +69,7 @@ def add_options(parser: argparse.ArgumentParser, signature: Callable[..., Any], 
         If a help text names something that is not a parameter.
     """
     parameters = inspect.signature(signature).parameters
-    hints = typing.get_type_hints(signature if inspect.isfunction(signature) else signature.__init__)
-    if not inspect.isfunction(signature):
-        hints = typing.get_type_hints(signature)
+    hints = typing.get_type_hints(signature)
     for name, text in helps.items():
         if name not in parameters:
             raise TypeError(f"{signature.__name__} has no parameter {name}.")
@@ -90,15 +90,18 @@ def _argument(hint: Any, default: Any) -> dict[str, Any]:
         return keywords | {"choices": typing.get_args(hint)}
     if origin is tuple:
         return keywords | {"nargs": "+", "type": typing.get_args(hint)[0]}
-    return keywords | {"type": hint, "metavar": "PATH" if hint is Path else hint.__name__.upper()}
+    return keywords | {"type": hint, "metavar": {Path: "PATH", str: "TEXT", int: "N", float: "X"}[hint]}
 
 
-def add_run_options(parser: argparse.ArgumentParser, *, workers: bool = True) -> None:
-    """Add the options that every script knows."""
-    helps = {"data_dir": "data directory", "seed": "seed of everything random"}
-    if workers:
-        helps["workers"] = "processes that share the clusters"
-    add_options(parser, RunOptions, **helps, log_level="how much is reported on the way")
+def add_run_options(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ...] = ()) -> None:
+    """Add the options that every script knows, but for those that would do nothing in this one."""
+    helps = {
+        "data_dir": "data directory",
+        "seed": "seed of everything random",
+        "workers": "processes that share the clusters",
+        "log_level": "how much is reported on the way",
+    }
+    add_options(parser, RunOptions, **{name: text for name, text in helps.items() if name not in leave_out})
 
 
 def collect(signature: Callable[..., Options], arguments: argparse.Namespace) -> Options:

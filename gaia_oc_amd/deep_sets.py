@@ -26,7 +26,9 @@ class EquivariantLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map a set to a set of the same size: (batch, support, n_in) -> (batch, support, n_out)."""
-        return self.Gamma(x) - self.Lambda(x.mean(dim=1, keepdim=True))
+        return self.Gamma(x).sub_(
+            self.Lambda(x.mean(dim=1, keepdim=True))
+        )  # in place: half the memory traffic
 
 
 class SeededDropout(nn.Module):
@@ -75,7 +77,7 @@ class DeepSets(nn.Module):
         phi: list[nn.Module] = []
         for layer in range(N_EQUIVARIANT_LAYERS):
             n_in = n_candidate_features + n_support_features if layer == 0 else hidden_size
-            phi += [EquivariantLayer(n_in, hidden_size), nn.ELU()]
+            phi += [EquivariantLayer(n_in, hidden_size), nn.ELU(inplace=True)]
         self.phi = nn.Sequential(*phi)
         self.ro = nn.Sequential(
             SeededDropout(),

@@ -167,10 +167,10 @@ class OffsetFinder:
     def __init__(self, isochrone: Isochrone, colour_scale: float, g_scale: float) -> None:
         self._scales = np.array([colour_scale, g_scale])
         start, step = _segments(isochrone, self._scales)
-        n_points = np.ceil(np.linalg.norm(step, axis=1) / self.SPACING).astype(int) + 1
+        n_points = np.ceil(np.linalg.norm(step, axis=1) / self.SPACING).astype(int).clip(1) + 1
         segment = np.repeat(np.arange(len(start)), n_points)
         first = np.repeat(np.cumsum(n_points) - n_points, n_points)
-        fraction = (np.arange(len(segment)) - first) / np.repeat(n_points, n_points)
+        fraction = (np.arange(len(segment)) - first) / np.repeat(n_points - 1, n_points)
         self._start, self._step, self._segment = start, step, segment
         self._tree = cKDTree(start[segment] + fraction[:, None] * step[segment])
 

@@ -16,6 +16,7 @@ MATCH_RADIUS = 0.5
 """Largest separation of a position match [arcsec]."""
 MATCH_MAGNITUDE = 0.5
 """Largest difference in G of a position match [mag]."""
+_NEIGHBOURS = 4
 _EPOCH_DIFFERENCE = 0.5
 """Years between the reference epochs of DR2 (2015.5) and DR3 (2016.0)."""
 
@@ -73,7 +74,7 @@ def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
 
 
 def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
-    """PMemb by source_id of listed stars whose nearest source agrees in position and brightness."""
+    """PMemb by source_id of listed stars, for the nearest source that agrees in position and brightness."""
     listed = listed[np.isfinite(listed["ra"]) & np.isfinite(listed["dec"])]
     if sources.empty or listed.empty:
         return pd.Series(dtype=float)
@@ -82,13 +83,16 @@ def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series
         motion = listed[["pmra", "pmdec"]].fillna(0).to_numpy() * _EPOCH_DIFFERENCE / 3.6e6
         ra, dec = ra + motion[:, 0] / np.cos(np.radians(dec)), dec + motion[:, 1]
     tree = cKDTree(unit_vectors(sources["ra"].to_numpy(), sources["dec"].to_numpy()))
-    distance, nearest = tree.query(unit_vectors(ra, dec))
-    accepted = distance < np.radians(MATCH_RADIUS / 3600)
+    radius = np.radians(MATCH_RADIUS / 3600)
+    distance, near = tree.query(unit_vectors(ra, dec), k=_NEIGHBOURS, distance_upper_bound=radius)
+    g = np.append(sources["phot_g_mean_mag"].to_numpy(), np.nan)  # what has no neighbour gets the last index
+    accepted = np.isfinite(distance)
     if "phot_g_mean_mag" in listed:
-        difference = listed["phot_g_mean_mag"].to_numpy() - sources["phot_g_mean_mag"].to_numpy()[nearest]
+        difference = listed["phot_g_mean_mag"].to_numpy()[:, None] - g[near]
         accepted &= ~(np.abs(difference) > MATCH_MAGNITUDE)
-    source_id = sources["source_id"].to_numpy()[nearest[accepted]]
-    matched = pd.Series(listed["PMemb"].to_numpy()[accepted], index=source_id)
+    row, first = np.flatnonzero(accepted.any(axis=1)), accepted.argmax(axis=1)
+    source_id = sources["source_id"].to_numpy()[near[row, first[row]]]
+    matched = pd.Series(listed["PMemb"].to_numpy()[row], index=source_id)
     return matched[~matched.index.duplicated()]
 
 

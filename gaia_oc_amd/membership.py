@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,13 @@ from tqdm import tqdm
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.cluster_names import normalise_name
 from gaia_oc_amd.data_directory import cluster_directory, write_csv
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import parallax_separation, proper_motion_separation
 from gaia_oc_amd.isochrones import OffsetFinder
 from gaia_oc_amd.options import PlotOptions, SamplingOptions
 from gaia_oc_amd.photometry import photometric_covariance
+from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.support_sets import draw_support_sets
 
@@ -30,12 +29,7 @@ logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 _STARS_AT_ONCE = 256
-_PAIRS_AT_ONCE = 1024
-
-
-def cluster_rng(seed: int, name: str) -> np.random.Generator:
-    """Random stream of one cluster, which does not depend on what other clusters are run with it."""
-    return np.random.default_rng([seed, crc32(normalise_name(name).encode())])
+_PAIRS_AT_ONCE = 256
 
 
 def membership_probabilities(
@@ -74,9 +68,12 @@ def membership_probabilities(
     ------
     TooFewMembersError
         If there are not enough members for a support set.
+    ValueError
+        If the classifier needs a feature that the sets do not have.
     """
     options = options or SamplingOptions()
     names = list(classifier.source_features.names)
+    _check_features(classifier, sets)
     members = sets.members[np.isfinite(sets.members[names].to_numpy(float)).all(axis=1)]
     if len(members) < options.size_support_set:
         raise TooFewMembersError(
@@ -100,6 +97,16 @@ def membership_probabilities(
             probabilities[part] = verdicts.reshape(len(part), -1).mean(axis=1)
             progress.update(len(part))
     return probabilities
+
+
+def _check_features(classifier: Classifier, sets: SourceSets) -> None:
+    """Refuse a model that reads what the sets do not have."""
+    lacking = [name for name in classifier.source_features.names if name not in sets.members]
+    lacking += [name for name in classifier.cluster_features.names if not hasattr(sets.cluster, name)]
+    if lacking:
+        raise ValueError(
+            f"the model needs {', '.join(lacking)}, which the sets lack: use another --model_dir."
+        )
 
 
 def _can_be_sampled(candidates: pd.DataFrame, colour: str) -> NDArray[np.bool_]:

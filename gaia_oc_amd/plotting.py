@@ -1,6 +1,6 @@
-"""The look of the plots: colours and markers of the source sets, and the four panels they are shown in."""
+"""The visual language of every figure: how the layers of sources and the lines over them are drawn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,20 +8,18 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
-
-from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.isochrones import isochrone_offsets
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]
 Range = tuple[float, float]
+
 
 STYLE = {
     "font.size": 9,
@@ -37,24 +35,41 @@ STYLE = {
 }
 """Matplotlib settings of every figure; a figure function is wrapped in ``rc_context(STYLE)``."""
 
+
 PROBABILITY_COLOURS = "viridis"
+
+
 DENSITY_ABOVE = 3000
 """A field of more sources than this is shown as density, not as points."""
 
-_FIELD_GREYS = LinearSegmentedColormap.from_list("field", ["#ececec", "#7f7f7f"])
+
+NO_COMPARISON = "There is no comparison list."
+
+
+_FIELD_GREYS = LinearSegmentedColormap.from_list("field", ["#eeeeee", "#a6a6a6"])
+
+
 _HEXAGONS = 70
+
+
 _TICKS = 6
-_SMALLEST_FIELD = 0.01
-"""Half the width of the sky panel, at least [deg]."""
+
+
 _HOLLOW = 1.8
 """Area of hollow markers in units of that of filled ones, which must fit in."""
-_WIDEST_PM = 4
-_WIDEST_PARALLAX = 12
-"""Half the widths of the proper motion and parallax panels, at most, in units of the limits: the large
-errors of faint candidates would squash the rest."""
+_BACKGROUND = 0.7
+"""Area of markers that only show the surroundings, in the same units."""
+_LEAST_OPAQUE = 0.35
+"""Opacity of the markers of the largest layers, where it shows how dense they lie."""
+
+
 _DASHES = (0, (4, 3))
+
+
 _OUTLINE = {"color": "white", "lw": 2.6, "zorder": 2.1}
 """Beneath each line, above the field but below the other sources."""
+
+
 _LINE = {"color": "black", "lw": 1.0, "zorder": 6.0}
 
 
@@ -66,16 +81,18 @@ class SourceStyle:
     marker: str = "o"
     filled: bool = True
     zorder: float = 3.0
+    scale: float = 1.0
+    """Area of the markers in units of `marker_area`."""
 
 
 STYLES = {
     "members": SourceStyle("#0072B2", zorder=4.0),
-    "training": SourceStyle("#0072B2", filled=False, zorder=2.5),
+    "training": SourceStyle("#0072B2", filled=False, zorder=2.5, scale=_HOLLOW),
     "candidates": SourceStyle("#E69F00", zorder=3.0),
     "ours": SourceStyle("#009E73", zorder=3.5),
-    "comparison": SourceStyle("#D55E00", "s", filled=False, zorder=2.6),
-    "field": SourceStyle("#999999", zorder=2.0),
-    "context": SourceStyle("#B3B3B3", zorder=2.2),
+    "comparison": SourceStyle("#D55E00", "s", filled=False, zorder=2.6, scale=_HOLLOW),
+    "field": SourceStyle("#999999", zorder=2.0, scale=_BACKGROUND),
+    "context": SourceStyle("#B3B3B3", zorder=2.2, scale=_BACKGROUND),
     "rejected": SourceStyle("#000000", "x", zorder=5.5),
     "elsewhere": SourceStyle("#CC79A7", "^", zorder=5.5),
 }
@@ -179,7 +196,7 @@ def common_range(
     lower, upper : float
         5 % wider than what they must hold.
     """
-    shown = [robust_range(part, reach=reach) for part in foreground(layers, values) if _any_finite(part)]
+    shown = [robust_range(part, reach=reach) for part in foreground(layers, values) if any_finite(part)]
     ends = np.concatenate([np.ravel(shown), include])
     margin = 0.05 * float(np.ptp(ends))
     return float(ends.min()) - margin, float(ends.max()) + margin
@@ -191,164 +208,9 @@ def foreground(layers: Sequence[Layer], values: list[Any]) -> list[Any]:
     return chosen or values
 
 
-def _any_finite(values: Array) -> bool:
+def any_finite(values: Array) -> bool:
+    """Whether any value is finite."""
     return bool(np.isfinite(values).any())
-
-
-def sky_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
-    """Draw the sources' offsets from the cluster centre on the sky, east to the left.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    sets : SourceSets
-        Gives the centre.
-    layers : sequence of Layer
-        With ra and dec [deg].
-
-    Returns
-    -------
-    Axes
-        The axes given, [deg].
-    """
-
-    def offsets(sources: pd.DataFrame) -> tuple[Array, Array]:
-        ra, dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
-        return tangent_plane(ra, dec, sets.cluster.ra, sets.cluster.dec)
-
-    points = [offsets(layer.sources) for layer in layers]
-    reached = np.concatenate([[], *(np.ravel(xy) for xy in points)])
-    half = 1.04 * np.nanmax(np.abs(reached)) if _any_finite(reached) else 1.0
-    half = max(float(half), _SMALLEST_FIELD)
-    draw_layers(ax, layers, points, ((half, -half), (-half, half)))
-    ax.set_aspect("equal", adjustable="box")
-    ax.set_xlabel(r"$\Delta\alpha\,\cos\delta$ [deg]")
-    ax.set_ylabel(r"$\Delta\delta$ [deg]")
-    return ax
-
-
-def proper_motion_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
-    """Draw proper motions, and the limit for sources without uncertainties as a dashed circle.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    sets : SourceSets
-        Gives the centre and the limit.
-    layers : sequence of Layer
-        With pmra and pmdec [mas/yr].
-
-    Returns
-    -------
-    Axes
-        The axes given, [mas/yr].
-    """
-    centre, limit = (sets.cluster.pmra, sets.cluster.pmdec), sets.limits.pm
-    points = [tuple(layer.sources[["pmra", "pmdec"]].to_numpy(float).T) for layer in layers]
-    separations = [np.hypot(x - centre[0], y - centre[1]) for x, y in points]
-    half = min(common_range(layers, separations, (1.3 * limit,))[1], _WIDEST_PM * limit)
-    ranges = tuple((float(value - half), float(value + half)) for value in centre)
-    draw_layers(ax, layers, points, ranges)
-    angle = np.linspace(0, 2 * np.pi, 200)
-    draw_line(ax, centre[0] + limit * np.cos(angle), centre[1] + limit * np.sin(angle), dashed=True)
-    ax.set_aspect("equal", adjustable="box")
-    ax.set_xlabel(r"$\mu_{\alpha}\cos\delta$ [mas yr$^{-1}$]")
-    ax.set_ylabel(r"$\mu_{\delta}$ [mas yr$^{-1}$]")
-    return ax
-
-
-def parallax_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
-    """Draw parallax against G, and the limits for sources without uncertainties as dashed lines.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    sets : SourceSets
-        Gives the mean parallax and the limits.
-    layers : sequence of Layer
-        With phot_g_mean_mag [mag] and parallax [mas].
-
-    Returns
-    -------
-    Axes
-        The axes given, [mag] and [mas].
-    """
-    mean, limits = sets.cluster.parallax, sets.limits
-    bounds = (mean - limits.parallax_far, mean + limits.parallax_near)
-    points = [tuple(layer.sources[["phot_g_mean_mag", "parallax"]].to_numpy(float).T) for layer in layers]
-    wide = (mean - 1.3 * limits.parallax_far, mean + 1.3 * limits.parallax_near)
-    lower, upper = common_range(layers, [y for _, y in points], wide)
-    lower = max(lower, mean - _WIDEST_PARALLAX * limits.parallax_far)
-    upper = min(upper, mean + _WIDEST_PARALLAX * limits.parallax_near)
-    draw_layers(ax, layers, points, (_magnitude_range(sets, layers), (lower, upper)))
-    for bound in bounds:
-        draw_line(ax, ax.get_xlim(), (bound, bound), dashed=True)
-    ax.set_box_aspect(1)
-    ax.set_xlabel("$G$ [mag]")
-    ax.set_ylabel(r"$\varpi$ [mas]")
-    return ax
-
-
-def colour_magnitude_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
-    """Draw the colour-magnitude diagram, the isochrone, and the limit for sources without uncertainties.
-
-    Parameters
-    ----------
-    ax : Axes
-        Where to draw.
-    sets : SourceSets
-        Gives the isochrone and the limits of the distance to it.
-    layers : sequence of Layer
-        With phot_g_mean_mag and the sets' colour [mag].
-
-    Returns
-    -------
-    Axes
-        The axes given, [mag], bright stars at the top.
-    """
-    columns = [sets.colour, "phot_g_mean_mag"]
-    points = [tuple(layer.sources[columns].to_numpy(float).T) for layer in layers]
-    bright, faint = _magnitude_range(sets, layers)
-    colours = _colour_range(sets, layers, [x for x, _ in points])
-    draw_layers(ax, layers, points, (colours, (faint, bright)))
-    draw_line(ax, sets.isochrone.colour, sets.isochrone.g)
-    _draw_isochrone_boundary(ax, sets, colours, (bright, faint))
-    ax.set_box_aspect(1)
-    ax.set_xlabel(
-        {"g_rp": r"$G - G_\mathrm{RP}$ [mag]", "bp_rp": r"$G_\mathrm{BP} - G_\mathrm{RP}$ [mag]"}[sets.colour]
-    )
-    ax.set_ylabel("$G$ [mag]")
-    return ax
-
-
-PANELS: tuple[Callable[[Axes, "SourceSets", Sequence[Layer]], Axes], ...] = (
-    sky_panel,
-    parallax_panel,
-    proper_motion_panel,
-    colour_magnitude_panel,
-)
-
-
-def _colour_range(sets: "SourceSets", layers: Sequence[Layer], values: list[Array]) -> Range:
-    """Range of the colour [mag], never narrower than the isochrone's boundary."""
-    if not any(map(_any_finite, values)):
-        values = [sets.isochrone.colour for _ in layers]
-    middle = float(np.nanmedian(np.concatenate(foreground(layers, values))))
-    width = 2 * sets.limits.colour
-    return common_range(layers, values, (middle - width, middle + width), reach=1.0)
-
-
-def _magnitude_range(sets: "SourceSets", layers: Sequence[Layer]) -> Range:
-    """Range of G [mag] of the foreground, without regard to outliers: the few brightest stars matter."""
-    magnitudes = [layer.sources["phot_g_mean_mag"].to_numpy(float) for layer in layers]
-    shown = np.concatenate([[], *foreground(layers, magnitudes)])
-    shown = shown[np.isfinite(shown)]
-    if not len(shown):
-        shown = sets.isochrone.g[np.isfinite(sets.isochrone.g)]
-    return float(shown.min()) - 0.5, float(shown.max()) + 0.5
 
 
 def draw_layers(ax: Axes, layers: Sequence[Layer], points: list[Any], ranges: tuple[Range, Range]) -> None:
@@ -387,12 +249,12 @@ def _draw_density(ax: Axes, x: Array, y: Array, ranges: tuple[Range, Range]) -> 
 def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.bool_]) -> None:
     style, sources = layer.style, layer.sources[inside]
     look: dict[str, Any] = {
-        "s": marker_area(len(layer.sources)),
+        "s": style.scale * marker_area(len(layer.sources)),
         "marker": style.marker,
         "zorder": style.zorder,
     }
     if len(layer.sources) > DENSITY_ABOVE:
-        look["alpha"] = float(np.clip(DENSITY_ABOVE / len(layer.sources), 0.4, 1))
+        look["alpha"] = float(np.clip(DENSITY_ABOVE / len(layer.sources), _LEAST_OPAQUE, 1))
     if layer.probabilities:
         order = np.argsort(sources["PMemb"].to_numpy(float))  # the most probable on top
         colour = {"c": sources["PMemb"].to_numpy(float)[order], "norm": Normalize(*layer.probabilities)}
@@ -410,7 +272,6 @@ def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.
     elif style.filled:
         ax.scatter(x[inside], y[inside], c=style.colour, lw=0, **look)
     else:
-        look["s"] *= _HOLLOW
         ax.scatter(x[inside], y[inside], facecolors="none", edgecolors=style.colour, lw=0.6, **look)
 
 
@@ -425,22 +286,12 @@ def draw_line(ax: Axes, x: Any, y: Any, *, dashed: bool = False) -> None:
     ax.plot(x, y, ls=_DASHES if dashed else "-", **_LINE)
 
 
-def _draw_isochrone_boundary(ax: Axes, sets: "SourceSets", colours: Range, magnitudes: Range) -> None:
-    """Draw where the distance to the isochrone, in units of the limits, is 1."""
-    scales = (sets.limits.colour, sets.limits.g)
-    n_points = [
-        int(np.clip(8 * np.ptp(ends) / s, 60, 400))
-        for ends, s in zip((colours, magnitudes), scales, strict=True)
-    ]
-    colour, g = np.meshgrid(
-        *(np.linspace(*ends, n) for ends, n in zip((colours, magnitudes), n_points, strict=True))
-    )
-    f_c, f_g = isochrone_offsets(sets.isochrone, colour.ravel(), g.ravel(), *scales)
-    distance = np.hypot(f_c / scales[0], f_g / scales[1]).reshape(colour.shape)
-    if distance.min() < 1 < distance.max():
+def draw_contour(ax: Axes, x: Array, y: Array, values: Array, *, level: float) -> None:
+    """Draw where gridded values, all of shape (n_y, n_x), equal a level, dashed as a boundary of `draw_line`."""
+    if values.min() < level < values.max():
         for line, dashes in ((_OUTLINE, "-"), (_LINE, _DASHES)):
             look = {"colors": line["color"], "linewidths": line["lw"], "zorder": line["zorder"]}
-            ax.contour(colour, g, distance, levels=[1.0], linestyles=[dashes], **look)
+            ax.contour(x, y, values, levels=[level], linestyles=[dashes], **look)
 
 
 def legend_handles(layers: Sequence[Layer]) -> list[Line2D]:
@@ -454,13 +305,8 @@ def legend_handles(layers: Sequence[Layer]) -> list[Line2D]:
 
 def _layer_handle(layer: Layer) -> Line2D:
     style = layer.style
-    colour = probability_colour_map()(0.75) if layer.probabilities else style.colour
+    colour = colormaps[PROBABILITY_COLOURS](0.75) if layer.probabilities else style.colour
     marker = "h" if layer.as_density else style.marker
     face = colour if style.filled else "none"
     label = f"{layer.label} ({len(layer.sources):,})"
     return Line2D([], [], ls="", marker=marker, ms=6, color=colour, markerfacecolor=face, label=label)
-
-
-def probability_colour_map() -> Colormap:
-    """The colour map of membership probabilities."""
-    return colormaps[PROBABILITY_COLOURS]

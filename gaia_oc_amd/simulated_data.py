@@ -1,7 +1,6 @@
 """A data directory of simulated clusters, laid out as build_sets reads it."""
 
 import logging
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gaia_oc_amd.data_directory import (
     write_text,
 )
 from gaia_oc_amd.isochrones import read_isochrones
+from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones, write_isochrones
 from gaia_oc_amd.simulation import SimulatedCluster, simulate_cluster, vary_options
 from gaia_oc_amd.simulation_options import SimulationOptions
@@ -97,23 +97,6 @@ def simulate_clusters(
     _merge(data_dir / MEMBERS, pd.concat([cluster.members for cluster in clusters]), "cluster", new)
     _merge(data_dir / COMPARISON, pd.concat([cluster.comparison for cluster in clusters]), "cluster", new)
     return parameters.sort_values("name", ignore_index=True)
-
-
-def cluster_rng(seed: int, name: str) -> np.random.Generator:
-    """Random stream of one cluster, the same whatever other clusters there are and however its name is spelt.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the run.
-    name : str
-        Cluster name.
-
-    Returns
-    -------
-    Generator
-    """
-    return np.random.default_rng([seed, zlib.crc32(normalise_name(name).encode())])
 
 
 def _folders(names: Iterable[str], data_dir: Path) -> list[Path]:

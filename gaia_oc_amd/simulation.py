@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from gaia_oc_amd.cluster_model import cluster_stars
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.field_model import field_stars, mean_disc_motion
-from gaia_oc_amd.source_ids import source_ids
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.measurement import ScanningLaw, measure
 from gaia_oc_amd.simulated_lists import catalogue_parameters, comparison_list, published_list
 from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.source_ids import source_ids
 from gaia_oc_amd.space_motion import galactic_axes
 
 TRUTH_COLUMNS = ("source_id", "is_member", "mass", "is_binary", "distance", "g_true")

@@ -231,7 +231,18 @@ def find_cluster(name: str, tables: InputTables) -> Cluster:
 
 
 def calibrate(sources: pd.DataFrame) -> pd.DataFrame:
-    """Sources with the parallax zero point subtracted and magnitude errors added, as a new table."""
+    """Subtract the parallax zero point and add magnitude errors.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        Cone sources as the archive gives them.
+
+    Returns
+    -------
+    DataFrame
+        A new table (see `astrometry.parallax_zero_point` and `photometry.add_magnitude_errors`).
+    """
     return add_magnitude_errors(sources.assign(parallax=sources["parallax"] - parallax_zero_point(sources)))
 
 

@@ -43,6 +43,15 @@ def test_distance_agrees_with_brute_force(own_scales):
     np.testing.assert_allclose(found, brute_force(isochrone, colour, g, *scales), atol=1e-3)
 
 
+def test_ends_of_the_curve_are_found_from_beyond():
+    """Beyond the last point only that point can be nearest: the k-d tree must hold it."""
+    isochrone = Isochrone(
+        colour=np.array([0.0, 0.0, np.nan, 0.014, 0.02]), g=np.array([10.0, 11, np.nan, 11.1, 12])
+    )
+    f_c, f_g = isochrone_offsets(isochrone, np.array([0.0]), np.array([11.049]), 1.0, 1.0)
+    np.testing.assert_allclose([f_c[0], f_g[0]], [0.0, 0.049], atol=1e-12)
+
+
 def test_star_on_the_curve_has_no_offset_between_points():
     isochrone = Isochrone(colour=np.array([0.0, 1.0]), g=np.array([10.0, 20.0]))
     f_c, f_g = isochrone_offsets(isochrone, np.array([0.55]), np.array([15.5]), 0.1, 0.8)
@@ -103,8 +112,18 @@ def test_damaged_files_are_refused(tmp_path, lines, message):
 
 
 def points(**columns):
-    table = pd.DataFrame({"Zini": 0.0152, "logAge": 8.5, "logTe": 3.75, "logg": 4.5, "label": [1, 3, 4, 8],
-                          "Gmag": [5.0, 1, 2, 0], "G_BPmag": [5.3, 1.5, 2.5, 0], "G_RPmag": [4.5, 0.3, 1.3, 0]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "Zini": 0.0152,
+            "logAge": 8.5,
+            "logTe": 3.75,
+            "logg": 4.5,
+            "label": [1, 3, 4, 8],
+            "Gmag": [5.0, 1, 2, 0],
+            "G_BPmag": [5.3, 1.5, 2.5, 0],
+            "G_RPmag": [4.5, 0.3, 1.3, 0],
+        }
+    )
     return table.assign(**columns)
 
 

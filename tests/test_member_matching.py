@@ -31,6 +31,17 @@ def test_another_star_nearby_is_no_match(toy, change):
     assert match_to_cone(changed, toy.sources).empty
 
 
+def test_a_nearer_star_of_another_brightness_does_not_hide_the_match(toy):
+    changed = toy.members.assign(source_id=toy.members["source_id"] + 1_000_000)
+    star = toy.sources[toy.sources["source_id"] == toy.members["source_id"].iloc[0]]
+    moved = star.assign(dec=star["dec"] + 0.2 / 3600)
+    intruder = star.assign(source_id=7, phot_g_mean_mag=star["phot_g_mean_mag"] + 3)
+    others = toy.sources.drop(star.index)
+    matched = match_to_cone(changed, pd.concat([others, moved, intruder], ignore_index=True))
+    assert star["source_id"].iloc[0] in matched.index
+    assert 7 not in matched.index
+
+
 def test_one_source_is_matched_once(toy):
     twice = pd.concat([toy.members, toy.members.assign(source_id=toy.members["source_id"] + 1_000_000)])
     matched = match_to_cone(twice.reset_index(drop=True), toy.sources)

@@ -10,7 +10,6 @@ from gaia_oc_amd.classifier import Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.membership import (
-    cluster_rng,
     draw_normal,
     evaluate_cluster,
     membership_probabilities,
@@ -18,6 +17,7 @@ from gaia_oc_amd.membership import (
 )
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.photometry import add_magnitude_errors
+from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
 from gaia_oc_amd.support_sets import draw_support_sets
 
@@ -91,6 +91,17 @@ def test_star_is_not_in_its_own_support_set(sets, classifier):
     with pytest.raises(TooFewMembersError, match="there are 9"):
         membership_probabilities(few.members, few, classifier, rng=np.random.default_rng(1))
     membership_probabilities(few.candidates, few, classifier, rng=np.random.default_rng(1))
+
+
+def test_model_that_needs_other_features_is_refused(sets, classifier):
+    other = Standardisation(("f_r", "f_pm", "f_plx", "f_c", "f_x"), np.zeros(5), np.ones(5))
+    with pytest.raises(ValueError, match="needs f_x, which the sets lack"):
+        membership_probabilities(
+            sets.candidates,
+            sets,
+            Classifier(classifier.network, other, classifier.cluster_features),
+            rng=np.random.default_rng(1),
+        )
 
 
 def test_star_without_colour_has_no_probability(sets, classifier):

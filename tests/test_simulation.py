@@ -9,13 +9,13 @@ from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance, p
 from gaia_oc_amd.cluster_model import cluster_stars, king_fraction, sample_king_radii
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.field_model import cone_area, cone_radius_deg, field_stars, mean_disc_motion
-from gaia_oc_amd.source_ids import nested_pixels, source_ids
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.measurement import ScanningLaw, measure
 from gaia_oc_amd.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulated_data import MARKER, simulate_clusters
 from gaia_oc_amd.simulation import SimulatedCluster, simulate_cluster, vary_options
 from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.source_ids import nested_pixels, source_ids
 from gaia_oc_amd.space_motion import (
     ecliptic_latitude,
     galactic_coordinates,

@@ -1,0 +1,142 @@
+"""All figures of a cluster on rich, poor and empty sets: what they show, and that they never fail."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from plot_sets import CLUSTER, VARIANTS, example_sets, not_evaluated, shortened, texts, without_comparison
+
+from gaia_oc_amd.evaluation_plots import evaluation_figures, membership_matrix_figure
+from gaia_oc_amd.four_panels import (
+    additional_members_figure,
+    candidates_figure,
+    comparison_figure,
+    missed_members_figure,
+    new_members_figure,
+)
+from gaia_oc_amd.options import PlotOptions
+from gaia_oc_amd.radial_plots import density_profile_figure, mass_segregation_figure
+from gaia_oc_amd.venn import venn_diagram_figure
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return example_sets()
+
+
+SET_FIGURES = {
+    "candidates": candidates_figure,
+    "new members": new_members_figure,
+    "comparison": comparison_figure,
+    "additional": additional_members_figure,
+    "missed": missed_members_figure,
+    "venn": venn_diagram_figure,
+    "matrix": membership_matrix_figure,
+    "density": density_profile_figure,
+    "segregation": lambda sets: mass_segregation_figure(sets, rng=np.random.default_rng(0)),
+}
+
+
+SLOW = {("segregation", variant) for variant in ("not evaluated", "no comparison", "other colour")}
+
+
+DRAWN = [(name, variant) for name in SET_FIGURES for variant in VARIANTS if (name, variant) not in SLOW]
+
+
+@pytest.mark.parametrize(("name", "variant"), DRAWN)
+def test_figure_is_drawn_without_a_warning(sets, name, variant):
+    figure = SET_FIGURES[name](VARIANTS[variant](sets))
+    with BytesIO() as file:
+        figure.savefig(file, dpi=20)
+        assert file.tell() > 1000
+    assert "Test 1" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize("name", ["comparison", "additional", "missed", "venn", "matrix"])
+def test_missing_comparison_list_is_said(sets, name):
+    assert "no comparison list" in texts(SET_FIGURES[name](without_comparison(sets)))
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "sentence"),
+    [
+        ("candidates", "empty", "no candidates"),
+        ("new members", "not evaluated", "No candidate has a membership probability of 0.8"),
+        ("density", "empty", "no members"),
+        ("segregation", "empty", "10 members"),
+    ],
+)
+def test_empty_figure_holds_a_sentence(sets, name, variant, sentence):
+    assert sentence in texts(SET_FIGURES[name](VARIANTS[variant](sets)))
+
+
+def test_field_beside_the_cluster_has_no_profile(sets):
+    moved = replace(sets, cluster=replace(CLUSTER, dec=50.0))
+    assert "does not surround" in texts(density_profile_figure(moved))
+
+
+def test_legends_give_numbers(sets):
+    written = texts(candidates_figure(sets))
+    for entry in ("training members (150)", "candidates (400)", "non-members (1,000)", "isochrone"):
+        assert entry in written
+
+
+class TestEvaluationFigures:
+    def test_every_option_gives_its_figure(self, sets):
+        options = PlotOptions()
+        figures = evaluation_figures(shortened(sets, 30), options)
+        assert list(figures) == options.switched_on()
+
+    def test_options_switch_off(self, sets):
+        off = {name: False for name in PlotOptions.__dataclass_fields__ if name.endswith("_plot")}
+        assert evaluation_figures(sets, PlotOptions(**off)) == {}
+        assert list(evaluation_figures(sets, PlotOptions(**off | {"comparison_plot": True}))) == [
+            "comparison"
+        ]
+
+    def test_tidal_radius_that_is_not_found_is_warned_of(self, sets):
+        options = PlotOptions(use_comparison_tidal_radius=True, mass_segregation_plot=False)
+        few = replace(sets, comparison=sets.comparison[:10])
+        with pytest.warns(UserWarning, match="no King profile"):
+            assert "within" not in texts(evaluation_figures(few, options)["comparison"])
+
+    def test_tidal_radius_cuts_the_sets(self, sets):
+        # the members end sharply at 0.6 deg = 5.2 pc, the field at 26 pc
+        options = PlotOptions(
+            use_tidal_radius=True, mass_segregation_plot=False, candidate_prob_threshold=0.9
+        )
+        written = texts(evaluation_figures(sets, options)["comparison"])
+        assert "within" in written
+        assert f"({len(sets.comparison)})" not in written
+
+
+class TestRadialPlots:
+    def test_profile_labels_have_units(self, sets):
+        ax = density_profile_figure(sets).axes[0]
+        assert "[pc]" in ax.get_xlabel()
+        assert "pc$^{-2}$" in ax.get_ylabel()
+
+    def test_each_list_is_drawn(self, sets):
+        written = texts(density_profile_figure(sets, prob_threshold=0.5))
+        for label in (r"this work, $p \geq 0.5$ (", "training members (150)", "comparison list ("):
+            assert label in written
+
+    def test_list_that_holds_no_more_than_the_training_members_is_not_drawn_twice(self, sets):
+        written = texts(density_profile_figure(not_evaluated(sets)))
+        assert r"training members, no candidate with $p \geq 0.1$ (150)" in written
+        assert "this work" not in written
+
+    def test_improbable_sources_of_the_comparison_list_do_not_count(self, sets):
+        assert "comparison list" not in texts(density_profile_figure(sets, prob_threshold=0.7))
+
+
+def test_rare_verdicts_are_not_said_to_be_absent(sets):
+    many = replace(sets, members=sets.members[:101], non_members=pd.concat([sets.non_members] * 4))
+    many = replace(
+        many, non_members=many.non_members.assign(source_id=np.arange(len(many.non_members)) + 10**6)
+    )
+    written = texts(membership_matrix_figure(many))
+    assert "1\n< 0.1 %" in written
+    assert "0\n0.0 %" in written

@@ -1,0 +1,259 @@
+"""Every script as a user runs it: help, options, mistakes, and the whole chain from simulation to members."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
+
+
+def run(script, *arguments, cwd=ROOT, **environment):
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_all_scripts_are_there():
+    assert set(SCRIPTS) == {
+        "build_sets.py",
+        "create_gaia_credentials_file.py",
+        "download_isochrones.py",
+        "download_members_and_cluster_params.py",
+        "evaluate_clusters.py",
+        "simulate_clusters.py",
+        "train_deep_sets_model.py",
+    }
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_explains_every_option_and_the_readme_knows_the_script(script):
+    result = run(script, "--help")
+    assert result.returncode == 0, result.stderr
+    assert "xample: python " + script in result.stdout
+    for option in re.findall(r"^  (--\w+)", result.stdout, re.MULTILINE):
+        assert re.search(rf"^  {option}\b.*\n?\s+\S.*", result.stdout, re.MULTILINE), f"{option} has no help"
+    assert f"`{script}`" in (ROOT / "README.md").read_text()
+
+
+def options_in(text):
+    return set(re.findall(r"--(?!no-)([a-z][a-z0-9_]+)", text))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_options_in_readme_commands_exist(script):
+    readme = (ROOT / "README.md").read_text()
+    used = options_in(" ".join(re.findall(rf"python {script}(.*)", readme)))
+    assert used <= options_in(run(script, "--help").stdout)
+
+
+def test_promised_options_of_the_published_tool_exist():
+    promised = {
+        "build_sets.py": "cone_radius cone_pm_sigmas cone_plx_sigmas cone_source cone_format overwrite_cone "
+        "prob_threshold n_min_members colour pm_error_weight source_error_weight r_max_margin c_margin g_margin "
+        "r_threshold_member_fraction iso_threshold_member_fraction bootstrap_members bootstrap_prob save_plots "
+        "show_plots isochrone_path cluster_path members_path comparison_path credentials_path data_dir seed workers",
+        "train_deep_sets_model.py": "model_dir validation_fraction size_support_set batch_size n_pos_duplicates "
+        "neg_pos_ratio source_features cluster_features hidden_size n_epochs lr l2 weight_imbalance "
+        "early_stopping_threshold resume",
+        "evaluate_clusters.py": "model_dir n_samples size_support_set candidate_prob_threshold "
+        "new_members_prob_threshold use_tidal_radius use_comparison_tidal_radius plot_only",
+    }
+    for script, options in promised.items():
+        assert set(options.split()) <= options_in(run(script, "--help").stdout), script
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("build_sets.py", ["NGC_1", "--cone_radius", "-5"]),
+        ("build_sets.py", ["NGC_1", "--prob_threshold", "1.5"]),
+        ("build_sets.py", []),
+        ("build_sets.py", ["NGC_1", "--colour", "b_v"]),
+        ("evaluate_clusters.py", ["NGC_1", "--n_samples", "0"]),
+        ("train_deep_sets_model.py", ["NGC_1", "--validation_fraction", "1"]),
+        ("simulate_clusters.py", ["--dist", "-1"]),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(script, arguments):
+    result = run(script, *arguments)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def one_error_line(result):
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr + result.stdout
+    lines = [line for line in (result.stderr + result.stdout).splitlines() if "rror" in line]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_a_users_mistakes_are_one_line(tmp_path):
+    nothing = ["--data_dir", tmp_path]
+    assert "download_members_and_cluster_params.py" in one_error_line(run("build_sets.py", "NGC_1", *nothing))
+    assert "build_sets.py NGC_1" in one_error_line(run("evaluate_clusters.py", "NGC_1", *nothing))
+    assert "--model_dir" in one_error_line(
+        run("evaluate_clusters.py", "NGC_1", "--model_dir", tmp_path / "none")
+    )
+    assert "build_sets.py NGC_1" in one_error_line(run("train_deep_sets_model.py", "NGC_1", *nothing))
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_network_is_one_line(tmp_path):
+    closed = ["--data_dir", tmp_path, "--url", "http://127.0.0.1:9/cmd"]
+    assert "127.0.0.1:9" in one_error_line(run("download_isochrones.py", *closed))
+    assert not list(tmp_path.iterdir())
+
+
+SMALL = [
+    "--dist",
+    "2000",
+    "--field_density",
+    "4000",
+    "--cone_radius",
+    "20",
+    "--n_members",
+    "250",
+    "--seed",
+    "5",
+]
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """A simulated cluster through all scripts with the shipped model, and a second one in the same folder."""
+    data = tmp_path_factory.mktemp("data")
+    results = [run("simulate_clusters.py", "Sim_1", "Sim_2", "--data_dir", data, *SMALL)]
+    build = ["--data_dir", data, "--cone_source", data / "cones", "--cone_radius", "20"]
+    results.append(run("build_sets.py", "Sim_1", "sim 2", *build))
+    results.append(run("evaluate_clusters.py", "Sim_1", "Sim_2", "--data_dir", data, "--n_samples", "20"))
+    return data, results
+
+
+def test_chain_from_simulation_to_members(chain):
+    data, results = chain
+    for result in results:
+        assert result.returncode == 0, result.stderr
+    folder = data / "clusters" / "Sim_1"
+    candidates = pd.read_csv(folder / "candidates.csv")
+    assert candidates["PMemb"].between(0, 1).all()
+    truth = pd.read_csv(folder / "truth.csv").set_index("source_id")["is_member"]
+    bright = candidates[(candidates["phot_g_mean_mag"] < 17) & (candidates["PMemb"] >= 0.5)]
+    assert truth[bright["source_id"]].mean() > 0.7
+    assert re.search(r"^ *all .*%", results[2].stdout, re.MULTILINE)
+
+
+def test_plots_are_pictures(chain):
+    folder = chain[0] / "clusters" / "Sim_1"
+    names = {path.stem for path in folder.glob("*.png")}
+    assert names == {
+        "candidates",
+        "new_members",
+        "comparison",
+        "additional_members",
+        "missed_members",
+        "venn_diagram",
+        "membership_matrix",
+        "density_profile",
+        "mass_segregation",
+    }
+    for path in folder.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.stat().st_size > 10_000
+
+
+def contents(data):
+    return {
+        path.relative_to(data): path.read_bytes()
+        for path in sorted((data / "clusters").rglob("*"))
+        if path.suffix in (".csv", ".json", ".parquet") and path.name != "cone.json"
+    }
+
+
+def test_same_seed_gives_identical_files_whatever_order_and_workers(chain, tmp_path):
+    build = [
+        "--data_dir",
+        tmp_path,
+        "--cone_source",
+        tmp_path / "cones",
+        "--cone_radius",
+        "20",
+        "--no-save_plots",
+    ]
+    run("simulate_clusters.py", "Sim_2", "Sim_1", "--data_dir", tmp_path, *SMALL)
+    run("build_sets.py", "Sim_2", "Sim_1", *build, "--workers", "2")
+    result = run(
+        "evaluate_clusters.py", "Sim_2", "Sim_1", "--data_dir", tmp_path, "--n_samples", "20", "--workers", "2"
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    ours, theirs = contents(tmp_path), contents(chain[0])
+    assert ours.keys() == theirs.keys()
+    for name, content in ours.items():
+        if name.name == "cluster.json":  # records the path of the cone's source, which differs
+            one, two = (json.loads(c) for c in (content, theirs[name]))
+            one["options"], two["options"] = {}, {}
+            assert one == two
+        else:
+            assert content == theirs[name], name
+
+
+def test_one_bad_cluster_does_not_stop_the_others(chain, tmp_path):
+    data = chain[0]
+    before = contents(data)
+    listing = tmp_path / "clusters.txt"
+    listing.write_text("Sim_1  # the first\n\nSim_9\nSim_2\n")
+    build = ["--data_dir", data, "--cone_source", data / "cones", "--cone_radius", "20", "--no-save_plots"]
+    result = run("build_sets.py", listing, *build)
+    assert result.returncode == 1
+    assert "1 of 3 failed:" in result.stdout
+    assert "did you mean Sim_" in result.stdout
+    after = contents(data)
+    assert after.keys() == before.keys()
+
+
+def test_training_from_the_shell(chain, tmp_path):
+    data = chain[0]
+    fast = ["--n_epochs", "3", "--validation_fraction", "0.5", "--hidden_size", "8"]
+    result = run(
+        "train_deep_sets_model.py", "Sim_1", "Sim_2", "--data_dir", data, "--model_dir", tmp_path, *fast
+    )
+    assert result.returncode == 0, result.stderr
+    assert "best epoch" in result.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "hyper_parameters",
+        "model_parameters",
+        "metrics",
+        "metrics.png",
+    }
+
+
+def test_real_fields_from_the_shell(shared, tmp_path):
+    """The command of the README's section on real data, with the development data in the place of downloads."""
+    real = shared / "real"
+    build = run(
+        "build_sets.py", "NGC_2509", "--data_dir", tmp_path, "--cone_source", real / "cones",
+        "--members_path", real / "cg18_members.csv.gz", "--comparison_path", real / "t22_members.csv.gz",
+        "--cluster_path", real / "cluster_parameters.csv",
+        "--isochrone_path", real / "isochrones" / "parsec_z0.0205.dat",
+    )  # fmt: skip
+    assert build.returncode == 0, build.stderr
+    result = run("evaluate_clusters.py", "NGC_2509", "--data_dir", tmp_path, "--n_samples", "50")
+    assert result.returncode == 0, result.stderr
+    listed = pd.read_csv(real / "cg18_members.csv.gz")
+    sure = listed[(listed["cluster"] == "NGC_2509") & (listed["PMemb"] >= 0.8)]["source_id"]
+    candidates = pd.read_csv(tmp_path / "clusters/NGC_2509/candidates.csv").set_index("source_id")["PMemb"]
+    assert (candidates[candidates.index.isin(sure)] >= 0.5).mean() > 0.9
