@@ -1,6 +1,7 @@
 """Queries to the Gaia archive and to any other TAP service that has its source table."""
 
 import logging
+import time
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import N_OBS_COLUMNS, ConeRegion
 from gaia_oc_amd.credentials import read_credentials
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
-from gaia_oc_amd.tables import from_astropy
+from gaia_oc_amd.tables import canonical, from_astropy
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 20.0, 300.0
 """Seconds until a connection, and until the next byte of an answer."""
 JOB_TIMEOUT = 3600.0
 """Seconds until an asynchronous job must have ended."""
+MAXIMUM_PAUSE = 20.0
+"""Seconds between two questions whether it has."""
 
 
 def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
@@ -79,8 +82,10 @@ def query_archive(
     """
     import pyvo
     import requests
+    import urllib3
     from astropy.io.votable.exceptions import VOWarning
 
+    url = url.rstrip("/")
     try:
         with _session_with_timeouts() as session, warnings.catch_warnings():
             warnings.simplefilter("ignore", VOWarning)
@@ -89,13 +94,20 @@ def query_archive(
                 logger.debug("%s is queried anonymously.", url)
             else:
                 _log_in(session, url, *read_credentials(credentials_path))
-            return from_astropy(_run_job(pyvo.dal.TAPService(url, session=session), query).to_table())
+            result = _run_job(pyvo.dal.TAPService(url, session=session), query).to_table()
+            return canonical(from_astropy(result), url)
     except pyvo.dal.DALOverflowWarning as error:
         raise ClusterError(
             f"{url} cut the result at its row limit: use a smaller --cone_radius, --cone_pm_sigmas or "
             "--cone_plx_sigmas, or log in with --credentials_path."
         ) from error
-    except (pyvo.dal.DALAccessError, requests.RequestException, OSError, ValueError) as error:
+    except (
+        pyvo.dal.DALAccessError,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,  # an answer that breaks off while it is parsed
+        OSError,
+        ValueError,
+    ) as error:
         raise ArchiveUnavailableError(
             f"{url} gave no result ({_short(error)}): try again later, or use --cone_source with another TAP URL "
             "or a local table."
@@ -107,14 +119,14 @@ def _session_with_timeouts() -> "requests.Session":  # noqa: F821
     from requests.adapters import HTTPAdapter
 
     class TimeoutAdapter(HTTPAdapter):
-        """Gives every request a timeout that has none, and closes what nobody read to its end."""
+        """Gives every request the same timeouts, and closes what nobody read to its end."""
 
         def __init__(self) -> None:
             super().__init__()
             self._answers: list[requests.Response] = []
 
         def send(self, request, **keywords):  # noqa: ANN001, ANN003, ANN202
-            keywords["timeout"] = keywords.get("timeout") or (CONNECT_TIMEOUT, READ_TIMEOUT)
+            keywords["timeout"] = (CONNECT_TIMEOUT, READ_TIMEOUT)  # pyvo gives up on a job's phase after 10 s
             self._answers.append(super().send(request, **keywords))
             return self._answers[-1]
 
@@ -144,6 +156,11 @@ def _log_in(session: "requests.Session", url: str, username: str, password: str)
             "again, or remove the file to query anonymously."
         )
     answer.raise_for_status()
+    if answer.status_code != 200 or not session.cookies:
+        raise ArchiveUnavailableError(
+            f"the login at {url} gave no session (status {answer.status_code}): try again later, or remove the "
+            "credentials file to query anonymously."
+        )
 
 
 def _run_job(service: "pyvo.dal.TAPService", query: str) -> "pyvo.dal.TAPResults":  # noqa: F821
@@ -152,7 +169,7 @@ def _run_job(service: "pyvo.dal.TAPService", query: str) -> "pyvo.dal.TAPResults
 
     job = service.submit_job(query, maxrec=MAXIMUM_ROWS)
     try:
-        job.run().wait(timeout=JOB_TIMEOUT)
+        _wait(job.run())
         job.raise_if_error()
         result = job.fetch_result()
     finally:
@@ -163,6 +180,16 @@ def _run_job(service: "pyvo.dal.TAPService", query: str) -> "pyvo.dal.TAPResults
     if result.status[0] == "OVERFLOW":
         raise pyvo.dal.DALOverflowWarning("the result was cut at the row limit")
     return result
+
+
+def _wait(job: "pyvo.dal.AsyncTAPJob") -> None:  # noqa: F821
+    """Ask for the job's phase until it has ended. pyvo's own `wait` limits each request, not the whole."""
+    deadline, pause = time.monotonic() + JOB_TIMEOUT, 0.5
+    while job.phase not in ("COMPLETED", "ERROR", "ABORTED"):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"its job had not ended after {JOB_TIMEOUT:.0f} s")
+        time.sleep(pause)
+        pause = min(pause * 1.2, MAXIMUM_PAUSE)
 
 
 def _short(error: Exception) -> str:

@@ -48,7 +48,8 @@ def load_cone(
     Returns
     -------
     DataFrame
-        Checked sources inside the region (see `cone.check_sources`).
+        Checked sources inside the region (see `cone.check_sources`), sorted by source_id: a service gives them
+        in any order.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def _fetch(
         )
         if sources.empty:
             raise ClusterError(f"{name}: {url} has no source in the cone: check its parameters in the table.")
-        return sources
+        return sources.sort_values("source_id", ignore_index=True)
     if source.startswith("hats:"):
         raise ClusterError(
             f"--cone_source {source}: HATS catalogues cannot be read yet; use a TAP URL or a table."
@@ -106,7 +107,7 @@ def _from_table(path: Path, region: ConeRegion) -> pd.DataFrame:
     table = check_sources(read_table(path), str(path))
     sources = cut_to_region(table, region)
     refuse_empty(sources, table, region, str(path))
-    return sources
+    return sources.sort_values("source_id", ignore_index=True)
 
 
 def local_table(source: Path, name: str) -> Path:

@@ -100,7 +100,10 @@ def measure(stars: pd.DataFrame, scanning: ScanningLaw, *, rng: np.random.Genera
     table = table.assign(ruwe=_ruwe(len(table), rng), **_solution(table, rng))
     table["parallax"] += _zero_point(table)
     columns = [name for name in ARCHIVE_COLUMNS if name != "source_id"]
-    return table[columns].round(_DECIMALS).set_index(stars.index)
+    rounded = table[columns].round(_DECIMALS).set_index(stars.index)
+    return rounded.assign(
+        **(rounded.select_dtypes("float") + 0.0)
+    )  # a database does not keep the sign of -0.0
 
 
 def effective_wavenumber(bp_rp: Array) -> Array:

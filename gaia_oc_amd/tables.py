@@ -80,7 +80,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
             f"{path} cannot be read as a table ({reason}): it is truncated or not what its name says, "
             "make or download it again."
         ) from error
-    return _tidy(table, path)
+    return canonical(table, str(path))
 
 
 def _reader(path: Path) -> Callable[[Path], pd.DataFrame]:
@@ -92,18 +92,36 @@ def _reader(path: Path) -> Callable[[Path], pd.DataFrame]:
     raise ValueError(f"{path}: no table format ends in {suffix or 'nothing'!r}, known are {known}.")
 
 
-def _tidy(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Table with the column names this package uses, int64 source ids and no single precision."""
+def canonical(table: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Table with the column names this package uses, int64 source ids and no single precision.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As a file or a service gave it.
+    origin : str
+        Where it comes from, for messages.
+
+    Returns
+    -------
+    DataFrame
+        Single precision becomes double by way of the decimal digits.
+
+    Raises
+    ------
+    ValueError
+        If a column is there twice, or a source id is missing or no whole number.
+    """
     names = [str(name).strip() for name in table.columns]
     lower = [_OUR_SPELLING.get(name.lower(), name) if len(name) > 1 else name for name in names]
     names = [new if new == old or new not in names else old for old, new in zip(names, lower, strict=True)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"{path} has the column {', '.join(twice)} more than once: rename or remove one.")
+        raise ValueError(f"{origin} has the column {', '.join(twice)} more than once: rename or remove one.")
     table = table.set_axis(names, axis=1)
     single = {name: _double(table[name].to_numpy()) for name in names if table[name].dtype == np.float32}
     if "source_id" in names:
-        single["source_id"] = whole_numbers(table["source_id"], f"source_id in {path}")
+        single["source_id"] = whole_numbers(table["source_id"], f"source_id in {origin}")
     return table.assign(**single)
 
 

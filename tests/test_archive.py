@@ -1,7 +1,6 @@
 """Queries over real HTTP against a stub that answers as a TAP service does (UWS jobs, VOTable results).
 
-The stub follows the TAP 1.1 and UWS 1.1 standards. benchmarks/tap_server.md tells what was run against a real
-server; nothing here has met the live Gaia archive.
+The stub follows the TAP 1.1 and UWS 1.1 standards; nothing here has met the live Gaia archive.
 """
 
 import io
@@ -10,13 +9,16 @@ import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
+import pandas as pd
 import pytest
 from astropy.io.votable.tree import Info, VOTableFile
 from astropy.table import Table
 
 from gaia_oc_amd.archive import cone_query, query_archive
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cone import cone_region
+from gaia_oc_amd.cone import ConeRegion, cone_region
+from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
 from gaia_oc_amd.options import ConeOptions
 
@@ -59,7 +61,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        promised = getattr(self.server.service, "promised", 0) if status == 200 and len(body) > 5000 else 0
+        self.send_header("Content-Length", str(max(promised, len(body))))
+        self.close_connection = bool(promised)
         self.end_headers()
         self.wfile.write(body)
 
@@ -118,6 +122,35 @@ def test_result_arrives_whole_with_exact_identifiers(service, toy):
     assert result["pmra"].tolist() == toy.sources["pmra"].tolist()
     assert "QUERY=SELECT source_id" in service.queries[0]
     assert service.deleted == 1
+
+
+def test_kept_cone_equals_the_answer_it_was_made_from(service, toy, tmp_path):
+    """Single precision comes with its decimal digits, rows come in the order of their identifiers."""
+    service.table = toy.sources.astype({"parallax_error": np.float32, "phot_g_mean_mag": np.float32})
+    options = ConeOptions(cone_source=service.url + "/")
+    load_cone("Toy_1", REGION, tmp_path, options)
+    whole_sky = {"ra": 120.0, "dec": -20.0, "radius": 60.0, "pm_radius": 1e3, "parallax_width": 1e3}
+    region = ConeRegion(**REGION.as_dict() | whole_sky)
+    cones = [load_cone("Toy_1", region, tmp_path, options) for _ in range(2)]
+    assert len(service.queries) == 2  # one for each region, none for the kept cone
+    pd.testing.assert_frame_equal(*cones)
+    assert cones[0]["source_id"].is_monotonic_increasing
+    first = toy.sources.sort_values("source_id").iloc[0]
+    assert cones[0]["phot_g_mean_mag"].iloc[0] == float(str(np.float32(first["phot_g_mean_mag"])))
+
+
+def test_job_that_never_ends_is_given_up(service, monkeypatch):
+    monkeypatch.setattr("gaia_oc_amd.archive.JOB_TIMEOUT", 1.0)
+    service.phase = "EXECUTING"
+    with pytest.raises(ArchiveUnavailableError, match="had not ended after 1 s"):
+        query_archive("SELECT", url=service.url)
+    assert service.deleted == 1
+
+
+def test_connection_that_breaks_off_is_one_line(service):
+    service.promised = 100_000_000
+    with pytest.raises(ArchiveUnavailableError, match="gave no result"):
+        query_archive("SELECT", url=service.url)
 
 
 def test_overflow_is_refused(service):

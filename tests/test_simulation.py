@@ -180,28 +180,6 @@ def test_pixels_are_those_in_published_gaia_identifiers(source_id, ra, dec):
     assert nested_pixels(np.array([ra]), np.array([dec]))[0] == source_id >> 35
 
 
-def test_pixels_are_nested_and_of_equal_area():
-    rng = np.random.default_rng(8)
-    ra, dec = rng.uniform(0, 360, 120_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 120_000)))
-    fine = nested_pixels(ra, dec, 12)
-    assert np.array_equal(fine >> 20, nested_pixels(ra, dec, 2))
-    counts = np.bincount(fine >> 20, minlength=192)
-    assert stats.chisquare(counts).pvalue > 1e-3
-
-
-def test_pixels_of_neighbours_are_close():
-    """A pixel of level 12 is 52 arcsec wide: all directions in one lie within 1.5 times its diagonal."""
-    rng = np.random.default_rng(9)
-    ra, dec = 80 + rng.uniform(0, 0.3, 40_000), 40.5 + rng.uniform(0, 0.3, 40_000)
-    table = pd.DataFrame({"pixel": nested_pixels(ra, dec), "ra": ra, "dec": dec})
-    centre = table.groupby("pixel")[["ra", "dec"]].transform("mean")
-    separation = np.hypot(
-        (table["ra"] - centre["ra"]) * np.cos(np.radians(40.6)), table["dec"] - centre["dec"]
-    )
-    assert separation.max() * 3600 < 1.5 * 52 * np.sqrt(2) / 2 * 1.5
-    assert table["pixel"].nunique() > 250
-
-
 def test_source_ids_are_unique_and_hold_their_pixel(simulated):
     cone = simulated.cone
     assert cone["source_id"].dtype == np.int64
