@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.cluster_names import read_cluster_names
-    from gaia_oc_amd.source_sets import read_input_tables
+    from gaia_oc_amd.input_tables import read_input_tables
 
     clusters = read_cluster_names(arguments.clusters)
     work = partial(
@@ -95,7 +95,8 @@ def build_cluster(
     name: str, *, tables: Any, data_dir: Path, options: dict[str, Any], figures: FigureOptions
 ) -> dict[str, Any]:
     """Build, save and draw the sets of one cluster; returns the numbers for the table at the end."""
-    from gaia_oc_amd.source_sets import build_sets, save_sets
+    from gaia_oc_amd.set_building import build_sets
+    from gaia_oc_amd.source_sets import save_sets
 
     sets = build_sets(name, tables, data_dir, **options)
     folder = save_sets(sets, data_dir, made_with=options)

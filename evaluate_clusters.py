@@ -76,6 +76,9 @@ def evaluate(
     classifier = None if plot_only else Classifier.load(model_dir)
     work = partial(evaluate_one, run_options=run_options, classifier=classifier, **options)
     outcomes = run_batch(work, names, workers=run_options.workers)
+    for outcome in outcomes:
+        if not outcome.error:
+            print_truth(outcome.cluster, run_options.data_dir)
     print(summary_table(outcomes))  # noqa: T201
     return int(any(outcome.error for outcome in outcomes))
 
@@ -95,10 +98,11 @@ def evaluate_one(
     from gaia_oc_amd.figure_files import save_and_show
     from gaia_oc_amd.membership import evaluate_cluster, evaluation_summary
     from gaia_oc_amd.source_sets import load_sets
-    from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 
     if classifier is None:
         sets = load_sets(name, run_options.data_dir)
+        if sets.candidates["PMemb"].isna().all():
+            raise ValueError(f"{name} was never evaluated: run without --plot_only first.")
     else:
         sets = evaluate_cluster(
             name, run_options.data_dir, classifier, options=sampling, seed=run_options.seed
@@ -106,11 +110,19 @@ def evaluate_one(
     if plots.switched_on() and (figures.save_plots or figures.show_plots):
         folder = cluster_directory(run_options.data_dir, sets.cluster.name)
         save_and_show(evaluation_figures(sets, plots, seed=run_options.seed), folder, figures)
-    truth = read_truth(sets.cluster.name, run_options.data_dir)
+    return evaluation_summary(sets, plots.candidate_prob_threshold, plots.new_members_prob_threshold)
+
+
+def print_truth(name: str, data_dir: Path) -> None:
+    """Compare the members of a simulated cluster with the truth; say nothing of a real one."""
+    from gaia_oc_amd.source_sets import load_sets
+    from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
+
+    sets = load_sets(name, data_dir)
+    truth = read_truth(sets.cluster.name, data_dir)
     if truth is not None:
         scores = truth_text(score_against_truth(sets, truth))
         print(f"{sets.cluster.name} is simulated; members with p >= 0.5 against the truth:\n{scores}\n")  # noqa: T201
-    return evaluation_summary(sets, plots)
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ def count(model_dir, cluster, data_dir, member_list, comparison_list, seed):
     )
     candidate = kind == "candidate"
     groups = {
-        "recovered_candidates": candidate & (listed >= 0.8 - 1e-9) & ~far,
+        "recovered_candidates": candidate & (listed >= 0.8 - 1e-9),
         "recovered_members": kind == "member",
-        "recovered_comparison": candidate & (compared >= 0.5) & ~far,
+        "recovered_comparison": candidate & (compared >= 0.5),
         "accepted_far": (kind == "other") & far,
         "new_members": candidate & listed.isna() & compared.isna(),
     }

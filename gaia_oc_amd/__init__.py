@@ -11,11 +11,11 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     # a cluster's stars
-    "read_input_tables": "source_sets",
-    "build_sets": "source_sets",
-    "calibrate": "source_sets",
-    "find_members": "source_sets",
-    "divide_cone": "source_sets",
+    "read_input_tables": "input_tables",
+    "build_sets": "set_building",
+    "calibrate": "set_building",
+    "find_members": "set_building",
+    "divide_cone": "set_building",
     "save_sets": "source_sets",
     "load_sets": "source_sets",
     "read_table": "tables",

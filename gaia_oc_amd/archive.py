@@ -86,16 +86,15 @@ def query_archive(
     from astropy.io.votable.exceptions import VOWarning
 
     url = url.rstrip("/")
+    credentials = None if credentials_path is None else read_credentials(credentials_path)
+    logger.debug("%s is queried %s.", url, "anonymously" if credentials is None else "with a login")
     try:
         with _session_with_timeouts() as session, warnings.catch_warnings():
             warnings.simplefilter("ignore", VOWarning)
             warnings.simplefilter("error", pyvo.dal.DALOverflowWarning)
-            if credentials_path is None:
-                logger.debug("%s is queried anonymously.", url)
-            else:
-                _log_in(session, url, *read_credentials(credentials_path))
-            result = _run_job(pyvo.dal.TAPService(url, session=session), query).to_table()
-            return canonical(from_astropy(result), url)
+            if credentials is not None:
+                _log_in(session, url, *credentials)
+            result = from_astropy(_run_job(pyvo.dal.TAPService(url, session=session), query).to_table())
     except pyvo.dal.DALOverflowWarning as error:
         raise ClusterError(
             f"{url} cut the result at its row limit: use a smaller --cone_radius, --cone_pm_sigmas or "
@@ -112,6 +111,7 @@ def query_archive(
             f"{url} gave no result ({_short(error)}): try again later, or use --cone_source with another TAP URL "
             "or a local table."
         ) from error
+    return canonical(result, url)
 
 
 def _session_with_timeouts() -> "requests.Session":  # noqa: F821
@@ -185,7 +185,8 @@ def _run_job(service: "pyvo.dal.TAPService", query: str) -> "pyvo.dal.TAPResults
 def _wait(job: "pyvo.dal.AsyncTAPJob") -> None:  # noqa: F821
     """Ask for the job's phase until it has ended. pyvo's own `wait` limits each request, not the whole."""
     deadline, pause = time.monotonic() + JOB_TIMEOUT, 0.5
-    while job.phase not in ("COMPLETED", "ERROR", "ABORTED"):
+    while (phase := job.phase) not in ("COMPLETED", "ERROR", "ABORTED"):
+        logger.debug("the job is %s.", phase)
         if time.monotonic() > deadline:
             raise TimeoutError(f"its job had not ended after {JOB_TIMEOUT:.0f} s")
         time.sleep(pause)

@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import time
 import traceback
@@ -20,6 +21,8 @@ from gaia_oc_amd.exceptions import ClusterError
 logger = logging.getLogger(__name__)
 
 Work = Callable[[str], dict[str, Any]]
+
+_NOT_FOR_USERS = (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def _attempt(work: Work, cluster: str) -> Outcome:
     start = time.perf_counter()
     try:
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
+            warnings.simplefilter("always")
             summary = work(cluster)
         error = ""
     except (ClusterError, ValueError, OSError) as failure:
@@ -90,52 +93,64 @@ def _attempt(work: Work, cluster: str) -> Outcome:
     except Exception as failure:  # a defect of ours must not cost the other clusters
         summary, error = {}, f"internal error: {type(failure).__name__}: {' '.join(str(failure).split())}"
         logger.debug("%s", traceback.format_exc())
-    for warning in caught:
-        if issubclass(warning.category, UserWarning):
-            logger.warning("%s: %s", cluster, warning.message)
+    for text in dict.fromkeys(str(w.message) for w in caught if not issubclass(w.category, _NOT_FOR_USERS)):
+        logger.warning("%s: %s", cluster, text)
     if error and cluster not in error:
         error = f"{cluster}: {error}"
     return Outcome(cluster, time.perf_counter() - start, summary, error)
 
 
-_WORK: Work | None = None
+_WORK: list[Work] = []
 
 
 def _receive(work: Work, log_level: int, n_threads: int) -> None:
     """Take over the work in a new process, once, instead of with every cluster."""
-    global _WORK
-    _WORK = work
+    _WORK[:] = [work]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
     if "torch" in sys.modules:  # processes that each use all cores slow one another down
         sys.modules["torch"].set_num_threads(n_threads)
     logging.basicConfig(level=log_level, format="%(levelname)s: %(message)s", force=True)
 
 
 def _attempt_received(cluster: str) -> Outcome:
-    assert _WORK is not None
-    return _attempt(_WORK, cluster)
+    return _attempt(_WORK[0], cluster)
 
 
 def _in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Outcome]:
-    """Outcomes as they come; the clusters that a killed worker had are reported as failed."""
-    with ProcessPoolExecutor(
-        max_workers=workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_receive,
-        initargs=(work, logging.getLogger().level, max(1, (os.cpu_count() or 1) // workers)),
-    ) as pool:
+    """Outcomes as they come. When a worker is killed, all that was not done is tried again, each on its own."""
+    lost = []
+    with _pool(work, workers) as pool:
         futures = {pool.submit(_attempt_received, cluster): cluster for cluster in clusters}
         try:
             for future in as_completed(futures):
                 try:
                     yield future.result()
                 except BrokenProcessPool:
-                    cluster = futures[future]
-                    yield Outcome(
-                        cluster, 0.0, error=f"{cluster}: a worker process died before it was done: run again."
-                    )
+                    lost.append(futures[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    yield from (_alone(work, cluster) for cluster in lost)
+
+
+def _alone(work: Work, cluster: str) -> Outcome:
+    """Outcome of one cluster in a process of its own, which may die without harm to others."""
+    with _pool(work, 1) as pool:
+        try:
+            return pool.submit(_attempt_received, cluster).result()
+        except BrokenProcessPool:
+            return Outcome(
+                cluster, 0.0, error=f"{cluster}: its process was killed, twice: is the memory too small?"
+            )
+
+
+def _pool(work: Work, workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        max_workers=workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_receive,
+        initargs=(work, logging.getLogger().level, max(1, (os.cpu_count() or 1) // workers)),
+    )
 
 
 def summary_table(outcomes: list[Outcome]) -> str:

@@ -16,6 +16,10 @@ from gaia_oc_amd.data_directory import CLUSTER_PARAMETERS, write_csv
 from gaia_oc_amd.exceptions import ArchiveUnavailableError
 from gaia_oc_amd.tables import from_astropy, read_table, whole_numbers
 
+MEMBERS_FILE = "cg18_members.csv"
+COMPARISON_FILE = "t22_members.csv"
+"""Default member list to learn from, and to compare with, in the data directory."""
+
 VIZIER = "vizier.cds.unistra.fr"
 _TIMEOUT = 300  # s without a byte; the member lists take VizieR a minute or two
 
@@ -98,7 +102,7 @@ CATALOGUES = (
     Catalogue(
         key="cg18",
         table="J/A+A/618/A93/members",
-        file_name="cg18_members.csv",
+        file_name=MEMBERS_FILE,
         kind="members",
         reference="Cantat-Gaudin et al. (2018), A&A 618, A93",
         columns={"cluster": ("Cluster",), "source_id": ("Source", "GaiaDR2"), "PMemb": ("PMemb", "Proba")},
@@ -116,7 +120,7 @@ CATALOGUES = (
     Catalogue(
         key="t22",
         table="J/A+A/659/A59/table2",
-        file_name="t22_members.csv",
+        file_name=COMPARISON_FILE,
         kind="members",
         reference="Tarricq et al. (2022), A&A 659, A59",
         columns={"cluster": ("Cluster",), "source_id": ("GaiaEDR3", "Source"), "PMemb": ("Proba", "PMemb")},

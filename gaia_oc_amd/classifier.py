@@ -72,11 +72,6 @@ class Classifier:
     cluster_features: Standardisation
     hyper_parameters: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def size_support_set(self) -> int:
-        """Size of the support sets that the network was trained with."""
-        return int(self.hyper_parameters.get("size_support_set", 10))
-
     def standardise_candidates(self, features: NDArray[np.float64], cluster: Cluster) -> Tensor:
         """Network input of stars of one cluster.
 
@@ -112,9 +107,12 @@ class Classifier:
             "isochrone_convention": _CONVENTION,
             "version": __version__,
         }
-        with write_atomically(Path(model_dir) / MODEL_PARAMETERS) as temporary, temporary.open("wb") as file:
-            torch.save(self.network.state_dict(), file)
-        write_json(Path(model_dir) / HYPER_PARAMETERS, content)
+        model_dir = Path(model_dir)
+        with write_atomically(model_dir / HYPER_PARAMETERS) as hyper_parameters:  # renamed last
+            write_json(hyper_parameters, content)
+            with write_atomically(model_dir / MODEL_PARAMETERS) as temporary, temporary.open("wb") as file:
+                torch.save(self.network.state_dict(), file)
+                (model_dir / HYPER_PARAMETERS).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, model_dir: Path | str) -> "Classifier":
@@ -151,7 +149,7 @@ class Classifier:
             network = DeepSets(
                 len(sources.names) + len(clusters.names), len(sources.names), content["hidden_size"]
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, RuntimeError) as error:
             raise ValueError(
                 f"{model_dir / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
             ) from error
@@ -170,6 +168,10 @@ def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:
     if content.get("isochrone_convention") != _CONVENTION:
         sign = np.where(np.isin(names, _ISOCHRONE_FEATURES), -1.0, 1.0)
         means, stds = sign * means, sign * stds
+    if not np.isfinite([means, stds]).all() or (stds == 0).any():
+        raise ValueError(
+            f"the model's {kind} feature means or stds are not finite, or a std is 0: train it again."
+        )
     return Standardisation(names, means, stds)
 
 
@@ -179,6 +181,8 @@ def _load_weights(network: DeepSets, path: Path) -> None:
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
+        if not all(torch.isfinite(value).all() for value in state.values()):
+            raise ValueError("a weight is not finite")
     except Exception as error:  # torch raises many types for damaged, foreign or hostile files
         reason = " ".join(str(error).split())[:200]
         raise ValueError(

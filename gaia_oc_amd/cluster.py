@@ -82,6 +82,16 @@ class Cluster:
 def check_complete(cluster: Cluster) -> Cluster:
     """Return the cluster if every parameter that the method needs is a number in its range.
 
+    Parameters
+    ----------
+    cluster : Cluster
+        With the parameter table's values.
+
+    Returns
+    -------
+    Cluster
+        The same.
+
     Raises
     ------
     ClusterError
@@ -93,13 +103,31 @@ def check_complete(cluster: Cluster) -> Cluster:
             f"{cluster.name} has no {', '.join(missing)} in the parameter table: "
             "add the value there, or give another table with --cluster_path."
         )
-    if not -90 <= cluster.dec <= 90:
+    for name, (lower, upper, question) in _BOUNDS.items():
+        value = getattr(cluster, name)
+        if not lower <= value <= upper:
+            raise ClusterError(
+                f"{cluster.name} has {name} {value:g} in the parameter table, outside {lower:g}..{upper:g}: {question}"
+            )
+    ratio = cluster.dist * cluster.parallax / 1000
+    if cluster.parallax > 0.2 and not 0.2 < ratio < 5:
         raise ClusterError(
-            f"{cluster.name} has dec {cluster.dec:g} deg, outside -90..90: are ra and dec swapped in the table?"
+            f"{cluster.name} has dist {cluster.dist:g} and parallax {cluster.parallax:g}, which do not belong "
+            "together: is dist in pc and parallax in mas?"
         )
-    if not cluster.dist > 0:
-        raise ClusterError(f"{cluster.name} has dist {cluster.dist:g} pc, which must be positive.")
     return cluster
+
+
+_BOUNDS = {
+    "ra": (0, 360, "is it in degrees?"),
+    "dec": (-90, 90, "are ra and dec swapped?"),
+    "age": (5, 10.3, "it must be log10 of the age in years."),
+    "a0": (-0.5, 30, "is it in magnitudes?"),
+    "dist": (1, 200_000, "it must be in parsecs."),
+    "pmra_error": (1e-6, 100, "it must be the members' standard deviation in mas/yr."),
+    "pmdec_error": (1e-6, 100, "it must be the members' standard deviation in mas/yr."),
+    "parallax_error": (1e-6, 100, "it must be the members' standard deviation in mas."),
+}
 
 
 def update_from_members(cluster: Cluster, members: pd.DataFrame) -> Cluster:

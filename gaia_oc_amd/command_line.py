@@ -6,6 +6,7 @@ import logging
 import sys
 import types
 import typing
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -143,6 +144,7 @@ def parse(
         level=getattr(arguments, "log_level", "info").upper(), format="%(levelname)s: %(message)s", force=True
     )
     logging.captureWarnings(True)
+    warnings.formatwarning = lambda message, *_, **__: str(message)
     try:
         return [arguments, *(collect(signature, arguments) for signature in signatures)]
     except ValueError as error:
@@ -164,7 +166,7 @@ def run(main: Callable[[], int]) -> None:
         sys.stderr.write(f"error: {one_line(error)}\n")
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: what was finished is kept, the same command goes on from there.\n")
+        sys.stderr.write("interrupted: every cluster that was finished is kept.\n")
         sys.exit(130)
 
 

@@ -180,11 +180,11 @@ def _refuse_impossible_values(sources: pd.DataFrame, origin: str) -> None:
         "dec": (-90, 90, "are ra and dec swapped?"),
         "ra": (0, 360, "is it in degrees?"),
         "phot_g_mean_mag": (-3, 30, "is it a magnitude?"),
-        **dict.fromkeys(ASTROMETRIC_ERRORS, (0, np.inf, "an error cannot be negative.")),
+        **dict.fromkeys(ASTROMETRIC_ERRORS, (np.nextafter(0, 1), np.inf, "an error must be positive.")),
     }
     for name, (lower, upper, question) in bounds.items():
         values = sources[name].to_numpy(float)
-        outside = values[(values < lower) | (values > upper)]
+        outside = values[(values < lower) | (values > upper) | np.isinf(values)]
         if len(outside):
             raise ClusterError(
                 f"{origin} has {name} = {outside[0]:g}, outside {lower:g}..{upper:g} "

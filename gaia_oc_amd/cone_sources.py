@@ -62,10 +62,11 @@ def load_cone(
         logger.debug("%s: the cone in %s is used.", name, kept)
         return _from_table(kept, region)
     sources = _fetch(name, region, options, credentials_path)
-    (folder / "cone.json").unlink(missing_ok=True)
-    for old in _KEPT_NAMES:
-        (folder / old).unlink(missing_ok=True)
-    write_table(folder / CONE_FILES[options.cone_format], sources, options.cone_format)
+    write_json(folder / "cone.json", made_by | {"n_sources": None})  # not yet complete
+    new = folder / CONE_FILES[options.cone_format]
+    write_table(new, sources, options.cone_format)
+    for old in {folder / name for name in _KEPT_NAMES} - {new}:
+        old.unlink(missing_ok=True)
     write_json(folder / "cone.json", made_by | {"n_sources": len(sources)})
     return sources
 
@@ -75,9 +76,11 @@ def _is_current(record: Path, made_by: dict[str, object]) -> bool:
     if not record.exists():
         return True
     kept = read_json(record)
-    same = all(kept.get(key) == value for key, value in made_by.items())
+    same = kept.get("n_sources") is not None and all(kept.get(key) == value for key, value in made_by.items())
     if not same:
-        logger.info("%s describes another region or source: the cone is fetched again.", record)
+        logger.info(
+            "%s describes another region or source, or an unfinished cone: it is fetched again.", record
+        )
     return same
 
 

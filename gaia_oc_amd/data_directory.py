@@ -16,7 +16,6 @@ CLUSTER_PARAMETERS = "cluster_parameters.csv"
 ISOCHRONES = "isochrones.dat"
 CREDENTIALS = "gaia_credentials"
 CLUSTER_FILE = "cluster.json"
-SET_NAMES = ("members", "candidates", "non_members", "comparison")
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9+(][A-Za-z0-9_.+\-()]*")
 
@@ -131,40 +130,3 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
     """Write a table as CSV without an index column, as a whole or not at all."""
     with write_atomically(path) as temporary:
         table.to_csv(temporary, index=False)
-
-
-def read_set(data_dir: Path | str, name: str, set_name: str) -> pd.DataFrame:
-    """Read one of the four source sets of a cluster.
-
-    Parameters
-    ----------
-    data_dir : path
-        The data directory.
-    name : str
-        Cluster name.
-    set_name : {'members', 'candidates', 'non_members', 'comparison'}
-        Which set.
-
-    Returns
-    -------
-    DataFrame
-        The set, ``source_id`` as int64. An absent comparison set is an empty table.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the set was never built.
-    ValueError
-        If the file cannot be read as a source set.
-    """
-    path = cluster_directory(data_dir, name) / f"{set_name}.csv"
-    if not path.exists():
-        if set_name == "comparison":
-            return read_set(data_dir, name, "members").iloc[:0]
-        raise FileNotFoundError(f"{path} does not exist: run `python build_sets.py {name}` first.")
-    try:
-        return pd.read_csv(path, dtype={"source_id": np.int64})
-    except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(
-            f"{path} is not a readable source set ({error}): run build_sets.py again."
-        ) from error

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gaia_oc_amd.data_directory import SET_NAMES
+from gaia_oc_amd.source_sets import SET_NAMES
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets

@@ -1,9 +1,10 @@
 """Membership probabilities: how often a star, drawn anew from its errors, is classified as a member."""
 
 import logging
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,19 +15,21 @@ from tqdm import tqdm
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.data_directory import cluster_directory, write_csv
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import parallax_separation, proper_motion_separation
 from gaia_oc_amd.isochrones import OffsetFinder
-from gaia_oc_amd.options import PlotOptions, SamplingOptions
+from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.random_streams import cluster_rng
-from gaia_oc_amd.source_sets import SourceSets, load_sets
+from gaia_oc_amd.source_sets import SourceSets, load_sets, save_candidates
 from gaia_oc_amd.support_sets import draw_support_sets
 
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+
+SAMPLED_FEATURES = ("f_pm", "f_plx", "f_c", "f_g")
+"""Features that change with a star's drawn measurements."""
 
 _STARS_AT_ONCE = 256
 _PAIRS_AT_ONCE = 256
@@ -82,7 +85,7 @@ def membership_probabilities(
         )
     support = classifier.standardise_members(members)
     probabilities = np.full(len(candidates), np.nan)
-    usable = np.flatnonzero(_can_be_sampled(candidates, sets.colour))
+    usable = np.flatnonzero(_can_be_sampled(candidates, sets.colour, names))
     with tqdm(total=len(usable), unit="star", desc=sets.cluster.name, disable=None, leave=False) as progress:
         for rows in range(0, len(usable), _STARS_AT_ONCE):
             part = usable[rows : rows + _STARS_AT_ONCE]
@@ -109,8 +112,8 @@ def _check_features(classifier: Classifier, sets: SourceSets) -> None:
         )
 
 
-def _can_be_sampled(candidates: pd.DataFrame, colour: str) -> NDArray[np.bool_]:
-    """Stars whose features and errors are all known."""
+def _can_be_sampled(candidates: pd.DataFrame, colour: str, names: list[str]) -> NDArray[np.bool_]:
+    """Stars whose measurements and errors are all known, and the features that are not sampled."""
     needed = [
         "phot_g_mean_mag",
         colour,
@@ -121,7 +124,8 @@ def _can_be_sampled(candidates: pd.DataFrame, colour: str) -> NDArray[np.bool_]:
         "pmdec",
     ]
     errors = ["parallax_error", "pmra_error", "pmdec_error"]
-    return np.isfinite(candidates[[*needed, *errors]].to_numpy(float)).all(axis=1)
+    fixed = [name for name in names if name not in SAMPLED_FEATURES]
+    return np.isfinite(candidates[[*needed, *errors, *fixed]].to_numpy(float)).all(axis=1)
 
 
 def sample_features(
@@ -230,24 +234,34 @@ def evaluate_cluster(
     -------
     SourceSets
         With the candidates' PMemb.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the sets were not built, are damaged, or do not fit the classifier.
+    TooFewMembersError
+        If there are not enough members for a support set.
     """
     sets = load_sets(name, data_dir)
     rng = cluster_rng(seed, sets.cluster.name)
     probabilities = membership_probabilities(sets.candidates, sets, classifier, options=options, rng=rng)
-    judged: dict[str, Any] = vars(sets) | {"candidates": sets.candidates.assign(PMemb=probabilities)}
-    write_csv(cluster_directory(data_dir, sets.cluster.name) / "candidates.csv", judged["candidates"])
-    return SourceSets(**judged)
+    unjudged = np.isnan(probabilities).sum()
+    if unjudged:
+        warnings.warn(f"{unjudged} candidates lack a colour or an error and get no PMemb.", stacklevel=2)
+    judged = replace(sets, candidates=sets.candidates.assign(PMemb=probabilities))
+    save_candidates(judged, data_dir)
+    return judged
 
 
-def evaluation_summary(sets: SourceSets, options: PlotOptions) -> dict[str, int]:
+def evaluation_summary(sets: SourceSets, *thresholds: float) -> dict[str, int]:
     """Numbers of stars for the table that ends a run.
 
     Parameters
     ----------
     sets : SourceSets
         Evaluated sets.
-    options : PlotOptions
-        Gives the two thresholds.
+    *thresholds : float
+        Probabilities.
 
     Returns
     -------
@@ -255,10 +269,5 @@ def evaluation_summary(sets: SourceSets, options: PlotOptions) -> dict[str, int]
         Training members, candidates, and candidates above each threshold.
     """
     probability = sets.candidates["PMemb"]
-    low, high = options.candidate_prob_threshold, options.new_members_prob_threshold
-    return {
-        "members": len(sets.members),
-        "candidates": len(sets.candidates),
-        f"p>={low:g}": int((probability >= low).sum()),
-        f"p>={high:g}": int((probability >= high).sum()),
-    }
+    above = {f"p>={threshold:g}": int((probability >= threshold).sum()) for threshold in thresholds}
+    return {"members": len(sets.members), "candidates": len(sets.candidates), **above}

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 
-def _require(condition: bool, options: Any, name: str, bound: str) -> None:
+def require(condition: bool, options: Any, name: str, bound: str) -> None:
+    """Refuse an option whose value is out of its bound, in a line that names all three.
+
+    Raises
+    ------
+    ValueError
+        If the condition does not hold.
+    """
     if not condition:
         raise ValueError(f"{name} is {getattr(options, name)}, but must be {bound}.")
 
@@ -14,12 +21,12 @@ def _require_each(options: Any, names: tuple[str, ...], lower: float, *, strict:
     for name in names:
         value = getattr(options, name)
         bound = f"{'greater than' if strict else 'at least'} {lower:g}"
-        _require(value > lower if strict else value >= lower, options, name, bound)
+        require(value > lower if strict else value >= lower, options, name, bound)
 
 
 def _require_fraction(options: Any, *names: str) -> None:
     for name in names:
-        _require(0 <= getattr(options, name) <= 1, options, name, "between 0 and 1")
+        require(0 <= getattr(options, name) <= 1, options, name, "between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -114,12 +121,12 @@ class TrainingOptions:
     early_stopping_threshold: int = 20
 
     def __post_init__(self) -> None:
-        _require(0 <= self.validation_fraction < 1, self, "validation_fraction", "in [0, 1)")
+        require(0 <= self.validation_fraction < 1, self, "validation_fraction", "in [0, 1)")
         positive = ("size_support_set", "batch_size", "n_pos_duplicates", "neg_pos_ratio", "hidden_size")
         _require_each(self, (*positive, "n_epochs", "early_stopping_threshold"), 1)
         _require_each(self, ("lr", "weight_imbalance"), 0, strict=True)
         _require_each(self, ("l2",), 0)
-        _require(len(self.source_features) > 0, self, "source_features", "at least one feature")
+        require(len(self.source_features) > 0, self, "source_features", "at least one feature")
 
 
 @dataclass(frozen=True)

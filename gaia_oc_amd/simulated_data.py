@@ -9,6 +9,7 @@ import pandas as pd
 
 from gaia_oc_amd.cluster_names import normalise_name
 from gaia_oc_amd.data_directory import (
+    CLUSTER_FILE,
     CLUSTER_PARAMETERS,
     ISOCHRONES,
     cluster_directory,
@@ -145,8 +146,8 @@ def _simulate_one(
         n_members,
         len(cluster.members),
     )
-    if any(folder.glob("cone.*")):
-        logger.warning("%s was built from an earlier simulation: give build_sets --overwrite_cone.", name)
+    for stale in (*folder.glob("cone.*"), folder / CLUSTER_FILE):  # made from an earlier simulation
+        stale.unlink(missing_ok=True)
     return cluster
 
 

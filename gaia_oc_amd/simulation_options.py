@@ -1,12 +1,8 @@
 """The options of the simulator: where its defaults stand and their bounds are checked."""
 
 from dataclasses import dataclass
-from typing import Any
 
-
-def _require(condition: bool, options: Any, name: str, bound: str) -> None:
-    if not condition:
-        raise ValueError(f"{name} is {getattr(options, name)}, but must be {bound}.")
+from gaia_oc_amd.options import require
 
 
 @dataclass(frozen=True)
@@ -80,21 +76,21 @@ class SimulationOptions:
     vary: bool = False
 
     def __post_init__(self) -> None:
-        _require(0 <= self.ra < 360, self, "ra", "in [0, 360)")
-        _require(-90 <= self.dec <= 90, self, "dec", "between -90 and 90")
-        _require(20 <= self.dist <= 20000, self, "dist", "between 20 and 20000 pc")
-        _require(6.6 <= self.age <= 10.12, self, "age", "between 6.6 and 10.12")
-        _require(0 <= self.a0 <= 10, self, "a0", "between 0 and 10")
-        _require(self.n_members >= 10, self, "n_members", "at least 10")
-        _require(self.core_radius > 0, self, "core_radius", "greater than 0")
-        _require(self.tidal_radius > self.core_radius, self, "tidal_radius", "greater than core_radius")
-        _require(self.cone_radius > self.tidal_radius, self, "cone_radius", "greater than tidal_radius")
-        _require(self.g_max <= 20.95, self, "g_max", "at most 20.95")
-        _require(self.list_g_max <= self.g_max, self, "list_g_max", "at most g_max")
+        require(0 <= self.ra < 360, self, "ra", "in [0, 360)")
+        require(-90 <= self.dec <= 90, self, "dec", "between -90 and 90")
+        require(20 <= self.dist <= 20000, self, "dist", "between 20 and 20000 pc")
+        require(6.6 <= self.age <= 10.12, self, "age", "between 6.6 and 10.12")
+        require(0 <= self.a0 <= 10, self, "a0", "between 0 and 10")
+        require(self.n_members >= 10, self, "n_members", "at least 10")
+        require(self.core_radius > 0, self, "core_radius", "greater than 0")
+        require(self.tidal_radius > self.core_radius, self, "tidal_radius", "greater than core_radius")
+        require(self.cone_radius > self.tidal_radius, self, "cone_radius", "greater than tidal_radius")
+        require(self.g_max <= 20.95, self, "g_max", "at most 20.95")
+        require(self.list_g_max <= self.g_max, self, "list_g_max", "at most g_max")
         for name in ("velocity_dispersion", "field_density"):
-            _require(getattr(self, name) >= 0, self, name, "at least 0")
+            require(getattr(self, name) >= 0, self, name, "at least 0")
         for name in ("cone_pm_sigmas", "cone_plx_sigmas", "list_radius", "list_completeness"):
-            _require(getattr(self, name) > 0, self, name, "greater than 0")
+            require(getattr(self, name) > 0, self, name, "greater than 0")
         for name in ("binary_fraction", "list_completeness"):
-            _require(0 <= getattr(self, name) <= 1, self, name, "between 0 and 1")
-        _require(0 <= self.list_contamination < 0.5, self, "list_contamination", "in [0, 0.5)")
+            require(0 <= getattr(self, name) <= 1, self, name, "between 0 and 1")
+        require(0 <= self.list_contamination < 0.5, self, "list_contamination", "in [0, 0.5)")

@@ -1,9 +1,10 @@
-"""Training of the Deep Sets network: loss, optimisation, early stopping, checkpoints."""
+"""Training of the Deep Sets network: loss, optimisation, early stopping."""
 
 import copy
 import logging
-import pickle
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,52 +13,19 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from gaia_oc_amd.classifier import METRICS, Classifier
-from gaia_oc_amd.data_directory import write_atomically, write_json
+from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier
+from gaia_oc_amd.data_directory import write_json
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
-from gaia_oc_amd.source_sets import load_sets
+from gaia_oc_amd.source_sets import existing_name, load_sets
 from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
+from gaia_oc_amd.training_state import Checkpoint, History, TrainingState
 
 logger = logging.getLogger(__name__)
 
 MAXIMUM_GRADIENT_NORM = 5.0
 CHECKPOINT = "checkpoint"
-
-History = dict[str, list[float]]
-
-
-@dataclass
-class TrainingState:
-    """Where a training stands; what a checkpoint holds.
-
-    Parameters
-    ----------
-    network, optimiser : dict
-        Their state dicts.
-    best_network : dict
-        State of the epoch with the best F1.
-    best_f1 : float
-        That F1.
-    best_epoch : int
-        That epoch, from 0; -1 before the first.
-    train, validation : dict of lists
-        Loss and metrics, one value per epoch.
-    """
-
-    network: dict[str, Any]
-    optimiser: dict[str, Any]
-    best_network: dict[str, Any]
-    best_f1: float = -1.0
-    best_epoch: int = -1
-    train: History = field(default_factory=dict)
-    validation: History = field(default_factory=dict)
-
-    @property
-    def n_epochs(self) -> int:
-        """Number of epochs done."""
-        return len(self.train.get("loss", []))
 
 
 def train_deep_sets_model(
@@ -100,9 +68,10 @@ def train_deep_sets_model(
         If the checkpoint belongs to another training.
     """
     options = options or TrainingOptions()
-    training, validation = split_clusters(
-        clusters, options.validation_fraction, rng=np.random.default_rng(seed)
-    )
+    if (Path(model_dir) / MODEL_PARAMETERS).exists():
+        logger.warning("the model in %s will be replaced when the training has ended.", model_dir)
+    names = [existing_name(name, data_dir) for name in clusters]
+    training, validation = split_clusters(names, options.validation_fraction, rng=np.random.default_rng(seed))
     if not validation:
         logger.warning("no cluster is left for validation: the best epoch is chosen by the training F1.")
     training_sets = [load_sets(name, data_dir) for name in training]
@@ -120,10 +89,9 @@ def train_deep_sets_model(
     )
     network.initialise(torch.Generator().manual_seed(seed))
     made_with = _described(options, seed, training, validation)
-    checkpoint = Path(model_dir) / CHECKPOINT
-    state = fit(
-        network, *examples, options, seed=seed, checkpoint=checkpoint, made_with=made_with, resume=resume
-    )
+    checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
+    with _one_thread():
+        state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
     network.load_state_dict(state.best_network)
     classifier = Classifier(network.eval(), source_features, cluster_features, made_with)
     classifier.save(model_dir)
@@ -131,8 +99,19 @@ def train_deep_sets_model(
         Path(model_dir) / METRICS,
         {"train": state.train, "validation": state.validation, "best_epoch": state.best_epoch},
     )
-    checkpoint.unlink(missing_ok=True)
+    checkpoint.path.unlink(missing_ok=True)
     return classifier
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sum gradients in a fixed order: with several threads the model would depend on their number."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def _described(
@@ -156,9 +135,7 @@ def fit(
     options: TrainingOptions,
     *,
     seed: int,
-    checkpoint: Path | None = None,
-    made_with: dict[str, Any] | None = None,
-    resume: bool = False,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingState:
     """Optimise a network until the best F1 is ``early_stopping_threshold`` epochs old.
 
@@ -176,21 +153,24 @@ def fit(
         Everything else.
     seed : int
         Seed of all that is drawn.
-    checkpoint : path, optional
-        Where to keep the state after each epoch.
-    made_with : dict, optional
-        Kept in the checkpoint: a training resumes only what was made with the same.
-    resume : bool
-        Start from the checkpoint, if there is one.
+    checkpoint : Checkpoint, optional
+        Keeps the state after each epoch; the training starts from it if it says so.
 
     Returns
     -------
     TrainingState
+
+    Raises
+    ------
+    ValueError
+        If the loss is no longer finite, or the checkpoint belongs to another training.
+    FileNotFoundError
+        If there is no checkpoint to resume.
     """
     optimiser = torch.optim.Adam(network.parameters(), lr=options.lr, weight_decay=options.l2)
     state = TrainingState(network.state_dict(), optimiser.state_dict(), copy.deepcopy(network.state_dict()))
-    if resume and checkpoint and checkpoint.exists():
-        state = _read_checkpoint(checkpoint, made_with or {})
+    if checkpoint and checkpoint.resume:
+        state = checkpoint.read()
         network.load_state_dict(state.network)
         optimiser.load_state_dict(state.optimiser)
         logger.info("training goes on after epoch %d.", state.n_epochs)
@@ -198,19 +178,20 @@ def fit(
     fixed = validation.draw(options, rng=np.random.default_rng([seed, 0])) if validation else None
     with tqdm(total=options.n_epochs, initial=state.n_epochs, unit="epoch", disable=None) as progress:
         while state.n_epochs < options.n_epochs and not _exhausted(state, options):
-            epoch = state.n_epochs
-            dropout = torch.Generator().manual_seed(
-                int(np.random.SeedSequence([seed, epoch + 1]).generate_state(1)[0])
-            )
-            network.seed_dropout(dropout)
-            batches = training.draw(options, rng=np.random.default_rng([seed, epoch + 1]))
+            rng = np.random.default_rng([seed, state.n_epochs + 1])
+            network.seed_dropout(torch.Generator().manual_seed(int(rng.integers(1 << 62))))
+            batches = training.draw(options, rng=rng)
             _record(state.train, _run_epoch(network, training, batches, loss, optimiser))
+            if not np.isfinite(state.train["loss"][-1]):
+                raise ValueError(
+                    f"the loss is not finite after epoch {state.n_epochs}: use a lower --lr than {options.lr:g}."
+                )
             if validation and fixed:
                 _record(state.validation, _run_epoch(network, validation, fixed, loss))
             _keep_best(state, network)
             state.network, state.optimiser = network.state_dict(), optimiser.state_dict()
             if checkpoint:
-                _write_checkpoint(checkpoint, state, made_with or {})
+                checkpoint.write(state)
             progress.update()
             progress.set_postfix(loss=f"{state.train['loss'][-1]:.4f}", f1=f"{_f1(state):.4f}")
     return state
@@ -260,23 +241,3 @@ def _run_epoch(
             verdicts.append((logits[:, 1] > logits[:, 0]).numpy())
     truth = np.concatenate(labels)
     return {"loss": total / len(truth), **classification_metrics(truth, np.concatenate(verdicts))}
-
-
-def _write_checkpoint(path: Path, state: TrainingState, made_with: dict[str, Any]) -> None:
-    with write_atomically(path) as temporary, temporary.open("wb") as file:
-        torch.save({"state": vars(state), "made_with": made_with}, file)
-
-
-def _read_checkpoint(path: Path, made_with: dict[str, Any]) -> TrainingState:
-    try:
-        content = torch.load(path, weights_only=True)
-        state, kept = TrainingState(**content["state"]), content["made_with"]
-    except (RuntimeError, pickle.UnpicklingError, KeyError, TypeError, EOFError) as error:
-        raise ValueError(f"{path} is not a readable checkpoint: train without --resume.") from error
-    changed = [key for key in made_with if made_with[key] != kept.get(key) and key != "n_epochs"]
-    if changed:
-        raise ValueError(
-            f"{path} belongs to a training with another {', '.join(changed)}: "
-            "use the same clusters and options, or train without --resume."
-        )
-    return state

@@ -42,7 +42,7 @@ def test_saved_and_loaded_gives_equal_output(classifier, tmp_path):
             rtol=0,
             atol=0,
         )
-    assert loaded.size_support_set == 7
+    assert loaded.hyper_parameters["size_support_set"] == 7
 
 
 def test_standardisation_spans_the_spread_between_clusters():

@@ -6,7 +6,7 @@ import stat
 import numpy as np
 import pytest
 
-from gaia_oc_amd.data_directory import cluster_directory, read_json, read_set, write_atomically, write_json
+from gaia_oc_amd.data_directory import cluster_directory, read_json, write_atomically, write_json
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,3 @@ def test_json_holds_arrays_and_missing_numbers(tmp_path):
     (tmp_path / "x").write_text("{")
     with pytest.raises(ValueError, match="not a readable JSON"):
         read_json(tmp_path / "x")
-
-
-def test_damaged_set_is_named(tmp_path):
-    folder = cluster_directory(tmp_path, "A")
-    folder.mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"build_sets.py A"):
-        read_set(tmp_path, "A", "members")
-    (folder / "members.csv").write_text("source_id,ra\n1.5,2\n")
-    with pytest.raises(ValueError, match="members.csv is not a readable source set"):
-        read_set(tmp_path, "A", "members")

@@ -16,7 +16,6 @@ from gaia_oc_amd.membership import (
     sample_features,
 )
 from gaia_oc_amd.options import SamplingOptions
-from gaia_oc_amd.photometry import add_magnitude_errors
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
 from gaia_oc_amd.support_sets import draw_support_sets
@@ -26,14 +25,7 @@ FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 
 @pytest.fixture(scope="module")
 def sets():
-    plain = toy_sets(2)
-    return SourceSets(
-        **vars(plain)
-        | {
-            k: add_magnitude_errors(getattr(plain, k))
-            for k in ("members", "candidates", "non_members", "comparison")
-        }
-    )
+    return toy_sets(2)
 
 
 @pytest.fixture(scope="module")

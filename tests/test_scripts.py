@@ -13,6 +13,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 
+SMALL = [
+    "--dist",
+    "2000",
+    "--field_density",
+    "4000",
+    "--cone_radius",
+    "20",
+    "--n_members",
+    "250",
+    "--seed",
+    "5",
+]
+
 
 def run(script, *arguments, cwd=ROOT, **environment):
     return subprocess.run(
@@ -47,6 +60,13 @@ def test_help_explains_every_option_and_the_readme_knows_the_script(script):
     for option in re.findall(r"^  (--\w+)", result.stdout, re.MULTILINE):
         assert re.search(rf"^  {option}\b.*\n?\s+\S.*", result.stdout, re.MULTILINE), f"{option} has no help"
     assert f"`{script}`" in (ROOT / "README.md").read_text()
+
+
+def test_readme_holds_no_placeholder_and_no_dead_link():
+    readme = (ROOT / "README.md").read_text()
+    assert "@@" not in readme
+    for target in re.findall(r"\]\(([^)#]+)\)", readme):
+        assert "//" in target or (ROOT / target).exists(), target
 
 
 def options_in(text):
@@ -97,8 +117,8 @@ def test_wrong_usage_is_exit_code_2(script, arguments):
 def one_error_line(result):
     assert result.returncode == 1
     assert "Traceback" not in result.stderr + result.stdout
-    lines = [line for line in (result.stderr + result.stdout).splitlines() if "rror" in line]
-    assert len(lines) == 1, lines
+    lines = [line for line in result.stderr.splitlines() if line.lower().startswith("error: ")]
+    assert len(lines) == 1, result.stderr
     return lines[0]
 
 
@@ -113,24 +133,18 @@ def test_a_users_mistakes_are_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_plot_only_needs_an_evaluation(tmp_path):
+    run("simulate_clusters.py", "Sim_1", "--data_dir", tmp_path, *SMALL)
+    build = ["--data_dir", tmp_path, "--cone_source", tmp_path / "cones", "--cone_radius", "20"]
+    assert run("build_sets.py", "Sim_1", *build, "--no-save_plots").returncode == 0
+    result = run("evaluate_clusters.py", "Sim_1", "--data_dir", tmp_path, "--plot_only")
+    assert "never evaluated" in one_error_line(result)
+
+
 def test_no_network_is_one_line(tmp_path):
     closed = ["--data_dir", tmp_path, "--url", "http://127.0.0.1:9/cmd"]
     assert "127.0.0.1:9" in one_error_line(run("download_isochrones.py", *closed))
     assert not list(tmp_path.iterdir())
-
-
-SMALL = [
-    "--dist",
-    "2000",
-    "--field_density",
-    "4000",
-    "--cone_radius",
-    "20",
-    "--n_members",
-    "250",
-    "--seed",
-    "5",
-]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """From a name and a table of stars to the four sets, their files, and the mistakes on the way."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,11 @@ import pytest
 from conftest import toy_field
 
 from gaia_oc_amd.cluster import update_from_members
-from gaia_oc_amd.data_directory import SET_NAMES
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClusterError
+from gaia_oc_amd.input_tables import InputTables, find_cluster
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
-from gaia_oc_amd.source_sets import InputTables, build_sets, calibrate, find_cluster, load_sets, save_sets
+from gaia_oc_amd.set_building import build_sets, calibrate
+from gaia_oc_amd.source_sets import SET_NAMES, load_sets, save_sets
 
 
 def tables(toy, **changes):
@@ -98,16 +100,57 @@ def test_saved_sets_are_loaded_unchanged(toy, cone_file, tmp_path):
     assert json.loads((folder / "cluster.json").read_text())["options"]["selection"]["c_margin"] == 0.1
 
 
-def test_interrupted_saving_leaves_no_sets(toy, cone_file, tmp_path, monkeypatch):
+def test_failed_saving_keeps_the_old_sets(toy, cone_file, tmp_path, monkeypatch):
     sets = build(toy, cone_file, tmp_path)
-    save_sets(sets, tmp_path / "data")
-    monkeypatch.setattr(
-        "gaia_oc_amd.source_sets.write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
-    )
-    with pytest.raises(OSError, match="disk full"):
-        save_sets(sets, tmp_path / "data")
-    with pytest.raises(FileNotFoundError, match=r"run `python build_sets.py Toy_1`"):
+    folder = save_sets(sets, tmp_path / "data")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    to_csv, calls = pd.DataFrame.to_csv, []
+
+    def fill_the_disk(table, path, **keywords):
+        calls.append(path)
+        if len(calls) == 3:
+            raise OSError("no space left on device")
+        to_csv(table, path, **keywords)
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fill_the_disk)
+    with pytest.raises(OSError, match="no space left"):
+        save_sets(replace(sets, members=sets.members.iloc[:5]), tmp_path / "data")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_absent_and_damaged_sets_are_named(toy, cone_file, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"build_sets.py Toy_1"):
         load_sets("Toy_1", tmp_path / "data")
+    folder = save_sets(build(toy, cone_file, tmp_path), tmp_path / "data")
+    content = (folder / "members.csv").read_text()
+    (folder / "members.csv").write_text(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="members.csv cannot be read as a table"):
+        load_sets("Toy_1", tmp_path / "data")
+    (folder / "members.csv").write_text("source_id,ra\n15,2\n")
+    with pytest.raises(ValueError, match="members.csv lacks the columns dec"):
+        load_sets("Toy_1", tmp_path / "data")
+
+
+def test_folder_is_found_by_its_exact_name_first(toy, cone_file, tmp_path):
+    sets = build(toy, cone_file, tmp_path)
+    for name in ("Toy_1", "TOY1"):
+        save_sets(replace(sets, cluster=replace(sets.cluster, name=name)), tmp_path / "data")
+        assert load_sets(name, tmp_path / "data").cluster.name == name
+    with pytest.raises(ValueError, match="may be any of the folders TOY1, Toy_1"):
+        load_sets("toy 1", tmp_path / "data")
+
+
+def test_unfinished_cone_is_not_used(toy, cone_file, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    whole = build(toy, cone_file, tmp_path)
+    monkeypatch.setattr("gaia_oc_amd.cone_sources.write_table", killed)
+    with pytest.raises(KeyboardInterrupt):
+        build(toy, cone_file, tmp_path, cone={"cone_radius": 5.0})
+    monkeypatch.undo()
+    again = build(toy, cone_file, tmp_path)
+    pd.testing.assert_frame_equal(again.candidates, whole.candidates)
 
 
 def test_kept_cone_is_used_until_the_region_changes(toy, cone_file, tmp_path):
@@ -146,6 +189,20 @@ def test_missing_standard_deviations_and_distance_are_computed(toy):
     assert cluster.dist == pytest.approx(1000 / cluster.parallax)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"age": 8e8}, "log10 of the age"),
+        ({"dist": 1.0}, "is dist in pc"),
+        ({"dec": 120.0, "ra": -20.0}, "outside"),
+        ({"parallax_error": 0.0}, "standard deviation in mas"),
+    ],
+)
+def test_parameters_in_other_units_are_refused(toy, change, message):
+    with pytest.raises(ClusterError, match=message):
+        find_cluster("Toy_1", tables(toy, parameters=toy.parameters.assign(**change)))
+
+
 @pytest.mark.parametrize("column", ["age", "a0", "pmra", "ra"])
 def test_missing_parameter_is_named(toy, column):
     with pytest.raises(ClusterError, match=f"Toy_1 has no {column} in the parameter table"):
@@ -160,7 +217,7 @@ def test_unknown_cluster_gets_suggestions(toy):
 def test_bootstrapped_members_join(toy, cone_file, tmp_path):
     sets = build(toy, cone_file, tmp_path)
     folder = save_sets(sets, tmp_path / "data")
-    with pytest.raises(FileNotFoundError, match=r"earlier evaluate_clusters.py"):
+    with pytest.raises(FileNotFoundError, match="needs an evaluate_clusters.py run"):
         build(toy, cone_file, tmp_path / "new", member=MemberOptions(bootstrap_members=True))
     sure = sets.candidates["source_id"].isin(toy.members["source_id"])
     sets.candidates.assign(PMemb=np.where(sure, 0.97, 0.5)).to_csv(folder / "candidates.csv", index=False)
@@ -168,6 +225,12 @@ def test_bootstrapped_members_join(toy, cone_file, tmp_path):
     assert sure.sum() >= 5
     assert len(grown.members) >= len(sets.members) + sure.sum() - 2
     assert set(grown.members["PMemb"]) == {1.0, 0.97}
+    save_sets(grown, tmp_path / "data")
+    with pytest.raises(FileNotFoundError, match="has no probabilities"):  # of the new candidates
+        build(toy, cone_file, tmp_path, member=MemberOptions(bootstrap_members=True))
+    grown.candidates.assign(PMemb=0.5).to_csv(folder / "candidates.csv", index=False)
+    again = build(toy, cone_file, tmp_path, member=MemberOptions(bootstrap_members=True))
+    assert set(again.members["source_id"]) >= set(grown.members["source_id"])
 
 
 def refused(toy, tmp_path, message, sources=None, **options):
@@ -192,7 +255,7 @@ def test_bad_tables_are_refused_in_one_line(toy, tmp_path):
     refused(toy, tmp_path, "are they in degrees", s.assign(ra=np.radians(s["ra"]), dec=np.radians(s["dec"])))
     refused(toy, tmp_path, "is it another field", s.assign(ra=s["ra"] + 90))
     refused(toy, tmp_path, "fail the cuts in proper motion", s.assign(pmra=s["pmra"] + 90))
-    refused(toy, tmp_path, "an error cannot be negative", s.assign(parallax_error=-s["parallax_error"]))
+    refused(toy, tmp_path, "an error must be positive", s.assign(parallax_error=0.0))
     refused(toy, tmp_path, "holds no usable source", s.iloc[:0])
 
 

@@ -14,9 +14,11 @@ from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
+from gaia_oc_amd.photometry import add_magnitude_errors
 from gaia_oc_amd.source_sets import SourceSets, save_sets
 from gaia_oc_amd.training import train_deep_sets_model
 from gaia_oc_amd.training_sets import make_training_set, split_clusters, standardisations
+from gaia_oc_amd.training_state import Checkpoint
 
 NAMES = [f"Toy_{i}" for i in range(4)]
 FAST = TrainingOptions(n_epochs=6, hidden_size=16, size_support_set=5, validation_fraction=0.5)
@@ -27,7 +29,7 @@ def toy_sets(seed, *, n_members=60):
     cluster = Cluster(**field.parameters.iloc[0].to_dict())
     isochrone = place_isochrone(nearest_age(field.isochrones, 8.5), cluster.dist, 0.0)
     limits = SelectionLimits(pm=0.5, parallax_far=0.1, parallax_near=0.1, colour=0.15, g=1.2)
-    sources = add_features(field.sources, cluster, limits, isochrone)
+    sources = add_features(add_magnitude_errors(field.sources), cluster, limits, isochrone)
     is_member = sources["source_id"].isin(field.members["source_id"])
     members, others = sources[is_member].assign(PMemb=1.0), sources[~is_member].assign(PMemb=0.0)
     return SourceSets(
@@ -159,17 +161,15 @@ def test_same_seed_gives_the_same_model_whatever_the_order(data_dir, tmp_path):
 
 
 def test_interrupted_training_resumes_to_the_same_model(data_dir, tmp_path, monkeypatch):
-    from gaia_oc_amd import training
-
     train_deep_sets_model(NAMES, data_dir, tmp_path / "whole", options=FAST, seed=3)
-    write = training._write_checkpoint
+    write = Checkpoint.write
 
-    def interrupt(path, state, made_with):
-        write(path, state, made_with)
+    def interrupt(checkpoint, state):
+        write(checkpoint, state)
         if state.n_epochs == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_write_checkpoint", interrupt)
+    monkeypatch.setattr(Checkpoint, "write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train_deep_sets_model(NAMES, data_dir, tmp_path / "parts", options=FAST, seed=3)
     assert not (tmp_path / "parts" / "model_parameters").exists()
@@ -179,6 +179,36 @@ def test_interrupted_training_resumes_to_the_same_model(data_dir, tmp_path, monk
     train_deep_sets_model(NAMES, data_dir, tmp_path / "parts", options=FAST, seed=3, resume=True)
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
     assert not (tmp_path / "parts" / "checkpoint").exists()
+
+
+def test_nothing_to_resume_is_said(data_dir, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing can be resumed"):
+        train_deep_sets_model(NAMES, data_dir, tmp_path, options=FAST, resume=True)
+
+
+def test_damaged_checkpoint_is_refused(data_dir, tmp_path):
+    (tmp_path / "checkpoint").write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match="not a readable checkpoint"):
+        train_deep_sets_model(NAMES, data_dir, tmp_path, options=FAST, resume=True)
+
+
+def test_diverging_training_ends_in_one_line_and_saves_nothing(data_dir, tmp_path):
+    options = TrainingOptions(n_epochs=3, size_support_set=5, hidden_size=8, lr=1e30)
+    with pytest.raises(ValueError, match="loss is not finite after epoch 1: use a lower --lr"):
+        train_deep_sets_model(NAMES, data_dir, tmp_path, options=options)
+    assert not (tmp_path / "model_parameters").exists()
+
+
+def test_model_does_not_depend_on_the_number_of_threads(data_dir, tmp_path):
+    n_threads = torch.get_num_threads()
+    try:
+        for n, folder in ((1, "one"), (2, "two")):
+            torch.set_num_threads(n)
+            train_deep_sets_model(NAMES, data_dir, tmp_path / folder, options=FAST, seed=3)
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(n_threads)
+    assert_same_weights(tmp_path / "one", tmp_path / "two")
 
 
 def test_training_stops_when_the_best_epoch_is_old(data_dir, tmp_path):

@@ -1,0 +1,228 @@
+"""From a cluster's name to its sets: cone, calibration, members, limits, selection, features."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gaia_oc_amd.astrometry import parallax_zero_point
+from gaia_oc_amd.candidates import select_candidates, selection_limits
+from gaia_oc_amd.cluster import Cluster, update_from_members
+from gaia_oc_amd.columns import SET_COLUMNS
+from gaia_oc_amd.cone import cone_region
+from gaia_oc_amd.cone_sources import load_cone
+from gaia_oc_amd.data_directory import cluster_directory
+from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.features import add_features
+from gaia_oc_amd.input_tables import InputTables, find_cluster
+from gaia_oc_amd.isochrones import nearest_age, place_isochrone
+from gaia_oc_amd.member_matching import listed_members, match_to_cone, training_member_ids
+from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
+from gaia_oc_amd.photometry import add_magnitude_errors, warn_of_missing_colours
+from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.tables import read_table
+
+
+def build_sets(
+    name: str,
+    tables: InputTables,
+    data_dir: Path | str,
+    *,
+    cone: ConeOptions | None = None,
+    member: MemberOptions | None = None,
+    selection: SelectionOptions | None = None,
+) -> SourceSets:
+    """From a cluster name to its member, candidate and non-member sets.
+
+    Sect. 2 of van Groeningen et al. (2023): cone, calibration, members, limits, selection, features.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name as the user spells it.
+    tables : InputTables
+        From `read_input_tables`.
+    data_dir : path
+        The cone is kept in, and members found earlier are read from, the cluster's folder there.
+    cone, member, selection : options, optional
+        Defaults are those of the paper.
+
+    Returns
+    -------
+    SourceSets
+        Not yet saved: see `save_sets`.
+
+    Raises
+    ------
+    ClusterError
+        If the cluster is unknown, lacks parameters, members or sources.
+    """
+    cone, member, selection = (
+        cone or ConeOptions(),
+        member or MemberOptions(),
+        selection or SelectionOptions(),
+    )
+    cluster = find_cluster(name, tables)
+    folder = cluster_directory(data_dir, cluster.name)
+    region = cone_region(cluster, cone)
+    sources = load_cone(cluster.name, region, folder, cone, credentials_path=tables.credentials_path)
+    sources = calibrate(sources)
+    warn_of_missing_colours(sources, selection.colour)
+    members = find_members(
+        cluster.name, sources, tables.members, member, bootstrapped=_bootstrapped(folder, member)
+    )
+    sets = divide_cone(sources, cluster, members, nearest_age(tables.isochrones, cluster.age), selection)
+    if len(sets.members) < member.n_min_members:
+        warnings.warn(
+            f"{len(members) - len(sets.members)} of {len(members)} training members fail the selection and become "
+            f"candidates; {len(sets.members)} are left, fewer than --n_min_members {member.n_min_members}.",
+            stacklevel=2,
+        )
+    return replace(sets, comparison=_comparison_set(sets, listed_members(tables.comparison, cluster.name)))
+
+
+def calibrate(sources: pd.DataFrame) -> pd.DataFrame:
+    """Subtract the parallax zero point and add magnitude errors.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        Cone sources as the archive gives them.
+
+    Returns
+    -------
+    DataFrame
+        A new table (see `astrometry.parallax_zero_point` and `photometry.add_magnitude_errors`).
+    """
+    return add_magnitude_errors(sources.assign(parallax=sources["parallax"] - parallax_zero_point(sources)))
+
+
+def find_members(
+    name: str,
+    sources: pd.DataFrame,
+    member_list: pd.DataFrame,
+    options: MemberOptions | None = None,
+    *,
+    bootstrapped: pd.Series | None = None,
+) -> pd.Series:
+    """Training members of a cluster among the sources of its cone.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    sources : DataFrame
+        Cone sources.
+    member_list : DataFrame
+        Published list with cluster, source_id, PMemb and perhaps positions.
+    options : MemberOptions, optional
+        Threshold and smallest number.
+    bootstrapped : Series, optional
+        PMemb by source_id of members found earlier, who join the listed ones.
+
+    Returns
+    -------
+    Series
+        PMemb by source_id.
+
+    Raises
+    ------
+    TooFewMembersError
+        If fewer than the smallest number are in the cone.
+    """
+    options = options or MemberOptions()
+    listed = listed_members(member_list, name)
+    probability = match_to_cone(listed, sources)
+    if bootstrapped is not None:
+        found = bootstrapped[bootstrapped.index.isin(sources["source_id"])]
+        joined = pd.concat([probability[probability >= options.prob_threshold - 1e-9], found])
+        probability = joined[~joined.index.duplicated()]
+        options = replace(options, prob_threshold=min(options.prob_threshold, options.bootstrap_prob))
+    ids = training_member_ids(
+        probability,
+        name,
+        n_listed=len(listed),
+        prob_threshold=options.prob_threshold,
+        n_min_members=options.n_min_members,
+    )
+    return probability[ids]
+
+
+def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
+    """PMemb by source_id of stars that an earlier evaluation found sure enough, if they are wanted.
+
+    Those of an earlier bootstrap stand among the members.
+    """
+    if not options.bootstrap_members:
+        return None
+    paths = [folder / "members.csv", folder / "candidates.csv"]
+    judged = [read_table(path)[["source_id", "PMemb"]] for path in paths if path.exists()]
+    if len(judged) < len(paths) or (len(judged[1]) and judged[1]["PMemb"].isna().all()):
+        raise FileNotFoundError(
+            f"{paths[1]} has no probabilities: --bootstrap_members needs an evaluate_clusters.py run."
+        )
+    stars = pd.concat(judged)
+    return stars[stars["PMemb"] >= options.bootstrap_prob].set_index("source_id")["PMemb"]
+
+
+def divide_cone(
+    sources: pd.DataFrame,
+    cluster: Cluster,
+    members: pd.Series,
+    isochrone_points: pd.DataFrame,
+    options: SelectionOptions | None = None,
+) -> SourceSets:
+    """Divide calibrated cone sources into members, candidates and non-members.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        From `calibrate`.
+    cluster : Cluster
+        Gives age, extinction and distance; its means are replaced by those of the members.
+    members : Series
+        PMemb of the training members by source_id.
+    isochrone_points : DataFrame
+        One isochrone, from `isochrones.nearest_age`.
+    options : SelectionOptions, optional
+        How candidates are selected.
+
+    Returns
+    -------
+    SourceSets
+        With an empty comparison set. A member that fails the selection becomes a candidate. PMemb is the
+        list's for members, 0 for non-members, and NaN for candidates, whom nobody has judged yet.
+    """
+    options = options or SelectionOptions()
+    is_member = sources["source_id"].isin(members.index)
+    cluster = update_from_members(cluster, sources[is_member])
+    isochrone = place_isochrone(isochrone_points, cluster.dist, cluster.a0, colour=options.colour)
+    limits = selection_limits(cluster, sources[is_member], isochrone, options)
+    if not np.isfinite(list(limits.as_dict().values())).all():
+        raise ClusterError(f"{cluster.name}: its members give no finite selection limits: {limits}.")
+    selected = select_candidates(sources, cluster, limits, isochrone, options)["candidate"]
+    sources = add_features(sources, cluster, limits, isochrone, options.colour)
+    sources = sources.assign(PMemb=np.where(selected | is_member, np.nan, 0.0))
+    sources.loc[is_member & selected, "PMemb"] = sources["source_id"].map(members)
+    sources = sources[[name for name in SET_COLUMNS if name in sources]]
+    return SourceSets(
+        cluster=cluster,
+        limits=limits,
+        isochrone=isochrone,
+        colour=options.colour,
+        members=sources[is_member & selected].reset_index(drop=True),
+        candidates=sources[selected != is_member].reset_index(drop=True),
+        non_members=sources[~selected & ~is_member].reset_index(drop=True),
+        comparison=sources.iloc[:0],
+    )
+
+
+def _comparison_set(sets: SourceSets, listed: pd.DataFrame) -> pd.DataFrame:
+    """Cone sources that the comparison list has, with the list's PMemb."""
+    sources = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
+    probability = match_to_cone(listed, sources)
+    return sources[sources["source_id"].isin(probability.index)].assign(
+        PMemb=lambda table: table["source_id"].map(probability)
+    )
