@@ -20,59 +20,54 @@ from gaia_oc_amd.options import (
     TablePaths,
 )
 
+HELP = {
+    TablePaths: {
+        "cluster_path": "cluster parameters (default: cluster_parameters.csv in the data directory)",
+        "members_path": "member list to learn from (default: cg18_members.csv)",
+        "comparison_path": "member list to compare with (default: t22_members.csv, if it is there)",
+        "isochrone_path": "PARSEC isochrones (default: isochrones.dat)",
+        "credentials_path": "Gaia archive credentials (default: gaia_credentials, if it is there)",
+    },
+    ConeOptions: {
+        "cone_source": "'gaia', the URL of a TAP service, a table, or a folder of tables named after the clusters",
+        "cone_radius": "projected radius of the cone at the cluster's distance [pc]",
+        "cone_pm_sigmas": "proper motion cut of the cone, in standard deviations of the members",
+        "cone_plx_sigmas": "parallax cut of the cone, in standard deviations of the members",
+        "cone_format": "format in which the cone is kept in the cluster's folder",
+        "overwrite_cone": "fetch the cone again although it is there",
+    },
+    MemberOptions: {
+        "prob_threshold": "smallest membership probability of a training member",
+        "n_min_members": "smallest number of training members",
+        "bootstrap_members": "let candidates that an earlier evaluation found join the training members",
+        "bootstrap_prob": "smallest probability of a candidate that joins",
+    },
+    SelectionOptions: {
+        "colour": "colour of the isochrone condition",
+        "pm_error_weight": "sigmas of the members' proper motions in the proper motion limit (Eq. 6)",
+        "source_error_weight": "sigmas of a star's own errors added to each limit (Eqs. 3 to 5)",
+        "r_max_margin": "added to the radius that encloses the member fraction [pc] (Eq. 10)",
+        "c_margin": "added to the colour limit [mag] (Eq. 11)",
+        "g_margin": "added to the magnitude limit [mag] (Eq. 12)",
+        "r_threshold_member_fraction": "share of the members inside the radius of Eq. 10",
+        "iso_threshold_member_fraction": "share of the members that must pass the isochrone condition",
+    },
+    FigureOptions: {
+        "save_plots": "save candidates.png in the cluster's folder",
+        "show_plots": "show the plot of each cluster on the screen",
+    },
+}
+
 
 def main(argv: list[str] | None = None) -> int:
     """Build the sets of every named cluster; the exit code is 0 only if all succeeded."""
     parser = make_parser(__doc__)
     add_clusters(parser)
-    add_options(
-        parser,
-        TablePaths,
-        cluster_path="cluster parameters (default: cluster_parameters.csv in the data directory)",
-        members_path="member list to learn from (default: cg18_members.csv)",
-        comparison_path="member list to compare with (default: t22_members.csv, if it is there)",
-        isochrone_path="PARSEC isochrones (default: isochrones.dat)",
-        credentials_path="Gaia archive credentials (default: gaia_credentials, if it is there)",
-    )
-    add_options(
-        parser,
-        ConeOptions,
-        cone_source="'gaia', the URL of a TAP service, a table, or a folder of tables named after the clusters",
-        cone_radius="projected radius of the cone at the cluster's distance [pc]",
-        cone_pm_sigmas="proper motion cut of the cone, in standard deviations of the members",
-        cone_plx_sigmas="parallax cut of the cone, in standard deviations of the members",
-        cone_format="format in which the cone is kept in the cluster's folder",
-        overwrite_cone="fetch the cone again although it is there",
-    )
-    add_options(
-        parser,
-        MemberOptions,
-        prob_threshold="smallest membership probability of a training member",
-        n_min_members="smallest number of training members",
-        bootstrap_members="let candidates that an earlier evaluation found join the training members",
-        bootstrap_prob="smallest probability of a candidate that joins",
-    )
-    add_options(
-        parser,
-        SelectionOptions,
-        colour="colour of the isochrone condition",
-        pm_error_weight="sigmas of the members' proper motions in the proper motion limit (Eq. 6)",
-        source_error_weight="sigmas of a star's own errors added to each limit (Eqs. 3 to 5)",
-        r_max_margin="added to the radius that encloses the member fraction [pc] (Eq. 10)",
-        c_margin="added to the colour limit [mag] (Eq. 11)",
-        g_margin="added to the magnitude limit [mag] (Eq. 12)",
-        r_threshold_member_fraction="share of the members inside the radius of Eq. 10",
-        iso_threshold_member_fraction="share of the members that must pass the isochrone condition",
-    )
-    add_options(
-        parser,
-        FigureOptions,
-        save_plots="save candidates.png in the cluster's folder",
-        show_plots="show the plot of each cluster on the screen",
-    )
+    for signature, helps in HELP.items():
+        add_options(parser, signature, **helps)
     add_run_options(parser)
-    signatures = (RunOptions, TablePaths, ConeOptions, MemberOptions, SelectionOptions, FigureOptions)
-    arguments, run_options, paths, cone, member, selection, figures = parse(parser, argv, *signatures)
+    arguments, run_options, paths, cone, member, selection, figures = parse(parser, argv, RunOptions, *HELP)
+    figures.refuse_windows_of(run_options.workers)
 
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.cluster_names import read_cluster_names

@@ -12,44 +12,43 @@ from typing import Any
 from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options, make_parser, parse, run
 from gaia_oc_amd.options import FigureOptions, PlotOptions, RunOptions, SamplingOptions
 
+HELP = {
+    SamplingOptions: {
+        "n_samples": "samples of each candidate",
+        "size_support_set": "number of members in a support set",
+    },
+    PlotOptions: {
+        "candidate_prob_threshold": "smallest probability of a member in comparisons with another list",
+        "new_members_prob_threshold": "smallest probability of a new member",
+        "use_tidal_radius": "show only members inside the fitted tidal radius",
+        "use_comparison_tidal_radius": "show only members inside the tidal radius of the comparison members",
+        "new_members_plot": "training members and new members",
+        "comparison_plot": "our members and the comparison members",
+        "additional_members_plot": "members that the comparison list does not have",
+        "missed_members_plot": "comparison members that we do not have",
+        "venn_diagram_plot": "overlap of the two lists",
+        "membership_matrix_plot": "our verdict against the comparison list's",
+        "density_profile_plot": "surface density with King profile",
+        "mass_segregation_plot": "mass segregation ratio",
+    },
+    FigureOptions: {
+        "save_plots": "save the plots in the cluster's folder",
+        "show_plots": "show the plots of each cluster on the screen",
+    },
+}
+
 
 def main(argv: list[str] | None = None) -> int:
     """Evaluate every named cluster; the exit code is 0 only if all succeeded."""
     parser = make_parser(__doc__)
     add_clusters(parser)
     add_options(parser, evaluate, model_dir="folder of the trained model")
-    add_options(
-        parser,
-        SamplingOptions,
-        n_samples="samples of each candidate",
-        size_support_set="number of members in a support set",
-    )
     add_options(parser, evaluate, plot_only="draw the plots of an earlier evaluation again")
-    add_options(
-        parser,
-        PlotOptions,
-        candidate_prob_threshold="smallest probability of a member in comparisons with another list",
-        new_members_prob_threshold="smallest probability of a new member",
-        use_tidal_radius="show only members inside the fitted tidal radius",
-        use_comparison_tidal_radius="show only members inside the tidal radius of the comparison members",
-        new_members_plot="training members and new members",
-        comparison_plot="our members and the comparison members",
-        additional_members_plot="members that the comparison list does not have",
-        missed_members_plot="comparison members that we do not have",
-        venn_diagram_plot="overlap of the two lists",
-        membership_matrix_plot="our verdict against the comparison list's",
-        density_profile_plot="surface density with King profile",
-        mass_segregation_plot="mass segregation ratio",
-    )
-    add_options(
-        parser,
-        FigureOptions,
-        save_plots="save the plots in the cluster's folder",
-        show_plots="show the plots of each cluster on the screen",
-    )
+    for signature, helps in HELP.items():
+        add_options(parser, signature, **helps)
     add_run_options(parser)
-    signatures = (RunOptions, SamplingOptions, PlotOptions, FigureOptions)
-    arguments, run_options, sampling, plots, figures = parse(parser, argv, *signatures)
+    arguments, run_options, sampling, plots, figures = parse(parser, argv, RunOptions, *HELP)
+    figures.refuse_windows_of(run_options.workers)
     return evaluate(
         arguments.clusters,
         run_options,

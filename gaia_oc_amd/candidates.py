@@ -25,7 +25,7 @@ _PRECISION = 1e-5
 
 @dataclass(frozen=True)
 class SelectionLimits:
-    """Largest separations Delta of a candidate without measurement errors.
+    """Largest separations Delta of a candidate without measurement errors, margins included.
 
     Parameters
     ----------
@@ -80,14 +80,42 @@ def selection_limits(
 
 
 def proper_motion_limit(cluster: Cluster, pm_error_weight: float = 3.0) -> float:
-    """Delta_mu [mas/yr] from the members' scatter and the error of their mean (Eq. 6)."""
+    """Delta_mu from the members' scatter and the error of their mean (Eq. 6).
+
+    Parameters
+    ----------
+    cluster : Cluster
+        With standard deviations and mean errors of the members.
+    pm_error_weight : float
+        How many of each.
+
+    Returns
+    -------
+    float
+        [mas/yr].
+    """
     in_ra = pm_error_weight * (cluster.pmra_error + cluster.pmra_mean_error)
     in_dec = pm_error_weight * (cluster.pmdec_error + cluster.pmdec_mean_error)
     return float(np.hypot(in_ra, in_dec))
 
 
 def maximum_radius(cluster: Cluster, members: pd.DataFrame, options: SelectionOptions) -> float:
-    """R_max [pc]: smallest projected radius that encloses the member fraction, plus a margin (Eq. 10)."""
+    """R_max: smallest projected radius that encloses the member fraction, plus a margin (Eq. 10).
+
+    Parameters
+    ----------
+    cluster : Cluster
+        Gives centre and distance.
+    members : DataFrame
+        Training members.
+    options : SelectionOptions
+        Member fraction and margin.
+
+    Returns
+    -------
+    float
+        [pc].
+    """
     separation = angular_separation(
         members["ra"].to_numpy(), members["dec"].to_numpy(), cluster.ra, cluster.dec
     )
@@ -123,6 +151,25 @@ def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: Select
     """Delta_C,90 [mag]: smallest limit that lets the member fraction pass Eq. 5, with Delta_G = 8 Delta_C.
 
     Found by bisection to 1e-5 mag; 0 if that already suffices. Members without a colour do not count.
+
+    Parameters
+    ----------
+    members : DataFrame
+        Training members with magnitude errors.
+    isochrone : Isochrone
+        A curve in the colour of the options.
+    options : SelectionOptions
+        Colour, weight of the source errors and member fraction.
+
+    Returns
+    -------
+    float
+        [mag].
+
+    Raises
+    ------
+    ValueError
+        If no member has a colour with its error.
     """
     usable = members[np.isfinite(_photometry(members, options.colour)).all(axis=1)]
     if usable.empty:
@@ -185,7 +232,24 @@ def _photometry(sources: pd.DataFrame, colour: str) -> Array:
 def proper_motion_distance(
     sources: pd.DataFrame, cluster: Cluster, limits: SelectionLimits, options: SelectionOptions
 ) -> Array:
-    """Proper motion offset in units of each star's own limit, the left side of Eq. 3."""
+    """Proper motion offset in units of each star's own limit, the left side of Eq. 3.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        With proper motions and their errors.
+    cluster : Cluster
+        Gives the mean.
+    limits : SelectionLimits
+        Gives Delta_mu.
+    options : SelectionOptions
+        Gives the weight of the source errors.
+
+    Returns
+    -------
+    ndarray, shape (n_sources,)
+        Below 1 for candidates.
+    """
     in_ra = (sources["pmra"] - cluster.pmra) / (
         options.source_error_weight * sources["pmra_error"] + limits.pm
     )
@@ -198,7 +262,24 @@ def proper_motion_distance(
 def parallax_distance(
     sources: pd.DataFrame, cluster: Cluster, limits: SelectionLimits, options: SelectionOptions
 ) -> Array:
-    """Parallax offset in units of each star's own limit, the left side of Eq. 4 with the sides of Eq. 8."""
+    """Parallax offset in units of each star's own limit, the left side of Eq. 4 with the sides of Eq. 8.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        With corrected parallaxes and their errors.
+    cluster : Cluster
+        Gives the mean.
+    limits : SelectionLimits
+        Give Delta_plx of both sides.
+    options : SelectionOptions
+        Gives the weight of the source errors.
+
+    Returns
+    -------
+    ndarray, shape (n_sources,)
+        Below 1 for candidates.
+    """
     offset = sources["parallax"].to_numpy() - cluster.parallax
     limit = np.where(offset < 0, limits.parallax_far, limits.parallax_near)
     return np.abs(offset) / (options.source_error_weight * sources["parallax_error"].to_numpy() + limit)

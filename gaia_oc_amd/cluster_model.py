@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from gaia_oc_amd.initial_mass_function import sample_masses
+from gaia_oc_amd.profiles import king_counts
 from gaia_oc_amd.simulation_options import SimulationOptions
 from gaia_oc_amd.space_motion import local_axes, seen_from_the_sun, space_velocity
 from gaia_oc_amd.stellar_systems import (
@@ -34,16 +35,10 @@ def king_fraction(radius: ArrayLike, core_radius: float, tidal_radius: float) ->
     ndarray, shape (n,)
         0 at the centre, 1 from the tidal radius on.
     """
-    radius = np.minimum(np.asarray(radius, float), tidal_radius)
-    return _king_number(radius / core_radius, tidal_radius / core_radius) / _king_number(
-        np.asarray(tidal_radius / core_radius), tidal_radius / core_radius
+    within, whole = (
+        king_counts(np.asarray(r, float), 1.0, core_radius, tidal_radius) for r in (radius, tidal_radius)
     )
-
-
-def _king_number(radius: Array, tidal_radius: float) -> Array:
-    """Number of stars within a radius in units of pi k r_c^2, radii in core radii."""
-    x, x_tidal = np.square(radius), tidal_radius**2
-    return np.log1p(x) - 4 * (np.sqrt(1 + x) - 1) / np.sqrt(1 + x_tidal) + x / (1 + x_tidal)
+    return within / whole
 
 
 def sample_king_radii(

@@ -38,3 +38,4 @@ def _show(figures: dict[str, Figure]) -> None:
         manager.canvas.figure = figure
         figure.set_canvas(manager.canvas)
     plt.show()
+    plt.close("all")

@@ -147,6 +147,13 @@ class FigureOptions:
     save_plots: bool = True
     show_plots: bool = False
 
+    def refuse_windows_of(self, workers: int) -> None:
+        """Refuse to show plots from several processes at once."""
+        if self.show_plots and workers > 1:
+            raise ValueError(
+                f"--show_plots needs --workers 1, not {workers}: processes cannot share a screen."
+            )
+
 
 @dataclass(frozen=True)
 class PlotOptions:

@@ -215,7 +215,21 @@ def king_density(radius: Array, amplitude: float, core_radius: float, tidal_radi
 
 
 def king_counts(radius: Array, amplitude: float, core_radius: float, tidal_radius: float) -> Array:
-    """Number of cluster stars within radii, the integral of `king_density` (King 1962, Eq. 18)."""
+    """Number of cluster stars within radii, the integral of `king_density` (King 1962, Eq. 18).
+
+    Parameters
+    ----------
+    radius : ndarray, shape (n,)
+        Distances from the centre [pc].
+    amplitude : float
+        k [1/pc^2].
+    core_radius, tidal_radius : float
+        r_c and r_t [pc].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
     x = np.square(np.minimum(radius, tidal_radius) / core_radius)
     edge = 1 + (tidal_radius / core_radius) ** 2
     # (sqrt(1 + x) - 1) written so that it keeps its precision at small radii
