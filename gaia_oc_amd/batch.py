@@ -2,9 +2,11 @@
 
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -96,7 +98,7 @@ def _attempt(work: Work, cluster: str) -> Outcome:
     for text in dict.fromkeys(str(w.message) for w in caught if not issubclass(w.category, _NOT_FOR_USERS)):
         logger.warning("%s: %s", cluster, text)
     if error and cluster not in error:
-        error = f"{cluster}: {error}"
+        error = f"{cluster if cluster.isprintable() else repr(cluster)}: {error}"
     return Outcome(cluster, time.perf_counter() - start, summary, error)
 
 
@@ -107,9 +109,18 @@ def _receive(work: Work, log_level: int, n_threads: int) -> None:
     """Take over the work in a new process, once, instead of with every cluster."""
     _WORK[:] = [work]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if "torch" in sys.modules:  # processes that each use all cores slow one another down
         sys.modules["torch"].set_num_threads(n_threads)
     logging.basicConfig(level=log_level, format="%(levelname)s: %(message)s", force=True)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _attempt_received(cluster: str) -> Outcome:

@@ -218,7 +218,7 @@ def isochrone_distance(
     g, colour, g_error, colour_error = _photometry(sources, options.colour).T
     colour_scale = options.source_error_weight * colour_error + colour_limit
     g_scale = options.source_error_weight * g_error + g_limit
-    tiny = np.finfo(float).tiny
+    tiny = 1e-9  # mag; scales of 0 divide nothing
     colour_scale, g_scale = np.maximum(colour_scale, tiny), np.maximum(g_scale, tiny)
     f_c, f_g = isochrone_offsets(isochrone, colour, g, colour_scale, g_scale)
     return np.hypot(f_c / colour_scale, f_g / g_scale)

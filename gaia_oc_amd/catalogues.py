@@ -67,6 +67,7 @@ class Catalogue:
     optional_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+_ERRORS = ("pmra_error", "pmdec_error", "parallax_error")
 _POSITIONS = {
     "ra": ("RA_ICRS", "RAdeg", "RAJ2000"),
     "dec": ("DE_ICRS", "DEdeg", "DEJ2000"),
@@ -324,6 +325,8 @@ def _check_members(table: pd.DataFrame, source: str) -> pd.DataFrame:
         cluster=_names(table, "cluster", source),
         source_id=whole_numbers(table["source_id"], f"source_id in {source}"),
     )
+    measured = [name for name in (*_POSITIONS, *_ERRORS) if name in table]
+    table = table.assign(**{name: _numbers(table, name, source) for name in measured})
     if "dec" in table:
         _check_declinations(table, source)
     return _without_duplicates(table, source)

@@ -149,7 +149,7 @@ class Classifier:
             network = DeepSets(
                 len(sources.names) + len(clusters.names), len(sources.names), content["hidden_size"]
             )
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"{model_dir / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
             ) from error

@@ -15,6 +15,9 @@ _LIST_SUFFIXES = (".txt", ".lst", ".csv")
 logger = logging.getLogger(__name__)
 
 
+_LONGEST_NAME = 200
+
+
 def normalise_name(name: str) -> str:
     """Name without what spellings differ in: case, blanks, underscores and hyphens.
 
@@ -97,6 +100,8 @@ def read_cluster_names(arguments: Iterable[str]) -> list[str]:
 
 def _names_of(argument: str) -> list[str]:
     path = Path(argument)
+    if len(argument) > _LONGEST_NAME:
+        raise ValueError(f"{argument[:40]!r}... is {len(argument)} characters long, too long for a name.")
     if path.is_file():
         return _read_list(path)
     if os.sep in argument or argument.lower().endswith(_LIST_SUFFIXES):

@@ -3,6 +3,8 @@
 import argparse
 import inspect
 import logging
+import os
+import signal
 import sys
 import types
 import typing
@@ -159,11 +161,21 @@ def run(main: Callable[[], int]) -> None:
     main : callable
         Returns the exit code.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
         sys.exit(main())
+    except BrokenPipeError:  # nobody reads the output any more, `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except (ClusterError, ValueError, OSError, ImportError) as error:
         logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
         sys.stderr.write(f"error: {one_line(error)}\n")
+        sys.exit(1)
+    except Exception as error:  # a defect of ours
+        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
+        sys.stderr.write(
+            f"error: internal: {type(error).__name__}: {one_line(error)} (--log_level debug says where)\n"
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: every cluster that was finished is kept.\n")

@@ -10,7 +10,12 @@ import pandas as pd
 
 from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.columns import ARCHIVE_COLUMNS, ASTROMETRIC_ERRORS, REQUIRED_COLUMNS
+from gaia_oc_amd.columns import (
+    ARCHIVE_COLUMNS,
+    ASTROMETRIC_CORRELATIONS,
+    ASTROMETRIC_ERRORS,
+    REQUIRED_COLUMNS,
+)
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.options import ConeOptions
 
@@ -136,6 +141,7 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
         raise ClusterError(
             f"{origin} lacks the column(s) {', '.join(absent)}: the Gaia archive's names are needed."
         )
+    sources = _numbers(sources[[name for name in ARCHIVE_COLUMNS if name in sources]], origin)
     sources = _with_colours(sources)[
         [name for name in ARCHIVE_COLUMNS if name in sources or name in _COLOURS]
     ]
@@ -143,6 +149,20 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     _refuse_duplicates(sources, origin)
     _refuse_impossible_values(sources, origin)
     return _drop_incomplete(sources, origin)
+
+
+def _numbers(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Sources with every column but the identifier as numbers."""
+    texts = [name for name in sources if name != "source_id" and sources[name].dtype.kind not in "fiu"]
+    converted = {}
+    for name in texts:
+        converted[name] = pd.to_numeric(sources[name].astype("string"), errors="coerce").astype(float)
+        wrong = converted[name].isna() & sources[name].notna()
+        if wrong.any():
+            raise ClusterError(
+                f"{origin} has {name} = {sources[name][wrong].iloc[0]!s:.40}, which is no number."
+            )
+    return sources.assign(**converted)
 
 
 _COLOURS = {"bp_rp": "phot_bp_mean_mag", "g_rp": "phot_g_mean_mag"}
@@ -180,6 +200,7 @@ def _refuse_impossible_values(sources: pd.DataFrame, origin: str) -> None:
         "dec": (-90, 90, "are ra and dec swapped?"),
         "ra": (0, 360, "is it in degrees?"),
         "phot_g_mean_mag": (-3, 30, "is it a magnitude?"),
+        **dict.fromkeys(ASTROMETRIC_CORRELATIONS, (-1, 1, "is it a correlation?")),
         **dict.fromkeys(ASTROMETRIC_ERRORS, (np.nextafter(0, 1), np.inf, "an error must be positive.")),
     }
     for name, (lower, upper, question) in bounds.items():
@@ -224,8 +245,8 @@ def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion,
     near = angular_separation(ra.to_numpy(), dec.to_numpy(), region.ra, region.dec) <= region.radius
     if near.any():
         hint = (
-            f"{near.sum()} sources are near enough on the sky but fail the cuts in proper motion or parallax: "
-            "try a larger --cone_pm_sigmas or --cone_plx_sigmas."
+            f"{near.sum()} sources are near enough on the sky but fail the cuts in proper motion or parallax, or "
+            "were not observed in all three bands: try a larger --cone_pm_sigmas or --cone_plx_sigmas."
         )
     raise ClusterError(
         f"{origin} has no source within {region.radius:.3g} deg of ra {region.ra:.4f}, dec {region.dec:.4f} and in "

@@ -123,5 +123,5 @@ def _ask(what: str, prompt: Callable[[str], str], text: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)  # it would echo the password
             return prompt(text)
-    except (EOFError, getpass.GetPassWarning) as error:
+    except (EOFError, RuntimeError, getpass.GetPassWarning) as error:
         raise ValueError(f"there is no terminal to ask for the {what} in: run this in one.") from error

@@ -1,5 +1,6 @@
 """Where files lie, and how they are read and written without ever leaving half a file behind."""
 
+import errno
 import json
 import os
 import re
@@ -65,17 +66,32 @@ def write_atomically(path: Path | str, *, mode: int | None = None) -> Iterator[P
         Temporary file in the same folder, ending as `path` does, so that writers which look at the
         suffix behave the same.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="-" + path.name)
-    os.close(handle)
-    temporary = Path(temporary)
+    path, temporary = Path(path), None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="-" + path.name)
+        os.close(handle)
+        temporary = Path(name)
         temporary.chmod(_default_file_mode() if mode is None else mode)
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        raise OSError(error.errno, f"{path} cannot be written: {_REMEDIES[error.errno]}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            temporary.unlink(missing_ok=True)
+
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full, make room and run again.",
+    errno.EDQUOT: "your disk quota is used up, make room and run again.",
+    errno.EROFS: "the file system is read-only, choose another folder.",
+    errno.EACCES: "you may not write there, choose another folder.",
+    errno.ENOTDIR: "a part of its path is a file, choose another folder.",
+    errno.EEXIST: "a part of its path is a file, choose another folder.",
+}
 
 
 def _default_file_mode() -> int:

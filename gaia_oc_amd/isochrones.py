@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.extinction import passband_extinction
 
 Array = NDArray[np.float64]
@@ -16,6 +17,9 @@ Array = NDArray[np.float64]
 SOLAR_METAL_FRACTION = 0.0152
 LAST_LABEL = 7
 """Last evolutionary stage kept (early asymptotic giant branch), as the published method does."""
+
+FARTHEST_AGE = 0.5
+"""Largest difference in log age between a cluster and the isochrone that stands for it."""
 
 _TIP_LABEL = 3
 _CHUNK = 2000
@@ -60,7 +64,9 @@ def read_isochrones(path: Path | str) -> pd.DataFrame:
     ValueError
         If the file has no such table.
     """
-    lines = Path(path).read_text(errors="replace").splitlines()
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} is no file: run `python download_isochrones.py`.")
+    lines = Path(path).read_text(errors="replace").rstrip().splitlines()
     first = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
     if first is None or first == 0:
         raise ValueError(f"{path} has no isochrone table: run `python download_isochrones.py`.")
@@ -76,9 +82,16 @@ def read_isochrones(path: Path | str) -> pd.DataFrame:
         raise ValueError(f"{path} has rows of unequal length, it looks truncated: download it again.")
     table = pd.DataFrame(rows, columns=names)[list(_NEEDED)]
     try:
-        return table.astype(float)
+        table = table.astype(float)
     except ValueError as error:
         raise ValueError(f"{path} has a value that is no number ({error}): download it again.") from error
+    if not np.isfinite(table.to_numpy()).all() or not (table["label"] <= LAST_LABEL).any():
+        raise ValueError(
+            f"{path} has missing values or no star before the asymptotic giant branch: download it again."
+        )
+    if "terminated" not in lines[-1]:
+        warnings.warn(f"{path} does not end as PARSEC's files do: is it complete?", stacklevel=2)
+    return table
 
 
 def nearest_age(
@@ -105,6 +118,11 @@ def nearest_age(
     points = isochrones[(isochrones["Zini"] == nearest_z) & (isochrones["label"] <= LAST_LABEL)]
     ages = points["logAge"].unique()
     nearest = ages[np.argmin(np.abs(ages - age))]
+    if abs(nearest - age) > FARTHEST_AGE:
+        raise ClusterError(
+            f"the nearest isochrone to log age {age:.2f} is that of {nearest:.2f}, more than {FARTHEST_AGE:g} dex "
+            "away: is the isochrone file complete? Give another with --isochrone_path."
+        )
     if abs(nearest - age) > 0.2:
         warnings.warn(
             f"no isochrone within 0.2 dex of log age {age:.2f}: the one of {nearest:.2f} is used.",

@@ -17,11 +17,14 @@ def require(condition: bool, options: Any, name: str, bound: str) -> None:
         raise ValueError(f"{name} is {getattr(options, name)}, but must be {bound}.")
 
 
-def _require_each(options: Any, names: tuple[str, ...], lower: float, *, strict: bool = False) -> None:
+def _require_each(
+    options: Any, names: tuple[str, ...], lower: float, *, strict: bool = False, finite: bool = True
+) -> None:
     for name in names:
         value = getattr(options, name)
         bound = f"{'greater than' if strict else 'at least'} {lower:g}"
         require(value > lower if strict else value >= lower, options, name, bound)
+        require(finite is False or value < float("inf"), options, name, "finite")
 
 
 def _require_fraction(options: Any, *names: str) -> None:
@@ -40,7 +43,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         _require_each(self, ("workers",), 1)
-        _require_each(self, ("seed",), 0)
+        require(0 <= self.seed < 2**63, self, "seed", "between 0 and 2^63 - 1")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,9 @@ class ConeOptions:
     overwrite_cone: bool = False
 
     def __post_init__(self) -> None:
-        _require_each(self, ("cone_radius", "cone_pm_sigmas", "cone_plx_sigmas"), 0, strict=True)
+        require(bool(self.cone_source.strip()), self, "cone_source", "a source, not empty")
+        _require_each(self, ("cone_radius",), 0, strict=True)
+        _require_each(self, ("cone_pm_sigmas", "cone_plx_sigmas"), 0, strict=True, finite=False)
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,14 @@ class TrainingOptions:
         _require_each(self, (*positive, "n_epochs", "early_stopping_threshold"), 1)
         _require_each(self, ("lr", "weight_imbalance"), 0, strict=True)
         _require_each(self, ("l2",), 0)
+        require(self.hidden_size <= 4096, self, "hidden_size", "at most 4096")
         require(len(self.source_features) > 0, self, "source_features", "at least one feature")
+        for name in ("source_features", "cluster_features"):
+            features = getattr(self, name)
+            require(len(set(features)) == len(features), self, name, "different features")
+            require(
+                not {"source_id", "PMemb", "name"} & set(features), self, name, "measurements, not labels"
+            )
 
 
 @dataclass(frozen=True)

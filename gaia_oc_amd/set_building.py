@@ -14,7 +14,7 @@ from gaia_oc_amd.columns import SET_COLUMNS
 from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.data_directory import cluster_directory
-from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.input_tables import InputTables, find_cluster
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
@@ -23,6 +23,9 @@ from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
 from gaia_oc_amd.photometry import add_magnitude_errors, warn_of_missing_colours
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.tables import read_table
+
+MINIMUM_LEFT = 10
+"""Training members that must be left after the selection, the size of a support set."""
 
 
 def build_sets(
@@ -74,12 +77,16 @@ def build_sets(
         cluster.name, sources, tables.members, member, bootstrapped=_bootstrapped(folder, member)
     )
     sets = divide_cone(sources, cluster, members, nearest_age(tables.isochrones, cluster.age), selection)
-    if len(sets.members) < member.n_min_members:
-        warnings.warn(
-            f"{len(members) - len(sets.members)} of {len(members)} training members fail the selection and become "
-            f"candidates; {len(sets.members)} are left, fewer than --n_min_members {member.n_min_members}.",
-            stacklevel=2,
+    text = (
+        f"{len(members) - len(sets.members)} of {len(members)} training members fail the candidate selection"
+    )
+    if len(sets.members) < min(member.n_min_members, MINIMUM_LEFT):
+        raise TooFewMembersError(
+            f"{cluster.name}: {text}, {len(sets.members)} are left: are age, distance and extinction right? Else try a "
+            "larger --source_error_weight or --c_margin, or a lower --prob_threshold."
         )
+    if len(sets.members) < member.n_min_members:
+        warnings.warn(f"{text}: {len(sets.members)} are left, fewer than --n_min_members.", stacklevel=2)
     return replace(sets, comparison=_comparison_set(sets, listed_members(tables.comparison, cluster.name)))
 
 

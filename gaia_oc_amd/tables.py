@@ -152,12 +152,20 @@ def whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
             f"{what} is {values.iloc[0]!s}, not an integer (a float loses its last digits): {remedy}"
         )
     if pd.api.types.is_integer_dtype(values):
+        _refuse_beyond_64_bits(values.max(), what)
         return values.to_numpy(dtype=np.int64)
     text = values.astype(str).str.strip()
     wrong = ~text.str.fullmatch(r"[+-]?\d{1,19}")
     if wrong.any():
         raise ValueError(f"{what} is {text[wrong].iloc[0]!r}, not an integer: {remedy}")
-    return text.astype(np.int64).to_numpy()
+    numbers = [int(number) for number in text]
+    _refuse_beyond_64_bits(max(numbers), what)
+    return np.array(numbers, np.int64)
+
+
+def _refuse_beyond_64_bits(largest: int, what: str) -> None:
+    if largest > np.iinfo(np.int64).max:
+        raise ValueError(f"{what} is {largest}, more than a 64-bit integer holds: is it a Gaia source id?")
 
 
 def _double(values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -179,6 +187,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     last = rest.rstrip(b"\r\n").rpartition(b"\n")[2]
     if last and last.count(b",") < header.count(b","):
         raise ValueError("the last row has fewer columns than the header")
+    if rest.partition(b"\n")[0].count(b",") > header.count(b",") and b'"' not in rest.partition(b"\n")[0]:
+        raise ValueError("its rows have more columns than the header")
     names = next(csv.reader([header.decode("utf-8-sig")]), [])
     if len(set(names)) < len(names):  # pandas would number them
         raise ValueError(f"its header names a column twice: {', '.join(names)}")

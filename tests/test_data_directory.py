@@ -1,5 +1,6 @@
 """Paths and files: nothing escapes, nothing is left half-written."""
 
+import errno
 import json
 import stat
 
@@ -56,3 +57,19 @@ def test_json_holds_arrays_and_missing_numbers(tmp_path):
     (tmp_path / "x").write_text("{")
     with pytest.raises(ValueError, match="not a readable JSON"):
         read_json(tmp_path / "x")
+
+
+def test_full_disk_is_said_with_the_final_path(tmp_path):
+    def fill():
+        with write_atomically(tmp_path / "members.csv"):
+            raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/.tmp-x")
+
+    with pytest.raises(OSError, match=r"members.csv cannot be written: the disk is full"):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+def test_file_in_the_place_of_a_folder_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="a part of its path is a file"):
+        write_json(tmp_path / "file" / "x", {})

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.extinction import passband_extinction
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets, nearest_age, place_isochrone, read_isochrones
 
@@ -87,7 +88,7 @@ def test_star_without_colour_changes_nothing_for_the_others():
 
 def write(tmp_path, *lines):
     path = tmp_path / "isochrones.dat"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join([*lines, "#isochrone terminated"]) + "\n")
     return path
 
 
@@ -109,6 +110,13 @@ def test_column_names_come_from_the_last_comment_line(tmp_path):
 def test_damaged_files_are_refused(tmp_path, lines, message):
     with pytest.raises(ValueError, match=message):
         read_isochrones(write(tmp_path, *lines))
+
+
+def test_file_that_does_not_end_as_it_should_is_doubted(tmp_path):
+    path = tmp_path / "isochrones.dat"
+    path.write_text(f"{HEADER}\n{ROW}\n")
+    with pytest.warns(UserWarning, match="is it complete"):
+        read_isochrones(path)
 
 
 def points(**columns):
@@ -134,6 +142,8 @@ def test_nearest_age_and_metal_fraction_are_chosen():
     assert set(chosen["Zini"]) == {0.015}
     assert chosen["label"].max() <= 7
     with pytest.warns(UserWarning, match="no isochrone within 0.2 dex"):
+        nearest_age(table, 9.0)
+    with pytest.raises(ClusterError, match="is that of 8.60, more than 0.5 dex away"):
         nearest_age(table, 9.9)
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -103,6 +104,11 @@ def test_promised_options_of_the_published_tool_exist():
         ("build_sets.py", ["NGC_1", "--prob_threshold", "1.5"]),
         ("build_sets.py", []),
         ("build_sets.py", ["NGC_1", "--colour", "b_v"]),
+        ("build_sets.py", ["NGC_1", "--cone_source", ""]),
+        ("build_sets.py", ["NGC_1", "--c_margin", "inf"]),
+        ("build_sets.py", ["NGC_1", "--seed", "99999999999999999999"]),
+        ("train_deep_sets_model.py", ["NGC_1", "--hidden_size", "100000000"]),
+        ("train_deep_sets_model.py", ["NGC_1", "--source_features", "f_r", "f_r"]),
         ("evaluate_clusters.py", ["NGC_1", "--n_samples", "0"]),
         ("train_deep_sets_model.py", ["NGC_1", "--validation_fraction", "1"]),
         ("simulate_clusters.py", ["--dist", "-1"]),
@@ -237,6 +243,35 @@ def test_one_bad_cluster_does_not_stop_the_others(chain, tmp_path):
     assert "did you mean Sim_" in result.stdout
     after = contents(data)
     assert after.keys() == before.keys()
+
+
+def test_workers_end_with_a_parent_that_is_killed(chain, tmp_path):
+    """They would hold the output open for ever, and whoever reads it would hang."""
+    data = chain[0]
+    command = [
+        sys.executable,
+        ROOT / "evaluate_clusters.py",
+        "Sim_1",
+        "Sim_2",
+        "--workers",
+        "2",
+        "--data_dir",
+        data,
+    ]
+    with subprocess.Popen(
+        [*map(str, command), "--n_samples", "5000", "--no-save_plots"], cwd=ROOT, stdout=subprocess.PIPE
+    ) as process:
+        time.sleep(8)
+        process.kill()
+        process.communicate(timeout=30)  # ends when the last process has closed the output
+
+
+def test_closed_pipe_is_no_error(chain):
+    command = f"{sys.executable} {ROOT}/evaluate_clusters.py Sim_1 --data_dir {chain[0]} --plot_only --no-save_plots"
+    result = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | true"], capture_output=True, text=True, check=False
+    )
+    assert "rror" not in result.stderr
 
 
 def test_training_from_the_shell(chain, tmp_path):

@@ -441,7 +441,7 @@ def test_own_isochrones_are_used_and_kept(tmp_path):
     header = "# Zini MH logAge Mini int_IMF Mass logL logTe logg label mbolmag Gmag G_BPmag G_RPmag\n"
     masses = np.linspace(0.3, 3, 50)
     rows = [f"0.0152 0 8.5 {m} 0 {m} 0 3.7 4.5 1 0 {8 - 3 * m} {8.5 - 3 * m} {7.5 - 3 * m}\n" for m in masses]
-    (tmp_path / "isochrones.dat").write_text(header + "".join(rows))
+    (tmp_path / "isochrones.dat").write_text(header + "".join(rows) + "#isochrone terminated\n")
     before = (tmp_path / "isochrones.dat").read_bytes()
     simulate_clusters(["A"], tmp_path, replace(TINY, a0=0.0, binary_fraction=0.0), seed=1)
     assert (tmp_path / "isochrones.dat").read_bytes() == before

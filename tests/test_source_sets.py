@@ -257,6 +257,17 @@ def test_bad_tables_are_refused_in_one_line(toy, tmp_path):
     refused(toy, tmp_path, "fail the cuts in proper motion", s.assign(pmra=s["pmra"] + 90))
     refused(toy, tmp_path, "an error must be positive", s.assign(parallax_error=0.0))
     refused(toy, tmp_path, "holds no usable source", s.iloc[:0])
+    refused(toy, tmp_path, "parallax_pmra_corr = 5, outside -1..1", s.assign(parallax_pmra_corr=5.0))
+    text = s["phot_g_mean_mag"].astype(object).mask(s.index == 3, "abc")
+    refused(toy, tmp_path, "phot_g_mean_mag = abc, which is no number", s.assign(phot_g_mean_mag=text))
+
+
+def test_members_that_fail_the_selection_altogether_are_an_error(toy, cone_file, tmp_path):
+    nothing_passes = SelectionOptions(source_error_weight=0.0, pm_error_weight=0.0)
+    with pytest.raises(
+        TooFewMembersError, match="50 of 50 training members fail the candidate selection, 0 are left"
+    ):
+        build(toy, cone_file, tmp_path, selection=nothing_passes)
 
 
 def test_too_few_members_says_how_many(toy, cone_file, tmp_path):

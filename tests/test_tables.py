@@ -243,3 +243,16 @@ def test_a_real_cone_survives_every_format(tmp_path, shared, format):
     pd.testing.assert_frame_equal(again, cone, check_exact=True, check_dtype=False)
     plain = pd.read_csv(io.BytesIO(gzip.decompress(path.read_bytes())))
     np.testing.assert_array_equal(again["source_id"], plain["source_id"])
+
+
+def test_identifiers_beyond_64_bits_are_refused(tmp_path):
+    for text in ("9223372036854775808", "19223372036854775807"):
+        (tmp_path / "t.csv").write_text(f"source_id,ra\n{text},1\n5,2\n")
+        with pytest.raises(ValueError, match="source_id in .*t.csv is"):
+            read_table(tmp_path / "t.csv")
+
+
+def test_rows_longer_than_the_header_are_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("source_id,ra\n5,1,7\n6,2,8\n")
+    with pytest.raises(ValueError, match="more columns than the header"):
+        read_table(tmp_path / "t.csv")
