@@ -18,6 +18,6 @@ cat benchmarks/training_clusters.txt data/simulated_clusters.txt > data/training
 "$PYTHON" build_sets.py data/simulated_clusters.txt --cone_source "$SIMULATED/cones" --no-save_plots \
   --members_path "$SIMULATED/cg18_members.csv" --comparison_path "$SIMULATED/t22_members.csv" \
   --cluster_path "$SIMULATED/cluster_parameters.csv" --isochrone_path "$SIMULATED/isochrones.dat"
-"$PYTHON" train_deep_sets_model.py data/training_clusters.txt --model_dir deep_sets_model --weight_imbalance 6
+"$PYTHON" train_deep_sets_model.py data/training_clusters.txt --model_dir deep_sets_model --weight_imbalance 15
 "$PYTHON" benchmarks/real_fields.py benchmarks/test_clusters.txt \
   --model_dirs deep_sets_model ../shared/data/original_models/DS10_v02
