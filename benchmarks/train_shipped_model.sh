@@ -8,6 +8,7 @@ REAL=../shared/data/real
 SIMULATED=data/simulated
 export OMP_NUM_THREADS=1  # sums in a fixed order
 
+mkdir -p data
 seq -f 'Sim_%02g' 60 > data/simulated_clusters.txt
 cat benchmarks/training_clusters.txt data/simulated_clusters.txt > data/training_clusters.txt
 
