@@ -163,10 +163,12 @@ def run(main: Callable[[], int]) -> None:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
-        sys.exit(main())
+        exit_code = main()
+        sys.stdout.flush()
+        sys.exit(exit_code)
     except BrokenPipeError:  # nobody reads the output any more, `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(128 + signal.SIGPIPE)  # as the shell reports it; not 0, for a cluster may have failed
     except (ClusterError, ValueError, OSError, ImportError) as error:
         logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
         sys.stderr.write(f"error: {one_line(error)}\n")
