@@ -1,0 +1,228 @@
+"""Injection of artificial members into a cluster's own cone, to see which of them would be found."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
+
+from gaia_oc_amd.artificial_members import (
+    ClusterModel,
+    artificial_members,
+    draw_systems,
+    fit_cluster_model,
+    flat_radii,
+    king_radii,
+)
+from gaia_oc_amd.astrometry import parallax_zero_point, tangent_plane
+from gaia_oc_amd.candidates import select_candidates
+from gaia_oc_amd.cone import ConeRegion, cut_to_region
+from gaia_oc_amd.donors import measure_by_donors
+from gaia_oc_amd.features import add_features
+from gaia_oc_amd.options import SelectionOptions
+from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.stellar_systems import apparent_magnitudes
+
+Array = NDArray[np.float64]
+
+Judge = Callable[..., Array]
+"""Takes stars and sets, and rng as keyword, and gives probabilities:
+`gaia_oc_amd.membership.membership_probabilities` with classifier and options filled in."""
+
+_POOL = 40_000
+"""Systems drawn from the initial mass function, of which each bin of G takes its share."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The part of the sky that the sources of a cone fill: their convex hull.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Centre of the tangent plane [deg].
+    facets : ndarray, shape (n_facets, 3)
+        Normals (east, north) and offsets of the hull's edges [deg].
+    """
+
+    ra: float
+    dec: float
+    facets: Array
+
+    @classmethod
+    def of(cls, sources: pd.DataFrame, ra: float, dec: float) -> "Coverage":
+        """Hull of at least three sources that span an area."""
+        points = tangent_plane(sources["ra"].to_numpy(float), sources["dec"].to_numpy(float), ra, dec)
+        return cls(ra, dec, ConvexHull(np.column_stack(points)).equations)
+
+    def holds(self, east: Array, north: Array) -> NDArray[np.bool_]:
+        """Whether points [deg from the centre] lie inside."""
+        inside = np.ones(np.shape(east), bool)
+        for a, b, c in self.facets:
+            inside &= a * east + b * north + c <= 1e-9
+        return inside
+
+    def holds_directions(self, ra: Array, dec: Array) -> NDArray[np.bool_]:
+        """Whether directions [deg] lie inside."""
+        return self.holds(*tangent_plane(ra, dec, self.ra, self.dec))
+
+    @property
+    def inner_radius(self) -> float:
+        """Largest circle around the centre that lies inside [deg]; 0 if the centre lies outside."""
+        return max(float(np.min(-self.facets[:, 2])), 0.0)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A cluster's cone and everything that decides which stars are taken from it.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        Evaluated sets.
+    region : ConeRegion
+        The cone's cut.
+    selection : SelectionOptions
+        Those that the sets were built with.
+    points : DataFrame
+        Points of the cluster's isochrone with Mini.
+    """
+
+    sets: SourceSets
+    region: ConeRegion
+    selection: SelectionOptions
+    points: pd.DataFrame
+
+    @property
+    def sources(self) -> pd.DataFrame:
+        """All sources of the cone, calibrated."""
+        sets = self.sets
+        return pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
+
+    @property
+    def coverage(self) -> Coverage:
+        """Where the cone has sources."""
+        return Coverage.of(self.sources, self.sets.cluster.ra, self.sets.cluster.dec)
+
+    @property
+    def radius(self) -> float:
+        """Radius of the cone [pc]."""
+        return self.sets.cluster.dist * np.radians(self.region.radius)
+
+
+def inject_members(
+    field: Field,
+    judge: Judge,
+    *,
+    n_artificial: int,
+    magnitude_edges: tuple[float, ...],
+    binary_fraction: float = 0.3,
+    model: ClusterModel | None = None,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Put artificial members into a cluster's cone and follow each to its end.
+
+    Every bin of G gets equally many stars, each with a weight that gives back the initial mass function; half
+    of them lie as the cluster's members do, half at uniformly distributed radii within the cone.
+
+    Parameters
+    ----------
+    field : Field
+        The cone.
+    judge : callable
+        Gives the probabilities.
+    n_artificial : int
+        Number of artificial stars.
+    magnitude_edges : tuple of float
+        Edges of the bins of G [mag]; bins in which the cone has no star, or the cluster none, stay empty.
+    binary_fraction : float
+        Fraction of unresolved binaries at 0.7 Msun.
+    model : ClusterModel, optional
+        By default fitted to the members.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame, one row per artificial star
+        phot_g_mean_mag [mag], f_r [pc], weight, like_cluster (whether its radius follows the King profile),
+        in_cone, selected, PMemb (NaN for those that are lost before or cannot be judged).
+    """
+    sets = field.sets
+    model = model or fit_cluster_model(sets)
+    systems = _systems_by_magnitude(field, n_artificial, magnitude_edges, binary_fraction, rng)
+    like_cluster = np.arange(len(systems)) % 2 == 0
+    radius = np.where(
+        like_cluster,
+        king_radii(model, len(systems), rng=rng),
+        flat_radii(field.radius, len(systems), rng=rng),
+    )
+    truth = artificial_members(sets.cluster, model, systems, radius, rng=rng)
+    stars = measure_by_donors(truth, field.sources, rng=rng)
+    fates = follow(stars, field, judge, rng=rng)
+    return fates.assign(weight=systems["weight"].to_numpy(), like_cluster=like_cluster)
+
+
+def follow(stars: pd.DataFrame, field: Field, judge: Judge, *, rng: np.random.Generator) -> pd.DataFrame:
+    """Which stars the cone's cut, the candidate selection and the judge let pass.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        Calibrated measurements, real or artificial, of whatever origin.
+    field : Field
+        The cone.
+    judge : callable
+        Gives the probabilities.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    DataFrame
+        phot_g_mean_mag, f_r, in_cone, selected, PMemb, row by row.
+    """
+    sets = field.sets
+    in_cone = inside_cone(stars, field)
+    passed = select_candidates(stars, sets.cluster, sets.limits, sets.isochrone, field.selection)
+    selected = in_cone & passed["candidate"].to_numpy(bool)
+    stars = add_features(stars, sets.cluster, sets.limits, sets.isochrone, sets.colour)
+    probability = np.full(len(stars), np.nan)
+    if selected.any():
+        probability[selected] = judge(stars[selected].reset_index(drop=True), sets, rng=rng)
+    fates = stars[["phot_g_mean_mag", "f_r"]].reset_index(drop=True)
+    return fates.assign(in_cone=in_cone, selected=selected, PMemb=probability)
+
+
+def inside_cone(stars: pd.DataFrame, field: Field) -> NDArray[np.bool_]:
+    """Stars that the cone's query would have returned, by their raw parallaxes, where it has any stars."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the cone's own calibration has said what is undefined
+        raw = stars.assign(parallax=stars["parallax"] + parallax_zero_point(stars))
+    kept = stars["source_id"].isin(cut_to_region(raw, field.region)["source_id"]).to_numpy()
+    return kept & field.coverage.holds_directions(stars["ra"].to_numpy(float), stars["dec"].to_numpy(float))
+
+
+def _systems_by_magnitude(
+    field: Field, size: int, edges: tuple[float, ...], binary_fraction: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Systems, equally many in each bin of G that can have any, with the weight of each."""
+    cluster = field.sets.cluster
+    pool = draw_systems(field.points, _POOL, binary_fraction=binary_fraction, rng=rng)
+    g = apparent_magnitudes(pool, np.full(len(pool), cluster.dist), cluster.a0)["g"].to_numpy()
+    faintest = field.sources["phot_g_mean_mag"].max()
+    g = np.where(g <= faintest, g, np.nan)
+    bins = [np.flatnonzero((g >= low) & (g < high)) for low, high in pairwise(edges)]
+    bins = [rows for rows in bins if len(rows)]
+    if not bins:
+        raise ValueError(
+            f"{cluster.name}: its isochrone has no star in G {edges[0]:g} to {min(edges[-1], faintest):.1f}: "
+            "are distance and extinction right?"
+        )
+    per_bin = max(size // len(bins), 1)
+    parts = [pool.iloc[rng.choice(rows, per_bin)].assign(weight=len(rows) / per_bin / _POOL) for rows in bins]
+    return pd.concat(parts, ignore_index=True)

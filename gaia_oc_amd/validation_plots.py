@@ -1,0 +1,120 @@
+"""Figure of a selection function: completeness and contamination against magnitude and radius."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gaia_oc_amd.plotting import STYLE, new_figure
+
+_RECOVERED, _LOSSES = "#009E73", {
+    "lost_to_probability": ("rejected: probability", "#E69F00"),
+    "lost_to_selection": ("lost to the candidate selection", "#56B4E9"),
+    "lost_to_cone": ("lost to the cone's cut", "#999999"),
+}  # fmt: skip
+_BY_CONTROLS = {"color": "#D55E00", "marker": "s", "ms": 5, "ls": "", "capsize": 2.5}
+_BY_PROBABILITY = {"color": "#0072B2", "marker": "o", "ms": 6, "ls": "", "mfc": "white", "mew": 1.3}
+_SHIFT = 0.14
+"""Markers of the two contaminations stand so far apart, in widths of a bin."""
+
+
+@rc_context(STYLE)
+def selection_function_figure(table: pd.DataFrame, name: str, prob_threshold: float) -> Figure:
+    """Draw completeness with the reasons of loss, and contamination by both ways, against G and radius.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `gaia_oc_amd.validation.selection_function`.
+    name : str
+        Cluster name.
+    prob_threshold : float
+        Smallest PMemb of an accepted star.
+
+    Returns
+    -------
+    Figure
+        Four panels; bins are drawn equally wide.
+    """
+    title = f"{name.replace('_', ' ')}: selection function of members with p ≥ {prob_threshold:g}"
+    figure = new_figure(title, size=(9.6, 6.8))
+    axes = figure.subplots(2, 2, sharex="col", sharey="row")
+    labels = {"G": ("g_min", "g_max", "$G$ [mag]"), "radius": ("r_min", "r_max", "projected radius [pc]")}
+    for column, (kind, (low, high, label)) in enumerate(labels.items()):
+        part = table[table["bin"] == kind]
+        draw_completeness(axes[0, column], part)
+        draw_contamination(axes[1, column], part)
+        axes[1, column].set_xticks(range(len(part)), _bin_labels(part[low], part[high]))
+        axes[1, column].set_xlim(-0.5, len(part) - 0.5)
+        axes[1, column].set_xlabel(label)
+    shown = table.loc[
+        table["bin"].isin(list(labels)), ["contamination_controls_upper", "contamination_probability"]
+    ]
+    highest = max(float(np.nan_to_num(shown.to_numpy(float)).max()), 0.05)
+    axes[1, 0].set_ylim(-0.04 * highest, 1.2 * highest)
+    axes[0, 0].set_ylabel("share of artificial members")
+    axes[1, 0].set_ylabel("contamination of accepted candidates\n(their number above)")
+    handles = [*axes[0, 0].get_legend_handles_labels(), *axes[1, 0].get_legend_handles_labels()]
+    figure.legend(handles[0] + handles[2], handles[1] + handles[3], loc="outside lower center", ncols=3)
+    return figure
+
+
+def draw_completeness(ax: Axes, part: pd.DataFrame) -> Axes:
+    """Draw completeness with its uncertainty, and above it the shares that were lost at each step.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    part : DataFrame
+        Rows of one kind of bin.
+
+    Returns
+    -------
+    Axes
+        The axes given.
+    """
+    x, bottom = np.arange(len(part)), part["completeness"].to_numpy(float)
+    ax.bar(x, bottom, width=0.9, color=_RECOVERED, label="recovered (completeness)")
+    for column, (label, colour) in _LOSSES.items():
+        height = part[column].to_numpy(float)
+        ax.bar(x, height, width=0.9, bottom=bottom, color=colour, alpha=0.75, label=label)
+        bottom = bottom + height
+    middle = part["completeness"].to_numpy(float)
+    lower, upper = part["completeness_lower"].to_numpy(float), part["completeness_upper"].to_numpy(float)
+    errors = np.clip([middle - lower, upper - middle], 0, None)
+    ax.errorbar(x, middle, errors, color="black", ls="", capsize=2.5, label="68 % interval")
+    ax.set_ylim(0, 1)
+    return ax
+
+
+def draw_contamination(ax: Axes, part: pd.DataFrame) -> Axes:
+    """Draw contamination by control clusters with its uncertainty, and by the mean of 1 - p.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    part : DataFrame
+        Rows of one kind of bin.
+
+    Returns
+    -------
+    Axes
+        The axes given; above each bin stands the number of accepted candidates.
+    """
+    x = np.arange(len(part))
+    names = ["contamination_controls", "contamination_controls_lower", "contamination_controls_upper"]
+    middle, lower, upper = part[names].to_numpy(float).T
+    errors = np.clip([middle - lower, upper - middle], 0, None)
+    ax.errorbar(x - _SHIFT, middle, errors, label="contamination by control clusters", **_BY_CONTROLS)
+    by_probability = part["contamination_probability"].to_numpy(float)
+    ax.plot(x + _SHIFT, by_probability, label="contamination by the mean of 1 $-$ p", **_BY_PROBABILITY)
+    for place, number in zip(x, part["n_accepted"], strict=True):
+        ax.text(place, 0.97, f"{number:,}", transform=ax.get_xaxis_transform(), ha="center", va="top")
+    return ax
+
+
+def _bin_labels(low: pd.Series, high: pd.Series) -> list[str]:
+    return [f"{a:g}–{b:g}" for a, b in zip(low, high, strict=True)]

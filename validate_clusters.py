@@ -1,0 +1,122 @@
+"""Measure how complete and how contaminated the member lists of clusters are, each in its own cone.
+
+Artificial members are injected into the cone, and control clusters are looked for where there is none.
+selection_function.csv of each cluster gets completeness and contamination against magnitude and radius. The
+clusters must have been evaluated with evaluate_clusters.py, with the same model and options.
+
+example: python validate_clusters.py NGC_2509 --n_controls 4
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options, make_parser, parse, run
+from gaia_oc_amd.options import FigureOptions, RunOptions, SamplingOptions, TablePaths
+from gaia_oc_amd.validation_options import ValidationOptions
+
+HELP = {
+    ValidationOptions: {
+        "n_artificial": "artificial members to inject",
+        "n_controls": "control clusters; 0 leaves the mean of 1 - p alone",
+        "prob_threshold": "smallest probability of an accepted star",
+        "removal_threshold": "smallest probability of stars taken away before a control is looked at",
+        "binary_fraction": "fraction of unresolved binaries among the artificial members",
+        "magnitude_edges": "edges of the bins of G [mag]",
+        "radius_edges": "edges of the bins of projected radius [pc]",
+    },
+    SamplingOptions: {
+        "probability": "definition of the probability, as in the evaluation (default: the model's own)",
+        "n_samples": "samples of each star",
+        "size_support_set": "number of members in a support set",
+    },
+    TablePaths: {"isochrone_path": "PARSEC isochrones of the evaluation (default: isochrones.dat)"},
+    FigureOptions: {
+        "save_plots": "save selection_function.png in the cluster's folder",
+        "show_plots": "show the plot of each cluster on the screen",
+    },
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Validate every named cluster; the exit code is 0 only if all succeeded."""
+    parser = make_parser(__doc__)
+    add_clusters(parser)
+    add_options(parser, validate, model_dir="folder of the trained model")
+    for signature, helps in HELP.items():
+        add_options(parser, signature, **helps)
+    add_run_options(parser)
+    arguments, run_options, validation, sampling, paths, figures = parse(parser, argv, RunOptions, *HELP)
+    figures.refuse_windows_of(run_options.workers)
+    return validate(
+        arguments.clusters,
+        run_options,
+        {"validation": validation, "sampling": sampling, "paths": paths, "figures": figures},
+        model_dir=arguments.model_dir,
+    )
+
+
+def validate(
+    clusters: list[str],
+    run_options: RunOptions,
+    options: dict[str, Any],
+    *,
+    model_dir: Path = Path("deep_sets_model"),
+) -> int:
+    """Validate a batch and print its table."""
+    from gaia_oc_amd.batch import run_batch, summary_table
+    from gaia_oc_amd.classifier import Classifier
+    from gaia_oc_amd.cluster_names import read_cluster_names
+    from gaia_oc_amd.data_directory import ISOCHRONES
+    from gaia_oc_amd.isochrones import read_isochrones
+    from gaia_oc_amd.membership import membership_probabilities
+
+    names = read_cluster_names(clusters)
+    classifier = Classifier.load(model_dir)
+    work = partial(
+        validate_one,
+        run_options=run_options,
+        isochrones=read_isochrones(options["paths"].isochrone_path or run_options.data_dir / ISOCHRONES),
+        judge=partial(membership_probabilities, classifier=classifier, options=options["sampling"]),
+        validation=options["validation"],
+        figures=options["figures"],
+    )
+    outcomes = run_batch(work, names, workers=run_options.workers)
+    print(summary_table(outcomes))  # noqa: T201
+    return int(any(outcome.error for outcome in outcomes))
+
+
+def validate_one(
+    name: str,
+    *,
+    run_options: RunOptions,
+    isochrones: Any,
+    judge: Any,
+    validation: ValidationOptions,
+    figures: FigureOptions,
+) -> dict[str, Any]:
+    """Validate one cluster, write its table and plot; returns the numbers for the table at the end."""
+    from gaia_oc_amd.data_directory import cluster_directory, write_csv
+    from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.validation import (
+        SELECTION_FUNCTION,
+        selection_function,
+        validate_cluster,
+        validation_summary,
+    )
+    from gaia_oc_amd.validation_plots import selection_function_figure
+
+    result = validate_cluster(
+        name, run_options.data_dir, isochrones, judge, options=validation, seed=run_options.seed
+    )
+    table = selection_function(result, validation.magnitude_edges, validation.radius_edges)
+    folder = cluster_directory(run_options.data_dir, result.name)
+    write_csv(folder / SELECTION_FUNCTION, table)
+    if figures.save_plots or figures.show_plots:
+        figure = selection_function_figure(table, result.name, validation.prob_threshold)
+        save_and_show({"selection_function": figure}, folder, figures)
+    return validation_summary(result)
+
+
+if __name__ == "__main__":
+    run(main)
