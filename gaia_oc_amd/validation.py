@@ -243,7 +243,8 @@ def selection_function(
         false_members : real stars accepted in a control, the mean of the controls, corrected for what a
         control does not see.
         contamination_controls with contamination_controls_lower, contamination_controls_upper: false_members
-        over n_accepted, 68 % interval of a Poisson count; at most 1. It refers to accepted candidates.
+        over n_accepted, 68 % interval of a Poisson count, at most 1: of the mean, about
+        which the number in one list scatters by its own square root. It refers to accepted candidates.
         contamination_probability : mean of 1 - PMemb of the accepted candidates.
         NaN where nothing can be divided.
     """

@@ -11,7 +11,7 @@ from gaia_oc_amd.plotting import STYLE, new_figure
 _RECOVERED, _LOSSES = "#009E73", {
     "lost_to_probability": ("rejected: probability", "#E69F00"),
     "lost_to_selection": ("lost to the candidate selection", "#56B4E9"),
-    "lost_to_cone": ("lost to the cone's cut", "#999999"),
+    "lost_to_cone": ("not in the cone", "#999999"),
 }  # fmt: skip
 _BY_CONTROLS = {"color": "#D55E00", "marker": "s", "ms": 5, "ls": "", "capsize": 2.5}
 _BY_PROBABILITY = {"color": "#0072B2", "marker": "o", "ms": 6, "ls": "", "mfc": "white", "mew": 1.3}
