@@ -14,7 +14,8 @@ from gaia_oc_amd.options import FigureOptions, PlotOptions, RunOptions, Sampling
 
 HELP = {
     SamplingOptions: {
-        "n_samples": "samples of each candidate",
+        "probability": "posterior (calibrated) or votes (published definition); by default what the model was made for",
+        "n_samples": "noisy samples of each candidate, for votes",
         "size_support_set": "number of members in a support set",
     },
     PlotOptions: {

@@ -20,6 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     add_options(
         parser,
         TrainingOptions,
+        probability="what the network shall give: votes (published, learns from members and non-members) or posterior "
+        "(learns from clusters with a truth.csv)",
         validation_fraction="share of the clusters that is used for validation",
         size_support_set="number of members in a support set",
         batch_size="number of examples in a batch",
@@ -28,8 +30,10 @@ def main(argv: list[str] | None = None) -> int:
         source_features="features of each source",
         cluster_features="features of each cluster",
         hidden_size="width of the network",
+        dropout="share of the last layers' inputs that are dropped in training",
         n_epochs="largest number of epochs",
         lr="learning rate of Adam",
+        lr_decay="how the learning rate falls over n_epochs",
         l2="strength of the L2 regularisation",
         weight_imbalance="weight of a member in the loss relative to a non-member",
         early_stopping_threshold="stop when the best F1 is so many epochs old",

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 Array = NDArray[np.float64]
 
@@ -111,6 +112,37 @@ def weighted_mean(values: Array, errors: Array) -> tuple[float, float]:
     """
     weights = 1 / np.square(errors)
     return float(np.sum(weights * values) / np.sum(weights)), float(1 / np.sqrt(np.sum(weights)))
+
+
+def intrinsic_dispersion(offsets: Array, errors: Array, *, clip: float = 4.0) -> float:
+    """Standard deviation of a normal scatter that comes on top of measurement errors.
+
+    The value at which the mean of offset^2 / (dispersion^2 + error^2) is 1. Offsets beyond `clip` of the total
+    scatter, contaminants and bad solutions, do not count.
+
+    Parameters
+    ----------
+    offsets, errors : ndarray, shape (n,)
+        Offsets from the mean and their standard errors, in the same unit.
+    clip : float
+        In total standard deviations (by the median absolute deviation).
+
+    Returns
+    -------
+    float
+        In the unit of the offsets; 0 where the errors explain the scatter.
+    """
+    total = np.hypot(errors, 1.4826 * np.median(np.abs(offsets)))
+    kept = np.abs(offsets) < clip * total
+    offsets, errors = offsets[kept], errors[kept]
+
+    def excess(dispersion: float) -> float:
+        return float(np.mean(np.square(offsets) / (dispersion**2 + np.square(errors))) - 1)
+
+    largest = float(np.sqrt(np.mean(np.square(offsets)))) if len(offsets) else 0.0
+    if largest == 0 or excess(0.0) <= 0:
+        return 0.0
+    return float(brentq(excess, 0.0, largest * (1 + 1e-9)))
 
 
 def parallax_zero_point(sources: pd.DataFrame) -> Array:

@@ -328,3 +328,24 @@ def select_candidates(
         },
         index=sources.index,
     )
+
+
+def failed_conditions(passed: pd.DataFrame) -> NDArray[np.object_]:
+    """Which selection conditions each source failed, for the column ``rejected_by``.
+
+    Parameters
+    ----------
+    passed : DataFrame
+        From `select_candidates`.
+
+    Returns
+    -------
+    ndarray of str, shape (n_sources,)
+        "proper_motion", "parallax", both with a + between them, "isochrone" for sources that failed only this (it
+        is not looked at for the others), or "" for candidates.
+    """
+    pm, parallax, candidate = (passed[name].to_numpy() for name in ("proper_motion", "parallax", "candidate"))
+    conditions = [candidate, pm & parallax, ~pm & ~parallax, ~pm]
+    return np.select(
+        conditions, ["", "isochrone", "proper_motion+parallax", "proper_motion"], "parallax"
+    ).astype(object)

@@ -65,12 +65,20 @@ class Classifier:
         Which features the network reads, and how they are standardised.
     hyper_parameters : dict
         Everything else that is worth knowing about the training.
+    support_features : Standardisation, optional
+        Features of the support stars where they are not those of the source itself.
     """
 
     network: DeepSets
     source_features: Standardisation
     cluster_features: Standardisation
     hyper_parameters: dict[str, Any] = field(default_factory=dict)
+    support_features: Standardisation | None = None
+
+    @property
+    def probability(self) -> str:
+        """What the model was trained for: "votes", the published definition, or "posterior"."""
+        return self.hyper_parameters.get("probability", "votes")
 
     def standardise_candidates(self, features: NDArray[np.float64], cluster: Cluster) -> Tensor:
         """Network input of stars of one cluster.
@@ -94,15 +102,45 @@ class Classifier:
         """Network input of a cluster's support stars, shape (n_members, n_source_features)."""
         return self.source_features(members[list(self.source_features.names)].to_numpy(float))
 
+    def standardise_evidence(self, evidence: pd.DataFrame, cone: dict[str, float]) -> Tensor:
+        """Network input of stars for a posterior network.
+
+        Parameters
+        ----------
+        evidence : DataFrame, n rows
+            From `gaia_oc_amd.evidence.star_evidence`.
+        cone : dict
+            From `gaia_oc_amd.evidence.cone_evidence`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_source_features + n_cluster_features)
+        """
+        sources = self.source_features(evidence[list(self.source_features.names)].to_numpy(float))
+        of_cone = self.cluster_features(np.array([cone[name] for name in self.cluster_features.names]))
+        return torch.cat([sources, of_cone.expand(len(sources), -1)], dim=1)
+
+    def standardise_support(self, evidence: pd.DataFrame) -> Tensor:
+        """Network input of support stars for a posterior network, shape (n_members, n_support_features)."""
+        features = self.support_features or self.source_features
+        return features(evidence[list(features.names)].to_numpy(float))
+
     def save(self, model_dir: Path | str) -> None:
         """Write ``hyper_parameters`` (JSON) and ``model_parameters`` (tensors) into a folder."""
-        content = self.hyper_parameters | {
-            "source_features": self.source_features.names,
-            "source_feature_means": self.source_features.means,
-            "source_feature_stds": self.source_features.stds,
-            "cluster_features": self.cluster_features.names,
-            "cluster_feature_means": self.cluster_features.means,
-            "cluster_feature_stds": self.cluster_features.stds,
+        kinds = {
+            "source": self.source_features,
+            "cluster": self.cluster_features,
+            "support": self.support_features,
+        }
+        content = dict(self.hyper_parameters)
+        for kind, features in kinds.items():
+            if features:
+                content |= {
+                    f"{kind}_features": features.names,
+                    f"{kind}_feature_means": features.means,
+                    f"{kind}_feature_stds": features.stds,
+                }
+        content |= {
             "hidden_size": self.network.hidden_size,
             "isochrone_convention": _CONVENTION,
             "version": __version__,
@@ -146,15 +184,18 @@ class Classifier:
         content = read_json(model_dir / HYPER_PARAMETERS)
         try:
             sources, clusters = _standardisation(content, "source"), _standardisation(content, "cluster")
+            support = _standardisation(content, "support") if "support_features" in content else None
             network = DeepSets(
-                len(sources.names) + len(clusters.names), len(sources.names), content["hidden_size"]
+                len(sources.names) + len(clusters.names),
+                len((support or sources).names),
+                content["hidden_size"],
             )
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"{model_dir / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
             ) from error
         _load_weights(network, model_dir / MODEL_PARAMETERS)
-        return cls(network.eval(), sources, clusters, content)
+        return cls(network.eval(), sources, clusters, content, support)
 
 
 def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:

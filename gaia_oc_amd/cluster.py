@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.astrometry import mean_direction, weighted_mean
+from gaia_oc_amd.astrometry import intrinsic_dispersion, mean_direction, weighted_mean
 from gaia_oc_amd.exceptions import ClusterError
 
 PARAMETERS = (
@@ -50,6 +50,11 @@ class Cluster:
     pmra_mean_error, pmdec_mean_error, parallax_mean_error : float
         Uncertainties of the weighted means (Eq. 7 of van Groeningen et al. 2023); NaN before the
         means were computed from members.
+    pm_dispersion : float
+        Scatter of the members' proper motions in one direction [mas/yr] that their errors do not explain; NaN
+        before it was computed from members, as the next.
+    parallax_dispersion : float
+        The same of their parallaxes [mas].
     """
 
     name: str
@@ -67,6 +72,8 @@ class Cluster:
     pmra_mean_error: float = np.nan
     pmdec_mean_error: float = np.nan
     parallax_mean_error: float = np.nan
+    pm_dispersion: float = np.nan
+    parallax_dispersion: float = np.nan
 
     def as_dict(self) -> dict[str, Any]:
         """Parameters by name, for cluster.json."""
@@ -156,4 +163,21 @@ def update_from_members(cluster: Cluster, members: pd.DataFrame) -> Cluster:
             f"{quantity}_mean_error": mean_error,
             f"{quantity}_error": float(np.std(values, ddof=1)),
         }
-    return replace(cluster, **changes)
+    cluster = replace(cluster, **changes)
+    return replace(cluster, **_dispersions(cluster, members))
+
+
+def _dispersions(cluster: Cluster, members: pd.DataFrame) -> dict[str, float]:
+    """Scatter of the members that their errors do not explain, at least that of 0.2 km/s and of 1 pc in depth."""
+    offset = {
+        name: members[name].to_numpy(float) - getattr(cluster, name) for name in ("pmra", "pmdec", "parallax")
+    }
+    error = {name: members[f"{name}_error"].to_numpy(float) for name in offset}
+    in_pm = intrinsic_dispersion(
+        np.concatenate([offset["pmra"], offset["pmdec"]]), np.concatenate([error["pmra"], error["pmdec"]])
+    )
+    in_parallax = intrinsic_dispersion(offset["parallax"], error["parallax"])
+    return {
+        "pm_dispersion": max(in_pm, 0.2 / (4.74 * cluster.dist / 1000)),
+        "parallax_dispersion": max(in_parallax, 1000 / cluster.dist**2),
+    }

@@ -81,7 +81,7 @@ def add_options(parser: argparse.ArgumentParser, signature: Callable[..., Any], 
 
 def _argument(hint: Any, default: Any) -> dict[str, Any]:
     """Keywords of ``add_argument`` for a type hint and a default."""
-    if isinstance(hint, types.UnionType):  # X | None
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # X | None
         hint = next(option for option in typing.get_args(hint) if option is not type(None))
     origin = typing.get_origin(hint)
     keywords: dict[str, Any] = {"default": default}

@@ -47,7 +47,7 @@ class SeededDropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop elements in training mode, change nothing otherwise."""
-        if not self.training:
+        if not self.training or self.probability == 0:
             return x
         kept = torch.empty_like(x).bernoulli_(1 - self.probability, generator=self.generator)
         return x * kept / (1 - self.probability)
@@ -67,9 +67,17 @@ class DeepSets(nn.Module):
         Source features of a support star.
     hidden_size : int
         Width of all layers.
+    dropout : float
+        Chance of an element to be dropped in training.
     """
 
-    def __init__(self, n_candidate_features: int, n_support_features: int, hidden_size: int = 64) -> None:
+    def __init__(
+        self,
+        n_candidate_features: int,
+        n_support_features: int,
+        hidden_size: int = 64,
+        dropout: float = DROPOUT,
+    ) -> None:
         super().__init__()
         self.n_candidate_features = n_candidate_features
         self.n_support_features = n_support_features
@@ -80,10 +88,10 @@ class DeepSets(nn.Module):
             phi += [EquivariantLayer(n_in, hidden_size), nn.ELU(inplace=True)]
         self.phi = nn.Sequential(*phi)
         self.ro = nn.Sequential(
-            SeededDropout(),
+            SeededDropout(dropout),
             nn.Linear(hidden_size, hidden_size),
             nn.ELU(),
-            SeededDropout(),
+            SeededDropout(dropout),
             nn.Linear(hidden_size, 2),
         )
 

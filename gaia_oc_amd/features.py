@@ -1,4 +1,4 @@
-"""The source features that the network judges a star by."""
+"""The source features that a network judges a star by, and a reader too."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
+from gaia_oc_amd.offsets import isochrone_sigmas, parallax_sigmas, proper_motion_sigmas
 
 Array = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ def add_features(
     isochrone: Isochrone,
     colour: str = "g_rp",
 ) -> pd.DataFrame:
-    """Add the five source features of van Groeningen et al. (2023), Sect. 3.1.
+    """Add the five source features of van Groeningen et al. (2023), Sect. 3.1, and the offsets in sigmas.
 
     Parameters
     ----------
@@ -55,15 +56,22 @@ def add_features(
     Returns
     -------
     DataFrame
-        A new table with f_r [pc], f_pm [mas/yr], f_plx [mas], f_c and f_g [mag, star minus isochrone].
+        A new table with f_r [pc], f_pm [mas/yr], f_plx [mas], f_c and f_g [mag, star minus isochrone], and with
+        f_pm_sigma, f_plx_sigma, f_c_sigma and f_g_sigma, the same offsets in units of what the star's errors and
+        the members' scatter allow; the nearest point of the isochrone is then the nearest in these units.
     """
     f_c, f_g = isochrone_offsets(
         isochrone, sources[colour].to_numpy(), sources["phot_g_mean_mag"].to_numpy(), limits.colour, limits.g
     )
+    f_c_sigma, f_g_sigma = isochrone_sigmas(sources, isochrone, colour)
     return sources.assign(
         f_r=projected_radius(sources, cluster),
         f_pm=proper_motion_separation(sources["pmra"].to_numpy(), sources["pmdec"].to_numpy(), cluster),
         f_plx=parallax_separation(sources["parallax"].to_numpy(), cluster),
         f_c=f_c,
         f_g=f_g,
+        f_pm_sigma=proper_motion_sigmas(sources, cluster),
+        f_plx_sigma=parallax_sigmas(sources, cluster),
+        f_c_sigma=f_c_sigma,
+        f_g_sigma=f_g_sigma,
     )

@@ -1,38 +1,22 @@
-"""Membership probabilities: how often a star, drawn anew from its errors, is classified as a member."""
+"""Membership probabilities of a cluster's stars, whichever way they are defined, and the evaluation of a cluster."""
 
-import logging
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from tqdm import tqdm
 
-from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.features import parallax_separation, proper_motion_separation
-from gaia_oc_amd.isochrones import OffsetFinder
+from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
 from gaia_oc_amd.options import SamplingOptions
-from gaia_oc_amd.photometry import photometric_covariance
+from gaia_oc_amd.posterior import ConeJudge, posterior_votes
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_candidates
-from gaia_oc_amd.support_sets import draw_support_sets
-
-logger = logging.getLogger(__name__)
+from gaia_oc_amd.votes import vote_probabilities
 
 Array = NDArray[np.float64]
-
-SAMPLED_FEATURES = ("f_pm", "f_plx", "f_c", "f_g")
-"""Features that change with a star's drawn measurements."""
-
-_STARS_AT_ONCE = 256
-_PAIRS_AT_ONCE = 256
 
 
 def membership_probabilities(
@@ -43,22 +27,21 @@ def membership_probabilities(
     options: SamplingOptions | None = None,
     rng: np.random.Generator,
 ) -> Array:
-    """Fraction of samples in which each star is classified as a member.
-
-    Sect. 3.4 of van Groeningen et al. (2023): parallax, proper motion, magnitude and colour are drawn from
-    normal distributions with the full covariance of the star's errors; each sample meets a support set of its
-    own, which never contains the star itself (so that members can be judged, too).
+    """Membership probability of stars.
 
     Parameters
     ----------
     candidates : DataFrame
         Stars to be judged, with the columns of the source sets.
     sets : SourceSets
-        Gives cluster, isochrone, limits and members.
+        The cone that they are judged in. They need not be among its stars; a training member is judged without
+        itself in any support set.
     classifier : Classifier
-        Judges each sample.
+        The network.
     options : SamplingOptions, optional
-        Number of samples and size of the support sets.
+        With probability "votes" the share of noisy samples that the network calls members (Sect. 3.4 of van
+        Groeningen et al. 2023), with "posterior" the calibrated probability, given everything else in the cone;
+        None takes what the classifier was trained for.
     rng : Generator
         Source of randomness.
 
@@ -72,139 +55,39 @@ def membership_probabilities(
     TooFewMembersError
         If there are not enough members for a support set.
     ValueError
-        If the classifier needs a feature that the sets do not have.
+        If the classifier needs a feature that the sets do not have, or was not trained for posteriors.
     """
     options = options or SamplingOptions()
-    names = list(classifier.source_features.names)
     _check_features(classifier, sets)
-    members = sets.members[np.isfinite(sets.members[names].to_numpy(float)).all(axis=1)]
-    if len(members) < options.size_support_set:
-        raise TooFewMembersError(
-            f"{sets.cluster.name} has {len(members)} members, a support set needs {options.size_support_set}: "
-            "lower --size_support_set or build the sets with a lower --prob_threshold."
+    wanted = options.probability or classifier.probability
+    if classifier.probability == "posterior":
+        judge = ConeJudge.of(sets, classifier, size_support_set=options.size_support_set, rng=rng)
+        if wanted == "votes":
+            return posterior_votes(candidates, judge, n_samples=options.n_samples, rng=rng)
+        return judge.probabilities(candidates, rng=rng)
+    if wanted == "posterior":
+        raise ValueError(
+            "this model was trained for --probability votes, it knows no posterior: use --probability votes or "
+            "another --model_dir."
         )
-    support = classifier.standardise_members(members)
-    probabilities = np.full(len(candidates), np.nan)
-    usable = np.flatnonzero(_can_be_sampled(candidates, sets.colour, names))
-    with tqdm(total=len(usable), unit="star", desc=sets.cluster.name, disable=None, leave=False) as progress:
-        for rows in range(0, len(usable), _STARS_AT_ONCE):
-            part = usable[rows : rows + _STARS_AT_ONCE]
-            sources = candidates.iloc[part]
-            features = sample_features(sources, sets, names, n_samples=options.n_samples, rng=rng)
-            pairs = classifier.standardise_candidates(features.reshape(-1, len(names)), sets.cluster)
-            own = np.repeat(
-                pd.Index(members["source_id"]).get_indexer(sources["source_id"]), options.n_samples
-            )
-            chosen = draw_support_sets(len(members), options.size_support_set, rng=rng, excluded=own)
-            verdicts = _verdicts(classifier, pairs, support, torch.from_numpy(chosen))
-            probabilities[part] = verdicts.reshape(len(part), -1).mean(axis=1)
-            progress.update(len(part))
-    return probabilities
+    return vote_probabilities(candidates, sets, classifier, options=options, rng=rng)
 
 
 def _check_features(classifier: Classifier, sets: SourceSets) -> None:
     """Refuse a model that reads what the sets do not have."""
-    lacking = [name for name in classifier.source_features.names if name not in sets.members]
-    lacking += [name for name in classifier.cluster_features.names if not hasattr(sets.cluster, name)]
+    if classifier.probability == "posterior":
+        known, of_cone = (*STAR_FEATURES, *SUPPORT_FEATURES), CONE_FEATURES
+        support = classifier.support_features or classifier.source_features
+        names = (*classifier.source_features.names, *support.names)
+    else:
+        known, names = tuple(sets.members), classifier.source_features.names
+        of_cone = tuple(vars(sets.cluster))
+    lacking = [name for name in names if name not in known]
+    lacking += [name for name in classifier.cluster_features.names if name not in of_cone]
     if lacking:
         raise ValueError(
             f"the model needs {', '.join(lacking)}, which the sets lack: use another --model_dir."
         )
-
-
-def _can_be_sampled(candidates: pd.DataFrame, colour: str, names: list[str]) -> NDArray[np.bool_]:
-    """Stars whose measurements and errors are all known, and the features that are not sampled."""
-    needed = [
-        "phot_g_mean_mag",
-        colour,
-        "phot_g_mean_mag_error",
-        f"{colour}_error",
-        "parallax",
-        "pmra",
-        "pmdec",
-    ]
-    errors = ["parallax_error", "pmra_error", "pmdec_error"]
-    fixed = [name for name in names if name not in SAMPLED_FEATURES]
-    return np.isfinite(candidates[[*needed, *errors, *fixed]].to_numpy(float)).all(axis=1)
-
-
-def sample_features(
-    sources: pd.DataFrame, sets: SourceSets, names: list[str], *, n_samples: int, rng: np.random.Generator
-) -> Array:
-    """Source features of stars drawn anew from their errors.
-
-    Parameters
-    ----------
-    sources : DataFrame
-        Stars with errors and correlations.
-    sets : SourceSets
-        Gives cluster, isochrone, limits and colour.
-    names : list of str
-        Features in the wanted order; those that do not change with the sample (f_r, or any other column) are
-        repeated.
-    n_samples : int
-        Samples per star.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n_sources, n_samples, n_features)
-    """
-    astrometry = sources[["parallax", "pmra", "pmdec"]].to_numpy(float)
-    photometry = sources[["phot_g_mean_mag", sets.colour]].to_numpy(float)
-    astrometry = draw_normal(astrometry, astrometric_covariance(sources), n_samples, rng=rng)
-    photometry = draw_normal(photometry, photometric_covariance(sources, sets.colour), n_samples, rng=rng)
-    find_offsets = OffsetFinder(sets.isochrone, sets.limits.colour, sets.limits.g)
-    f_c, f_g = find_offsets(photometry[..., 1].ravel(), photometry[..., 0].ravel())
-    sampled = {
-        "f_pm": proper_motion_separation(astrometry[..., 1], astrometry[..., 2], sets.cluster),
-        "f_plx": parallax_separation(astrometry[..., 0], sets.cluster),
-        "f_c": f_c.reshape(len(sources), n_samples),
-        "f_g": f_g.reshape(len(sources), n_samples),
-    }
-    fixed = {
-        name: np.repeat(sources[name].to_numpy(float)[:, None], n_samples, axis=1)
-        for name in names
-        if name not in sampled
-    }
-    return np.stack([(sampled | fixed)[name] for name in names], axis=-1)
-
-
-def draw_normal(mean: Array, covariance: Array, n_samples: int, *, rng: np.random.Generator) -> Array:
-    """Draw from many normal distributions at once; singular covariances are allowed.
-
-    Parameters
-    ----------
-    mean : ndarray, shape (n, k)
-        Means.
-    covariance : ndarray, shape (n, k, k)
-        Covariances. Eigenvalues that rounding or inconsistent correlations made negative count as 0.
-    n_samples : int
-        Samples per distribution.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n, n_samples, k)
-    """
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # (n, k, k)
-    normal = rng.standard_normal((len(mean), n_samples, mean.shape[1]))
-    return mean[:, None] + np.einsum("nsk,njk->nsj", normal, root)
-
-
-def _verdicts(classifier: Classifier, pairs: Tensor, support: Tensor, chosen: Tensor) -> NDArray[np.bool_]:
-    """Whether each sample is classified as a member; in batches that fit the processor's cache."""
-    with torch.inference_mode():
-        parts: Iterator[Tensor] = (
-            classifier.network.set_logits(
-                pairs[i : i + _PAIRS_AT_ONCE], support, chosen[i : i + _PAIRS_AT_ONCE]
-            )
-            for i in range(0, len(pairs), _PAIRS_AT_ONCE)
-        )
-        return torch.cat([logits[:, 1] > logits[:, 0] for logits in parts]).numpy()
 
 
 def evaluate_cluster(

@@ -109,8 +109,14 @@ class SelectionOptions:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The training sets, the network and its optimisation (Sects. 3.2 and 3.3)."""
+    """The training sets, the network and its optimisation (Sects. 3.2 and 3.3).
 
+    With ``probability`` "votes" the published network is trained, on members and non-members. With "posterior" it
+    is ours, on candidates whose truth is known; it has features of its own, and n_pos_duplicates, neg_pos_ratio,
+    source_features, cluster_features and weight_imbalance do not apply.
+    """
+
+    probability: Literal["votes", "posterior"] = "votes"
     validation_fraction: float = 0.3
     size_support_set: int = 10
     batch_size: int = 256
@@ -119,8 +125,10 @@ class TrainingOptions:
     source_features: tuple[str, ...] = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
     cluster_features: tuple[str, ...] = ("a0", "age", "parallax")
     hidden_size: int = 64
+    dropout: float = 0.5
     n_epochs: int = 200
     lr: float = 1e-3
+    lr_decay: Literal["none", "cosine"] = "none"
     l2: float = 1e-5
     weight_imbalance: float = 1.0
     early_stopping_threshold: int = 20
@@ -132,6 +140,7 @@ class TrainingOptions:
         _require_each(self, ("lr", "weight_imbalance"), 0, strict=True)
         _require_each(self, ("l2",), 0)
         require(self.hidden_size <= 4096, self, "hidden_size", "at most 4096")
+        require(0 <= self.dropout < 1, self, "dropout", "in [0, 1)")
         require(len(self.source_features) > 0, self, "source_features", "at least one feature")
         for name in ("source_features", "cluster_features"):
             features = getattr(self, name)
@@ -143,8 +152,14 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How a candidate's membership probability is sampled (Sect. 3.4)."""
+    """How a star's membership probability is found.
 
+    "votes" is the share of noisy samples that the network calls members (Sect. 3.4), "posterior" the calibrated
+    probability that a model trained for it gives; None takes what the model was trained for. n_samples applies to
+    votes alone.
+    """
+
+    probability: Literal["posterior", "votes"] | None = None
     n_samples: int = 100
     size_support_set: int = 10
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.astrometry import parallax_zero_point
-from gaia_oc_amd.candidates import select_candidates, selection_limits
+from gaia_oc_amd.candidates import failed_conditions, select_candidates, selection_limits
 from gaia_oc_amd.cluster import Cluster, update_from_members
-from gaia_oc_amd.columns import SET_COLUMNS
+from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.data_directory import cluster_directory
@@ -209,9 +209,12 @@ def divide_cone(
     limits = selection_limits(cluster, sources[is_member], isochrone, options)
     if not np.isfinite(list(limits.as_dict().values())).all():
         raise ClusterError(f"{cluster.name}: its members give no finite selection limits: {limits}.")
-    selected = select_candidates(sources, cluster, limits, isochrone, options)["candidate"]
+    passed = select_candidates(sources, cluster, limits, isochrone, options)
+    selected = passed["candidate"]
     sources = add_features(sources, cluster, limits, isochrone, options.colour)
-    sources = sources.assign(PMemb=np.where(selected | is_member, np.nan, 0.0))
+    sources = sources.assign(
+        PMemb=np.where(selected | is_member, np.nan, 0.0), **{REJECTED_BY: failed_conditions(passed)}
+    )
     sources.loc[is_member & selected, "PMemb"] = sources["source_id"].map(members)
     sources = sources[[name for name in SET_COLUMNS if name in sources]]
     return SourceSets(

@@ -12,7 +12,13 @@ from gaia_oc_amd import __version__
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.cluster_names import normalise_name
-from gaia_oc_amd.columns import MAGNITUDE_ERRORS, REQUIRED_COLUMNS, SOURCE_FEATURES
+from gaia_oc_amd.columns import (
+    MAGNITUDE_ERRORS,
+    REJECTED_BY,
+    REQUIRED_COLUMNS,
+    SIGMA_OFFSETS,
+    SOURCE_FEATURES,
+)
 from gaia_oc_amd.data_directory import (
     CLUSTER_FILE,
     cluster_directory,
@@ -146,16 +152,15 @@ def _read_set(folder: Path, set_name: str) -> pd.DataFrame:
     """One of the four sets, with all its columns."""
     path = folder / f"{set_name}.csv"
     table = read_table(path)
-    absent = [
-        name
-        for name in (*REQUIRED_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, "PMemb")
-        if name not in table
-    ]
+    needed = (*REQUIRED_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, REJECTED_BY, "PMemb")
+    absent = [name for name in needed if name not in table]
     if absent:
         raise ValueError(
             f"{path} lacks the columns {', '.join(absent)}: run `python build_sets.py {folder.name}` again."
         )
-    return table.astype({"PMemb": float})
+    return table.astype({"PMemb": float}).assign(
+        **{REJECTED_BY: table[REJECTED_BY].fillna("").astype(object)}
+    )
 
 
 def save_candidates(sets: SourceSets, data_dir: Path | str) -> None:

@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from tqdm import tqdm
 
-from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier
+from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.data_directory import write_json
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
+from gaia_oc_amd.posterior_calibration import calibrated
+from gaia_oc_amd.posterior_sets import (
+    PosteriorSet,
+    cone_examples,
+    make_posterior_set,
+    posterior_standardisations,
+)
 from gaia_oc_amd.source_sets import existing_name, load_sets
 from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
 from gaia_oc_amd.training_state import Checkpoint, History, TrainingState
@@ -26,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 MAXIMUM_GRADIENT_NORM = 5.0
 CHECKPOINT = "checkpoint"
+
+Standardisations = tuple[Standardisation, Standardisation, Standardisation | None]
+"""Of source, cluster and (where they differ from the source's) support features."""
 
 
 def train_deep_sets_model(
@@ -55,8 +66,9 @@ def train_deep_sets_model(
     Returns
     -------
     Classifier
-        With the weights of the epoch that had the best F1 on the validation clusters (on the training
-        clusters where there are none to validate on).
+        With the weights of the epoch that had the best F1 (a posterior network: the smallest loss) on the
+        validation clusters, or on the training clusters where there are none to validate on. The probabilities of
+        a posterior network are calibrated on the same clusters.
 
     Raises
     ------
@@ -74,6 +86,37 @@ def train_deep_sets_model(
     training, validation = split_clusters(names, options.validation_fraction, rng=np.random.default_rng(seed))
     if not validation:
         logger.warning("no cluster is left for validation: the best epoch is chosen by the training F1.")
+    build = _posterior_examples if options.probability == "posterior" else _votes_examples
+    examples, standardisations = build(training, validation, data_dir, options, seed)
+    source_features, cluster_features, support_features = standardisations
+    network = DeepSets(
+        len(source_features.names) + len(cluster_features.names),
+        len((support_features or source_features).names),
+        options.hidden_size,
+        options.dropout,
+    )
+    network.initialise(torch.Generator().manual_seed(seed))
+    made_with = _described(options, seed, training, validation)
+    checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
+    with _one_thread():
+        state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
+    network.load_state_dict(state.best_network)
+    classifier = Classifier(network.eval(), source_features, cluster_features, made_with, support_features)
+    if options.probability == "posterior":
+        classifier = calibrated(classifier, validation or training, data_dir, seed=seed)
+    classifier.save(model_dir)
+    write_json(
+        Path(model_dir) / METRICS,
+        {"train": state.train, "validation": state.validation, "best_epoch": state.best_epoch},
+    )
+    checkpoint.path.unlink(missing_ok=True)
+    return classifier
+
+
+def _votes_examples(
+    training: list[str], validation: list[str], data_dir: Path | str, options: TrainingOptions, seed: int
+) -> tuple[list[TrainingSet | None], Standardisations]:
+    """Examples of the published network, from members and non-members."""
     training_sets = [load_sets(name, data_dir) for name in training]
     source_features, cluster_features = standardisations(training_sets, options)
     examples = [
@@ -82,25 +125,26 @@ def train_deep_sets_model(
         else None
         for sets in (training_sets, [load_sets(name, data_dir) for name in validation])
     ]
-    network = DeepSets(
-        len(source_features.names) + len(cluster_features.names),
-        len(source_features.names),
-        options.hidden_size,
-    )
-    network.initialise(torch.Generator().manual_seed(seed))
-    made_with = _described(options, seed, training, validation)
-    checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
-    with _one_thread():
-        state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
-    network.load_state_dict(state.best_network)
-    classifier = Classifier(network.eval(), source_features, cluster_features, made_with)
-    classifier.save(model_dir)
-    write_json(
-        Path(model_dir) / METRICS,
-        {"train": state.train, "validation": state.validation, "best_epoch": state.best_epoch},
-    )
-    checkpoint.path.unlink(missing_ok=True)
-    return classifier
+    return examples, (source_features, cluster_features, None)
+
+
+def _posterior_examples(
+    training: list[str], validation: list[str], data_dir: Path | str, options: TrainingOptions, seed: int
+) -> tuple[list[PosteriorSet | None], Standardisations]:
+    """Examples of our network, from stars whose truth is known."""
+    parts = [
+        [
+            cone_examples(name, data_dir, seed=seed)
+            for name in tqdm(names, unit="cone", desc=what, disable=None)
+        ]
+        for what, names in (("training", training), ("validation", validation))
+    ]
+    features = posterior_standardisations(parts[0])
+    examples = [
+        make_posterior_set(part, features, size_support_set=options.size_support_set) if part else None
+        for part in parts
+    ]
+    return examples, (features[0], features[2], features[1])
 
 
 @contextmanager
@@ -130,24 +174,25 @@ def _described(
 
 def fit(
     network: DeepSets,
-    training: TrainingSet,
-    validation: TrainingSet | None,
+    training: TrainingSet | PosteriorSet,
+    validation: TrainingSet | PosteriorSet | None,
     options: TrainingOptions,
     *,
     seed: int,
     checkpoint: Checkpoint | None = None,
 ) -> TrainingState:
-    """Optimise a network until the best F1 is ``early_stopping_threshold`` epochs old.
+    """Optimise a network until the best epoch is ``early_stopping_threshold`` epochs ago.
 
-    Weighted cross-entropy (Eq. 18), Adam with L2 regularisation (Eq. 19), gradient norm at most 5. Support
-    sets and non-members are drawn anew each epoch; those of the validation set are drawn once. The random
-    stream of an epoch follows from seed and epoch, so a resumed training equals an uninterrupted one.
+    The best is that of the highest F1, for a posterior network that of the smallest loss. Weighted cross-entropy
+    (Eq. 18), Adam with L2 regularisation (Eq. 19), gradient norm at most 5. Support sets, and non-members for the
+    published network, are drawn anew each epoch; those of the validation set are drawn once. The random stream of
+    an epoch follows from seed and epoch, so a resumed training equals an uninterrupted one.
 
     Parameters
     ----------
     network : DeepSets
         Starts from its present weights and is changed.
-    training, validation : TrainingSet
+    training, validation : TrainingSet or PosteriorSet
         Without a validation set the training F1 decides.
     options : TrainingOptions
         Everything else.
@@ -174,21 +219,21 @@ def fit(
         network.load_state_dict(state.network)
         optimiser.load_state_dict(state.optimiser)
         logger.info("training goes on after epoch %d.", state.n_epochs)
-    loss = nn.CrossEntropyLoss(weight=torch.tensor([1.0, options.weight_imbalance]))
     fixed = validation.draw(options, rng=np.random.default_rng([seed, 0])) if validation else None
     with tqdm(total=options.n_epochs, initial=state.n_epochs, unit="epoch", disable=None) as progress:
         while state.n_epochs < options.n_epochs and not _exhausted(state, options):
             rng = np.random.default_rng([seed, state.n_epochs + 1])
             network.seed_dropout(torch.Generator().manual_seed(int(rng.integers(1 << 62))))
+            optimiser.param_groups[0]["lr"] = _learning_rate(options, state.n_epochs)
             batches = training.draw(options, rng=rng)
-            _record(state.train, _run_epoch(network, training, batches, loss, optimiser))
+            _record(state.train, _run_epoch(network, training, batches, optimiser))
             if not np.isfinite(state.train["loss"][-1]):
                 raise ValueError(
                     f"the loss is not finite after epoch {state.n_epochs}: use a lower --lr than {options.lr:g}."
                 )
             if validation and fixed:
-                _record(state.validation, _run_epoch(network, validation, fixed, loss))
-            _keep_best(state, network)
+                _record(state.validation, _run_epoch(network, validation, fixed))
+            _keep_best(state, network, options)
             state.network, state.optimiser = network.state_dict(), optimiser.state_dict()
             if checkpoint:
                 checkpoint.write(state)
@@ -206,10 +251,20 @@ def _exhausted(state: TrainingState, options: TrainingOptions) -> bool:
     return state.n_epochs - 1 - state.best_epoch >= options.early_stopping_threshold and state.n_epochs > 0
 
 
-def _keep_best(state: TrainingState, network: DeepSets) -> None:
-    if _f1(state) > state.best_f1:
-        state.best_f1, state.best_epoch = _f1(state), state.n_epochs - 1
+def _keep_best(state: TrainingState, network: DeepSets, options: TrainingOptions) -> None:
+    score = _f1(state)
+    if options.probability == "posterior":
+        score = -(state.validation or state.train)["loss"][-1]
+    if score > state.best_score:
+        state.best_score, state.best_epoch = score, state.n_epochs - 1
         state.best_network = copy.deepcopy(network.state_dict())
+
+
+def _learning_rate(options: TrainingOptions, epoch: int) -> float:
+    """Learning rate of an epoch: with "cosine" half a wave from lr to nearly 0 over n_epochs."""
+    if options.lr_decay == "none":
+        return options.lr
+    return options.lr * (0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * epoch / options.n_epochs))))
 
 
 def _record(history: History, values: dict[str, float]) -> None:
@@ -219,25 +274,26 @@ def _record(history: History, values: dict[str, float]) -> None:
 
 def _run_epoch(
     network: DeepSets,
-    examples: TrainingSet,
+    examples: TrainingSet | PosteriorSet,
     batches: list[Batch],
-    loss: nn.CrossEntropyLoss,
     optimiser: torch.optim.Optimizer | None = None,
 ) -> dict[str, float]:
-    """Loss and metrics of one pass; the network learns if there is an optimiser."""
+    """Weighted loss and metrics of one pass; the network learns if there is an optimiser."""
     network.train(optimiser is not None)
-    total, labels, verdicts = 0.0, [], []
+    total, weights, labels, verdicts = 0.0, 0.0, [], []
     with torch.set_grad_enabled(optimiser is not None):
         for batch in batches:
             logits = network.set_logits(batch.candidates, examples.members, batch.chosen)
-            value = loss(logits, batch.is_member)
+            logits = torch.stack([logits[:, 0], logits[:, 1] + batch.log_odds], dim=1)
+            value = functional.cross_entropy(logits, batch.is_member, reduction="none") @ batch.weight
+            weight = batch.weight.sum()
             if optimiser is not None:
                 optimiser.zero_grad()
-                value.backward()
+                (value / weight).backward()
                 nn.utils.clip_grad_norm_(network.parameters(), MAXIMUM_GRADIENT_NORM)
                 optimiser.step()
-            total += value.item() * len(batch.is_member)
+            total, weights = total + value.item(), weights + weight.item()
             labels.append(batch.is_member.numpy())
             verdicts.append((logits[:, 1] > logits[:, 0]).numpy())
     truth = np.concatenate(labels)
-    return {"loss": total / len(truth), **classification_metrics(truth, np.concatenate(verdicts))}
+    return {"loss": total / weights, **classification_metrics(truth, np.concatenate(verdicts))}

@@ -29,11 +29,18 @@ class Batch(NamedTuple):
         Support stars, as rows of `TrainingSet.members`.
     is_member : Tensor, shape (batch,)
         Labels, 1 for members.
+    weight : Tensor, shape (batch,)
+        Weights in the loss.
+    log_odds : Tensor, shape (batch,)
+        What is added to the logit of a member before the loss: the logarithm of the class ratio where the network
+        shall not learn it, else 0.
     """
 
     candidates: Tensor
     chosen: Tensor
     is_member: Tensor
+    weight: Tensor
+    log_odds: Tensor
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,9 @@ class TrainingSet:
         chosen = chosen + first_member[cluster][:, None]
         order = rng.permutation(len(star))
         parts = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
-        return [self._batch(star[part], cluster[part], is_member[part], chosen[part]) for part in parts]
+        batches = (self._batch(star[part], cluster[part], is_member[part], chosen[part]) for part in parts)
+        class_weight = torch.tensor([1.0, options.weight_imbalance])
+        return [batch._replace(weight=class_weight[batch.is_member]) for batch in batches]
 
     def _draw_stars(self, options: TrainingOptions, rng: np.random.Generator) -> tuple[Index, Index, Index]:
         """Rows of members or non-members, their clusters, and which of the two they are."""
@@ -106,7 +115,8 @@ class TrainingSet:
         sources = torch.empty(len(star), self.members.shape[1])
         sources[label == 1] = self.members[star_row[label == 1]]
         sources[label == 0] = self.non_members[star_row[label == 0]]
-        return Batch(torch.cat([sources, self.clusters[cluster]], dim=1), torch.from_numpy(chosen), label)
+        pairs, ones = torch.cat([sources, self.clusters[cluster]], dim=1), torch.ones(len(star))
+        return Batch(pairs, torch.from_numpy(chosen), label, weight=ones, log_odds=torch.zeros(len(star)))
 
 
 def _draw_padded(available: int, wanted: int, rng: np.random.Generator) -> Index:

@@ -1,5 +1,6 @@
 """Where a training stands, and the checkpoint file that keeps it."""
 
+import math
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,9 @@ class TrainingState:
     network, optimiser : dict
         Their state dicts.
     best_network : dict
-        State of the epoch with the best F1.
-    best_f1 : float
-        That F1.
+        State of the best epoch.
+    best_score : float
+        F1, or minus the loss, of that epoch.
     best_epoch : int
         That epoch, from 0; -1 before the first.
     train, validation : dict of lists
@@ -33,7 +34,7 @@ class TrainingState:
     network: dict[str, Any]
     optimiser: dict[str, Any]
     best_network: dict[str, Any]
-    best_f1: float = -1.0
+    best_score: float = -math.inf
     best_epoch: int = -1
     train: History = field(default_factory=dict)
     validation: History = field(default_factory=dict)

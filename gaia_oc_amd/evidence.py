@@ -1,0 +1,251 @@
+"""What speaks for and against a star's membership, as the features of our posterior network.
+
+Every feature is a number that means the same in all clusters: offsets in units of errors, logarithms of
+densities, lengths in units of the cluster's own. They are computed from one cone alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gaia_oc_amd.field_density import FieldDensity, sky_area
+from gaia_oc_amd.offsets import ISOCHRONE_ERRORS, parallax_scale, proper_motion_covariance
+from gaia_oc_amd.source_sets import SourceSets
+
+Array = NDArray[np.float64]
+
+STAR_FEATURES = (
+    "log_radius", "log_radius_pc", "pm_sigma", "log_pm", "plx_sigma", "log_plx", "c_sigma", "g_sigma",
+    "c_sequence", "g_sequence", "magnitude", "absolute_magnitude", "colour", "log_pm_error", "log_plx_error",
+    "log_colour_error", "log_ruwe", "six_parameters", "log_field", "log_ratio",
+)  # fmt: skip
+"""Features of the star to be judged, see `star_evidence`."""
+SUPPORT_FEATURES = ("log_radius", "pmra_sigma", "pmdec_sigma", "plx_sigma", "c_sigma", "g_sigma", "magnitude")
+"""Features of a support star, see `star_evidence`."""
+CONE_FEATURES = ("log_members", "log_r50", "log_velocity", "log_dist", "age", "a0", "log_field_stars")
+"""Features of the cone, see `cone_evidence`."""
+
+_LARGEST_SIGMA = 12.0
+_LOWEST_LOG = -40.0
+_EXTINCTION_G = 0.84  # A_G / A_0 of a solar-type star
+_SEQUENCE_WIDTH = 0.75  # mag in G over which members are averaged
+_SEQUENCE_NEIGHBOURS = 5
+_PRIOR_MEMBERS = 2.0
+_STARS_AT_ONCE = 4096
+_ENOUGH_FIELD, _ENOUGH_SHARE = 500, 0.3
+
+
+@dataclass(frozen=True)
+class Background:
+    """The field of a cone, and the lengths that its features are measured in.
+
+    Parameters
+    ----------
+    density : FieldDensity
+        Of the cone's field stars.
+    n_stars : float
+        Number of field stars that it rests on.
+    whole : bool
+        Whether it comes from the whole cone, members included as far as they are not known, because there is
+        not enough of it outside the cluster.
+    """
+
+    density: FieldDensity
+    n_stars: float
+    whole: bool
+
+
+def field_background(
+    sets: SourceSets, *, membership: Array | None = None, rng: np.random.Generator
+) -> Background:
+    """Field of a cone: its sources beyond twice the radius that holds 90 % of the members.
+
+    Where that leaves fewer than 500 stars or less than 30 % of the cone's, all sources count by their chance of
+    being none of the members.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The cone.
+    membership : ndarray, shape (n_candidates,), optional
+        Membership probabilities of the candidates as far as they are known.
+    rng : Generator
+        Thins very many stars out.
+
+    Returns
+    -------
+    Background
+    """
+    cone = pd.concat([sets.candidates, sets.non_members], ignore_index=True)
+    weights = np.ones(len(cone))
+    if membership is not None:
+        weights[: len(membership)] -= np.nan_to_num(membership)
+    excluded = 2 * float(np.quantile(sets.members["f_r"], 0.9))
+    outside = cone["f_r"].to_numpy() > excluded
+    whole = outside.sum() < max(_ENOUGH_FIELD, _ENOUGH_SHARE * len(cone))
+    if whole:
+        outside, excluded = np.ones(len(cone), bool), 0.0
+    density = FieldDensity.of(
+        cone[outside],
+        sets.cluster,
+        sets.colour,
+        area=sky_area(cone, sets.cluster, beyond=excluded, rng=rng),
+        weights=weights[outside],
+        rng=rng,
+    )
+    return Background(density, float(weights[outside].sum()), bool(whole))
+
+
+def cone_evidence(sets: SourceSets, background: Background) -> dict[str, float]:
+    """Features of the cone, the same for all its stars.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The cone.
+    background : Background
+        Its field.
+
+    Returns
+    -------
+    dict
+        `CONE_FEATURES`: logarithms of the number of training members, of the radius that holds half of them
+        [pc], of their velocity dispersion [km/s], of the distance [pc] and of the number of field stars; age
+        [log10 yr]; a0 [mag].
+    """
+    cluster = sets.cluster
+    return {
+        "log_members": float(np.log(max(len(sets.members), 1))),
+        "log_r50": float(np.log(half_number_radius(sets))),
+        "log_velocity": float(np.log(4.74 * cluster.pm_dispersion * cluster.dist / 1000)),
+        "log_dist": float(np.log(cluster.dist)),
+        "age": cluster.age,
+        "a0": cluster.a0,
+        "log_field_stars": float(np.log(max(background.n_stars, 1.0))),
+    }
+
+
+def half_number_radius(sets: SourceSets) -> float:
+    """Projected radius that holds half of the training members [pc], at least 0.05."""
+    return max(float(np.median(sets.members["f_r"])), 0.05)
+
+
+def star_evidence(stars: pd.DataFrame, sets: SourceSets, background: Background) -> pd.DataFrame:
+    """Features of stars.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        With the columns of the source sets.
+    sets : SourceSets
+        The cone that they are judged in.
+    background : Background
+        Its field.
+
+    Returns
+    -------
+    DataFrame, on the index of `stars`
+        `STAR_FEATURES` and `SUPPORT_FEATURES`. log_radius: logarithm of f_r over the half-number radius;
+        log_radius_pc: of f_r [pc]. pm_sigma, pmra_sigma, pmdec_sigma, plx_sigma, c_sigma, g_sigma: offsets in
+        units of errors and scatter. log_pm, log_plx: logarithms of the density of the cluster's proper motions
+        [per (mas/yr)^2] and parallaxes [per mas] at the star, its errors included. c_sequence, g_sequence: c_sigma
+        and g_sigma relative to the members of similar magnitude, which takes out what the isochrone is wrong by.
+        log_field: logarithm of the field's density; log_ratio: log_pm + log_plx - log_field. log errors are
+        natural logarithms of errors in mas, mas/yr and mag, log_ruwe of RUWE. NaN where a star lacks colour.
+    """
+    table = _offsets(stars, sets)
+    covariance = proper_motion_covariance(stars, sets.cluster)
+    scale = parallax_scale(stars, sets.cluster)
+    log_pm = -0.5 * np.square(table["pm_sigma"]) - 0.5 * np.log(np.linalg.det(covariance)) - np.log(2 * np.pi)
+    log_plx = -0.5 * np.square(table["plx_sigma"]) - np.log(scale) - 0.5 * np.log(2 * np.pi)
+    log_field = background.density.log_density(stars)
+    if not np.isfinite(log_field).any():  # next to no field star: far too few to matter
+        log_field = np.where(np.isfinite(stars[sets.colour]), _LOWEST_LOG / 2, np.nan)
+    in_colour, in_g = _from_sequence(table, stars, sets)
+    table = table.assign(
+        log_pm=log_pm.clip(_LOWEST_LOG),
+        log_plx=log_plx.clip(_LOWEST_LOG),
+        c_sequence=in_colour,
+        g_sequence=in_g,
+        log_field=log_field,
+        log_ratio=(log_pm + log_plx - log_field).clip(_LOWEST_LOG),
+        **_quality(stars, sets),
+    )
+    return table[[*STAR_FEATURES, *(name for name in SUPPORT_FEATURES if name not in STAR_FEATURES)]]
+
+
+def _offsets(stars: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
+    """Offsets in units of errors, bounded so that one wild value says no more than that it is wild."""
+    covariance = proper_motion_covariance(stars, sets.cluster)
+    radius = stars["f_r"].to_numpy(float)
+    sigmas = {
+        "pm_sigma": stars["f_pm_sigma"],
+        "pmra_sigma": (stars["pmra"] - sets.cluster.pmra) / np.sqrt(covariance[:, 0, 0]),
+        "pmdec_sigma": (stars["pmdec"] - sets.cluster.pmdec) / np.sqrt(covariance[:, 1, 1]),
+        "plx_sigma": stars["f_plx_sigma"],
+        "c_sigma": stars["f_c_sigma"],
+        "g_sigma": stars["f_g_sigma"],
+    }
+    table = pd.DataFrame(sigmas, index=stars.index).astype(float).clip(-_LARGEST_SIGMA, _LARGEST_SIGMA)
+    return table.assign(
+        log_radius=np.log(radius / half_number_radius(sets) + 0.1), log_radius_pc=np.log(radius + 0.1)
+    )
+
+
+def _quality(stars: pd.DataFrame, sets: SourceSets) -> dict[str, Array]:
+    """Magnitudes, errors and signs of a bad solution."""
+    g = stars["phot_g_mean_mag"].to_numpy(float)
+    modulus = 5 * np.log10(sets.cluster.dist) - 5
+    ruwe = stars["ruwe"].to_numpy(float) if "ruwe" in stars else np.ones(len(stars))
+    solved = stars.get("astrometric_params_solved", 31)
+    pm_error = np.sqrt(stars["pmra_error"].to_numpy(float) * stars["pmdec_error"].to_numpy(float))
+    return {
+        "magnitude": g,
+        "absolute_magnitude": g - modulus - _EXTINCTION_G * sets.cluster.a0,
+        "colour": stars[sets.colour].to_numpy(float),
+        "log_pm_error": np.log(pm_error),
+        "log_plx_error": np.log(stars["parallax_error"].to_numpy(float)),
+        "log_colour_error": np.log(stars[f"{sets.colour}_error"].to_numpy(float)),
+        "log_ruwe": np.log(np.clip(np.nan_to_num(ruwe, nan=1.0), 0.7, 6.0)),
+        "six_parameters": np.broadcast_to(np.asarray(solved, float) == 95, g.shape).astype(float),
+    }
+
+
+def _from_sequence(table: pd.DataFrame, stars: pd.DataFrame, sets: SourceSets) -> tuple[Array, Array]:
+    """Offsets in colour and G, in sigmas, from where members of similar magnitude lie beside the isochrone.
+
+    A star that is itself a member does not count for its own sequence.
+    """
+    members = sets.members
+    offsets = members[["f_c_sigma", "f_g_sigma"]].to_numpy(float) * _isochrone_scales(members, sets.colour)
+    usable = np.isfinite(offsets).all(axis=1) & (np.abs(offsets) < [0.3, 1.5]).all(axis=1)
+    member_g, ids = (
+        members["phot_g_mean_mag"].to_numpy(float)[usable],
+        members["source_id"].to_numpy()[usable],
+    )
+    g, star_ids = stars["phot_g_mean_mag"].to_numpy(float), stars["source_id"].to_numpy()
+    chunks = [slice(i, i + _STARS_AT_ONCE) for i in range(0, len(g), _STARS_AT_ONCE)]
+    shift = [_mean_offsets(g[part], star_ids[part], member_g, ids, offsets[usable]) for part in chunks]
+    shift = np.concatenate([np.empty((0, 2)), *shift])
+    shifted = table[["c_sigma", "g_sigma"]].to_numpy() - shift / _isochrone_scales(stars, sets.colour)
+    return tuple(np.clip(shifted, -_LARGEST_SIGMA, _LARGEST_SIGMA).T)
+
+
+def _mean_offsets(g: Array, star_ids: Array, member_g: Array, member_ids: Array, offsets: Array) -> Array:
+    """Mean offsets [mag] of the members around each magnitude, drawn towards 0 where there are few."""
+    if not len(member_g):
+        return np.zeros((len(g), 2))
+    apart = np.abs(g[:, None] - member_g)  # (stars, members)
+    nearest = min(_SEQUENCE_NEIGHBOURS, len(member_g)) - 1
+    width = np.maximum(_SEQUENCE_WIDTH, np.partition(apart, nearest, axis=1)[:, nearest])
+    weight = np.exp(-0.5 * np.square(apart / width[:, None]))
+    weight[star_ids[:, None] == member_ids] = 0
+    return weight @ offsets / (weight.sum(axis=1) + _PRIOR_MEMBERS)[:, None]
+
+
+def _isochrone_scales(stars: pd.DataFrame, colour: str) -> Array:
+    """Scales of colour and G that f_c_sigma and f_g_sigma are measured in [mag], shape (n, 2)."""
+    errors = stars[[f"{colour}_error", "phot_g_mean_mag_error"]].to_numpy(float)
+    return np.hypot(errors, ISOCHRONE_ERRORS)

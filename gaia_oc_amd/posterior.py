@@ -1,0 +1,218 @@
+"""Posterior membership probabilities: what the network makes of a star, given the cone that it stands in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from gaia_oc_amd.astrometry import astrometric_covariance
+from gaia_oc_amd.calibration import Calibration
+from gaia_oc_amd.class_ratio import member_fraction, posterior
+from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.evidence import Background, cone_evidence, field_background, star_evidence
+from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.features import add_features
+from gaia_oc_amd.photometry import photometric_covariance
+from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.support_sets import draw_support_sets
+from gaia_oc_amd.votes import can_be_sampled, draw_normal
+
+Array = NDArray[np.float64]
+
+SUPPORT_DRAWS = 8
+"""Support sets that the logits of a star are averaged over."""
+_BACKGROUND_ROUNDS = 3
+_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class ConeJudge:
+    """Gives stars of one cone their posterior membership probability.
+
+    The network gives the logarithm of the ratio of a star's likelihoods as a member and as a field star; the
+    share of members among the cone's stars is estimated from these ratios; Bayes' theorem and the model's
+    calibration do the rest.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The cone.
+    classifier : Classifier
+        Trained for posteriors.
+    background : Background
+        The cone's field.
+    fraction : float
+        Share of members among training members and candidates.
+    size_support_set : int
+        Members in a support set.
+    """
+
+    sets: SourceSets
+    classifier: Classifier
+    background: Background
+    fraction: float
+    size_support_set: int = 10
+
+    @classmethod
+    def of(
+        cls,
+        sets: SourceSets,
+        classifier: Classifier,
+        *,
+        size_support_set: int = 10,
+        rng: np.random.Generator,
+    ) -> "ConeJudge":
+        """Learn field and share of members of a cone.
+
+        Where there is too little field outside the cluster, stars count for the field by their probability of
+        being none of the members, which is found in three rounds.
+
+        Parameters
+        ----------
+        sets : SourceSets
+            The cone.
+        classifier : Classifier
+            Trained for posteriors.
+        size_support_set : int
+            Members in a support set.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ConeJudge
+
+        Raises
+        ------
+        TooFewMembersError
+            If there are not enough members for a support set.
+        """
+        stars = pd.concat([sets.candidates, sets.members], ignore_index=True)
+        judge = cls(sets, classifier, field_background(sets, rng=rng), 0.5, size_support_set)
+        for _ in range(_BACKGROUND_ROUNDS if judge.background.whole else 1):
+            log_ratios = judge.log_ratios(stars, rng=rng)
+            fraction = member_fraction(log_ratios)
+            judge = cls(sets, classifier, judge.background, fraction, size_support_set)
+            if judge.background.whole:
+                known = posterior(log_ratios[: len(sets.candidates)], fraction)
+                background = field_background(sets, membership=known, rng=rng)
+                judge = cls(sets, classifier, background, fraction, size_support_set)
+        return judge
+
+    def probabilities(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
+        """Calibrated posterior probability of stars with the columns of the sets, shape (n_stars,)."""
+        log_ratios = self.log_ratios(stars, rng=rng)
+        calibration = Calibration.from_dict(self.classifier.hyper_parameters.get("calibration"))
+        return calibration(posterior(log_ratios, self.fraction), stars["phot_g_mean_mag"].to_numpy(float))
+
+    def log_ratios(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
+        """Logarithm of the likelihood ratio of member and field star.
+
+        Parameters
+        ----------
+        stars : DataFrame
+            With the columns of the sets.
+        rng : Generator
+            Draws support sets.
+
+        Returns
+        -------
+        ndarray, shape (n_stars,)
+            NaN for stars without a usable colour or error.
+
+        Raises
+        ------
+        TooFewMembersError
+            If there are not enough members for a support set.
+        """
+        evidence, support, own = self._evidence(stars)
+        usable = np.isfinite(evidence.to_numpy()).all(axis=1)
+        pairs = self.classifier.standardise_evidence(
+            evidence[usable], cone_evidence(self.sets, self.background)
+        )
+        own = np.repeat(own[usable], SUPPORT_DRAWS)
+        chosen = draw_support_sets(len(support), self.size_support_set, rng=rng, excluded=own)
+        log_ratios = np.full(len(stars), np.nan)
+        logits = np.concatenate([np.empty(0), *self._logits(pairs, support, torch.from_numpy(chosen))])
+        log_ratios[usable] = logits.reshape(-1, SUPPORT_DRAWS).mean(axis=1)
+        return log_ratios
+
+    def _evidence(self, stars: pd.DataFrame) -> tuple[pd.DataFrame, Tensor, NDArray[np.int64]]:
+        """Evidence of the stars, network input of the support stars, and which of these each star is."""
+        names = (self.classifier.support_features or self.classifier.source_features).names
+        of_members = star_evidence(self.sets.members, self.sets, self.background)[list(names)]
+        usable = np.isfinite(of_members.to_numpy()).all(axis=1)
+        if usable.sum() < self.size_support_set:
+            raise TooFewMembersError(
+                f"{self.sets.cluster.name} has {usable.sum()} members, a support set needs {self.size_support_set}: "
+                "lower --size_support_set or build the sets with a lower --prob_threshold."
+            )
+        ids = pd.Index(self.sets.members["source_id"].to_numpy()[usable])
+        evidence = star_evidence(stars, self.sets, self.background)[
+            list(self.classifier.source_features.names)
+        ]
+        return (
+            evidence,
+            self.classifier.standardise_support(of_members[usable]),
+            ids.get_indexer(stars["source_id"]),
+        )
+
+    def _logits(self, pairs: Tensor, support: Tensor, chosen: Tensor) -> Iterator[Array]:
+        """Differences of the logits, part by part, `SUPPORT_DRAWS` for each star."""
+        with torch.inference_mode():
+            for rows in range(0, len(chosen), _AT_ONCE):
+                part = slice(rows, rows + _AT_ONCE)
+                star = torch.arange(rows, min(rows + _AT_ONCE, len(chosen))) // SUPPORT_DRAWS
+                logits = self.classifier.network.set_logits(pairs[star], support, chosen[part])
+                yield (logits[:, 1] - logits[:, 0]).double().numpy()
+
+
+def posterior_votes(
+    stars: pd.DataFrame, judge: ConeJudge, *, n_samples: int, rng: np.random.Generator
+) -> Array:
+    """The published definition for a network trained for posteriors.
+
+    Each star is drawn anew from its errors; the vote is that its posterior reaches 0.5. The errors count twice,
+    in the sampling and in the network, so faint members lose: it is here to be compared with.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        With the columns of the sets.
+    judge : ConeJudge
+        Judges each sample.
+    n_samples : int
+        Samples of each star.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n_stars,)
+        Share of the samples that are called members; NaN for stars without a usable colour or error.
+    """
+    sets, votes = judge.sets, np.zeros(len(stars))
+    usable = can_be_sampled(stars, sets.colour, ["f_r"])
+    for _ in tqdm(range(n_samples), unit="sample", desc=sets.cluster.name, disable=None, leave=False):
+        sample = add_features(
+            _drawn(stars[usable], sets.colour, rng), sets.cluster, sets.limits, sets.isochrone, sets.colour
+        )
+        votes[usable] += judge.probabilities(sample, rng=rng) >= 0.5
+    return np.where(usable, votes / n_samples, np.nan)
+
+
+def _drawn(stars: pd.DataFrame, colour: str, rng: np.random.Generator) -> pd.DataFrame:
+    """Stars with parallax, proper motion, magnitude and colour drawn from their errors."""
+    drawn = {}
+    for names, covariance in (
+        (["parallax", "pmra", "pmdec"], astrometric_covariance(stars)),
+        (["phot_g_mean_mag", colour], photometric_covariance(stars, colour)),
+    ):
+        values = draw_normal(stars[names].to_numpy(float), covariance, 1, rng=rng)[:, 0]
+        drawn |= dict(zip(names, values.T, strict=True))
+    return stars.assign(**drawn)

@@ -1,0 +1,249 @@
+"""Training examples of the posterior network: stars of cones whose truth is known, paired with support sets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gaia_oc_amd.classifier import Standardisation
+from gaia_oc_amd.data_directory import cluster_directory
+from gaia_oc_amd.evidence import (
+    CONE_FEATURES,
+    STAR_FEATURES,
+    SUPPORT_FEATURES,
+    cone_evidence,
+    field_background,
+    star_evidence,
+)
+from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.options import TrainingOptions
+from gaia_oc_amd.random_streams import cluster_rng
+from gaia_oc_amd.source_sets import load_sets
+from gaia_oc_amd.support_sets import draw_support_sets
+from gaia_oc_amd.training_sets import Batch
+from gaia_oc_amd.truth import TRUTH_FILE
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+_NEAR = 16.0  # squared offset in sigmas up to which every field star is an example
+_KEPT_OF_FAR = 0.1
+
+
+class ConeExamples(NamedTuple):
+    """Evidence of the labelled stars of one cone.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        `STAR_FEATURES` of the stars, with is_member, weight (how many stars each stands for) and own (its row in
+        `support`, -1 if it is no training member).
+    support : DataFrame
+        `SUPPORT_FEATURES` of the training members.
+    cone : dict
+        `CONE_FEATURES`.
+    """
+
+    stars: pd.DataFrame
+    support: pd.DataFrame
+    cone: dict[str, float]
+
+
+def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples:
+    """Examples of one cluster whose sets were built and whose truth is known.
+
+    Parameters
+    ----------
+    name : str
+        Cluster.
+    data_dir : path
+        Holds its sets and, in their folder, a truth.csv with source_id and is_member. Stars that it does not name
+        are unlabelled and left out.
+    seed : int
+        Of the thinning of far field stars, of which one in ten is kept with ten times the weight.
+
+    Returns
+    -------
+    ConeExamples
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no truth.
+    """
+    sets = load_sets(name, data_dir)
+    path = cluster_directory(data_dir, sets.cluster.name) / TRUTH_FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} does not exist: --probability posterior learns from stars whose truth is known, as those of "
+            "simulate_clusters.py; train with --probability votes on others."
+        )
+    truth = pd.read_csv(path, dtype={"source_id": np.int64}).set_index("source_id")["is_member"].astype(bool)
+    rng = cluster_rng(seed, sets.cluster.name)
+    known = truth.reindex(sets.candidates["source_id"]).fillna(False).to_numpy(bool)
+    background = field_background(sets, membership=known.astype(float), rng=rng)
+    stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
+    stars = stars[stars["source_id"].isin(truth.index)]
+    evidence = star_evidence(stars, sets, background)
+    support = star_evidence(sets.members, sets, background)[list(SUPPORT_FEATURES)]
+    usable_support = np.isfinite(support.to_numpy()).all(axis=1)
+    member_ids = pd.Index(sets.members["source_id"].to_numpy()[usable_support])
+    evidence = evidence[list(STAR_FEATURES)].assign(
+        is_member=truth[stars["source_id"]].to_numpy(), own=member_ids.get_indexer(stars["source_id"])
+    )
+    examples = _thinned(evidence[np.isfinite(evidence[list(STAR_FEATURES)]).all(axis=1)], rng)
+    return ConeExamples(examples, support[usable_support], cone_evidence(sets, background))
+
+
+def _thinned(stars: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """All members and near field stars, and a tenth of the far ones with ten times the weight."""
+    offset = stars["pm_sigma"] ** 2 + stars["plx_sigma"] ** 2 + stars["c_sequence"] ** 2
+    chance = np.where(stars["is_member"] | (offset < _NEAR), 1.0, _KEPT_OF_FAR)
+    kept = rng.uniform(size=len(stars)) < chance
+    return stars.assign(weight=1 / chance)[kept]
+
+
+@dataclass(frozen=True)
+class PosteriorSet:
+    """Examples of many cones as tensors.
+
+    Parameters
+    ----------
+    stars : Tensor, shape (n, n_star_features)
+        Standardised.
+    members : Tensor, shape (n_support, n_support_features)
+        Standardised support stars, cone after cone.
+    cones : Tensor, shape (n_cones, n_cone_features)
+        Standardised.
+    cone, own, is_member : ndarray, shape (n,)
+        Of each star: its cone, its row among its cone's support stars or -1, and its label.
+    weight : ndarray, shape (n,)
+        How many stars each stands for.
+    log_odds : ndarray, shape (n_cones,)
+        Logarithm of members over field stars among the labelled stars of each cone.
+    n_members : ndarray, shape (n_cones,)
+        Support stars of each cone.
+    """
+
+    stars: Tensor
+    members: Tensor
+    cones: Tensor
+    cone: Index
+    own: Index
+    is_member: Index
+    weight: Array
+    log_odds: Array
+    n_members: Index
+
+    def draw(self, options: TrainingOptions, *, rng: np.random.Generator) -> list[Batch]:
+        """One epoch: every star once, in random order, with a support set that does not contain it.
+
+        Parameters
+        ----------
+        options : TrainingOptions
+            Size of support sets and batches.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        list of Batch
+            Each with the logarithm of its cone's class ratio, so that the network need not learn it.
+        """
+        first = np.cumsum(self.n_members) - self.n_members
+        chosen = draw_support_sets(
+            self.n_members[self.cone], options.size_support_set, rng=rng, excluded=self.own
+        )
+        chosen += first[self.cone][:, None]
+        order = rng.permutation(len(self.cone))
+        parts = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
+        return [self._batch(part, chosen[part]) for part in parts]
+
+    def _batch(self, rows: Index, chosen: Index) -> Batch:
+        cone = self.cone[rows]
+        return Batch(
+            candidates=torch.cat(
+                [self.stars[torch.from_numpy(rows)], self.cones[torch.from_numpy(cone)]], dim=1
+            ),
+            chosen=torch.from_numpy(chosen),
+            is_member=torch.from_numpy(self.is_member[rows]),
+            weight=torch.from_numpy(self.weight[rows].astype(np.float32)),
+            log_odds=torch.from_numpy(self.log_odds[cone].astype(np.float32)),
+        )
+
+
+def posterior_standardisations(
+    examples: list[ConeExamples],
+) -> tuple[Standardisation, Standardisation, Standardisation]:
+    """Standardisations of star, support and cone features, every cone with the same weight."""
+    stars, support = [], []
+    for cone in examples:
+        stars.append(cone.stars.sample(2000, replace=True, random_state=0))
+        support.append(cone.support.sample(200, replace=True, random_state=0))
+    return (
+        Standardisation.of(pd.concat(stars), STAR_FEATURES),
+        Standardisation.of(pd.concat(support), SUPPORT_FEATURES),
+        Standardisation.of(pd.DataFrame([cone.cone for cone in examples]), CONE_FEATURES),
+    )
+
+
+def make_posterior_set(
+    examples: list[ConeExamples],
+    standardisations: tuple[Standardisation, Standardisation, Standardisation],
+    *,
+    size_support_set: int,
+) -> PosteriorSet:
+    """Join the examples of many cones.
+
+    Parameters
+    ----------
+    examples : list of ConeExamples
+        One entry per cone.
+    standardisations : tuple of Standardisation
+        Of star, support and cone features.
+    size_support_set : int
+        Every cone needs one support star more.
+
+    Returns
+    -------
+    PosteriorSet
+
+    Raises
+    ------
+    TooFewMembersError
+        If a cone has too few support stars.
+    ValueError
+        If a cone has no member or no field star among its labelled stars.
+    """
+    of_stars, of_support, of_cones = standardisations
+    for cone in examples:
+        if len(cone.support) <= size_support_set:
+            raise TooFewMembersError(
+                f"a cone has {len(cone.support)} usable members, training needs {size_support_set + 1}: "
+                "lower --size_support_set or leave the cluster out."
+            )
+        if cone.stars["is_member"].all() or not cone.stars["is_member"].any():
+            raise ValueError("a cone has only members or only field stars with known truth: leave it out.")
+    stars = pd.concat([cone.stars for cone in examples], ignore_index=True)
+    return PosteriorSet(
+        stars=of_stars(stars[list(of_stars.names)].to_numpy(float)),
+        members=of_support(np.concatenate([cone.support.to_numpy(float) for cone in examples])),
+        cones=of_cones(pd.DataFrame([cone.cone for cone in examples])[list(of_cones.names)].to_numpy(float)),
+        cone=np.repeat(np.arange(len(examples)), [len(cone.stars) for cone in examples]),
+        own=stars["own"].to_numpy(np.int64),
+        is_member=stars["is_member"].to_numpy(np.int64),
+        weight=stars["weight"].to_numpy(float),
+        log_odds=np.array([_log_odds(cone.stars) for cone in examples]),
+        n_members=np.array([len(cone.support) for cone in examples]),
+    )
+
+
+def _log_odds(stars: pd.DataFrame) -> float:
+    members = stars["is_member"].to_numpy(bool)
+    weight = stars["weight"].to_numpy()
+    return float(np.log(weight[members].sum() / weight[~members].sum()))
