@@ -98,12 +98,8 @@ def validate_one(
     """Validate one cluster, write its table and plot; returns the numbers for the table at the end."""
     from gaia_oc_amd.data_directory import cluster_directory, write_csv
     from gaia_oc_amd.figure_files import save_and_show
-    from gaia_oc_amd.validation import (
-        SELECTION_FUNCTION,
-        selection_function,
-        validate_cluster,
-        validation_summary,
-    )
+    from gaia_oc_amd.selection_function import SELECTION_FUNCTION, selection_function, validation_summary
+    from gaia_oc_amd.validation import validate_cluster
     from gaia_oc_amd.validation_plots import selection_function_figure
 
     result = validate_cluster(

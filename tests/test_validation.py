@@ -12,19 +12,18 @@ from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.input_tables import read_input_tables
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import ConeOptions, TablePaths
+from gaia_oc_amd.selection_function import (
+    jeffreys_interval,
+    poisson_interval,
+    selection_function,
+    validation_summary,
+)
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.simulated_data import simulate_clusters
 from gaia_oc_amd.simulation_options import SimulationOptions
 from gaia_oc_amd.source_sets import load_sets, save_candidates, save_sets
 from gaia_oc_amd.truth import read_truth
-from gaia_oc_amd.validation import (
-    Validation,
-    jeffreys_interval,
-    poisson_interval,
-    selection_function,
-    validate_cluster,
-    validation_summary,
-)
+from gaia_oc_amd.validation import Validation, validate_cluster
 from gaia_oc_amd.validation_options import ValidationOptions
 from gaia_oc_amd.validation_plots import selection_function_figure
 
