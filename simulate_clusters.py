@@ -28,17 +28,22 @@ def main(argv: list[str] | None = None) -> int:
         dec="declination of the centre [deg]",
         dist="distance [pc]",
         age="log10 of the age [yr]",
+        metal_fraction="Z; members lie on the isochrones with the nearest one",
         a0="extinction at 550 nm [mag]",
+        differential_reddening="standard deviation of the extinction over the cluster [mag of A0]",
         pmra="proper motion in right ascension, with cos(dec) [mas/yr]",
         pmdec="proper motion in declination [mas/yr]",
         radial_velocity="radial velocity [km/s]",
         n_members="members brighter than the faint limit",
         core_radius="core radius of the King profile [pc]",
         tidal_radius="tidal radius of the King profile [pc]",
+        halo_fraction="share of the members in a halo of 2.5 tidal radii",
+        tail_fraction="share of the members in tidal tails",
+        mass_segregation="how strongly place follows mass, 0 to 1",
         velocity_dispersion="standard deviation of the velocities in each direction [km/s]",
-        binary_fraction="fraction of stars with an unresolved companion",
+        binary_fraction="fraction of stars of 0.7 Msun with an unresolved companion",
         g_max="faint limit in G [mag]",
-        field_density="field stars brighter than the faint limit [1/deg^2]",
+        field_density="field stars brighter than the faint limit [1/deg^2] (default: from the Galactic model)",
         cone_radius="radius that is filled with stars [pc]",
         cone_pm_sigmas="proper motions kept, in standard deviations of the members; inf keeps all",
         cone_plx_sigmas="parallaxes kept, in standard deviations of the members; inf keeps all",
@@ -46,18 +51,22 @@ def main(argv: list[str] | None = None) -> int:
         list_radius="radius of the published member list [pc]",
         list_completeness="share of the members within these limits that the published list has",
         list_contamination="share of field stars in the published list",
+        age_error="standard deviation of the catalogue's error in age [dex]",
+        a0_error="standard deviation of the catalogue's error in a0 [mag]",
+        dist_error="standard deviation of the catalogue's relative error in distance",
         vary="give each cluster parameters of its own, drawn over ranges like those of catalogues",
     )
-    add_run_options(parser, leave_out=("workers",))
+    add_run_options(parser)
     arguments, run_options, options = parse(parser, argv, RunOptions, SimulationOptions)
 
     from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.simulated_data import simulate_clusters
 
-    simulate_clusters(
-        read_cluster_names(arguments.clusters), run_options.data_dir, options, seed=run_options.seed
+    names = read_cluster_names(arguments.clusters)
+    rows = simulate_clusters(
+        names, run_options.data_dir, options, seed=run_options.seed, workers=run_options.workers
     )
-    return 0
+    return int(len(rows) < len(names))
 
 
 if __name__ == "__main__":

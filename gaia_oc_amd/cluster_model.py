@@ -4,19 +4,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from gaia_oc_amd.dust import Dust
+from gaia_oc_amd.galaxy import SUN_TO_CENTRE
 from gaia_oc_amd.initial_mass_function import sample_masses
 from gaia_oc_amd.profiles import king_counts
 from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.space_motion import local_axes, seen_from_the_sun, space_velocity
+from gaia_oc_amd.space_motion import galactic_axes, local_axes, seen_from_the_sun, space_velocity
 from gaia_oc_amd.stellar_systems import (
     absolute_magnitudes,
     apparent_magnitudes,
+    binary_fractions,
     draw_mass_ratios,
     in_order_of_mass,
 )
 
 Array = NDArray[np.float64]
 
+HALO_EXTENT = 2.5
+"""Radius of the halo in tidal radii."""
+
+_HALO_START = 0.3
+_TAIL_LENGTH = 25.0  # [pc], exponential
 _MARGIN = 0.01  # mag; less than this visible, and drawing would not end
 
 
@@ -65,19 +73,21 @@ def sample_king_radii(
 
 
 def cluster_stars(
-    options: SimulationOptions, points: pd.DataFrame, *, rng: np.random.Generator
+    options: SimulationOptions, points: pd.DataFrame, *, dust: Dust | None = None, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Members brighter than the faint limit, as they are.
+    """Stars of a cluster brighter than the faint limit.
 
-    Projected radii follow a King profile; depth along the line of sight is one coordinate of a second draw
-    from it. Velocities have the same dispersion in each direction, at every mass and radius.
+    A King profile in projection, with depth drawn alike, a halo and tidal tails; Kroupa masses on the
+    isochrone, massive systems nearer the centre; isotropic Gaussian velocities.
 
     Parameters
     ----------
     options : SimulationOptions
         The cluster.
     points : DataFrame
-        Points of the isochrone of its age, with Mini.
+        Points of its isochrone, with the column Mini.
+    dust : Dust, optional
+        Gives each star its extinction; by default it is options.a0 for all.
     rng : Generator
         Source of randomness.
 
@@ -85,59 +95,123 @@ def cluster_stars(
     -------
     DataFrame, n_members rows
         ra, dec [deg], distance [pc], parallax [mas], pmra, pmdec [mas/yr], g, bp, rp [mag], mass [Msun] of
-        the primary, is_binary.
+        the primary, is_binary, population, a0 [mag].
 
     Raises
     ------
     ValueError
         If next to no star of the cluster is bright enough.
     """
-    position, velocity = _places_and_velocities(options, rng)
+    position, velocity, part = _places_and_velocities(options, rng)
     stars = seen_from_the_sun(position, velocity)
-    return pd.concat(
-        [stars, _visible_systems(options, in_order_of_mass(points), stars["distance"], rng)], axis=1
-    )
+    a0 = np.full(len(stars), options.a0) if dust is None else dust.at(stars)
+    systems = _visible_systems(options, in_order_of_mass(points), stars["distance"], a0, rng)
+    order = _segregated(options, systems["mass"].to_numpy(), position, velocity, rng)
+    stars, a0, part = stars.iloc[order].reset_index(drop=True), a0[order], part[order]
+    systems = _reddened(systems, stars["distance"].to_numpy(), a0)
+    return pd.concat([stars, systems.assign(population=part, a0=a0)], axis=1)
 
 
-def _places_and_velocities(options: SimulationOptions, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Positions [pc] and velocities [km/s] relative to the Sun, each of shape (n_members, 3)."""
-    radii = [
-        sample_king_radii(options.core_radius, options.tidal_radius, options.n_members, rng=rng) for _ in "ab"
-    ]
-    angles = rng.uniform(0, 2 * np.pi, (2, options.n_members))
-    offset = [radii[0] * np.cos(angles[0]), radii[0] * np.sin(angles[0]), radii[1] * np.cos(angles[1])]
+def _places_and_velocities(
+    options: SimulationOptions, rng: np.random.Generator
+) -> tuple[Array, Array, NDArray[np.str_]]:
+    """Positions [pc] and velocities [km/s] relative to the Sun, shape (n_members, 3), and the part of the cluster."""
+    size = options.n_members
+    part = np.repeat(["cluster"], size).astype("<U12")
+    n_halo, n_tail = rng.multinomial(
+        size,
+        [options.halo_fraction, options.tail_fraction, 1 - options.halo_fraction - options.tail_fraction],
+    )[:2]
+    part[:n_halo], part[n_halo : n_halo + n_tail] = "cluster halo", "tidal tail"
+    offset = _king_offsets(options, size, rng)
+    offset[:n_halo] = _halo_offsets(options, n_halo, rng)
     axes = local_axes(options.ra, options.dec)
+    offset = offset @ axes
+    offset[n_halo : n_halo + n_tail] = _tail_offsets(options, n_tail, rng)
     centre_velocity = space_velocity(
         options.ra, options.dec, options.dist, (options.pmra, options.pmdec), options.radial_velocity
     )
-    position = np.transpose([offset[0], offset[1], options.dist + offset[2]]) @ axes
-    return position, centre_velocity + rng.normal(0, options.velocity_dispersion, (options.n_members, 3))
+    velocity = centre_velocity + rng.normal(0, options.velocity_dispersion, (size, 3))
+    return options.dist * axes[2] + offset, velocity, part
+
+
+def _king_offsets(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:
+    """East, north and outward offsets [pc] whose projection is a King profile from every side."""
+    radii = [sample_king_radii(options.core_radius, options.tidal_radius, size, rng=rng) for _ in "ab"]
+    angles = rng.uniform(0, 2 * np.pi, (2, size))
+    return np.column_stack(
+        [radii[0] * np.cos(angles[0]), radii[0] * np.sin(angles[0]), radii[1] * np.cos(angles[1])]
+    )
+
+
+def _halo_offsets(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:
+    """Isotropic offsets [pc], density as r^-2 out to `HALO_EXTENT` tidal radii."""
+    direction = rng.normal(size=(size, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    return direction * options.tidal_radius * rng.uniform(_HALO_START, HALO_EXTENT, (size, 1))
+
+
+def _tail_offsets(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:
+    """Equatorial offsets [pc] along Galactic rotation, the leading tail inside and the trailing one outside."""
+    centre = options.dist * local_axes(options.ra, options.dec)[2]
+    x, y, _ = galactic_axes() @ centre - [SUN_TO_CENTRE, 0, 0]
+    outward = np.array([x, y, 0.0]) / np.hypot(x, y)
+    forward = np.array([outward[1], -outward[0], 0.0])
+    along = rng.choice([-1.0, 1.0], size) * (options.tidal_radius + rng.exponential(_TAIL_LENGTH, size))
+    across = np.sign(along) * options.tidal_radius / 2
+    galactic = along[:, None] * forward - across[:, None] * outward
+    return (galactic + rng.normal(0, options.tidal_radius / 3, (size, 3))) @ galactic_axes()
 
 
 def _visible_systems(
-    options: SimulationOptions, points: pd.DataFrame, distance: pd.Series, rng: np.random.Generator
+    options: SimulationOptions, points: pd.DataFrame, distance: pd.Series, a0: Array, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Systems brighter than the faint limit, one for each distance."""
+    """Systems brighter than the faint limit, one for each distance: absolute magnitudes, mass, is_binary."""
     distance, found = distance.to_numpy(), []
-    lowest, highest = _visible_masses(options, points, distance.min())
+    lowest, highest = _visible_masses(options, points, distance.min(), a0.min())
     waiting = np.arange(len(distance))
     while len(waiting):
         mass = sample_masses(lowest, highest, len(waiting), rng=rng)
-        ratio = draw_mass_ratios(len(waiting), options.binary_fraction, rng=rng)
+        fraction = binary_fractions(mass, options.binary_fraction)
+        ratio = draw_mass_ratios(len(waiting), fraction, rng=rng)
         systems = absolute_magnitudes(points, mass, ratio)
-        systems = apparent_magnitudes(systems, distance[waiting], options.a0)
+        seen = apparent_magnitudes(systems, distance[waiting], a0[waiting])["g"].to_numpy() < options.g_max
         systems = systems.assign(mass=mass, is_binary=ratio > 0).set_index(waiting)
-        seen = systems["g"].to_numpy() < options.g_max
         found.append(systems[seen])
         waiting = waiting[~seen]
     return pd.concat(found).sort_index()
 
 
-def _visible_masses(options: SimulationOptions, points: pd.DataFrame, nearest: float) -> tuple[float, float]:
+def _reddened(systems: pd.DataFrame, distance: Array, a0: Array) -> pd.DataFrame:
+    magnitudes = apparent_magnitudes(systems, distance, a0)
+    return magnitudes.assign(mass=systems["mass"].to_numpy(), is_binary=systems["is_binary"].to_numpy())
+
+
+def _segregated(
+    options: SimulationOptions, mass: Array, position: Array, velocity: Array, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Which place each system gets: the ranks of radius and mass are mixed with chance.
+
+    The strength s weighs the rank of mass against a random one; the radii stay as they are.
+    """
+    size, strength = len(mass), options.mass_segregation
+    if strength == 0:
+        return np.arange(size)
+    radius = np.linalg.norm(position - options.dist * local_axes(options.ra, options.dec)[2], axis=1)
+    heaviest_first = np.argsort(np.argsort(-mass)) / size
+    wish = strength * heaviest_first + (1 - strength) * rng.uniform(size=size)
+    places = np.empty(size, np.int64)
+    places[np.argsort(wish)] = np.argsort(radius)
+    return places
+
+
+def _visible_masses(
+    options: SimulationOptions, points: pd.DataFrame, nearest: float, a0: float
+) -> tuple[float, float]:
     """Range of masses [Msun] outside which not even a binary at the nearest distance is bright enough."""
     mass = points["Mini"].to_numpy()
     twins = absolute_magnitudes(points, mass, np.ones(len(mass)))
-    g = apparent_magnitudes(twins, np.full(len(mass), nearest), options.a0)["g"].to_numpy()
+    g = apparent_magnitudes(twins, np.full(len(mass), nearest), a0)["g"].to_numpy()
     visible = np.flatnonzero(g < options.g_max - _MARGIN)
     if not len(visible):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The stars of the Galactic disc around a simulated cluster as they are in truth."""
+"""The field stars around a simulated cluster as they are in truth, drawn only where they may be kept."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,85 +6,115 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
+from gaia_oc_amd.dust import MAX_A0, Dust
+from gaia_oc_amd.error_model import mean_parallax_error
+from gaia_oc_amd.galaxy import POPULATIONS, Population, density, draw_metallicities, draw_velocities
 from gaia_oc_amd.initial_mass_function import number_below
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation_options import SimulationOptions
 from gaia_oc_amd.space_motion import galactic_axes, local_axes, seen_from_the_sun
 from gaia_oc_amd.stellar_systems import (
+    BANDS,
     absolute_magnitudes,
-    apparent_magnitudes,
+    binary_fractions,
     draw_mass_ratios,
+    extinction,
     in_order_of_mass,
+    metallicity_shift,
 )
 
 Array = NDArray[np.float64]
 
-SUN_TO_CENTRE = 8200.0
-"""R_0 [pc]; this and the discs: Bland-Hawthorn & Gerhard (2016, ARA&A 54, 529)."""
-SUN_ABOVE_PLANE = 25.0
-CIRCULAR_VELOCITY = 238.0
-SOLAR_MOTION = np.array([11.1, 12.24, 7.25])
-"""U, V, W of the Sun [km/s] (Schoenrich et al. 2010, MNRAS 403, 1829)."""
-DUST_HEIGHT, DUST_LENGTH = 100.0, 4000.0
-"""Scales of the dust [pc], a smooth layer with the clumpiness below."""
-DUST_SCATTER = 0.2
-
-_CHUNK = 100_000
+_CHUNK = 300_000
 _BRIGHTEST = 4.0
 _MARGIN = 1.0  # binaries and patchy dust make systems brighter than the single star they were drawn as
-_MAX_A0 = 20.0
+_DISTANCES = np.geomspace(15, 40_000, 150)
+_PATCH_RADIUS = 3.0  # [deg]; the Galaxy is the same within a patch
+_MAX_RINGS = 4
+_PILOT = 20_000
+_ERROR_MARGIN = 2.0  # published errors and noise exceed the mean error at a magnitude by less than this
+_PM_SIGMAS = 5.0
+_ZERO_POINT_MARGIN = 0.07  # [mas]
 
 
 @dataclass(frozen=True)
-class Population:
-    """Disc stars of one age.
+class ConeCut:
+    """Region of proper motion and parallax that is kept; by default all of it.
 
     Parameters
     ----------
-    log_age : float
-        log10 of the age [yr].
-    surface_density : float
-        Stars per area at the Sun, relative to the other populations.
-    height, length : float
-        Exponential scales across and along the disc [pc].
-    dispersion : float
-        Standard deviation of the radial velocities in the Galaxy [km/s].
+    pmra, pmdec, parallax : float
+        Centre [mas/yr, mas].
+    pm_limit, parallax_limit : float
+        Largest distance from it [mas/yr, mas].
     """
 
-    log_age: float
-    surface_density: float
-    height: float
-    dispersion: float
-    length: float = 2600.0
+    pmra: float = 0.0
+    pmdec: float = 0.0
+    parallax: float = 0.0
+    pm_limit: float = np.inf
+    parallax_limit: float = np.inf
 
-    @property
-    def drift(self) -> float:
-        """Asymmetric drift [km/s], by Stroemberg's relation."""
-        return self.dispersion**2 / 80
+    def keeps(self, sources: pd.DataFrame) -> NDArray[np.bool_]:
+        """Whether measured sources are in the region.
+
+        Parameters
+        ----------
+        sources : DataFrame
+            pmra, pmdec [mas/yr], parallax [mas].
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+        """
+        near = np.abs(sources["parallax"].to_numpy() - self.parallax) < self.parallax_limit
+        return near & (self._pm_distance(sources) < self.pm_limit)
+
+    def may_keep(self, stars: pd.DataFrame, g: Array, error_scale: float) -> NDArray[np.bool_]:
+        """Whether stars may be in the region after 5 sigma of noise.
+
+        Parameters
+        ----------
+        stars : DataFrame
+            True pmra, pmdec [mas/yr].
+        g : ndarray, shape (n,)
+            True G [mag].
+        error_scale : float
+            Errors of the field over those of the mean field.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+        """
+        noise = _PM_SIGMAS * np.sqrt(_ERROR_MARGIN) * error_scale * mean_parallax_error(g)
+        return self._pm_distance(stars) < self.pm_limit + noise
+
+    def _pm_distance(self, stars: pd.DataFrame) -> Array:
+        return np.hypot(stars["pmra"].to_numpy() - self.pmra, stars["pmdec"].to_numpy() - self.pmdec)
 
 
-POPULATIONS = (
-    Population(8.3, 0.5, 90, 15),
-    Population(8.9, 0.9, 130, 21),
-    Population(9.3, 1.6, 200, 28),
-    Population(9.6, 2.5, 280, 35),
-    Population(9.85, 4.0, 330, 41),
-    Population(10.05, 1.1, 900, 60, 2000.0),
-)
-"""Thin disc of constant star formation with an age-velocity relation (schematic), and a thick disc."""
-_AXIS_RATIOS = np.array([1.0, 0.64, 0.5])  # dispersions along radius, rotation and height
+def field_stars(
+    options: SimulationOptions,
+    *,
+    rng: np.random.Generator,
+    dust: Dust | None = None,
+    cut: ConeCut | None = None,
+    error_scale: float = 1.0,
+    isochrones: pd.DataFrame | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Field stars of the cone that may pass its cut, as they are, in chunks.
 
+    Distances follow the populations' densities along lines of sight 3 deg apart, magnitudes a Kroupa mass
+    function on isochrones of their ages moved by their metallicities, velocities Galactic rotation with
+    asymmetric drift and dispersions. Directions are uniform over the cone, whose radius is cone_radius at
+    the cluster's distance, at most 60 deg.
 
-def field_stars(options: SimulationOptions, *, rng: np.random.Generator) -> Iterator[pd.DataFrame]:
-    """All field stars of the cone, as they are, in chunks.
-
-    Distances follow the exponential discs along the cluster's line of sight, magnitudes a Kroupa mass
-    function on schematic isochrones of the discs' ages, velocities Galactic rotation with asymmetric drift
-    and dispersions, extinction a smooth dust layer that gives the cluster's a0 at its distance, with 20 %
-    scatter. Directions are uniform over the cone, whose radius is cone_radius at the cluster's distance, at
-    most 60 deg.
+    A star far outside the cut in parallax can only pass with much noise of one sign. Such stars are drawn
+    as often as that happens, and carry a deviate from that tail of the normal distribution, which
+    `gaia_oc_amd.measurement.measure` then uses: the sources that pass are as if all had been drawn.
 
     Parameters
     ----------
@@ -92,21 +122,34 @@ def field_stars(options: SimulationOptions, *, rng: np.random.Generator) -> Iter
         Cluster, cone and density.
     rng : Generator
         Source of randomness.
+    dust : Dust, optional
+        By default drawn here.
+    cut : ConeCut, optional
+        What will be kept; by default everything.
+    error_scale : float
+        Errors of this field over those of the mean field.
+    isochrones : DataFrame, optional
+        From a stellar-evolution code, used if they cover the populations' ages; else schematic ones are.
 
     Yields
     ------
     DataFrame
-        The columns of `gaia_oc_amd.cluster_model.cluster_stars`.
+        The columns of `gaia_oc_amd.cluster_model.cluster_stars`, and parallax_deviate.
     """
-    remaining = rng.poisson(options.field_density * cone_area(options))
-    tables = [in_order_of_mass(nearest_age(table, age)) for age, table in _isochrones_by_age()]
-    sampler = _StarSampler(options, tables)
-    while remaining > 0:
-        stars = sampler.draw(min(_CHUNK, int(1.5 * remaining) + 100), rng).iloc[:remaining]
-        remaining -= len(stars)
-        yield pd.concat(
-            [_kinematics(options, stars, rng), stars.drop(columns=["distance", "population"])], axis=1
-        )
+    cut, dust = cut or ConeCut(), dust or Dust(options, rng=rng)
+    tracks = _tracks(isochrones)
+    patches = _Patches.cover(options)
+    for number in range(len(patches.centres)):
+        sampler = _PatchSampler(options, tracks, dust, cut, error_scale, patches.centres[number])
+        expected = sampler.expected_per_sr * patches.solid_angle
+        if options.field_density is not None:
+            area = patches.solid_angle * np.degrees(1) ** 2
+            expected = options.field_density * area * sampler.drawn_per_visible_star(patches, number, rng)
+        n_rounds = int(np.ceil(expected / _CHUNK)) or 1
+        for _ in range(n_rounds):
+            stars = sampler.draw(expected / n_rounds, patches, number, rng)
+            if len(stars):
+                yield stars
 
 
 def cone_radius_deg(options: SimulationOptions) -> float:
@@ -141,136 +184,203 @@ def cone_area(options: SimulationOptions) -> float:
     return float(2 * np.pi * (1 - np.cos(np.radians(cone_radius_deg(options)))) * np.degrees(1) ** 2)
 
 
-def mean_disc_motion(ra: float, dec: float, dist: float) -> tuple[float, float]:
-    """Proper motion of a star on a circular orbit.
+@dataclass(frozen=True)
+class _Patches:
+    """Parts of the cone of equal solid angle, each with a line of sight through its middle."""
 
-    Parameters
-    ----------
-    ra, dec : float
-        Direction [deg].
-    dist : float
-        Distance [pc].
+    cosines: Array  # edges of rings about the axis, shape (n_rings + 1,)
+    rings: NDArray[np.int64]  # ring of each patch
+    angles: Array  # position angles where each patch begins and ends, shape (n_patches, 2)
+    centres: Array  # unit vectors, shape (n_patches, 3)
+    solid_angle: float  # of one patch [sr]
+    axes: Array
 
-    Returns
-    -------
-    pmra, pmdec : float
-        [mas/yr].
-    """
-    position = dist * local_axes(ra, dec)[None, 2]
-    seen = seen_from_the_sun(position, _disc_velocity(position @ galactic_axes().T, np.zeros((1, 3)), 0.0))
-    return float(seen["pmra"].iloc[0]), float(seen["pmdec"].iloc[0])
+    @classmethod
+    def cover(cls, options: SimulationOptions) -> "_Patches":
+        radius = cone_radius_deg(options)
+        n_rings = int(np.clip(np.ceil(radius / (2 * _PATCH_RADIUS)), 1, _MAX_RINGS))
+        # 1, 3, 5 ... times as many sectors outwards keep the patches' solid angles equal
+        n_sectors = np.array([1]) if radius <= _PATCH_RADIUS else 4 * (2 * np.arange(n_rings) + 1)
+        limit = 1 - np.cos(np.radians(radius))
+        cosines = 1 - limit * np.concatenate([[0], np.cumsum(n_sectors)]) / n_sectors.sum()
+        rings = np.repeat(np.arange(len(n_sectors)), n_sectors)
+        angles = np.concatenate([np.column_stack([np.arange(n), np.arange(n) + 1]) / n for n in n_sectors])
+        angles = 2 * np.pi * angles
+        axes = local_axes(options.ra, options.dec)
+        middle = (cosines[1:] + cosines[:-1])[rings] / 2 if len(rings) > 1 else np.array([1.0])
+        centres = _directions(middle, angles.mean(axis=1), axes)
+        return cls(cosines, rings, angles, centres, 2 * np.pi * limit / len(rings), axes)
+
+    def draw(self, number: int, size: int, rng: np.random.Generator) -> Array:
+        """Unit vectors uniform over a patch, shape (size, 3)."""
+        ring = self.rings[number]
+        cosine = rng.uniform(self.cosines[ring + 1], self.cosines[ring], size)
+        return _directions(cosine, rng.uniform(*self.angles[number], size), self.axes)
 
 
-def _isochrones_by_age() -> Iterator[tuple[float, pd.DataFrame]]:
+def _directions(cosine: Array, angle: Array, axes: Array) -> Array:
+    sine = np.sqrt(np.maximum(1 - cosine**2, 0))
+    return np.column_stack([sine * np.cos(angle), sine * np.sin(angle), cosine]) @ axes
+
+
+@dataclass(frozen=True)
+class _Track:
+    """Isochrone of one population, what metallicity changes along it, and the stars per mass segment."""
+
+    points: pd.DataFrame
+    shift: Array
+    numbers: Array
+
+
+def _tracks(isochrones: pd.DataFrame | None) -> list[_Track]:
     ages = [population.log_age for population in POPULATIONS]
-    table = schematic_isochrones(ages)
-    return ((age, table) for age in ages)
+    if isochrones is None or not _covers(isochrones, ages):
+        isochrones = schematic_isochrones(ages)
+    tracks = []
+    for age in ages:
+        points = in_order_of_mass(nearest_age(isochrones, age))
+        tracks.append(_Track(points, metallicity_shift(points), np.diff(number_below(points["Mini"]))))
+    return tracks
 
 
-class _StarSampler:
-    """Draws distance, population and mass of stars brighter than a limit from a table of all combinations."""
-
-    def __init__(self, options: SimulationOptions, isochrones: list[pd.DataFrame]) -> None:
-        self._options, self._isochrones = options, isochrones
-        self._edges = np.geomspace(20, 25_000, 200)  # distances [pc]
-        centres = np.sqrt(self._edges[1:] * self._edges[:-1])
-        self._dust = _dust_along_sight(options, self._edges)
-        sight = centres[:, None] * local_axes(options.ra, options.dec)[2] @ galactic_axes().T
-        weights = [
-            self._weights(population, points, sight, centres)
-            for population, points in zip(POPULATIONS, isochrones, strict=True)
-        ]
-        self._cells = [table.size for table in weights]
-        self._cumulative = np.cumsum(np.concatenate([table.ravel() for table in weights]))
-
-    def _weights(self, population: Population, points: pd.DataFrame, sight: Array, distance: Array) -> Array:
-        """Expected numbers, shape (mass segments, distances), zero where the star would be too faint."""
-        number = np.diff(number_below(points["Mini"]))
-        volume = distance**3 * _density(population, sight)  # bins of equal width in log distance
-        magnitude = points["Gmag"].to_numpy()
-        brighter = np.minimum(magnitude[1:], magnitude[:-1])
-        dust = np.sqrt(self._dust[1:] * self._dust[:-1])
-        apparent = brighter[:, None] + 5 * np.log10(distance) - 5 + 0.6 * dust
-        visible = (apparent < self._options.g_max + _MARGIN) & (apparent > _BRIGHTEST - 3)
-        return number[:, None] * volume * visible
-
-    def draw(self, size: int, rng: np.random.Generator) -> pd.DataFrame:
-        """Some fewer than `size` stars, those that turn out brighter than the limit."""
-        cell = np.searchsorted(self._cumulative, rng.uniform(0, self._cumulative[-1], size), side="right")
-        first = np.concatenate([[0], np.cumsum(self._cells)])
-        population = np.searchsorted(first, cell, side="right") - 1
-        segment, bin_number = np.divmod(cell - first[population], len(self._edges) - 1)
-        place, distance, a0 = rng.uniform(size=size), np.empty(size), np.empty(size)
-        log_edges, shift = np.log(self._edges), rng.uniform(size=size)
-        log_distance = log_edges[bin_number] + shift * (log_edges[1] - log_edges[0])
-        distance = np.exp(log_distance)
-        a0 = np.interp(log_distance, log_edges, self._dust) * rng.lognormal(0, DUST_SCATTER, size)
-        stars = [
-            self._systems(index, segment[rows], place[rows], rng).set_index(rows)
-            for index in range(len(POPULATIONS))
-            if len(rows := np.flatnonzero(population == index))
-        ]
-        stars = pd.concat(stars).sort_index()
-        magnitudes = apparent_magnitudes(stars, distance, np.minimum(a0, _MAX_A0))
-        stars = stars.assign(distance=distance, population=population, **magnitudes).drop(columns="teff")
-        seen = (stars["g"] < self._options.g_max) & (stars["g"] > _BRIGHTEST)
-        return stars[seen].reset_index(drop=True)
-
-    def _systems(self, index: int, segment: Array, place: Array, rng: np.random.Generator) -> pd.DataFrame:
-        points = self._isochrones[index]
-        knots = points["Mini"].to_numpy()
-        mass = knots[segment] + place * np.diff(knots)[segment]
-        ratio = draw_mass_ratios(len(mass), self._options.binary_fraction, rng=rng)
-        return absolute_magnitudes(points, mass, ratio).assign(mass=mass, is_binary=ratio > 0)
+def _covers(isochrones: pd.DataFrame, ages: list[float]) -> bool:
+    """Whether there is an isochrone within 0.1 dex of every age, down to low masses."""
+    distance = np.abs(isochrones["logAge"].unique()[:, None] - np.array(ages)).min(axis=0)
+    return bool(np.all(distance < 0.11)) and isochrones["Mini"].min() < 0.15
 
 
-def _density(population: Population, galactic: Array) -> Array:
-    """Relative number density of a disc at heliocentric Galactic positions of shape (n, 3) [pc]."""
-    radius = np.hypot(galactic[:, 0] - SUN_TO_CENTRE, galactic[:, 1])
-    height = np.abs(galactic[:, 2] + SUN_ABOVE_PLANE)
-    profile = np.exp(-(radius - SUN_TO_CENTRE) / population.length - height / population.height)
-    return population.surface_density / population.height * profile
+class _PatchSampler:
+    """Draws stars along one line of sight from a table of all combinations of population, mass and distance."""
+
+    def __init__(
+        self,
+        options: SimulationOptions,
+        tracks: list[_Track],
+        dust: Dust,
+        cut: ConeCut,
+        error_scale: float,
+        sight: Array,
+    ) -> None:
+        self._options, self._tracks, self._dust, self._cut = options, tracks, dust, cut
+        self._error_scale = error_scale
+        self._a0 = dust.along_sight(sight, _DISTANCES)
+        self._galactic_sight = galactic_axes() @ sight
+        tables = [self._table(*pair) for pair in zip(POPULATIONS, tracks, strict=True)]
+        self._all = [weights for weights, _ in tables]
+        self._chances = [chance for _, chance in tables]
+        self._kept = [weights * np.abs(chance) for weights, chance in tables]
+        self.expected_per_sr = float(sum(table.sum() for table in self._kept))
+
+    def _table(self, population: Population, track: _Track) -> tuple[Array, Array]:
+        """Stars per sr, and their chances to pass the parallax cut, both of shape (segments, distances).
+
+        A chance is negative if the noise must be; it is 1 where any noise will do.
+        """
+        middle = np.sqrt(_DISTANCES[1:] * _DISTANCES[:-1])
+        volume = np.diff(_DISTANCES**3) / 3 * density(population, middle[:, None] * self._galactic_sight)
+        magnitude = track.points["Gmag"].to_numpy()
+        modulus = 5 * np.log10(middle) - 5
+        a0 = (self._a0[1:] + self._a0[:-1]) / 2
+        brighter, fainter = (
+            np.minimum(magnitude[1:], magnitude[:-1]),
+            np.maximum(magnitude[1:], magnitude[:-1]),
+        )
+        bright_end = brighter[:, None] + modulus + 0.45 * a0
+        faint_end = np.minimum(fainter[:, None] + modulus + 1.3 * a0, self._options.g_max)
+        visible = (bright_end < self._options.g_max + _MARGIN) & (bright_end > _BRIGHTEST - 6)
+        weights = track.numbers[:, None] * volume * visible
+        return weights, np.where(visible, self._chance(faint_end), 0.0)
+
+    def _chance(self, g: Array) -> Array:
+        error = _ERROR_MARGIN * self._error_scale * mean_parallax_error(g)
+        limit = self._cut.parallax_limit + _ZERO_POINT_MARGIN
+        too_far = self._cut.parallax - limit - 1000 / _DISTANCES[:-1]  # > 0: needs positive noise
+        too_near = 1000 / _DISTANCES[1:] - self._cut.parallax - limit
+        chance = np.where(too_far > 0, ndtr(-too_far / error), 1.0)
+        return np.where(too_near > 0, -ndtr(-too_near / error), chance)
+
+    def drawn_per_visible_star(self, patches: _Patches, number: int, rng: np.random.Generator) -> float:
+        """Expected number drawn here for each star of the field that is brighter than the limit."""
+        total = sum(table.sum() for table in self._all)
+        counts = [rng.poisson(table * (_PILOT / total)) for table in self._all]
+        pilot = self._systems(counts, rng)
+        distance = pilot["distance"].to_numpy()
+        a0 = self._smooth_a0(distance) * self._dust.pattern(patches.draw(number, len(pilot), rng))
+        g = self._apparent("g", pilot, distance, np.minimum(a0, MAX_A0))
+        fraction = np.mean((g < self._options.g_max) & (g > _BRIGHTEST))
+        return float(self.expected_per_sr / (total * fraction))
+
+    def draw(self, expected: float, patches: _Patches, number: int, rng: np.random.Generator) -> pd.DataFrame:
+        """About so many stars, less those that turn out too faint or cannot pass the cut in proper motion."""
+        scale = expected / self.expected_per_sr if expected > 0 else 0.0
+        counts = [rng.poisson(table * scale) for table in self._kept]
+        systems = self._systems(counts, rng)
+        distance, direction = systems["distance"].to_numpy(), patches.draw(number, len(systems), rng)
+        a0 = np.minimum(self._smooth_a0(distance) * self._dust.pattern(direction), MAX_A0)
+        g = self._apparent("g", systems, distance, a0)
+        seen = np.flatnonzero((g < self._options.g_max) & (g > _BRIGHTEST))
+        systems = systems.iloc[seen].assign(g=g[seen], a0=a0[seen])
+        position = distance[seen, None] * direction[seen]
+        velocity = draw_velocities(position @ galactic_axes().T, systems["population"].to_numpy(), rng=rng)
+        sky = seen_from_the_sun(position, velocity)
+        may = self._cut.may_keep(sky, g[seen], self._error_scale)
+        systems, sky = systems[may].reset_index(drop=True), sky[may].reset_index(drop=True)
+        for band in ("bp", "rp"):
+            systems[band] = self._apparent(
+                band, systems, sky["distance"].to_numpy(), systems["a0"].to_numpy()
+            )
+        names = np.array([population.name for population in POPULATIONS])
+        columns = ["g", "bp", "rp", "mass", "is_binary", "a0", "parallax_deviate"]
+        table = pd.concat([sky, systems[columns]], axis=1)
+        return table.assign(population=names[systems["population"].to_numpy()])
+
+    def _smooth_a0(self, distance: Array) -> Array:
+        return np.interp(distance, _DISTANCES, self._a0)
+
+    @staticmethod
+    def _apparent(band: str, systems: pd.DataFrame, distance: Array, a0: Array) -> Array:
+        absolute = systems[f"absolute_{band}"].to_numpy()
+        return absolute + 5 * np.log10(distance) - 5 + extinction(band, systems["teff"].to_numpy(), a0)
+
+    def _systems(self, counts: list[NDArray[np.int64]], rng: np.random.Generator) -> pd.DataFrame:
+        """Systems of all populations, counts given by mass segment and distance bin."""
+        parts = [self._systems_of(index, table, rng) for index, table in enumerate(counts)]
+        return pd.concat(parts, ignore_index=True)
+
+    def _systems_of(self, index: int, counts: NDArray[np.int64], rng: np.random.Generator) -> pd.DataFrame:
+        track, filled = self._tracks[index], np.flatnonzero(counts)
+        cell = np.repeat(filled, counts.ravel()[filled])
+        segment, bin_number = np.divmod(cell, counts.shape[1])
+        knots = track.points["Mini"].to_numpy()
+        mass = knots[segment] + rng.uniform(size=len(cell)) * np.diff(knots)[segment]
+        distance = _DISTANCES[bin_number] * (_DISTANCES[1] / _DISTANCES[0]) ** rng.uniform(size=len(cell))
+        ratio = draw_mass_ratios(len(cell), binary_fractions(mass, self._options.binary_fraction), rng=rng)
+        magnitudes = absolute_magnitudes(track.points, mass, ratio)
+        shift = _metal_shift(POPULATIONS[index], distance[:, None] * self._galactic_sight, rng)
+        shift = shift[:, None] * track.shift[segment]  # (stars, [G, BP-RP, G-RP])
+        g = magnitudes["g"].to_numpy() + shift[:, 0]
+        rp = magnitudes["rp"].to_numpy() + shift[:, 0] - shift[:, 2]
+        bp = magnitudes["bp"].to_numpy() + shift[:, 0] - shift[:, 2] + shift[:, 1]
+        return pd.DataFrame(
+            {f"absolute_{band}": value for band, value in zip(BANDS, (g, bp, rp), strict=True)}
+            | {
+                "teff": magnitudes["teff"].to_numpy(),
+                "mass": mass,
+                "is_binary": ratio > 0,
+                "distance": distance,
+                "population": index,
+                "parallax_deviate": _tail_deviates(self._chances[index].ravel()[cell], rng),
+            }
+        )
 
 
-def _dust_along_sight(options: SimulationOptions, distance: Array) -> Array:
-    """A0 [mag] at distances [pc], options.a0 at the cluster's."""
-    steps = np.concatenate([[0.0], np.geomspace(1, distance[-1], 2000)])
-    galactic = steps[:, None] * local_axes(options.ra, options.dec)[2] @ galactic_axes().T
-    radius = np.hypot(galactic[:, 0] - SUN_TO_CENTRE, galactic[:, 1])
-    dust = np.exp(
-        -(radius - SUN_TO_CENTRE) / DUST_LENGTH - np.abs(galactic[:, 2] + SUN_ABOVE_PLANE) / DUST_HEIGHT
-    )
-    column = np.concatenate([[0.0], np.cumsum(np.diff(steps) * (dust[1:] + dust[:-1]) / 2)])
-    return options.a0 * np.interp(distance, steps, column) / np.interp(options.dist, steps, column)
+def _metal_shift(population: Population, galactic: Array, rng: np.random.Generator) -> Array:
+    """Metallicities as they move stars in the diagram: half as much per dex below -0.5."""
+    metallicity = draw_metallicities(population, galactic, rng=rng)
+    return np.where(metallicity < -0.5, -0.5 + 0.5 * (metallicity + 0.5), metallicity)
 
 
-def _directions(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:
-    """Unit vectors uniform over the cone, shape (size, 3)."""
-    cosine = 1 - rng.uniform(size=size) * (1 - np.cos(np.radians(cone_radius_deg(options))))
-    sine, angle = np.sqrt(1 - cosine**2), rng.uniform(0, 2 * np.pi, size)
-    offsets = np.column_stack([sine * np.cos(angle), sine * np.sin(angle), cosine])
-    return offsets @ local_axes(options.ra, options.dec)
-
-
-def _kinematics(options: SimulationOptions, stars: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """What is seen of stars of known distance and population that move in the disc."""
-    position = stars["distance"].to_numpy()[:, None] * _directions(options, len(stars), rng)
-    population = stars["population"].to_numpy()
-    dispersion = np.array([p.dispersion for p in POPULATIONS])[population]
-    drift = np.array([p.drift for p in POPULATIONS])[population]
-    peculiar = rng.normal(size=(len(stars), 3)) * dispersion[:, None] * _AXIS_RATIOS
-    return seen_from_the_sun(position, _disc_velocity(position @ galactic_axes().T, peculiar, drift))
-
-
-def _disc_velocity(galactic: Array, peculiar: Array, drift: Array | float) -> Array:
-    """Equatorial velocities relative to the Sun of stars that lag behind circular orbits.
-
-    Positions are heliocentric Galactic [pc], peculiar velocities along radius, rotation and height [km/s].
-    """
-    x, y = galactic[:, 0] - SUN_TO_CENTRE, galactic[:, 1]
-    radius = np.hypot(x, y)
-    outward = np.column_stack([x, y, np.zeros_like(x)]) / radius[:, None]
-    forward = np.column_stack([y, -x, np.zeros_like(x)]) / radius[:, None]
-    along = CIRCULAR_VELOCITY - drift + peculiar[:, 1]
-    velocity = peculiar[:, :1] * outward + along[:, None] * forward + peculiar[:, 2:] * [0, 0, 1]
-    return (velocity - SOLAR_MOTION - [0, CIRCULAR_VELOCITY, 0]) @ galactic_axes()
+def _tail_deviates(chance: Array, rng: np.random.Generator) -> Array:
+    """Standard normal deviates from the tail of this probability, the lower one where it is negative."""
+    tail = ndtri(np.maximum(np.abs(chance) * (1 - rng.uniform(size=len(chance))), 1e-300))
+    return np.where(chance < 0, tail, -tail)

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.cluster_population import draw_cluster
 from gaia_oc_amd.data_directory import (
     CLUSTER_FILE,
     CLUSTER_PARAMETERS,
@@ -19,13 +23,15 @@ from gaia_oc_amd.data_directory import (
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones, write_isochrones
-from gaia_oc_amd.simulation import SimulatedCluster, simulate_cluster, vary_options
+from gaia_oc_amd.simulation import simulate_cluster
 from gaia_oc_amd.simulation_options import SimulationOptions
 from gaia_oc_amd.tables import write_table
 
 MEMBERS = "cg18_members.csv"
 COMPARISON = "t22_members.csv"
 CONES = "cones"
+_MERGED = {CLUSTER_PARAMETERS: "name", MEMBERS: "cluster", COMPARISON: "cluster"}
+"""Tables of all clusters, and the column that names one."""
 MARKER = "SIMULATED.txt"
 README = "README.txt"
 
@@ -46,7 +52,7 @@ isochrones.dat           SCHEMATIC isochrones, unless you put others here before
 Go on with: python build_sets.py <NAME> --data_dir <this folder> --cone_source <this folder>/cones
 """
 
-_TRUTH_DECIMALS = {"mass": 4, "distance": 2, "g_true": 5}
+_TRUTH_DECIMALS = {"mass": 4, "distance": 2, "g_true": 5, "a0": 3}
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +63,7 @@ def simulate_clusters(
     options: SimulationOptions | None = None,
     *,
     seed: int = 42,
+    workers: int = 1,
 ) -> pd.DataFrame:
     """Simulate clusters and write what build_sets reads, and the truth, into a data directory.
 
@@ -73,17 +80,19 @@ def simulate_clusters(
         What to simulate; with ``vary`` each cluster gets parameters of its own, by default all have these.
     seed : int
         With its name it determines a cluster, whatever others are simulated beside it.
+    workers : int
+        Processes that share the clusters; the files are the same for any number.
 
     Returns
     -------
     DataFrame
-        The parameter rows of these clusters, sorted by name.
+        The parameter rows of the clusters that succeeded, sorted by name; failures are logged.
 
     Raises
     ------
     ValueError
         If the directory holds data that were not simulated, if a name occurs twice or cannot name a folder,
-        or if isochrones.dat cannot be read.
+        if isochrones.dat cannot be read, or if no cluster succeeded.
     """
     data_dir, options = Path(data_dir), options or SimulationOptions()
     folders = _folders(names, data_dir)
@@ -91,12 +100,16 @@ def simulate_clusters(
     isochrones = _isochrones(data_dir)
     write_text(data_dir / MARKER, _MARKER_TEXT)
     write_text(data_dir / README, _README_TEXT)
-    clusters = [_simulate_one(folder, data_dir, options, isochrones, seed) for folder in folders]
-    new = [folder.name for folder in folders]
-    parameters = pd.concat([cluster.parameters for cluster in clusters], ignore_index=True)
-    _merge(data_dir / CLUSTER_PARAMETERS, parameters, "name", new)
-    _merge(data_dir / MEMBERS, pd.concat([cluster.members for cluster in clusters]), "cluster", new)
-    _merge(data_dir / COMPARISON, pd.concat([cluster.comparison for cluster in clusters]), "cluster", new)
+    work = partial(_simulate_one, data_dir=data_dir, options=options, isochrones=isochrones, seed=seed)
+    outcomes = run_batch(work, [folder.name for folder in folders], workers=workers)
+    clusters = [outcome for outcome in outcomes if not outcome.error]
+    if not clusters:
+        raise ValueError(outcomes[0].error)
+    names = [cluster.cluster for cluster in clusters]
+    for file, column in _MERGED.items():
+        rows = pd.concat([cluster.summary[file] for cluster in clusters], ignore_index=True)
+        _merge(data_dir / file, rows, column, names)
+    parameters = pd.concat([cluster.summary[CLUSTER_PARAMETERS] for cluster in clusters], ignore_index=True)
     return parameters.sort_values("name", ignore_index=True)
 
 
@@ -130,25 +143,20 @@ def _isochrones(data_dir: Path) -> pd.DataFrame:
 
 
 def _simulate_one(
-    folder: Path, data_dir: Path, options: SimulationOptions, isochrones: pd.DataFrame, seed: int
-) -> SimulatedCluster:
-    name, rng = folder.name, cluster_rng(seed, folder.name)
+    name: str, *, data_dir: Path, options: SimulationOptions, isochrones: pd.DataFrame, seed: int
+) -> dict[str, Any]:
+    """Write cone and truth of one cluster; returns its rows of the tables that hold all clusters."""
+    folder, rng = cluster_directory(data_dir, name), cluster_rng(seed, name)
     if options.vary:
-        options = vary_options(options, rng=rng)
+        options = draw_cluster(options, isochrones, rng=rng)
     cluster = simulate_cluster(options, isochrones, rng=rng, name=name)
     write_table(data_dir / CONES / f"{name}.csv.gz", cluster.cone, "csv.gz")
     write_csv(folder / "truth.csv", cluster.truth.round(_TRUTH_DECIMALS))
-    n_members = int(cluster.truth["is_member"].sum())
-    logger.info(
-        "%s: %d sources, %d of them members, %d listed",
-        name,
-        len(cluster.cone),
-        n_members,
-        len(cluster.members),
-    )
+    counts = len(cluster.cone), int(cluster.truth["is_member"].sum()), len(cluster.members)
+    logger.info("%s: %d sources, %d of them members, %d listed", name, *counts)
     for stale in (*folder.glob("cone.*"), folder / CLUSTER_FILE):  # made from an earlier simulation
         stale.unlink(missing_ok=True)
-    return cluster
+    return {CLUSTER_PARAMETERS: cluster.parameters, MEMBERS: cluster.members, COMPARISON: cluster.comparison}
 
 
 def _merge(path: Path, rows: pd.DataFrame, column: str, replaced: list[str]) -> None:

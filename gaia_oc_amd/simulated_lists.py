@@ -11,7 +11,7 @@ LIST_COLUMNS = ("source_id", "PMemb", "ra", "dec", "pmra", "pmdec", "parallax", 
 
 _CERTAIN_MEMBERS, _CERTAIN_CONTAMINANTS = 0.75, 0.3
 _COMPARISON_COMPLETENESS = 0.75
-_AGE_ERROR, _A0_ERROR, _DIST_ERROR = 0.05, 0.05, 0.02
+_OUTLIER_SIGMAS = 3.5
 
 
 def published_list(
@@ -84,7 +84,7 @@ def catalogue_parameters(
     members : DataFrame
         The published list, of which means and standard deviations are taken.
     rng : Generator
-        Draws the catalogue's errors: 0.05 dex in age, 0.05 mag in a0, 2 % in distance.
+        Draws the catalogue's errors, of the size in the options.
 
     Returns
     -------
@@ -98,10 +98,29 @@ def catalogue_parameters(
         row |= {name: round(members[name].mean(), 4), f"{name}_error": round(members[name].std(), 4)}
     order = ("ra", "dec", "pmra", "pmdec", "pmra_error", "pmdec_error", "parallax", "parallax_error")
     return {name: float(row[name]) for name in order} | {
-        "age": round(options.age + rng.normal(0, _AGE_ERROR), 2),
-        "a0": round(max(options.a0 + rng.normal(0, _A0_ERROR), 0.0), 2),
-        "dist": round(options.dist * (1 + rng.normal(0, _DIST_ERROR)), 1),
+        "age": round(options.age + rng.normal(0, options.age_error), 2),
+        "a0": round(max(options.a0 + rng.normal(0, options.a0_error), 0.0), 2),
+        "dist": round(options.dist * (1 + rng.normal(0, options.dist_error)), 1),
     }
+
+
+def without_outliers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Rows within 3.5 robust standard deviations of the median in every column.
+
+    Catalogues are made by clustering: they know no member that moves unlike the others, whatever the reason.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_columns)
+        Proper motions and parallaxes.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    deviation = np.abs(values - np.median(values, axis=0))
+    sigma = 1.4826 * np.median(deviation, axis=0)
+    return np.all(deviation <= _OUTLIER_SIGMAS * sigma, axis=1)
 
 
 def _listed(
@@ -117,6 +136,8 @@ def _listed(
     near = np.tan(np.radians(separation)) * options.dist < radius
     eligible = near & (cone["phot_g_mean_mag"].to_numpy() < options.list_g_max)
     members = np.flatnonzero(eligible & is_member)
+    if len(members):
+        members = members[without_outliers(cone.iloc[members][["pmra", "pmdec", "parallax"]].to_numpy())]
     members = members[rng.uniform(size=len(members)) < completeness]
     lookalikes = np.flatnonzero(eligible & ~is_member & _looks_like(cone, members))
     share = options.list_contamination / (1 - options.list_contamination)

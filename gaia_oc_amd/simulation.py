@@ -1,23 +1,45 @@
 """Simulated clusters in their fields, with known truth, in the tables that build_sets reads."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.cluster_model import cluster_stars
+from gaia_oc_amd.cluster_population import vary_options
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.field_model import field_stars, mean_disc_motion
-from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.measurement import ScanningLaw, measure
-from gaia_oc_amd.simulated_lists import catalogue_parameters, comparison_list, published_list
+from gaia_oc_amd.dust import Dust
+from gaia_oc_amd.error_model import USUAL_DENSITY, ScanningLaw
+from gaia_oc_amd.field_model import ConeCut, cone_radius_deg, field_stars
+from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age
+from gaia_oc_amd.measurement import NOISE_FACTOR, measure
+from gaia_oc_amd.simulated_lists import (
+    catalogue_parameters,
+    comparison_list,
+    published_list,
+    without_outliers,
+)
 from gaia_oc_amd.simulation_options import SimulationOptions
 from gaia_oc_amd.source_ids import source_ids
-from gaia_oc_amd.space_motion import galactic_axes
+from gaia_oc_amd.space_motion import ecliptic_latitude, galactic_coordinates
 
-TRUTH_COLUMNS = ("source_id", "is_member", "mass", "is_binary", "distance", "g_true")
-"""Mass of the primary [Msun], distance [pc] and noiseless G [mag] of every source of a cone."""
+__all__ = ["TRUTH_COLUMNS", "SimulatedCluster", "simulate_cluster", "vary_options"]
+
+TRUTH_COLUMNS = (
+    "source_id",
+    "is_member",
+    "mass",
+    "is_binary",
+    "distance",
+    "g_true",
+    "a0",
+    "population",
+    NOISE_FACTOR,
+)
+"""Of every source of a cone: mass of the primary [Msun], distance [pc], noiseless G [mag], extinction A0
+[mag], population (cluster, cluster halo, tidal tail, thin disc, thick disc, halo) and noise of the astrometry
+over its published error."""
 
 _FEWEST_LISTED = 2
 
@@ -47,26 +69,6 @@ class SimulatedCluster:
     parameters: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class _ConeCut:
-    """Region of proper motion and parallax that is kept."""
-
-    means: NDArray[np.float64]  # pmra, pmdec, parallax
-    pm_limit: float
-    parallax_limit: float
-
-    @classmethod
-    def around(cls, members: pd.DataFrame, options: SimulationOptions) -> "_ConeCut":
-        values = members[["pmra", "pmdec", "parallax"]].to_numpy()
-        deviations = values.std(axis=0, ddof=1)
-        pm_limit = options.cone_pm_sigmas * np.sqrt(np.square(deviations[:2]).mean())
-        return cls(values.mean(axis=0), pm_limit, options.cone_plx_sigmas * deviations[2])
-
-    def keeps(self, sources: pd.DataFrame) -> NDArray[np.bool_]:
-        pmra, pmdec, parallax = (sources[["pmra", "pmdec", "parallax"]].to_numpy() - self.means).T
-        return (np.hypot(pmra, pmdec) < self.pm_limit) & (np.abs(parallax) < self.parallax_limit)
-
-
 def simulate_cluster(
     options: SimulationOptions,
     isochrones: pd.DataFrame,
@@ -84,7 +86,8 @@ def simulate_cluster(
         What to simulate.
     isochrones : DataFrame
         Isochrones with the column Mini, from `gaia_oc_amd.schematic_isochrones.schematic_isochrones` or a
-        grid, on which the members lie. The field always lies on schematic ones.
+        grid, on which the members lie. The field lies on them too if they cover its ages, 6e7 to 1.3e10
+        years, and masses from 0.15 Msun; else on schematic ones.
     rng : Generator
         Source of randomness.
     name : str
@@ -99,15 +102,22 @@ def simulate_cluster(
     ValueError
         If fewer than two members are bright enough for the published list.
     """
-    scanning = ScanningLaw.draw(rng)
-    members = cluster_stars(options, nearest_age(isochrones, options.age), rng=rng)
+    dust = Dust(options, rng=rng)
+    points = nearest_age(isochrones, options.age, metal_fraction=options.metal_fraction)
+    members = _in_cone(options, cluster_stars(options, points, dust=dust, rng=rng))
+    scanning = _scanning_law(options, rng)
     measured = measure(members, scanning, rng=rng)
-    cut = _ConeCut.around(_bright(measured, options), options)
+    cut = _cone_cut(options, members, measured)
     parts = [_kept(members.assign(is_member=True), measured, cut)]
-    parts += [
-        _kept(stars.assign(is_member=False), measure(stars, scanning, rng=rng), cut)
-        for stars in field_stars(options, rng=rng)
-    ]
+    field = field_stars(
+        options,
+        rng=rng,
+        dust=dust,
+        cut=cut,
+        error_scale=10**scanning.log_error,
+        isochrones=_of_solar_metallicity(isochrones),
+    )
+    parts += [_kept(stars.assign(is_member=False), measure(stars, scanning, rng=rng), cut) for stars in field]
     cone, truth = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
     cone, truth = _identified(cone, truth, rng)
     is_member = truth["is_member"].to_numpy()
@@ -123,61 +133,51 @@ def simulate_cluster(
     )
 
 
-def vary_options(options: SimulationOptions, *, rng: np.random.Generator) -> SimulationOptions:
-    """Options of another cluster, its parameters drawn over ranges like those of the catalogues.
+def _in_cone(options: SimulationOptions, stars: pd.DataFrame) -> pd.DataFrame:
+    separation = angular_separation(stars["ra"].to_numpy(), stars["dec"].to_numpy(), options.ra, options.dec)
+    return stars[separation < cone_radius_deg(options)].reset_index(drop=True)
 
-    Parameters
-    ----------
-    options : SimulationOptions
-        Gives what is not varied: limits, lists, binaries, cone.
-    rng : Generator
-        Source of randomness.
 
-    Returns
-    -------
-    SimulationOptions
-        Low Galactic latitude, 500 to 3,500 pc, log age 7.5 to 9.5, disc motion with 8 km/s of its own, 100
-        to 1,200 members, extinction growing with distance.
+def _scanning_law(options: SimulationOptions, rng: np.random.Generator) -> ScanningLaw:
+    """A scanning law of the cluster's place, with the crowding there."""
+    ra, dec = np.array([options.ra]), np.array([options.dec])
+    _, latitude = galactic_coordinates(ra, dec)
+    density = options.field_density
+    if density is None:  # near enough: half as many stars 8 deg from the plane
+        density = 60_000 * 2 ** (-abs(latitude[0]) / 8)
+    return ScanningLaw.draw(rng, ecl_lat=ecliptic_latitude(ra, dec)[0], crowding=density / USUAL_DENSITY)
+
+
+def _of_solar_metallicity(isochrones: pd.DataFrame) -> pd.DataFrame:
+    available = isochrones["Zini"].unique()
+    return isochrones[isochrones["Zini"] == available[np.argmin(np.abs(available - SOLAR_METAL_FRACTION))]]
+
+
+def _cone_cut(options: SimulationOptions, members: pd.DataFrame, measured: pd.DataFrame) -> ConeCut:
+    """So many standard deviations about what a list of the bright members would give.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two members are bright enough.
     """
-    longitude, latitude = rng.uniform(0, 2 * np.pi), np.radians(np.clip(rng.laplace(0, 3), -20, 20))
-    direction = [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
-    x, y, z = np.array(direction) @ galactic_axes()
-    ra, dec = float(np.degrees(np.arctan2(y, x)) % 360), float(np.degrees(np.arcsin(z)))
-    dist = float(500 * 7 ** rng.uniform())
-    pmra, pmdec = np.add(mean_disc_motion(ra, dec, dist), rng.normal(0, 8, 2) / (4.74 * dist / 1000))
-    core_radius = float(rng.uniform(0.8, 3))
-    return replace(
-        options,
-        ra=ra,
-        dec=dec,
-        dist=dist,
-        age=float(rng.uniform(7.5, 9.5)),
-        a0=float(rng.uniform(0.1, 0.6) * (0.5 + dist / 1000)),
-        pmra=float(pmra),
-        pmdec=float(pmdec),
-        n_members=int(100 * 12 ** rng.uniform()),
-        core_radius=core_radius,
-        tidal_radius=min(core_radius * float(rng.uniform(4, 8)), 0.9 * options.cone_radius),
-        velocity_dispersion=float(rng.uniform(0.4, 1.2)),
-        field_density=float(8000 * 4 ** rng.uniform()),
-        vary=False,
-    )
-
-
-def _bright(measured: pd.DataFrame, options: SimulationOptions) -> pd.DataFrame:
     bright = measured[measured["phot_g_mean_mag"] < options.list_g_max]
     if len(bright) < _FEWEST_LISTED:
         raise ValueError(
             f"{len(bright)} of {options.n_members} members are brighter than list_g_max = "
             f"{options.list_g_max:g}, at least {_FEWEST_LISTED} are needed: raise n_members or list_g_max."
         )
-    return bright
+    values = bright[["pmra", "pmdec", "parallax"]].to_numpy()
+    values = values[without_outliers(values)]
+    deviations = np.maximum(values.std(axis=0, ddof=1), 1e-3)
+    pm_limit = options.cone_pm_sigmas * np.sqrt(np.square(deviations[:2]).mean())
+    return ConeCut(*values.mean(axis=0), pm_limit, options.cone_plx_sigmas * deviations[2])
 
 
-def _kept(stars: pd.DataFrame, measured: pd.DataFrame, cut: _ConeCut) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _kept(stars: pd.DataFrame, measured: pd.DataFrame, cut: ConeCut) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measured and true columns of the stars that pass the cut."""
     kept = cut.keeps(measured)
-    truth = stars.loc[kept].rename(columns={"g": "g_true"})
+    truth = stars.loc[kept].rename(columns={"g": "g_true"}).assign(**{NOISE_FACTOR: measured[NOISE_FACTOR]})
     return measured.loc[kept], truth[[name for name in TRUTH_COLUMNS if name != "source_id"]]
 
 

@@ -7,10 +7,20 @@ from scipy import stats
 
 from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance, parallax_zero_point
 from gaia_oc_amd.cluster_model import cluster_stars, king_fraction, sample_king_radii
+from gaia_oc_amd.cluster_population import draw_cluster
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.field_model import cone_area, cone_radius_deg, field_stars, mean_disc_motion
+from gaia_oc_amd.dust import Dust
+from gaia_oc_amd.error_model import (
+    ScanningLaw,
+    draw_error_factors,
+    draw_ruwe,
+    flux_errors,
+    mean_parallax_error,
+)
+from gaia_oc_amd.field_model import ConeCut, cone_area, cone_radius_deg, field_stars
+from gaia_oc_amd.galaxy import mean_disc_motion
 from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.measurement import ScanningLaw, measure
+from gaia_oc_amd.measurement import measure
 from gaia_oc_amd.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulated_data import MARKER, simulate_clusters
 from gaia_oc_amd.simulation import SimulatedCluster, simulate_cluster, vary_options
@@ -63,45 +73,84 @@ def make_stars(size, g, rng):
 # measurement
 
 
-def test_errors_are_those_of_pygaia():
-    from pygaia.errors.astrometric import parallax_uncertainty, proper_motion_uncertainty
-    from pygaia.errors.photometric import magnitude_uncertainty
+def test_errors_are_near_those_of_pygaia():
+    """DPAC's predictions for the mean sky, an independent fit, within 40 %."""
+    from pygaia.errors.astrometric import parallax_uncertainty
 
     rng = np.random.default_rng(0)
-    g = np.linspace(8, 20.5, 400)
-    table = measure(make_stars(400, g, rng), ScanningLaw.draw(rng), rng=rng)
-    depth = np.sqrt(table["phot_g_n_obs"].to_numpy() / 351)
-    assert table["parallax_error"].to_numpy() * depth == pytest.approx(
-        parallax_uncertainty(g, "dr3") / 1000, abs=1e-5
-    )
-    for name, expected in zip(("pmra", "pmdec"), proper_motion_uncertainty(g, "dr3"), strict=True):
-        assert table[f"{name}_error"].to_numpy() * depth == pytest.approx(expected / 1000, abs=1e-5)
-    relative = (table["phot_g_mean_flux_error"] / table["phot_g_mean_flux"]).to_numpy()
-    expected = magnitude_uncertainty("g", g, "dr3") / 1000
-    assert relative * 2.5 / np.log(10) * depth == pytest.approx(expected, rel=0.01, abs=1e-5)
+    for g in (14.0, 16.0, 18.0, 19.5, 20.5):
+        table = measure(make_stars(500, np.full(500, g), rng), ScanningLaw(), rng=rng)
+        expected = parallax_uncertainty(g, "dr3") / 1000
+        assert table["parallax_error"].median() == pytest.approx(expected, rel=0.4)
+        assert table["parallax_error"].median() == pytest.approx(mean_parallax_error(g), rel=0.1)
+        assert table["pmra_error"].median() == pytest.approx(table["parallax_error"].median(), rel=0.25)
+
+
+def test_faint_stars_are_observed_less_often_and_measured_worse():
+    rng = np.random.default_rng(1)
+    tables = [measure(make_stars(500, np.full(500, g), rng), ScanningLaw(), rng=rng) for g in (17.0, 20.5)]
+    for band in ("g", "bp", "rp"):
+        bright, faint = (table[f"phot_{band}_n_obs"].median() for table in tables)
+        assert faint < 0.75 * bright
+        error = flux_errors(np.array([17.0, 20.5]), np.array([350, 350]), band, rng=rng)
+        assert error[1] > 3 * error[0]
+
+
+def test_few_scans_make_large_errors():
+    rng = np.random.default_rng(2)
+    true = make_stars(500, np.full(500, 17.0), rng)
+    laws = [
+        ScanningLaw.draw(np.random.default_rng(seed), ecl_lat=lat) for lat in (0, 45) for seed in range(40)
+    ]
+    tables = [measure(true, law, rng=rng) for law in laws]
+    error = np.array([table["parallax_error"].median() for table in tables]).reshape(2, -1)
+    n_obs = np.array([table["phot_g_n_obs"].median() for table in tables]).reshape(2, -1)
+    assert np.median(n_obs[0]) < 0.7 * np.median(n_obs[1])
+    assert np.median(error[0]) > 1.1 * np.median(error[1])
+
+
+def test_binaries_have_bad_solutions_more_often():
+    rng = np.random.default_rng(3)
+    g, binary = np.full(40_000, 15.0), np.arange(40_000) % 2 == 0
+    ruwe = draw_ruwe(g, binary, rng=rng)
+    assert np.median(ruwe) == pytest.approx(1.02, abs=0.03)
+    assert np.mean(ruwe[binary] > 1.4) > 2 * np.mean(ruwe[~binary] > 1.4)
+    assert 0.05 < np.mean(ruwe > 1.4) < 0.2
+    factor = draw_error_factors(ruwe, binary, rng=rng)
+    assert 0.02 < np.mean(factor > 1) < 0.12
+    assert factor.max() <= 4
+    assert np.mean(factor[ruwe > 1.4] > 1) > 5 * np.mean(factor[ruwe < 1.4] > 1)
 
 
 @pytest.mark.parametrize("g", [14.0, 18.0, 20.4])
 def test_normalised_residuals_are_standard_normal(g):
     rng = np.random.default_rng(int(g))
     true = make_stars(4000, np.full(4000, g), rng)
-    table = measure(true, ScanningLaw((0.3, -0.2, 0.1)), rng=rng)
+    table = measure(true, ScanningLaw((0.3, -0.2, 0.1), crowding=0.0), rng=rng)
     zero_point = {"parallax": parallax_zero_point(table)}
+    honest = table["error_factor"] == 1
     for name in ("parallax", "pmra", "pmdec"):
         residual = table[name] - zero_point.get(name, 0) - true[name]
         normalised = residual / table[f"{name}_error"]
-        assert stats.kstest(normalised, "norm").pvalue > 1e-3
+        assert stats.kstest(normalised[honest], "norm").pvalue > 1e-3
+        assert np.std(normalised[~honest]) > 1.5
     for band in ("g", "bp", "rp"):
+        if band != "g" and g > 19:
+            continue  # the faint fluxes in BP and RP are biased, as Gaia's are
         residual = table[f"phot_{band}_mean_mag"] - true[band]
         error = table[f"phot_{band}_mean_flux_error"] / table[f"phot_{band}_mean_flux"] * 2.5 / np.log(10)
-        assert np.std(residual / error) == pytest.approx(1, abs=0.05)
+        spread = np.diff(np.percentile(residual / error, [16, 84]))[0] / 2
+        assert spread == pytest.approx(1, abs=0.08)
 
 
 def test_noise_has_the_covariance_that_is_given():
     rng = np.random.default_rng(5)
     true = make_stars(5000, np.full(5000, 18.0), rng)
     table = measure(true, ScanningLaw((0.4, -0.4, 0.3)), rng=rng)
-    residual = (table - true)[["parallax", "pmra", "pmdec"]].to_numpy(copy=True)
+    honest = table["error_factor"] == 1
+    true, table = true[honest], table[honest]
+    columns = ["parallax", "pmra", "pmdec"]
+    residual = (table[columns] - true[columns]).to_numpy(copy=True)
     residual[:, 0] -= parallax_zero_point(table)
     covariance = astrometric_covariance(table)
     assert np.linalg.eigvalsh(covariance).min() > 0
@@ -207,7 +256,7 @@ def test_king_fraction_is_the_integral_of_the_profile():
 
 
 def test_members_follow_the_king_profile(isochrones):
-    options = replace(SMALL, n_members=1500)
+    options = replace(SMALL, n_members=1500, halo_fraction=0.0)
     stars_ = cluster_stars(options, nearest_age(isochrones, 8.5), rng=np.random.default_rng(3))
     separation = angular_separation(
         stars_["ra"].to_numpy(), stars_["dec"].to_numpy(), options.ra, options.dec
@@ -223,7 +272,7 @@ def test_king_radii_end_at_the_tidal_radius():
 
 
 def test_members_move_with_the_cluster(isochrones):
-    options = replace(SMALL, n_members=1500, velocity_dispersion=0.8)
+    options = replace(SMALL, n_members=1500, velocity_dispersion=0.8, halo_fraction=0.0)
     members = cluster_stars(options, nearest_age(isochrones, 8.5), rng=np.random.default_rng(4))
     dispersion = 0.8 / 4.74047
     for name, mean in (("pmra", options.pmra), ("pmdec", options.pmdec)):
@@ -290,10 +339,105 @@ def test_field_counts_rise_and_its_motions_narrow_with_distance(whole_cone):
 
 
 def test_near_cones_are_capped_and_come_in_chunks():
-    near = replace(SMALL, dist=22.0, cone_radius=50.0, field_density=30.0)
+    near = replace(SMALL, dist=22.0, cone_radius=50.0, field_density=10.0, a0=0.0)
     assert cone_radius_deg(near) == 60
     size = sum(len(stars_) for stars_ in field_stars(near, rng=np.random.default_rng(0)))
-    assert size == pytest.approx(30 * cone_area(near), rel=0.02)
+    assert size == pytest.approx(10 * cone_area(near), rel=0.02)
+
+
+def test_what_is_not_drawn_would_not_have_passed():
+    """Drawing only what may pass the cut gives the sources that drawing everything gives."""
+    options = replace(SMALL, dist=400.0, cone_radius=12.0, tidal_radius=8.0)
+    cut = ConeCut(0.0, 0.0, 2.5, pm_limit=6.0, parallax_limit=0.5)
+    kept = []
+    for early in (cut, None):
+        rng = np.random.default_rng(8)
+        dust, law = Dust(options, rng=rng), ScanningLaw()
+        tables = [measure(s, law, rng=rng) for s in field_stars(options, rng=rng, dust=dust, cut=early)]
+        table = pd.concat(tables, ignore_index=True)
+        kept.append(table[cut.keeps(table)])
+        drawn = len(table)
+        if early is not None:
+            assert drawn < 0.6 * options.field_density * cone_area(options)
+    counts = [len(table) for table in kept]
+    assert counts[0] == pytest.approx(counts[1], abs=4 * np.sqrt(2 * counts[1]))
+    assert counts[1] > 100
+    for name in ("parallax", "pmra", "phot_g_mean_mag", "parallax_error"):
+        assert stats.ks_2samp(kept[0][name], kept[1][name]).pvalue > 1e-3
+
+
+def test_the_model_counts_more_stars_at_low_latitude():
+    from astropy.coordinates import SkyCoord
+
+    density = []
+    for latitude in (2, 60):
+        place = SkyCoord(l=200, b=latitude, unit="deg", frame="galactic").icrs
+        options = SimulationOptions(ra=place.ra.deg, dec=place.dec.deg, cone_radius=13, dist=4000, a0=0.5)
+        rng = np.random.default_rng(4)
+        size = sum(len(stars_) for stars_ in field_stars(options, rng=rng))
+        density.append(size / cone_area(options))
+    assert 20_000 < density[0] < 120_000
+    assert density[0] > 4 * density[1]
+
+
+# dust
+
+
+def test_dust_gives_the_cluster_its_extinction_and_scatter():
+    options = replace(SMALL, a0=1.0, differential_reddening=0.15)
+    spread = []
+    for seed in range(12):
+        dust = Dust(options, rng=np.random.default_rng(seed))
+        members = cluster_stars(
+            replace(options, halo_fraction=0.0),
+            nearest_age(schematic_isochrones([8.5]), 8.5),
+            dust=dust,
+            rng=np.random.default_rng(seed),
+        )
+        assert members["a0"].mean() == pytest.approx(1.0, abs=0.5)
+        spread.append(members["a0"].std())
+    assert np.mean(spread) == pytest.approx(0.15, rel=0.4)
+    # near stars share it
+    order = members.sort_values("ra").index
+    assert members["a0"][order].diff().abs().median() < members["a0"].std()
+
+
+def test_dust_grows_with_distance():
+    dust = Dust(SMALL, rng=np.random.default_rng(0))
+    from gaia_oc_amd.space_motion import local_axes
+
+    sight = dust.along_sight(local_axes(SMALL.ra, SMALL.dec)[2], np.array([100.0, 500, 1000, 5000]))
+    assert np.all(np.diff(sight) > 0)
+    assert sight[2] == pytest.approx(SMALL.a0, rel=1e-6)
+    clear = Dust(replace(SMALL, a0=0.0), rng=np.random.default_rng(0))
+    assert np.all(clear.along_sight(local_axes(10, 20)[2], np.array([100.0, 5000])) == 0)
+
+
+# parts of a cluster
+
+
+def test_halo_tails_and_segregation(isochrones):
+    points = nearest_age(isochrones, 8.5)
+    options = replace(
+        SMALL, cone_radius=60, n_members=3000, halo_fraction=0.3, tail_fraction=0.2, mass_segregation=0.8
+    )
+    members = cluster_stars(options, points, rng=np.random.default_rng(5))
+    share = members["population"].value_counts(normalize=True)
+    assert share["cluster halo"] == pytest.approx(0.3, abs=0.04)
+    assert share["tidal tail"] == pytest.approx(0.2, abs=0.04)
+    radius = (
+        np.radians(
+            angular_separation(members["ra"].to_numpy(), members["dec"].to_numpy(), SMALL.ra, SMALL.dec)
+        )
+        * options.dist
+    )
+    assert radius[members["population"] == "cluster halo"].max() < 2.6 * options.tidal_radius
+    massive = members["mass"] > members["mass"].median()
+    assert np.median(radius[massive]) < 0.8 * np.median(radius[~massive])
+    mixed = cluster_stars(replace(options, mass_segregation=0.0), points, rng=np.random.default_rng(5))
+    radius = angular_separation(mixed["ra"].to_numpy(), mixed["dec"].to_numpy(), SMALL.ra, SMALL.dec)
+    massive = mixed["mass"] > mixed["mass"].median()
+    assert stats.ks_2samp(radius[massive], radius[~massive]).pvalue > 1e-3
 
 
 def test_disc_motion_has_oorts_signature():
@@ -337,13 +481,14 @@ def test_parameters_are_near_the_truth(simulated):
     assert row["parallax"] == pytest.approx(1.0, abs=0.08)
     assert row["parallax_error"] == pytest.approx(simulated.members["parallax"].std(), abs=1e-3)
     assert row["dist"] == pytest.approx(SMALL.dist, rel=0.1)
-    assert row["age"] == pytest.approx(SMALL.age, abs=0.25)
+    assert row["age"] == pytest.approx(SMALL.age, abs=0.4)
 
 
 def test_nothing_but_physics_tells_members_from_field(whole_cone):
     """Quantities that depend on Gaia only have one distribution for both, at the same magnitudes."""
-    is_member = whole_cone.truth["is_member"].to_numpy()
-    cone = whole_cone.cone
+    cone, truth = whole_cone.cone, whole_cone.truth
+    alike = (cone["phot_g_mean_mag"].between(15, 17.5) & ~truth["is_binary"]).to_numpy()
+    cone, is_member = cone[alike], truth["is_member"].to_numpy()[alike]
     cone = cone.assign(running_number=(cone["source_id"].to_numpy() >> 7) & (2**25 - 1))
     for name in ("ruwe", "phot_g_n_obs", "phot_bp_n_obs", "parallax_pmra_corr", "running_number"):
         assert stats.ks_2samp(cone[name][is_member], cone[name][~is_member]).pvalue > 1e-3
@@ -374,8 +519,14 @@ def test_varied_clusters_are_valid_and_differ():
     assert len({options.dist for options in drawn}) == 40
     for options in drawn:
         _, latitude = galactic_coordinates(np.array([options.ra]), np.array([options.dec]))
-        assert abs(latitude[0]) <= 20.001
-        assert np.hypot(options.pmra, options.pmdec) < 40
+        assert abs(latitude[0]) <= 60.001
+        assert 150 <= options.dist <= 5000
+        assert np.hypot(options.pmra, options.pmdec) < 150
+    # as the catalogue of Cantat-Gaudin et al. (2020): median distance 2.2 kpc, log age 8.25, a0 1.2
+    medians = {name: np.median([getattr(o, name) for o in drawn]) for name in ("dist", "age", "a0")}
+    assert 1000 < medians["dist"] < 3000
+    assert 7.8 < medians["age"] < 8.7
+    assert 0.4 < medians["a0"] < 1.8
 
 
 # files
@@ -418,9 +569,26 @@ def test_seed_and_name_alone_make_a_cluster(tmp_path):
     assert not read_all(tmp_path / "three")["cones/A.csv.gz"].equals(one["cones/A.csv.gz"])
 
 
+def test_workers_change_nothing(tmp_path):
+    for workers in (1, 2):
+        simulate_clusters(["A", "B"], tmp_path / str(workers), TINY, seed=7, workers=workers)
+    one, two = read_all(tmp_path / "1"), read_all(tmp_path / "2")
+    for name, table in one.items():
+        pd.testing.assert_frame_equal(table, two[name])
+
+
+def test_drawn_clusters_can_be_listed(isochrones):
+    from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES
+
+    grid = schematic_isochrones(SCHEMATIC_LOG_AGES[::5])
+    options = draw_cluster(replace(SMALL, vary=True), grid, rng=np.random.default_rng(2))
+    assert options.n_members >= 30
+    with pytest.raises(ValueError, match="list_g_max"):
+        draw_cluster(replace(SMALL, list_g_max=6.0), grid, rng=np.random.default_rng(2))
+
+
 def test_vary_gives_each_cluster_its_own_parameters(tmp_path):
-    options = replace(TINY, vary=True, cone_radius=30)
-    options = replace(options, cone_pm_sigmas=3, cone_plx_sigmas=3)
+    options = replace(TINY, vary=True, cone_radius=20, cone_pm_sigmas=3, cone_plx_sigmas=3)
     rows = simulate_clusters(["A", "B"], tmp_path, options, seed=3)
     assert rows["dist"].nunique() == 2
     assert np.abs(np.diff(rows["ra"])[0]) > 1
