@@ -330,7 +330,7 @@ def select_candidates(
     )
 
 
-def failed_conditions(passed: pd.DataFrame) -> NDArray[np.object_]:
+def failed_conditions(passed: pd.DataFrame) -> pd.Series:
     """Which selection conditions each source failed, for the column ``rejected_by``.
 
     Parameters
@@ -340,12 +340,11 @@ def failed_conditions(passed: pd.DataFrame) -> NDArray[np.object_]:
 
     Returns
     -------
-    ndarray of str, shape (n_sources,)
+    Series of str, on the index of `passed`
         "proper_motion", "parallax", both with a + between them, "isochrone" for sources that failed only this (it
         is not looked at for the others), or "" for candidates.
     """
     pm, parallax, candidate = (passed[name].to_numpy() for name in ("proper_motion", "parallax", "candidate"))
     conditions = [candidate, pm & parallax, ~pm & ~parallax, ~pm]
-    return np.select(
-        conditions, ["", "isochrone", "proper_motion+parallax", "proper_motion"], "parallax"
-    ).astype(object)
+    names = ["", "isochrone", "proper_motion+parallax", "proper_motion"]
+    return pd.Series(np.select(conditions, names, "parallax"), index=passed.index, dtype="str")

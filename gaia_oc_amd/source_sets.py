@@ -159,7 +159,7 @@ def _read_set(folder: Path, set_name: str) -> pd.DataFrame:
             f"{path} lacks the columns {', '.join(absent)}: run `python build_sets.py {folder.name}` again."
         )
     return table.astype({"PMemb": float}).assign(
-        **{REJECTED_BY: table[REJECTED_BY].fillna("").astype(object)}
+        **{REJECTED_BY: table[REJECTED_BY].astype(object).fillna("").astype("str")}
     )
 
 

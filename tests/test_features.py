@@ -10,6 +10,7 @@ from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
+from gaia_oc_amd.photometry import add_magnitude_errors
 
 LIMITS = SelectionLimits(pm=0.5, parallax_far=0.1, parallax_near=0.1, colour=0.15, g=1.2)
 
@@ -18,7 +19,7 @@ def toy_features(**where):
     field = toy_field(**where)
     cluster = Cluster(**field.parameters.iloc[0].to_dict())
     isochrone = place_isochrone(nearest_age(field.isochrones, 8.5), cluster.dist, 0.0)
-    return add_features(field.sources, cluster, LIMITS, isochrone), cluster
+    return add_features(add_magnitude_errors(field.sources), cluster, LIMITS, isochrone), cluster
 
 
 @pytest.mark.parametrize(("ra", "dec"), [(120.0, -20.0), (0.01, 60.0), (80.0, 86.0)])
@@ -40,9 +41,8 @@ def test_signs_and_sizes():
 
 def test_input_is_not_changed():
     field = toy_field()
-    before = field.sources.copy()
+    sources = add_magnitude_errors(field.sources)
+    before = sources.copy()
     cluster = Cluster(**field.parameters.iloc[0].to_dict())
-    add_features(
-        field.sources, cluster, LIMITS, place_isochrone(nearest_age(field.isochrones, 8.5), 1000.0, 0.0)
-    )
-    assert before.equals(field.sources)
+    add_features(sources, cluster, LIMITS, place_isochrone(nearest_age(field.isochrones, 8.5), 1000.0, 0.0))
+    assert before.equals(sources)

@@ -31,6 +31,7 @@ def toy_sets(seed, *, n_members=60):
     limits = SelectionLimits(pm=0.5, parallax_far=0.1, parallax_near=0.1, colour=0.15, g=1.2)
     sources = add_features(add_magnitude_errors(field.sources), cluster, limits, isochrone)
     is_member = sources["source_id"].isin(field.members["source_id"])
+    sources = sources.assign(rejected_by="")
     members, others = sources[is_member].assign(PMemb=1.0), sources[~is_member].assign(PMemb=0.0)
     return SourceSets(
         cluster, limits, isochrone, "g_rp", members, others.iloc[:50], others.iloc[50:], others.iloc[:0]

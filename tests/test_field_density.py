@@ -1,0 +1,88 @@
+"""Field density: right where it is known, without the star itself, and not moved by a cluster elsewhere."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.field_density import MOST_STARS, FieldDensity, sky_area
+
+CLUSTER = Cluster(
+    **{
+        "name": "Toy",
+        "ra": 359.9,
+        "dec": 40.0,
+        "pmra": 0.0,
+        "pmdec": 0.0,
+        "parallax": 0.5,
+        "pmra_error": 0.3,
+    },
+    **{"pmdec_error": 0.3, "parallax_error": 0.1, "age": 8.5, "a0": 0.1, "dist": 2000.0},
+)
+BOX = {
+    "pmra": (-4, 4),
+    "pmdec": (-4, 4),
+    "parallax": (-0.5, 1.5),
+    "phot_g_mean_mag": (12, 20),
+    "g_rp": (0, 1.5),
+}
+
+
+def uniform_field(n, seed=1):
+    """Stars spread evenly over `BOX`."""
+    rng = np.random.default_rng(seed)
+    stars = pd.DataFrame({name: rng.uniform(*bounds, n) for name, bounds in BOX.items()})
+    errors = dict.fromkeys(("pmra_error", "pmdec_error", "parallax_error", "g_rp_error"), 0.05)
+    return stars.assign(**errors, source_id=np.arange(n))
+
+
+def density_of(field, **keywords):
+    keywords = {"area": 100.0, "rng": np.random.default_rng(0)} | keywords
+    return FieldDensity.of(field, CLUSTER, "g_rp", **keywords)
+
+
+def inner(stars):
+    middle = {name: (sum(bounds) / 2, np.ptp(bounds)) for name, bounds in BOX.items()}
+    return stars[np.all([abs(stars[n] - m) < 0.2 * w for n, (m, w) in middle.items()], axis=0)]
+
+
+@pytest.mark.parametrize("n", [3000, 3 * MOST_STARS])
+def test_even_field_has_its_density(n):
+    field = uniform_field(n)
+    expected = np.log(n / np.prod([np.ptp(bounds) for bounds in BOX.values()]) / 100.0)
+    found = density_of(field).log_density(inner(uniform_field(2000, seed=2)))
+    assert np.median(found) == pytest.approx(expected, abs=0.25)
+
+
+def test_field_star_does_not_count_at_its_own_place():
+    field = uniform_field(20_000)
+    density, own, others = density_of(field), inner(field), inner(uniform_field(20_000, seed=2))
+    assert np.mean(density.log_density(own)) == pytest.approx(np.mean(density.log_density(others)), abs=0.06)
+
+
+def test_weights_count():
+    field, places = uniform_field(5000), inner(uniform_field(500, seed=2))
+    half = density_of(field, weights=np.full(5000, 0.5)).log_density(places)
+    np.testing.assert_allclose(half, density_of(field).log_density(places) - np.log(2), atol=1e-9)
+
+
+def test_star_without_colour_and_empty_field_give_nan():
+    field = uniform_field(500)
+    stars = field.head(2).assign(g_rp=[0.5, np.nan])
+    assert np.isnan(density_of(field).log_density(stars)).tolist() == [False, True]
+    assert np.isnan(density_of(field.head(3)).log_density(stars)).all()
+
+
+def test_area_of_a_square_across_ra_0():
+    rng = np.random.default_rng(4)
+    side = 1.0  # deg
+    dec = 40 + rng.uniform(-side / 2, side / 2, 4000)
+    ra = (359.9 + rng.uniform(-side / 2, side / 2, 4000) / np.cos(np.radians(dec))) % 360
+    square = (np.radians(side) * 2000) ** 2
+    stars = pd.DataFrame({"ra": ra, "dec": dec})
+    assert sky_area(stars, CLUSTER, rng=rng) == pytest.approx(square, rel=0.03)
+    radius = 10.0
+    assert sky_area(stars, CLUSTER, beyond=radius, rng=rng) == pytest.approx(
+        square - np.pi * radius**2, rel=0.05
+    )
+    assert sky_area(stars.head(2), CLUSTER, rng=rng) == 1e-6
