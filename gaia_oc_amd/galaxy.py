@@ -15,12 +15,12 @@ SUN_ABOVE_PLANE = 25.0
 CIRCULAR_VELOCITY = 238.0
 SOLAR_MOTION = np.array([11.1, 12.24, 7.25])
 """U, V, W of the Sun [km/s] (Schoenrich et al. 2010, MNRAS 403, 1829)."""
-LOCAL_MASS_DENSITY = 0.055
+LOCAL_MASS_DENSITY = 0.078
 """Mass of all stars ever formed per volume at the Sun [Msun/pc^3], calibrated on Gaia's star counts."""
 METALLICITY_GRADIENT = -6e-5
 """Of the thin disc [dex/pc] (Bland-Hawthorn & Gerhard 2016)."""
 
-_FLARE_LENGTH = 9000.0  # the outer disc thickens exponentially with this scale [pc], schematic
+_FLARE_LENGTH = 11_000.0  # the outer disc thickens exponentially with this scale [pc], schematic
 _FLATTENING, _HALO_SLOPE, _HALO_CORE = 0.65, -2.8, 1000.0
 
 
@@ -53,7 +53,7 @@ class Population:
     dispersions: tuple[float, float, float]
     drift: float
     metallicity: tuple[float, float]
-    length: float = 2600.0
+    length: float = 2700.0
 
 
 def _thin(log_age: float, local_share: float, height: float, dispersion: float) -> Population:
@@ -63,14 +63,14 @@ def _thin(log_age: float, local_share: float, height: float, dispersion: float) 
 
 
 POPULATIONS = (
-    _thin(7.8, 0.05, 70, 12),
-    _thin(8.6, 0.12, 100, 17),
-    _thin(9.1, 0.17, 160, 25),
-    _thin(9.5, 0.22, 240, 33),
-    _thin(9.75, 0.20, 290, 38),
-    _thin(9.95, 0.17, 330, 43),
-    Population("thick disc", 10.05, 0.065, 850, (65, 45, 40), 50, (-0.5, 0.25), 2200),
-    Population("halo", 10.1, 0.003, 0, (140, 80, 75), 220, (-1.5, 0.4)),
+    _thin(7.8, 0.035, 80, 12),
+    _thin(8.6, 0.10, 140, 16),
+    _thin(9.1, 0.20, 240, 23),
+    _thin(9.5, 0.24, 330, 29),
+    _thin(9.75, 0.19, 380, 34),
+    _thin(9.95, 0.15, 420, 37),
+    Population("thick disc", 10.05, 0.055, 850, (62, 42, 38), 42, (-0.5, 0.25), 2200),
+    Population("halo", 10.1, 0.002, 0, (140, 80, 75), 220, (-1.5, 0.4)),
 )
 """Thin disc of about constant star formation with an age-velocity relation, thick disc and halo.
 
