@@ -31,8 +31,8 @@ from gaia_oc_amd.truth import TRUTH_FILE
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-_NEAR = 16.0  # squared offset in sigmas up to which every field star is an example
-_KEPT_OF_FAR = 0.1
+_KEPT = {9.0: 1.0, 20.0: 0.3, np.inf: 0.05}
+"""Share of field stars that become examples, by squared offset in sigmas: near ones are hard to tell and count."""
 
 
 class ConeExamples(NamedTuple):
@@ -65,7 +65,7 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
         Holds its sets and, in their folder, a truth.csv with source_id and is_member. Stars that it does not name
         are unlabelled and left out.
     seed : int
-        Of the thinning of far field stars, of which one in ten is kept with ten times the weight.
+        Of the thinning of far field stars, of which one in twenty is kept with twenty times the weight.
 
     Returns
     -------
@@ -101,9 +101,10 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
 
 
 def _thinned(stars: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """All members and near field stars, and a tenth of the far ones with ten times the weight."""
+    """All members and the near field stars, and shares of the farther ones with so much more weight."""
     offset = stars["pm_sigma"] ** 2 + stars["plx_sigma"] ** 2 + stars["c_sequence"] ** 2
-    chance = np.where(stars["is_member"] | (offset < _NEAR), 1.0, _KEPT_OF_FAR)
+    chance = np.array(list(_KEPT.values()))[np.searchsorted(list(_KEPT), offset)]
+    chance = np.where(stars["is_member"], 1.0, chance)
     kept = rng.uniform(size=len(stars)) < chance
     return stars.assign(weight=1 / chance)[kept]
 

@@ -1,0 +1,252 @@
+"""Posterior probabilities: properties that hold for any network, and what a trained one must do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.evidence import (
+    CONE_FEATURES,
+    STAR_FEATURES,
+    SUPPORT_FEATURES,
+    cone_evidence,
+    field_background,
+    star_evidence,
+)
+from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.membership import membership_probabilities
+from gaia_oc_amd.options import SamplingOptions, TrainingOptions
+from gaia_oc_amd.posterior import ConeJudge
+from gaia_oc_amd.posterior_sets import cone_examples
+from gaia_oc_amd.schematic_isochrones import schematic_isochrones
+from gaia_oc_amd.set_building import calibrate, divide_cone
+from gaia_oc_amd.simulation import simulate_cluster
+from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.source_sets import save_sets
+from gaia_oc_amd.training import train_deep_sets_model
+
+ISOCHRONES = schematic_isochrones(np.arange(8.0, 9.01, 0.1).round(1))
+
+
+def simulated_scene(seed, name):
+    """Sets of a simulated cluster, and the identifiers of its true members."""
+    options = SimulationOptions(dist=1500.0, field_density=6000.0, cone_radius=25.0, n_members=300)
+    simulated = simulate_cluster(options, ISOCHRONES, rng=np.random.default_rng(seed), name=name)
+    listed = simulated.members[simulated.members["PMemb"] == 1].set_index("source_id")["PMemb"]
+    row = simulated.parameters.iloc[0].to_dict()
+    points = nearest_age(ISOCHRONES, row["age"])
+    return divide_cone(calibrate(simulated.cone), Cluster(**row), listed, points), simulated.truth
+
+
+@pytest.fixture(scope="module")
+def scene():
+    sets, truth = simulated_scene(5, "Scene_1")
+    return sets, truth.loc[truth["is_member"], "source_id"]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for i in range(4):
+        sets, truth = simulated_scene(100 + i, f"Train_{i}")
+        truth.to_csv(save_sets(sets, folder) / "truth.csv", index=False)
+    return folder
+
+
+OPTIONS = TrainingOptions(
+    probability="posterior",
+    dropout=0.0,
+    n_epochs=10,
+    lr=3e-3,
+    lr_decay="cosine",
+    hidden_size=24,
+    size_support_set=5,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    names = [f"Train_{i}" for i in range(4)]
+    train_deep_sets_model(names, data_dir, folder, options=OPTIONS, seed=1)
+    return Classifier.load(folder)  # through its files
+
+
+def judged(stars, sets, classifier, seed=1, **options):
+    return membership_probabilities(
+        stars, sets, classifier, options=SamplingOptions(**options), rng=np.random.default_rng(seed)
+    )
+
+
+def test_faint_members_of_a_cluster_not_trained_on_are_found(scene, trained):
+    sets, true_ids = scene
+    p = judged(sets.candidates, sets, trained)
+    is_member = sets.candidates["source_id"].isin(true_ids).to_numpy()
+    faint = sets.candidates["phot_g_mean_mag"].between(18, 19.5).to_numpy()
+    assert (p[is_member & faint] >= 0.5).mean() > 0.5
+    assert (p[~is_member] >= 0.5).mean() < 0.01
+    accepted = p >= 0.5
+    assert is_member[accepted].mean() > 0.7
+
+
+def test_sum_of_probabilities_is_about_the_number_of_members(scene, trained):
+    sets, true_ids = scene
+    stars = pd.concat([sets.members, sets.candidates])
+    total = judged(stars, sets, trained).sum()
+    assert total == pytest.approx(stars["source_id"].isin(true_ids).sum(), rel=0.2)
+
+
+def test_votes_of_a_posterior_network_lose_the_faint(scene, trained):
+    sets, true_ids = scene
+    members = sets.candidates[sets.candidates["source_id"].isin(true_ids)]
+    faint = members[members["phot_g_mean_mag"] > 19]
+    votes = judged(faint, sets, trained, probability="votes", n_samples=20)
+    assert set(np.round(votes * 20, 9) % 1) == {0.0}
+    assert votes.mean() < judged(faint, sets, trained).mean()
+
+
+def test_verdict_does_not_depend_on_what_else_is_judged(scene, trained):
+    sets, _ = scene
+    judge = ConeJudge.of(sets, trained, rng=np.random.default_rng(1))
+    alone = judge.probabilities(sets.candidates.iloc[:50], rng=np.random.default_rng(2))
+    shuffled = sets.candidates.iloc[:50].sample(frac=1, random_state=1)
+    again = judge.probabilities(shuffled, rng=np.random.default_rng(3))
+    # other support sets are drawn, nothing else changes
+    np.testing.assert_allclose(again, pd.Series(alone, sets.candidates.index[:50])[shuffled.index], atol=0.15)
+
+
+def test_same_seed_gives_the_same_probabilities(scene, trained):
+    sets, _ = scene
+    np.testing.assert_array_equal(*(judged(sets.candidates, sets, trained) for _ in "ab"))
+
+
+def test_star_without_colour_has_no_probability_and_changes_nothing(scene, trained):
+    sets, _ = scene
+    judge = ConeJudge.of(sets, trained, rng=np.random.default_rng(1))
+    some = sets.candidates.iloc[:20].copy()
+    whole = judge.probabilities(some, rng=np.random.default_rng(2))
+    broken = some.copy()
+    for name in ("g_rp", "f_c", "f_g", "f_c_sigma", "f_g_sigma"):
+        broken.iloc[19, broken.columns.get_loc(name)] = np.nan
+    found = judge.probabilities(broken, rng=np.random.default_rng(2))
+    assert np.isnan(found).tolist() == [False] * 19 + [True]
+    np.testing.assert_allclose(found[:19], whole[:19], atol=0.1)  # other support sets, nothing else
+
+
+def test_bright_star_three_selection_limits_away_is_rejected(scene, trained):
+    """What the published features cannot do: they allow a bright star the scatter of a faint one."""
+    sets, _ = scene
+    bright = sets.members[sets.members["phot_g_mean_mag"] < 15]
+    from gaia_oc_amd.features import add_features
+
+    moved = bright.assign(parallax=bright["parallax"] + 0.3)
+    moved = add_features(moved, sets.cluster, sets.limits, sets.isochrone, sets.colour)
+    assert (judged(bright, sets, trained) >= 0.5).mean() > 0.9
+    assert (judged(moved, sets, trained) >= 0.5).mean() < 0.1
+
+
+def test_too_few_members_and_wrong_mode_are_said(scene, trained):
+    sets, _ = scene
+    few = replace(sets, members=sets.members.iloc[:6])
+    with pytest.raises(TooFewMembersError, match="has 6 members, a support set needs 10"):
+        judged(sets.candidates, few, trained)
+    votes = replace(trained, hyper_parameters={"probability": "votes"})
+    with pytest.raises(ValueError, match="which the sets lack"):
+        judged(sets.candidates, sets, votes)
+
+
+def test_published_model_knows_no_posterior(scene, shared):
+    sets, _ = scene
+    published = Classifier.load(shared / "original_models" / "DS10_v02")
+    with pytest.raises(ValueError, match="was trained for --probability votes"):
+        judged(sets.candidates, sets, published, probability="posterior")
+
+
+def test_training_twice_gives_the_same_model(data_dir, tmp_path):
+    options = replace(OPTIONS, n_epochs=2)
+    for folder in ("a", "b"):
+        names = ["Train_0", "Train_1", "Train_2"] if folder == "a" else ["Train_2", "Train_1", "Train_0"]
+        train_deep_sets_model(names, data_dir, tmp_path / folder, options=options, seed=3)
+    for file in ("hyper_parameters", "model_parameters"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_cluster_without_truth_cannot_be_learned_from(data_dir, tmp_path):
+    sets, _ = simulated_scene(100, "Real_1")
+    save_sets(sets, tmp_path)
+    with pytest.raises(FileNotFoundError, match="learns from stars whose truth is known"):
+        cone_examples("Real_1", tmp_path, seed=1)
+
+
+def test_examples_keep_the_class_ratio_and_leave_unlabelled_stars_out(scene, tmp_path):
+    sets, true_ids = scene
+    stars = pd.concat([sets.members, sets.candidates])
+    truth = pd.DataFrame({"source_id": stars["source_id"], "is_member": stars["source_id"].isin(true_ids)})
+    truth = truth.iloc[:-500]  # the last are unlabelled
+    truth.to_csv(save_sets(sets, tmp_path) / "truth.csv", index=False)
+    examples = cone_examples("Scene_1", tmp_path, seed=1)
+    usable = truth["is_member"].to_numpy()
+    assert examples.stars["is_member"].sum() == usable.sum()
+    assert examples.stars["weight"].sum() == pytest.approx(len(truth), rel=0.2)  # few stand for many
+    assert len(examples.stars) < len(truth)
+    listed = examples.stars["own"] >= 0
+    assert listed.sum() == len(sets.members)
+    own = examples.support.iloc[examples.stars.loc[listed, "own"]]
+    np.testing.assert_allclose(
+        own["magnitude"].to_numpy(), examples.stars.loc[listed, "magnitude"].to_numpy()
+    )
+
+
+def test_evidence_has_all_features_and_knows_members_from_field(scene):
+    sets, true_ids = scene
+    background = field_background(sets, rng=np.random.default_rng(0))
+    evidence = star_evidence(sets.candidates, sets, background)
+    assert set(evidence) == {*STAR_FEATURES, *SUPPORT_FEATURES}
+    assert set(cone_evidence(sets, background)) == set(CONE_FEATURES)
+    assert np.isfinite(evidence.to_numpy()).all()
+    is_member = sets.candidates["source_id"].isin(true_ids).to_numpy()
+    assert evidence["log_ratio"][is_member].median() > evidence["log_ratio"][~is_member].median() + 1
+
+
+def test_member_does_not_count_for_its_own_sequence(scene):
+    sets, _ = scene
+    background = field_background(sets, rng=np.random.default_rng(0))
+    member = sets.members.iloc[[3]]
+    shifted = sets.members.copy()
+    shifted.iloc[3, shifted.columns.get_loc("f_c_sigma")] += 3.0
+    one, other = (
+        star_evidence(member, replace(sets, members=members), background)["c_sequence"].iloc[0]
+        for members in (sets.members, shifted)
+    )
+    assert one == pytest.approx(other)
+
+
+def test_small_field_counts_stars_by_their_chance_of_being_field(scene):
+    sets, _ = scene
+    inner = float(np.quantile(sets.members["f_r"], 0.8))
+    cut = replace(
+        sets,
+        candidates=sets.candidates[sets.candidates["f_r"] < inner],
+        non_members=sets.non_members[sets.non_members["f_r"] < inner],
+    )
+    background = field_background(cut, rng=np.random.default_rng(0))
+    assert background.whole
+    assert not field_background(sets, rng=np.random.default_rng(0)).whole
+    all_members = field_background(cut, membership=np.ones(len(cut.candidates)), rng=np.random.default_rng(0))
+    assert all_members.n_stars == pytest.approx(len(cut.non_members))
+    assert background.n_stars == pytest.approx(len(cut.non_members) + len(cut.candidates))
+
+
+def test_logits_do_not_depend_on_threads(scene, trained):
+    sets, _ = scene
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(judged(sets.candidates.iloc[:100], sets, trained))
+    torch.set_num_threads(before)
+    np.testing.assert_allclose(*found, atol=1e-5)
