@@ -34,6 +34,10 @@ _PUBLIC = {
     "train_deep_sets_model": "training",
     "membership_probabilities": "membership",
     "evaluate_cluster": "membership",
+    "ConeJudge": "posterior",
+    # how complete, how pure
+    "validate_cluster": "validation",
+    "inject_members": "injection",
     # a cluster whose members are known
     "simulate_cluster": "simulation",
     "score_against_truth": "truth",

@@ -14,6 +14,7 @@ from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.calibration import Calibration
 from gaia_oc_amd.class_ratio import member_fraction, posterior
 from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.deep_sets import one_thread
 from gaia_oc_amd.evidence import Background, cone_evidence, field_background, star_evidence
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import add_features
@@ -26,6 +27,8 @@ Array = NDArray[np.float64]
 
 SUPPORT_DRAWS = 8
 """Support sets that the logits of a star are averaged over."""
+DECIMALS = 6
+"""Digits that a posterior is rounded to; it is good to two."""
 _BACKGROUND_ROUNDS = 3
 _AT_ONCE = 2048
 
@@ -108,7 +111,8 @@ class ConeJudge:
         """Calibrated posterior probability of stars with the columns of the sets, shape (n_stars,)."""
         log_ratios = self.log_ratios(stars, rng=rng)
         calibration = Calibration.from_dict(self.classifier.hyper_parameters.get("calibration"))
-        return calibration(posterior(log_ratios, self.fraction), stars["phot_g_mean_mag"].to_numpy(float))
+        probability = posterior(log_ratios, self.fraction)
+        return calibration(probability, stars["phot_g_mean_mag"].to_numpy(float)).round(DECIMALS)
 
     def log_ratios(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
         """Logarithm of the likelihood ratio of member and field star.
@@ -164,7 +168,7 @@ class ConeJudge:
 
     def _logits(self, pairs: Tensor, support: Tensor, chosen: Tensor) -> Iterator[Array]:
         """Differences of the logits, part by part, `SUPPORT_DRAWS` for each star."""
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             for rows in range(0, len(chosen), _AT_ONCE):
                 part = slice(rows, rows + _AT_ONCE)
                 star = torch.arange(rows, min(rows + _AT_ONCE, len(chosen))) // SUPPORT_DRAWS

@@ -2,8 +2,6 @@
 
 import copy
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from tqdm import tqdm
 
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.data_directory import write_json
-from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.deep_sets import DeepSets, one_thread
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.posterior_calibration import calibrated
@@ -98,7 +96,7 @@ def train_deep_sets_model(
     network.initialise(torch.Generator().manual_seed(seed))
     made_with = _described(options, seed, training, validation)
     checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
-    with _one_thread():
+    with one_thread():
         state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
     network.load_state_dict(state.best_network)
     classifier = Classifier(network.eval(), source_features, cluster_features, made_with, support_features)
@@ -145,17 +143,6 @@ def _posterior_examples(
         for part in parts
     ]
     return examples, (features[0], features[2], features[1])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sum gradients in a fixed order: with several threads the model would depend on their number."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def _described(

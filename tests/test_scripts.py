@@ -50,6 +50,7 @@ def test_all_scripts_are_there():
         "evaluate_clusters.py",
         "simulate_clusters.py",
         "train_deep_sets_model.py",
+        "validate_clusters.py",
     }
 
 
@@ -90,7 +91,10 @@ def test_promised_options_of_the_published_tool_exist():
         "train_deep_sets_model.py": "model_dir validation_fraction size_support_set batch_size n_pos_duplicates "
         "neg_pos_ratio source_features cluster_features hidden_size n_epochs lr l2 weight_imbalance "
         "early_stopping_threshold resume",
-        "evaluate_clusters.py": "model_dir n_samples size_support_set candidate_prob_threshold "
+        "validate_clusters.py": "model_dir n_artificial n_controls prob_threshold removal_threshold binary_fraction "
+        "magnitude_edges radius_edges probability n_samples size_support_set isochrone_path save_plots show_plots "
+        "data_dir seed workers",
+        "evaluate_clusters.py": "model_dir probability n_samples size_support_set candidate_prob_threshold "
         "new_members_prob_threshold use_tidal_radius use_comparison_tidal_radius plot_only",
     }
     for script, options in promised.items():
@@ -259,7 +263,9 @@ def test_workers_end_with_a_parent_that_is_killed(chain, tmp_path):
         data,
     ]
     with subprocess.Popen(
-        [*map(str, command), "--n_samples", "5000", "--no-save_plots"], cwd=ROOT, stdout=subprocess.PIPE
+        [*map(str, command), "--probability", "votes", "--n_samples", "5000", "--no-save_plots"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
     ) as process:
         time.sleep(8)
         process.kill()
