@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from gaia_oc_amd.dust import Dust
-from gaia_oc_amd.galaxy import SUN_TO_CENTRE
+from gaia_oc_amd.galaxy import POPULATION_NAMES, SUN_TO_CENTRE
 from gaia_oc_amd.initial_mass_function import sample_masses
 from gaia_oc_amd.profiles import king_counts
 from gaia_oc_amd.simulation_options import SimulationOptions
@@ -108,8 +108,9 @@ def cluster_stars(
     systems = _visible_systems(options, in_order_of_mass(points), stars["distance"], a0, rng)
     order = _segregated(options, systems["mass"].to_numpy(), position, velocity, rng)
     stars, a0, part = stars.iloc[order].reset_index(drop=True), a0[order], part[order]
+    names = pd.Categorical(part, categories=list(POPULATION_NAMES))
     systems = _reddened(systems, stars["distance"].to_numpy(), a0)
-    return pd.concat([stars, systems.assign(population=part, a0=a0)], axis=1)
+    return pd.concat([stars, systems.assign(population=names, a0=a0)], axis=1)
 
 
 def _places_and_velocities(

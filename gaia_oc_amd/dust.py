@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from gaia_oc_amd.galaxy import SUN_ABOVE_PLANE, SUN_TO_CENTRE
 from gaia_oc_amd.simulation_options import SimulationOptions
@@ -12,13 +13,16 @@ Array = NDArray[np.float64]
 
 DUST_HEIGHT, DUST_LENGTH = 110.0, 4000.0
 """Exponential scales of the smooth layer [pc], about those of Drimmel & Spergel (2001, ApJ 556, 181)."""
+USUAL_DENSITY = 1e-3
+"""Extinction A0 per length in the plane at the Sun [mag/pc], as a mean over all directions."""
 MAX_A0 = 20.0
 """Beyond this [mag] nothing is seen."""
 
 _CLUMP_LENGTH, _CLUMP_SCATTER = 150.0, 0.6  # [pc], of the logarithm of the density
 _N_WAVES = 24
-_WAVELENGTHS = (2.0, 200.0)  # [pc] at the cluster
+_WAVELENGTHS = (3.0, 200.0)  # [pc] at the cluster
 _WAVE_SLOPE = 0.4  # amplitude ~ wavelength^slope: more power on large scales
+_GRID = 401  # points of the pattern across the cone
 _RELATIVE_RANGE = (0.3, 2.5)
 
 
@@ -26,9 +30,9 @@ class Dust:
     """Extinction at every place in a cone, the same for the cluster and the field.
 
     The column grows along the line of sight with the layer's density times lognormal clumps of 150 pc, and
-    is scaled to options.a0 at the cluster. Across the sky it is multiplied with a smooth random pattern, a
-    sum of waves of 2 to 200 pc at the cluster, whose standard deviation at the size of the cluster is
-    options.differential_reddening [mag of A0]; at the centre the pattern is 1.
+    is scaled to options.a0 at the cluster; beyond, half-way back to what is usual. Across the sky it is
+    multiplied with a smooth random pattern, a sum of waves of 3 to 200 pc at the cluster, whose standard
+    deviation at the size of the cluster is options.differential_reddening [mag of A0]; at the centre it is 1.
 
     Parameters
     ----------
@@ -46,8 +50,11 @@ class Dust:
         self._waves, self._amplitudes, self._phases = _draw_waves(options, rng)
         self._axes = local_axes(options.ra, options.dec)
         self._centre = float(np.sum(self._amplitudes * np.cos(self._phases)))
+        self._map = self._drawn_pattern()
         outward = self._axes[None, 2]
         self._scale = options.a0 / self._column(outward, np.array([options.dist]))[0]
+        # a hole or a cloud before the cluster says little about the dust behind it
+        self._scale_beyond = np.sqrt(self._scale * USUAL_DENSITY)
 
     def along_sight(self, direction: Array, distance: Array) -> Array:
         """A0 without the pattern across the sky.
@@ -64,7 +71,11 @@ class Dust:
         ndarray, shape (n,)
             [mag], at most `MAX_A0`.
         """
-        return np.minimum(self._scale * self._column(np.atleast_2d(direction), distance), MAX_A0)
+        before, whole = (
+            self._column(np.atleast_2d(direction), place)
+            for place in (np.minimum(distance, self._options.dist), distance)
+        )
+        return np.minimum(self._scale * before + self._scale_beyond * (whole - before), MAX_A0)
 
     def pattern(self, directions: Array) -> Array:
         """Extinction relative to that along the smooth layer.
@@ -82,10 +93,17 @@ class Dust:
         if self._options.a0 == 0 or self._options.differential_reddening == 0:
             return np.ones(len(directions))
         offsets = self._options.dist * (directions @ self._axes[:2].T)  # [pc]
-        total = np.full(len(directions), -self._centre)
+        size = self._options.cone_radius
+        places = (offsets / size + 1) / 2 * (_GRID - 1)
+        return map_coordinates(self._map, places.T, order=1, mode="nearest")
+
+    def _drawn_pattern(self) -> Array:
+        """The pattern on a grid over the cone, shape (east, north)."""
+        axis = self._options.cone_radius * np.linspace(-1, 1, _GRID)
+        total = np.full((_GRID, _GRID), -self._centre)
         for wave, amplitude, phase in zip(self._waves, self._amplitudes, self._phases, strict=True):
-            total += amplitude * np.cos(offsets @ wave + phase)
-        relative = 1 + self._options.differential_reddening / self._options.a0 * total
+            total += amplitude * np.cos(axis[:, None] * wave[0] + axis * wave[1] + phase)
+        relative = 1 + self._options.differential_reddening / max(self._options.a0, 1e-3) * total
         return np.clip(relative, *_RELATIVE_RANGE)
 
     def at(self, stars: pd.DataFrame) -> Array:

@@ -66,14 +66,14 @@ _FLUX_ERROR = {
     ),
     "bp": np.array(
         [(8, -3.05, 0.35), (10, -3.2, 0.28), (12, -3.19, 0.18), (13, -3.17, 0.16), (14, -3.061, 0.14),
-         (15, -2.855, 0.13), (16, -2.586, 0.13), (17, -2.288, 0.125), (18.5, -1.823, 0.12), (19, -1.657, 0.13),
-         (19.5, -1.457, 0.135), (20, -1.276, 0.13), (20.5, -1.118, 0.12), (21, -1.005, 0.11), (21.5, -0.925, 0.11),
+         (15, -2.855, 0.13), (16, -2.586, 0.13), (17, -2.288, 0.125), (18.5, -1.79, 0.12), (19, -1.62, 0.13),
+         (19.5, -1.42, 0.135), (20, -1.24, 0.13), (20.5, -1.085, 0.12), (21, -0.975, 0.11), (21.5, -0.925, 0.11),
          (23, -0.7, 0.11)]
     ),
     "rp": np.array(
         [(8, -3.3, 0.35), (10, -3.43, 0.28), (12, -3.34, 0.19), (13, -3.222, 0.16), (14, -3.021, 0.14),
-         (15, -2.76, 0.135), (16, -2.457, 0.135), (17, -2.12, 0.125), (17.7, -1.88, 0.125), (18.5, -1.635, 0.13),
-         (19, -1.45, 0.135), (19.5, -1.28, 0.125), (20, -1.15, 0.115), (20.5, -1.0, 0.09), (22, -0.6, 0.09)]
+         (15, -2.76, 0.135), (16, -2.457, 0.135), (17, -2.12, 0.125), (17.7, -1.84, 0.125), (18.5, -1.595, 0.13),
+         (19, -1.405, 0.135), (19.5, -1.235, 0.125), (20, -1.105, 0.115), (20.5, -0.965, 0.09), (22, -0.6, 0.09)]
     ),
 }  # fmt: skip
 _FLUX_TAIL = {"probability": 0.12, "scale": 0.25}  # variables and blends: errors larger, exponential in dex
@@ -135,14 +135,14 @@ class ScanningLaw:
         ScanningLaw
         """
         often = 0.35 / (1 + np.exp((28 - abs(ecl_lat)) / 4))  # [dex]
-        log_n_obs = float(np.clip(2.32 + often + rng.normal(0, 0.10), 2.15, 2.95))
+        log_n_obs = float(np.clip(2.30 + often + rng.normal(0, 0.10), 2.15, 2.95))
         more = log_n_obs - MEAN_LOG_N_OBS
         return cls(
             factor=tuple(np.clip(rng.normal((0.08, 0.07, -0.10), (0.16, 0.18, 0.20)), -0.6, 0.6).tolist()),
             scatter=float(rng.uniform(0.05, 0.12)),
             log_n_obs=log_n_obs,
-            log_error=float(-0.37 * more + rng.normal(0, 0.05)),
-            log_pm_ratio=(float(-0.25 * more + rng.normal(0, 0.043)), float(rng.normal(-0.04, 0.055))),
+            log_error=float(-0.02 - 0.28 * more + rng.normal(0, 0.05)),
+            log_pm_ratio=(float(-0.2 * more + rng.normal(0, 0.043)), float(rng.normal(-0.04, 0.055))),
             crowding=crowding,
         )
 
@@ -360,6 +360,6 @@ def blended_light(g: Array, crowding: float, *, rng: np.random.Generator) -> Arr
         faint mean fluxes of BP and RP are known to keep (Riello et al. 2021, Sect. 8.1).
     """
     scale = 0.0045 * np.clip(crowding, 0, 3) * 10 ** (0.12 * (np.clip(g, 13, 20) - 17))
-    return np.minimum(scale / rng.uniform(1e-4, 1, len(g)), 1.0) + 0.05 * 10 ** (
+    return np.minimum(scale * (1 / rng.uniform(1e-4, 1, len(g)) - 1), 1.0) + 0.025 * 10 ** (
         0.9 * (np.minimum(g, 21) - 20.2)
     )

@@ -10,7 +10,14 @@ from scipy.special import ndtr, ndtri
 
 from gaia_oc_amd.dust import MAX_A0, Dust
 from gaia_oc_amd.error_model import mean_parallax_error
-from gaia_oc_amd.galaxy import POPULATIONS, Population, density, draw_metallicities, draw_velocities
+from gaia_oc_amd.galaxy import (
+    POPULATION_NAMES,
+    POPULATIONS,
+    Population,
+    density,
+    draw_metallicities,
+    draw_velocities,
+)
 from gaia_oc_amd.initial_mass_function import number_below
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.schematic_isochrones import schematic_isochrones
@@ -30,7 +37,7 @@ Array = NDArray[np.float64]
 
 _CHUNK = 300_000
 _BRIGHTEST = 4.0
-_MARGIN = 1.0  # binaries and patchy dust make systems brighter than the single star they were drawn as
+_MARGIN, _CLEARER = 0.9, 0.75  # binaries and patchy dust make systems brighter than a mean single star [mag]
 _DISTANCES = np.geomspace(15, 40_000, 150)
 _PATCH_RADIUS = 3.0  # [deg]; the Galaxy is the same within a patch
 _MAX_RINGS = 4
@@ -285,7 +292,8 @@ class _PatchSampler:
             np.minimum(magnitude[1:], magnitude[:-1]),
             np.maximum(magnitude[1:], magnitude[:-1]),
         )
-        bright_end = brighter[:, None] + modulus + 0.45 * a0
+        teff = np.repeat(10 ** track.points["logTe"].to_numpy()[1:, None], len(a0), axis=1)
+        bright_end = brighter[:, None] + modulus + extinction("g", teff, _CLEARER * a0)
         faint_end = np.minimum(fainter[:, None] + modulus + 1.3 * a0, self._options.g_max)
         visible = (bright_end < self._options.g_max + _MARGIN) & (bright_end > _BRIGHTEST - 6)
         weights = track.numbers[:, None] * volume * visible
@@ -329,10 +337,12 @@ class _PatchSampler:
             systems[band] = self._apparent(
                 band, systems, sky["distance"].to_numpy(), systems["a0"].to_numpy()
             )
-        names = np.array([population.name for population in POPULATIONS])
         columns = ["g", "bp", "rp", "mass", "is_binary", "a0", "parallax_deviate"]
-        table = pd.concat([sky, systems[columns]], axis=1)
-        return table.assign(population=names[systems["population"].to_numpy()])
+        codes = np.array([POPULATION_NAMES.index(population.name) for population in POPULATIONS])
+        names = pd.Categorical.from_codes(
+            codes[systems["population"].to_numpy()], categories=list(POPULATION_NAMES)
+        )
+        return pd.concat([sky, systems[columns]], axis=1).assign(population=names)
 
     def _smooth_a0(self, distance: Array) -> Array:
         return np.interp(distance, _DISTANCES, self._a0)

@@ -20,6 +20,9 @@ LOCAL_MASS_DENSITY = 0.078
 METALLICITY_GRADIENT = -6e-5
 """Of the thin disc [dex/pc] (Bland-Hawthorn & Gerhard 2016)."""
 
+POPULATION_NAMES = ("cluster", "cluster halo", "tidal tail", "thin disc", "thick disc", "halo")
+"""Categories of a simulated star's population."""
+
 _FLARE_LENGTH = 11_000.0  # the outer disc thickens exponentially with this scale [pc], schematic
 _FLATTENING, _HALO_SLOPE, _HALO_CORE = 0.65, -2.8, 1000.0
 

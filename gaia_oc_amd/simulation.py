@@ -177,7 +177,11 @@ def _cone_cut(options: SimulationOptions, members: pd.DataFrame, measured: pd.Da
 def _kept(stars: pd.DataFrame, measured: pd.DataFrame, cut: ConeCut) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measured and true columns of the stars that pass the cut."""
     kept = cut.keeps(measured)
-    truth = stars.loc[kept].rename(columns={"g": "g_true"}).assign(**{NOISE_FACTOR: measured[NOISE_FACTOR]})
+    truth = (
+        stars.loc[kept]
+        .rename(columns={"g": "g_true"})
+        .assign(**{NOISE_FACTOR: measured.loc[kept, NOISE_FACTOR]})
+    )
     return measured.loc[kept], truth[[name for name in TRUTH_COLUMNS if name != "source_id"]]
 
 
