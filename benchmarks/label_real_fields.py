@@ -1,8 +1,9 @@
 """Label the stars of real fields for the training of a posterior network, as far as published lists agree on them.
 
 Members are stars that Cantat-Gaudin et al. (2018) give PMemb >= 0.8 and Almeida et al. (2023) list, too, or the
-latter do not know the cluster; field are stars brighter than G = 17.5 that neither lists. All others stay without a
-label. Writes truth.csv (source_id, is_member) into the folders of clusters whose sets were built.
+latter do not know the cluster, and that pass the candidate selection; field are stars brighter than G = 17.5 that
+neither lists. All others stay without a label. Writes truth.csv (source_id, is_member) into the folders of clusters
+whose sets were built.
 
 example: python benchmarks/label_real_fields.py benchmarks/training_clusters.txt --data_dir data
 """
@@ -30,11 +31,12 @@ FAINTEST_FIELD = 17.5  # mag; Cantat-Gaudin et al. stop at 18, with DR2 errors
 def labels(name, data_dir, published, almeida):
     """source_id and is_member of the stars of one cluster that can be labelled."""
     sets = load_sets(name, data_dir)
-    stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
+    stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
+    selected = stars.index < len(sets.members) + len(sets.candidates)
     probability = stars["source_id"].map(match_to_cone(listed_members(published, name), stars))
     theirs = almeida[almeida["cluster"].map(normalise_name) == normalise_name(name)]
     known = stars["source_id"].isin(theirs["Source"])
-    is_member = (probability >= CERTAIN - 1e-9) & (known | theirs.empty)
+    is_member = (probability >= CERTAIN - 1e-9) & (known | theirs.empty) & selected
     is_field = probability.isna() & ~known & (stars["phot_g_mean_mag"] < FAINTEST_FIELD)
     labelled = is_member | is_field
     return pd.DataFrame({"source_id": stars["source_id"], "is_member": is_member})[labelled]

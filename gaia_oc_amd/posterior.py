@@ -1,6 +1,5 @@
 """Posterior membership probabilities: what the network makes of a star, given the cone that it stands in."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +25,14 @@ from gaia_oc_amd.votes import can_be_sampled, draw_normal
 Array = NDArray[np.float64]
 
 SUPPORT_DRAWS = 8
-"""Support sets that the logits of a star are averaged over."""
+"""Support sets that the logits of a star are averaged over, unless the first leaves no doubt."""
+_CLEAR = (
+    -3.0
+)  # log ratio below which it does not: p < 0.005 where one star in ten is a member, less where fewer are
 DECIMALS = 6
 """Digits that a posterior is rounded to; it is good to two."""
 _BACKGROUND_ROUNDS = 3
-_AT_ONCE = 2048
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -135,15 +137,14 @@ class ConeJudge:
             If there are not enough members for a support set.
         """
         evidence, support, own = self._evidence(stars)
-        usable = np.isfinite(evidence.to_numpy()).all(axis=1)
-        pairs = self.classifier.standardise_evidence(
-            evidence[usable], cone_evidence(self.sets, self.background)
-        )
-        own = np.repeat(own[usable], SUPPORT_DRAWS)
-        chosen = draw_support_sets(len(support), self.size_support_set, rng=rng, excluded=own)
         log_ratios = np.full(len(stars), np.nan)
-        logits = np.concatenate([np.empty(0), *self._logits(pairs, support, torch.from_numpy(chosen))])
-        log_ratios[usable] = logits.reshape(-1, SUPPORT_DRAWS).mean(axis=1)
+        usable = np.flatnonzero(np.isfinite(evidence.to_numpy()).all(axis=1))
+        cone = cone_evidence(self.sets, self.background)
+        pairs = self.classifier.standardise_evidence(evidence.iloc[usable], cone)
+        log_ratios[usable] = self._mean_logits(pairs, support, own[usable], 1, rng)
+        open_ = np.flatnonzero(log_ratios[usable] > _CLEAR)
+        more = self._mean_logits(pairs[open_], support, own[usable[open_]], SUPPORT_DRAWS - 1, rng)
+        log_ratios[usable[open_]] += (1 - 1 / SUPPORT_DRAWS) * (more - log_ratios[usable[open_]])
         return log_ratios
 
     def _evidence(self, stars: pd.DataFrame) -> tuple[pd.DataFrame, Tensor, NDArray[np.int64]]:
@@ -166,14 +167,23 @@ class ConeJudge:
             ids.get_indexer(stars["source_id"]),
         )
 
-    def _logits(self, pairs: Tensor, support: Tensor, chosen: Tensor) -> Iterator[Array]:
-        """Differences of the logits, part by part, `SUPPORT_DRAWS` for each star."""
+    def _mean_logits(
+        self, pairs: Tensor, support: Tensor, own: NDArray[np.int64], n_draws: int, rng: np.random.Generator
+    ) -> Array:
+        """Differences of the logits of each star, averaged over support sets of its own."""
+        means = np.empty(len(pairs))
+        chosen = draw_support_sets(
+            len(support), self.size_support_set, rng=rng, excluded=np.repeat(own, n_draws)
+        )
+        stars_at_once = max(_AT_ONCE // n_draws, 1)
         with torch.inference_mode(), one_thread():
-            for rows in range(0, len(chosen), _AT_ONCE):
-                part = slice(rows, rows + _AT_ONCE)
-                star = torch.arange(rows, min(rows + _AT_ONCE, len(chosen))) // SUPPORT_DRAWS
-                logits = self.classifier.network.set_logits(pairs[star], support, chosen[part])
-                yield (logits[:, 1] - logits[:, 0]).double().numpy()
+            for first in range(0, len(pairs), stars_at_once):
+                part = pairs[first : first + stars_at_once].repeat_interleave(n_draws, dim=0)
+                sets = torch.from_numpy(chosen[first * n_draws : first * n_draws + len(part)])
+                logits = self.classifier.network.set_logits(part, support, sets)
+                difference = (logits[:, 1] - logits[:, 0]).double().reshape(-1, n_draws)
+                means[first : first + stars_at_once] = difference.mean(dim=1).numpy()
+        return means
 
 
 def posterior_votes(

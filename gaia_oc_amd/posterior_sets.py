@@ -41,8 +41,8 @@ class ConeExamples(NamedTuple):
     Parameters
     ----------
     stars : DataFrame
-        `STAR_FEATURES` of the stars, with is_member, weight (how many stars each stands for) and own (its row in
-        `support`, -1 if it is no training member).
+        `STAR_FEATURES` of the stars, with is_member, weight (how many stars each stands for), own (its row in
+        `support`, -1 if it is no training member) and selected (whether it is a training member or a candidate).
     support : DataFrame
         `SUPPORT_FEATURES` of the training members.
     cone : dict
@@ -87,14 +87,18 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
     rng = cluster_rng(seed, sets.cluster.name)
     known = truth.reindex(sets.candidates["source_id"]).fillna(False).to_numpy(bool)
     background = field_background(sets, membership=known.astype(float), rng=rng)
-    stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
-    stars = stars[stars["source_id"].isin(truth.index)]
+    stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
+    selected = stars.index < len(sets.members) + len(sets.candidates)
+    labelled = stars["source_id"].isin(truth.index).to_numpy()
+    stars, selected = stars[labelled], selected[labelled]
     evidence = star_evidence(stars, sets, background)
     support = star_evidence(sets.members, sets, background)[list(SUPPORT_FEATURES)]
     usable_support = np.isfinite(support.to_numpy()).all(axis=1)
     member_ids = pd.Index(sets.members["source_id"].to_numpy()[usable_support])
     evidence = evidence[list(STAR_FEATURES)].assign(
-        is_member=truth[stars["source_id"]].to_numpy(), own=member_ids.get_indexer(stars["source_id"])
+        is_member=truth[stars["source_id"]].to_numpy(),
+        own=member_ids.get_indexer(stars["source_id"]),
+        selected=selected,
     )
     examples = _thinned(evidence[np.isfinite(evidence[list(STAR_FEATURES)]).all(axis=1)], rng)
     return ConeExamples(examples, support[usable_support], cone_evidence(sets, background))
@@ -126,7 +130,7 @@ class PosteriorSet:
     weight : ndarray, shape (n,)
         How many stars each stands for.
     log_odds : ndarray, shape (n_cones,)
-        Logarithm of members over field stars among the labelled stars of each cone.
+        Logarithm of members over field stars among the labelled training members and candidates of each cone.
     n_members : ndarray, shape (n_cones,)
         Support stars of each cone.
     """
@@ -228,7 +232,8 @@ def make_posterior_set(
                 f"a cone has {len(cone.support)} usable members, training needs {size_support_set + 1}: "
                 "lower --size_support_set or leave the cluster out."
             )
-        if cone.stars["is_member"].all() or not cone.stars["is_member"].any():
+        selected = cone.stars.loc[cone.stars["selected"], "is_member"]
+        if selected.all() or not selected.any():
             raise ValueError("a cone has only members or only field stars with known truth: leave it out.")
     stars = pd.concat([cone.stars for cone in examples], ignore_index=True)
     return PosteriorSet(
@@ -245,6 +250,7 @@ def make_posterior_set(
 
 
 def _log_odds(stars: pd.DataFrame) -> float:
-    members = stars["is_member"].to_numpy(bool)
+    """As the share of members is estimated when the network is used; non-members are further examples of the field."""
+    members, selected = stars["is_member"].to_numpy(bool), stars["selected"].to_numpy(bool)
     weight = stars["weight"].to_numpy()
-    return float(np.log(weight[members].sum() / weight[~members].sum()))
+    return float(np.log(weight[members & selected].sum() / weight[~members & selected].sum()))
