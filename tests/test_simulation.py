@@ -100,7 +100,7 @@ def test_few_scans_make_large_errors():
     rng = np.random.default_rng(2)
     true = make_stars(500, np.full(500, 17.0), rng)
     laws = [
-        ScanningLaw.draw(np.random.default_rng(seed), ecl_lat=lat) for lat in (0, 45) for seed in range(40)
+        ScanningLaw.draw(np.random.default_rng(seed), ecl_lat=lat) for lat in (0, 45) for seed in range(15)
     ]
     tables = [measure(true, law, rng=rng) for law in laws]
     error = np.array([table["parallax_error"].median() for table in tables]).reshape(2, -1)
@@ -339,10 +339,10 @@ def test_field_counts_rise_and_its_motions_narrow_with_distance(whole_cone):
 
 
 def test_near_cones_are_capped_and_come_in_chunks():
-    near = replace(SMALL, dist=22.0, cone_radius=50.0, field_density=10.0, a0=0.0)
+    near = replace(SMALL, dist=22.0, cone_radius=50.0, field_density=3.0, a0=0.0)
     assert cone_radius_deg(near) == 60
     size = sum(len(stars_) for stars_ in field_stars(near, rng=np.random.default_rng(0)))
-    assert size == pytest.approx(10 * cone_area(near), rel=0.02)
+    assert size == pytest.approx(3 * cone_area(near), rel=0.025)
 
 
 def test_what_is_not_drawn_would_not_have_passed():
