@@ -19,7 +19,7 @@ _AGE = {"mean": 8.25, "scatter": 0.75, "range": (6.7, 9.8)}
 _MEMBERS = {"median": 300.0, "scatter": 0.9, "range": (30.0, 3000.0)}
 _DISC_HEIGHTS = ((8.0, 70.0), (8.5, 90.0), (9.0, 140.0), (9.5, 300.0), (9.8, 600.0))  # log age, scale [pc]
 _MAX_LATITUDE = 60.0
-_TRIES = 100
+_TRIES = 50
 
 
 def vary_options(options: SimulationOptions, *, rng: np.random.Generator) -> SimulationOptions:
@@ -72,7 +72,7 @@ def draw_cluster(
     Raises
     ------
     ValueError
-        If a hundred draws gave no such cluster.
+        If fifty draws gave no such cluster.
     """
     youngest, oldest = isochrones["logAge"].min(), isochrones["logAge"].max()
     for _ in range(_TRIES):

@@ -22,7 +22,8 @@ from gaia_oc_amd.initial_mass_function import number_below
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.space_motion import galactic_axes, local_axes, seen_from_the_sun
+from gaia_oc_amd.sky_patches import Patches
+from gaia_oc_amd.space_motion import galactic_axes, seen_from_the_sun
 from gaia_oc_amd.stellar_systems import (
     BANDS,
     absolute_magnitudes,
@@ -39,9 +40,7 @@ _CHUNK = 300_000
 _BRIGHTEST = 4.0
 _MARGIN, _CLEARER = 0.9, 0.75  # binaries and patchy dust make systems brighter than a mean single star [mag]
 _DISTANCES = np.geomspace(15, 40_000, 150)
-_PATCH_RADIUS = 3.0  # [deg]; the Galaxy is the same within a patch
-_MAX_RINGS = 4
-_PILOT = 20_000
+_PILOT = 6_000
 _ERROR_MARGIN = 2.0  # published errors and noise exceed the mean error at a magnitude by less than this
 _PM_SIGMAS = 5.0
 _ZERO_POINT_MARGIN = 0.07  # [mas]
@@ -145,7 +144,7 @@ def field_stars(
     """
     cut, dust = cut or ConeCut(), dust or Dust(options, rng=rng)
     tracks = _tracks(isochrones)
-    patches = _Patches.cover(options)
+    patches = Patches.cover(options)
     for number in range(len(patches.centres)):
         sampler = _PatchSampler(options, tracks, dust, cut, error_scale, patches.centres[number])
         expected = sampler.expected_per_sr * patches.solid_angle
@@ -157,77 +156,6 @@ def field_stars(
             stars = sampler.draw(expected / n_rounds, patches, number, rng)
             if len(stars):
                 yield stars
-
-
-def cone_radius_deg(options: SimulationOptions) -> float:
-    """Radius of the cone on the sky, at most 60 deg.
-
-    Parameters
-    ----------
-    options : SimulationOptions
-        Give cone_radius and dist.
-
-    Returns
-    -------
-    float
-        [deg].
-    """
-    return min(float(np.degrees(np.arctan(options.cone_radius / options.dist))), 60.0)
-
-
-def cone_area(options: SimulationOptions) -> float:
-    """Solid angle of the cone.
-
-    Parameters
-    ----------
-    options : SimulationOptions
-        Give cone_radius and dist.
-
-    Returns
-    -------
-    float
-        [deg^2].
-    """
-    return float(2 * np.pi * (1 - np.cos(np.radians(cone_radius_deg(options)))) * np.degrees(1) ** 2)
-
-
-@dataclass(frozen=True)
-class _Patches:
-    """Parts of the cone of equal solid angle, each with a line of sight through its middle."""
-
-    cosines: Array  # edges of rings about the axis, shape (n_rings + 1,)
-    rings: NDArray[np.int64]  # ring of each patch
-    angles: Array  # position angles where each patch begins and ends, shape (n_patches, 2)
-    centres: Array  # unit vectors, shape (n_patches, 3)
-    solid_angle: float  # of one patch [sr]
-    axes: Array
-
-    @classmethod
-    def cover(cls, options: SimulationOptions) -> "_Patches":
-        radius = cone_radius_deg(options)
-        n_rings = int(np.clip(np.ceil(radius / (2 * _PATCH_RADIUS)), 1, _MAX_RINGS))
-        # 1, 3, 5 ... times as many sectors outwards keep the patches' solid angles equal
-        n_sectors = np.array([1]) if radius <= _PATCH_RADIUS else 4 * (2 * np.arange(n_rings) + 1)
-        limit = 1 - np.cos(np.radians(radius))
-        cosines = 1 - limit * np.concatenate([[0], np.cumsum(n_sectors)]) / n_sectors.sum()
-        rings = np.repeat(np.arange(len(n_sectors)), n_sectors)
-        angles = np.concatenate([np.column_stack([np.arange(n), np.arange(n) + 1]) / n for n in n_sectors])
-        angles = 2 * np.pi * angles
-        axes = local_axes(options.ra, options.dec)
-        middle = (cosines[1:] + cosines[:-1])[rings] / 2 if len(rings) > 1 else np.array([1.0])
-        centres = _directions(middle, angles.mean(axis=1), axes)
-        return cls(cosines, rings, angles, centres, 2 * np.pi * limit / len(rings), axes)
-
-    def draw(self, number: int, size: int, rng: np.random.Generator) -> Array:
-        """Unit vectors uniform over a patch, shape (size, 3)."""
-        ring = self.rings[number]
-        cosine = rng.uniform(self.cosines[ring + 1], self.cosines[ring], size)
-        return _directions(cosine, rng.uniform(*self.angles[number], size), self.axes)
-
-
-def _directions(cosine: Array, angle: Array, axes: Array) -> Array:
-    sine = np.sqrt(np.maximum(1 - cosine**2, 0))
-    return np.column_stack([sine * np.cos(angle), sine * np.sin(angle), cosine]) @ axes
 
 
 @dataclass(frozen=True)
@@ -307,7 +235,7 @@ class _PatchSampler:
         chance = np.where(too_far > 0, ndtr(-too_far / error), 1.0)
         return np.where(too_near > 0, -ndtr(-too_near / error), chance)
 
-    def drawn_per_visible_star(self, patches: _Patches, number: int, rng: np.random.Generator) -> float:
+    def drawn_per_visible_star(self, patches: Patches, number: int, rng: np.random.Generator) -> float:
         """Expected number drawn here for each star of the field that is brighter than the limit."""
         total = sum(table.sum() for table in self._all)
         counts = [rng.poisson(table * (_PILOT / total)) for table in self._all]
@@ -318,7 +246,7 @@ class _PatchSampler:
         fraction = np.mean((g < self._options.g_max) & (g > _BRIGHTEST))
         return float(self.expected_per_sr / (total * fraction))
 
-    def draw(self, expected: float, patches: _Patches, number: int, rng: np.random.Generator) -> pd.DataFrame:
+    def draw(self, expected: float, patches: Patches, number: int, rng: np.random.Generator) -> pd.DataFrame:
         """About so many stars, less those that turn out too faint or cannot pass the cut in proper motion."""
         scale = expected / self.expected_per_sr if expected > 0 else 0.0
         counts = [rng.poisson(table * scale) for table in self._kept]

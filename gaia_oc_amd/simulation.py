@@ -11,7 +11,7 @@ from gaia_oc_amd.cluster_population import vary_options
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.dust import Dust
 from gaia_oc_amd.error_model import USUAL_DENSITY, ScanningLaw
-from gaia_oc_amd.field_model import ConeCut, cone_radius_deg, field_stars
+from gaia_oc_amd.field_model import ConeCut, field_stars
 from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age
 from gaia_oc_amd.measurement import NOISE_FACTOR, measure
 from gaia_oc_amd.simulated_lists import (
@@ -21,6 +21,7 @@ from gaia_oc_amd.simulated_lists import (
     without_outliers,
 )
 from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.sky_patches import cone_radius_deg
 from gaia_oc_amd.source_ids import source_ids
 from gaia_oc_amd.space_motion import ecliptic_latitude, galactic_coordinates
 

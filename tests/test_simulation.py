@@ -17,7 +17,7 @@ from gaia_oc_amd.error_model import (
     flux_errors,
     mean_parallax_error,
 )
-from gaia_oc_amd.field_model import ConeCut, cone_area, cone_radius_deg, field_stars
+from gaia_oc_amd.field_model import ConeCut, field_stars
 from gaia_oc_amd.galaxy import mean_disc_motion
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.measurement import measure
@@ -25,6 +25,7 @@ from gaia_oc_amd.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulated_data import MARKER, simulate_clusters
 from gaia_oc_amd.simulation import SimulatedCluster, simulate_cluster, vary_options
 from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.sky_patches import Patches, cone_area, cone_radius_deg
 from gaia_oc_amd.source_ids import nested_pixels, source_ids
 from gaia_oc_amd.space_motion import (
     ecliptic_latitude,
@@ -380,6 +381,18 @@ def test_the_model_counts_more_stars_at_low_latitude():
     assert density[0] > 4 * density[1]
 
 
+def test_members_lie_on_the_nearest_metallicity(isochrones):
+    poor = isochrones.assign(Zini=0.005, G_RPmag=isochrones["G_RPmag"] + 0.3)
+    grid = pd.concat([isochrones, poor], ignore_index=True)
+    options = replace(SMALL, cone_radius=13, field_density=200, n_members=100)
+    colours = [
+        simulate_cluster(replace(options, metal_fraction=z), grid, rng=np.random.default_rng(1))
+        for z in (0.02, 0.006)
+    ]
+    rich, poor = (c.cone.loc[c.truth["is_member"], "g_rp"].median() for c in colours)
+    assert poor < rich - 0.2
+
+
 # dust
 
 
@@ -438,6 +451,23 @@ def test_halo_tails_and_segregation(isochrones):
     radius = angular_separation(mixed["ra"].to_numpy(), mixed["dec"].to_numpy(), SMALL.ra, SMALL.dec)
     massive = mixed["mass"] > mixed["mass"].median()
     assert stats.ks_2samp(radius[massive], radius[~massive]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("dist", [1000.0, 150.0, 22.0])
+def test_patches_cover_the_cone_evenly(dist):
+    patches = Patches.cover(replace(SMALL, dist=dist, cone_radius=50.0))
+    rng = np.random.default_rng(0)
+    directions = np.concatenate([patches.draw(i, 50, rng) for i in range(len(patches.centres))])
+    options = replace(SMALL, dist=dist, cone_radius=50.0)
+    assert patches.solid_angle * len(patches.centres) == pytest.approx(
+        cone_area(options) * np.radians(1) ** 2
+    )
+    cosine = directions @ patches.axes[2]
+    enclosed = (1 - cosine) / (1 - np.cos(np.radians(cone_radius_deg(options))))
+    assert stats.kstest(enclosed, "uniform").pvalue > 1e-3
+    own = np.repeat(patches.centres, 50, axis=0)
+    if len(patches.centres) > 1:
+        assert np.mean(np.sum(directions * own, axis=1)) > np.mean(cosine)
 
 
 def test_disc_motion_has_oorts_signature():
@@ -531,7 +561,7 @@ def test_varied_clusters_are_valid_and_differ():
 
 # files
 
-TINY = SimulationOptions(cone_radius=13, field_density=500, n_members=80)
+TINY = SimulationOptions(cone_radius=13, field_density=300, n_members=80)
 
 
 def read_all(folder):
