@@ -20,7 +20,11 @@ from gaia_oc_amd.astrometry import astrometric_covariance, tangent_plane
 
 SMALLEST_CLUSTERS = (15, 30, 60)
 """Sizes that HDBSCAN is tried with (min_cluster_size)."""
+MOST_CLUSTERED = 20_000
+"""Stars, counted from the centre, that HDBSCAN gets: its time grows with the square of their number."""
 N_FOLDS = 5
+DOUBTFUL = -7.0
+"""Mixture's log odds above which trees learn from every field star."""
 _MIXTURE_STEPS = 60
 _STARS_PER_ERROR_BIN = 400
 _ERROR_BINS = 6
@@ -42,12 +46,25 @@ def hdbscan_probabilities(stars, sets):
     """Membership strength in the HDBSCAN cluster that holds most listed members, 0 outside it.
 
     As Tarricq et al. (2022) did: standardised proper motion and parallax, with and without position. Which size and
-    which space is decided without the truth, by what the cluster holds of the listed members and of all others.
+    which space is decided without the truth, by what the cluster holds of the listed members and of all others. In
+    cones of more than MOST_CLUSTERED stars those farthest from the centre are left out and get 0.
     """
     listed = stars["source_id"].isin(sets.members["source_id"]).to_numpy()
-    features = np.column_stack([offsets(stars, sets.cluster), positions(stars, sets.cluster)])
+    place = positions(stars, sets.cluster)
+    nearest = np.argsort(np.hypot(*place.T))[:MOST_CLUSTERED]
+    features = np.column_stack([offsets(stars, sets.cluster), place])[nearest]
+    strength = np.zeros(len(stars))
+    strength[nearest] = _clustered(features, listed[nearest])
+    return strength
+
+
+def _clustered(features, listed):
+    """Strength of the best of several clusterings, by completeness squared over the share of stars inside.
+
+    That is proportional to completeness times purity where only some members are known (Lee & Liu 2003).
+    """
     scaled = (features - features.mean(axis=0)) / features.std(axis=0)
-    best, best_contrast = np.zeros(len(stars)), 0.0
+    best, best_merit = np.zeros(len(listed)), 0.0
     for n_features, size, single in product((3, 5), SMALLEST_CLUSTERS, (False, True)):
         tree = HDBSCAN(min_cluster_size=size, allow_single_cluster=single, copy=True)
         found = tree.fit(scaled[:, :n_features])
@@ -55,9 +72,9 @@ def hdbscan_probabilities(stars, sets):
         if not len(labels):
             continue
         inside = found.labels_ == np.bincount(labels).argmax()
-        contrast = inside[listed].mean() - inside[~listed].mean()
-        if contrast > best_contrast:
-            best, best_contrast = np.where(inside, found.probabilities_, 0.0), contrast
+        merit = np.square(inside[listed].mean()) / inside.mean()
+        if merit > best_merit:
+            best, best_merit = np.where(inside, found.probabilities_, 0.0), merit
     return best
 
 
@@ -236,10 +253,12 @@ def boosted_tree_probabilities(features, is_member, cone, *, repetitions=3, most
     repetitions : int
         How often, with other folds and other trees; the mean is returned.
     most_field : float
-        Most field stars per member that the trees learn from, with weights that keep the ratio.
+        Most field stars per member, besides the doubtful ones, that the trees learn from; their weights make up
+        for the others.
     rng : Generator
         Source of randomness.
     """
+    doubtful = features["mixture"].to_numpy() > DOUBTFUL
     features, probabilities = features.to_numpy(np.float32), np.zeros(len(is_member))
     for _ in range(repetitions):
         fold = np.empty(len(is_member), int)
@@ -247,20 +266,21 @@ def boosted_tree_probabilities(features, is_member, cone, *, repetitions=3, most
             fold[cone == name] = folds(is_member[cone == name], rng=rng)
         for held_out in range(N_FOLDS):
             test = fold == held_out
-            kept, weights = _thinned(~test, is_member, most_field, rng)
+            kept, weights = _thinned(~test, is_member, doubtful, most_field, rng)
             trees = _trees(len(kept), int(rng.integers(2**31)))
             trees.fit(features[kept], is_member[kept], sample_weight=weights)
             probabilities[test] += trees.predict_proba(features[test])[:, 1] / repetitions
     return probabilities
 
 
-def _thinned(train, is_member, most_field, rng):
-    """Indices to learn from, and their weights."""
-    members, field = np.flatnonzero(train & is_member), np.flatnonzero(train & ~is_member)
-    n_kept = int(min(len(field), most_field * len(members)))
-    kept = rng.choice(field, n_kept, replace=False)
-    weights = np.repeat([1.0, len(field) / n_kept], [len(members), n_kept])
-    return np.concatenate([members, kept]), weights
+def _thinned(train, is_member, doubtful, most_field, rng):
+    """Indices to learn from, and their weights: all that is doubtful, and of the sure field stars a part."""
+    sure = np.flatnonzero(train & ~is_member & ~doubtful)
+    others = np.flatnonzero(train & (is_member | doubtful))
+    n_kept = int(min(len(sure), most_field * np.sum(train & is_member)))
+    kept = rng.choice(sure, n_kept, replace=False)
+    weights = np.repeat([1.0, len(sure) / max(n_kept, 1)], [len(others), n_kept])
+    return np.concatenate([others, kept]), weights
 
 
 def _trees(n_stars, seed):

@@ -29,6 +29,8 @@ from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.random_streams import cluster_rng
 
 BASELINES = ("hdbscan", "gmm", "boosted_trees")
+MOST_FIELD = 30
+"""Sure field stars per member that boosted trees learn from."""
 
 
 def judged_by_models(cones, model_dirs, options, cache_dir, seed):
@@ -79,7 +81,7 @@ def _judged_by_trees(cones, mixtures, digests, cache_dir, seed):
         rng = cluster_rng(seed, cone.name)
         alone = np.zeros(len(cone.stars))
         return baselines.boosted_tree_probabilities(
-            features(cone), cone.is_member, alone, repetitions=2, rng=rng
+            features(cone), cone.is_member, alone, repetitions=2, most_field=MOST_FIELD, rng=rng
         )
 
     def of_all():
@@ -89,7 +91,7 @@ def _judged_by_trees(cones, mixtures, digests, cache_dir, seed):
             np.concatenate([cone.is_member for cone in cones]),
             np.repeat(np.arange(len(cones)), sizes),
             repetitions=2,
-            most_field=30,
+            most_field=MOST_FIELD,
             rng=np.random.default_rng(seed),
         )
 
@@ -137,7 +139,7 @@ def report(cones, stars, verdicts, table, model_names):
         f"{n_lost} of them ({100 * n_lost / n_true:.1f} %) lost by the candidate selection: p = 0 for every method. "
         f"{sum(cone.n_outside for cone in cones)} more lie beyond the cones' cuts and do not count. ± is the standard "
         "deviation over resampled clusters. ECE: ten bins of equal width in p, over all judged stars, over those with "
-        "p >= 0.02 from any method (the same stars for all), over those with p >= 0.02 from the method itself. "
+        "p >= 0.02 from any method but HDBSCAN (the same stars for all), over those with p >= 0.02 from itself. "
         "Boosted trees know the truth (out of fold): of the same cone alone, or of all these cones (pooled).",
         "Without a verdict: "
         + (", ".join(f"{name} {n}" for name, n in unjudged.items() if n) or "none")

@@ -20,6 +20,10 @@ from gaia_oc_amd.metrics import (
 
 RELEVANT = 0.02
 """Smallest probability, from any method, of a star that counts for the calibration among relevant stars."""
+NO_PROBABILITIES = ("hdbscan",)
+"""Methods whose strengths are no probabilities: they do not make a star relevant."""
+SURE, ONE_IN = 1e-3, 20
+"""Field stars below this probability are represented by one in twenty of them when clusters are resampled."""
 CONTAMINATION = 0.15
 NEAR = 1000.0
 BINS = {
@@ -100,13 +104,17 @@ def figures_with_errors(stars, p, n_bootstrap, *, rng):
     order = np.argsort(-p, kind="stable")  # once, so that sorting the resamples costs nothing
     stars, p = stars.iloc[order], p[order]
     result = figures(stars, p)
-    clusters, index = np.unique(stars["cluster"], return_inverse=True)
-    if len(clusters) < 2:
+    n_clusters = stars["cluster"].nunique()
+    if n_clusters < 2:
         return result | {f"{name}_sd": np.nan for name in FIGURES}
+    sure = ~stars["is_member"].to_numpy() & (p < SURE)
+    kept = ~sure | (np.cumsum(sure) % ONE_IN == 0)
+    stars, p, weights = stars[kept], p[kept], np.where(sure, ONE_IN, 1.0)[kept]
+    index = pd.factorize(stars["cluster"])[0]
     resampled = []
     for _ in range(n_bootstrap):
-        often = np.bincount(rng.integers(0, len(clusters), len(clusters)), minlength=len(clusters))
-        resampled.append(figures(stars, p, often[index].astype(float)))
+        often = np.bincount(rng.integers(0, n_clusters, n_clusters), minlength=n_clusters)
+        resampled.append(figures(stars, p, often[index] * weights))
     spread = pd.DataFrame(resampled, columns=list(FIGURES)).std(ddof=1)
     return result | {f"{name}_sd": spread[name] for name in FIGURES}
 
@@ -125,7 +133,8 @@ def all_figures(stars, methods, n_bootstrap, *, seed):
     seed : int
         Of the resamples, the same for every method.
     """
-    stars = stars.assign(relevant=(stars[methods] >= RELEVANT).any(axis=1))
+    asked = [name for name in methods if name not in NO_PROBABILITIES]
+    stars = stars.assign(relevant=(stars[asked] >= RELEVANT).any(axis=1))
     rows = []
     for kind, label, chosen in bins_of(stars):
         part = stars[chosen]

@@ -110,7 +110,7 @@ def test_boosted_trees_learn_the_truth_out_of_fold_and_from_a_part_of_the_field(
 def test_boosted_trees_never_see_a_star_that_they_judge():
     rng = np.random.default_rng(1)
     truth = rng.random(600) < 0.2  # which nothing tells, but a tree could learn by heart
-    features = pd.DataFrame(rng.normal(0, 1, (600, 3)))
+    features = pd.DataFrame(rng.normal(0, 1, (600, 3)), columns=["mixture", "a", "b"])
     p = baselines.boosted_tree_probabilities(features, truth, np.zeros(600), repetitions=1, rng=rng)
     assert average_precision(truth, p) < 0.35
 
