@@ -2,8 +2,8 @@
 
 Members are stars that Cantat-Gaudin et al. (2018) give PMemb >= 0.8 and Almeida et al. (2023) list, too, or the
 latter do not know the cluster, and that pass the candidate selection; field are stars brighter than G = 17.5 that
-neither lists. All others stay without a label. Writes truth.csv (source_id, is_member) into the folders of clusters
-whose sets were built.
+neither lists. All others stay without a label. Writes truth.csv (source_id, is_member, weight) into the folders
+of clusters whose sets were built.
 
 example: python benchmarks/label_real_fields.py benchmarks/training_clusters.txt --data_dir data
 """
@@ -25,11 +25,12 @@ from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.truth import TRUTH_FILE
 
 CERTAIN = 0.8
+WEIGHT = 5.0  # real stars are few beside the simulated ones, and only they know what the simulator does not
 FAINTEST_FIELD = 17.5  # mag; Cantat-Gaudin et al. stop at 18, with DR2 errors
 
 
 def labels(name, data_dir, published, almeida):
-    """source_id and is_member of the stars of one cluster that can be labelled."""
+    """source_id, is_member and weight of the stars of one cluster that can be labelled."""
     sets = load_sets(name, data_dir)
     stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
     selected = stars.index < len(sets.members) + len(sets.candidates)
@@ -39,7 +40,8 @@ def labels(name, data_dir, published, almeida):
     is_member = (probability >= CERTAIN - 1e-9) & (known | theirs.empty) & selected
     is_field = probability.isna() & ~known & (stars["phot_g_mean_mag"] < FAINTEST_FIELD)
     labelled = is_member | is_field
-    return pd.DataFrame({"source_id": stars["source_id"], "is_member": is_member})[labelled]
+    table = pd.DataFrame({"source_id": stars["source_id"], "is_member": is_member, "weight": WEIGHT})
+    return table[labelled]
 
 
 def main():

@@ -33,6 +33,7 @@ Index = NDArray[np.int64]
 
 _KEPT = {9.0: 1.0, 20.0: 0.3, np.inf: 0.05}
 """Share of field stars that become examples, by squared offset in sigmas: near ones are hard to tell and count."""
+_MOST_FIELD = 10_000  # examples of the field from one cone, so that a few crowded ones do not rule
 
 
 class ConeExamples(NamedTuple):
@@ -62,8 +63,8 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
     name : str
         Cluster.
     data_dir : path
-        Holds its sets and, in their folder, a truth.csv with source_id and is_member. Stars that it does not name
-        are unlabelled and left out.
+        Holds its sets and, in their folder, a truth.csv with source_id, is_member and perhaps weight, how much a
+        star counts (1). Stars that it does not name are unlabelled and left out.
     seed : int
         Of the thinning of far field stars, of which one in twenty is kept with twenty times the weight.
 
@@ -83,7 +84,8 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
             f"{path} does not exist: --probability posterior learns from stars whose truth is known, as those of "
             "simulate_clusters.py; train with --probability votes on others."
         )
-    truth = pd.read_csv(path, dtype={"source_id": np.int64}).set_index("source_id")["is_member"].astype(bool)
+    labels = pd.read_csv(path, dtype={"source_id": np.int64}).set_index("source_id")
+    truth, counts = labels["is_member"].astype(bool), labels.get("weight", pd.Series(1.0, labels.index))
     rng = cluster_rng(seed, sets.cluster.name)
     known = truth.reindex(sets.candidates["source_id"]).fillna(False).to_numpy(bool)
     background = field_background(sets, membership=known.astype(float), rng=rng)
@@ -99,6 +101,7 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
         is_member=truth[stars["source_id"]].to_numpy(),
         own=member_ids.get_indexer(stars["source_id"]),
         selected=selected,
+        weight=counts[stars["source_id"]].to_numpy(float),
     )
     examples = _thinned(evidence[np.isfinite(evidence[list(STAR_FEATURES)]).all(axis=1)], rng)
     return ConeExamples(examples, support[usable_support], cone_evidence(sets, background))
@@ -108,9 +111,10 @@ def _thinned(stars: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """All members and the near field stars, and shares of the farther ones with so much more weight."""
     offset = stars["pm_sigma"] ** 2 + stars["plx_sigma"] ** 2 + stars["c_sequence"] ** 2
     chance = np.array(list(_KEPT.values()))[np.searchsorted(list(_KEPT), offset)]
+    chance = chance * min(1.0, _MOST_FIELD / max(chance[~stars["is_member"]].sum(), 1.0))
     chance = np.where(stars["is_member"], 1.0, chance)
     kept = rng.uniform(size=len(stars)) < chance
-    return stars.assign(weight=1 / chance)[kept]
+    return stars.assign(weight=stars["weight"] / chance)[kept]
 
 
 @dataclass(frozen=True)
