@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+LARGEST_FRACTION = 0.98
 _LARGEST_LOG_RATIO = 50.0
 _MOST_STEPS, _PRECISION = 1000, 1e-10
 
@@ -24,7 +25,7 @@ def member_fraction(log_ratios: Array) -> float:
     Returns
     -------
     float
-        Between 0 and 1; 0 without stars.
+        Between 0 and 0.98, as no cone is without a field; 0 without stars.
     """
     log_ratios = log_ratios[np.isfinite(log_ratios)]
     if not len(log_ratios):
@@ -35,7 +36,7 @@ def member_fraction(log_ratios: Array) -> float:
         if abs(updated - fraction) <= _PRECISION * updated:
             break
         fraction = updated
-    return fraction
+    return min(fraction, LARGEST_FRACTION)
 
 
 def posterior(log_ratios: Array, fraction: float) -> Array:

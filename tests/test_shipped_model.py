@@ -85,8 +85,8 @@ def test_votes_lose_the_faint_members(scene):
     [
         ("pmra", "pm", 3),
         ("pmdec", "pm", -3),
-        ("parallax", "parallax_far", -4),
-        ("parallax", "parallax_near", 4),
+        ("parallax", "parallax_far", -6),
+        ("parallax", "parallax_near", 6),
         ("g_rp", "colour", 5),
         ("phot_g_mean_mag", "g", 4),
     ],
