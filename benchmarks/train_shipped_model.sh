@@ -8,15 +8,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-.venv/bin/python}
 REAL=../shared/data/real
-N_PARSEC=${N_PARSEC:-160} N_SCHEMATIC=${N_SCHEMATIC:-50} N_TEST=${N_TEST:-32}
+PARSEC=${PARSEC:-$(seq 1 10) $(seq 21 30) $(seq 41 50) $(seq 61 70)} SCHEMATIC=${SCHEMATIC:-$(seq 1 10)}
+TEST=${TEST:-$(seq 1 20)}  # more clusters make a better model: PARSEC="$(seq 1 200)" benchmarks/train_shipped_model.sh
 export OMP_NUM_THREADS=1  # sums in a fixed order
 
-# simulate NAME_FORMAT NUMBER SEED FOLDER [ISOCHRONES_OF_THE_MEMBERS ISOCHRONES_OF_THE_SETS]
+# simulate NAME_FORMAT NUMBERS SEED FOLDER [ISOCHRONES_OF_THE_MEMBERS ISOCHRONES_OF_THE_SETS]
 simulate() {
   local simulated=data/$4 with=data/$4/isochrones.dat
   mkdir -p "$simulated"
   if [ $# -gt 4 ] && [ -d "$REAL" ]; then cp "$5" "$simulated/isochrones.dat"; chmod u+w "$simulated/isochrones.dat"; with=$6; fi
-  seq -f "$1" "$2" > "data/$4.txt"
+  printf "$1\n" $2 > "data/$4.txt"
   "$PYTHON" simulate_clusters.py "data/$4.txt" --data_dir "$simulated" --vary --seed "$3" --workers 2
   "$PYTHON" build_sets.py "data/$4.txt" --cone_source "$simulated/cones" --no-save_plots --workers 2 \
     --members_path "$simulated/cg18_members.csv" --comparison_path "$simulated/t22_members.csv" \
@@ -31,9 +32,9 @@ simulate() {
 
 mkdir -p data
 three=$REAL/isochrones/parsec_colibri_z0.010_0.015_0.020.dat fourth=$REAL/isochrones/parsec_z0.0205.dat
-simulate Par_%03g "$N_PARSEC" 2000 on_parsec "$three" "$fourth"
-simulate Sch_%03g "$N_SCHEMATIC" 3000 on_schematic
-simulate Test_%02g "$N_TEST" 9000 test "$three" "$fourth"
+simulate Par_%03g "$PARSEC" 2000 on_parsec "$three" "$fourth"
+simulate Sch_%03g "$SCHEMATIC" 3000 on_schematic
+simulate Test_%02g "$TEST" 9000 test "$three" "$fourth"
 cat data/on_parsec_built.txt data/on_schematic_built.txt > data/training_clusters.txt
 if [ -d "$REAL" ]; then
   "$PYTHON" build_sets.py benchmarks/training_clusters.txt benchmarks/test_clusters.txt --cone_source "$REAL/cones" \
@@ -45,11 +46,11 @@ fi
 
 "$PYTHON" train_deep_sets_model.py data/training_clusters.txt --model_dir deep_sets_model --probability posterior \
   --validation_fraction 0.2 --dropout 0 --size_support_set 5 --batch_size 512 --lr 2e-3 --lr_decay cosine \
-  --n_epochs 10
+  --n_epochs 20
 
 published=../shared/data/original_models/DS10_v02
 models=(deep_sets_model); if [ -d "$published" ]; then models+=("$published"); fi
-"$PYTHON" benchmarks/membership_methods.py data/test_built.txt --model_dirs "${models[@]}"
+"$PYTHON" benchmarks/membership_methods.py data/test_built.txt --data_dir data --model_dirs "${models[@]}" --n_samples 20
 if [ -d "$REAL" ]; then
   "$PYTHON" benchmarks/real_fields.py benchmarks/test_clusters.txt --model_dirs "${models[@]}"
 fi
