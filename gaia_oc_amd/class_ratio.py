@@ -27,7 +27,7 @@ def member_fraction(log_ratios: Array) -> float:
     float
         Between 0 and 0.98, as no cone is without a field; 0 without stars.
     """
-    log_ratios = log_ratios[np.isfinite(log_ratios)]
+    log_ratios = log_ratios[~np.isnan(log_ratios)]
     if not len(log_ratios):
         return 0.0
     fraction = 0.1

@@ -35,7 +35,6 @@ _SEQUENCE_NEIGHBOURS = 5
 _PRIOR_MEMBERS = 2.0
 _STARS_AT_ONCE = 4096
 _ENOUGH_FIELD, _ENOUGH_SHARE = 500, 0.3
-_LEAST_FIELD = 0.1  # what a sure member still counts for the field: else a small field could vanish altogether
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def field_background(
     cone = pd.concat([sets.candidates, sets.non_members], ignore_index=True)
     weights = np.ones(len(cone))
     if membership is not None:
-        weights[: len(membership)] -= (1 - _LEAST_FIELD) * np.nan_to_num(membership)
+        weights[: len(membership)] -= np.nan_to_num(membership)
     excluded = 2 * float(np.quantile(sets.members["f_r"], 0.9))
     outside = cone["f_r"].to_numpy() > excluded
     whole = outside.sum() < max(_ENOUGH_FIELD, _ENOUGH_SHARE * len(cone))

@@ -17,6 +17,7 @@ from gaia_oc_amd.deep_sets import one_thread
 from gaia_oc_amd.evidence import Background, cone_evidence, field_background, star_evidence
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import add_features
+from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.support_sets import draw_support_sets
@@ -32,6 +33,12 @@ _CLEAR = (
 DECIMALS = 6
 """Digits that a posterior is rounded to; it is good to two."""
 _BACKGROUND_ROUNDS = 3
+_LARGEST_CHANCE = (
+    0.9  # a sure member counts a tenth for the field: else a small field could vanish altogether
+)
+_BEYOND = 2.0
+"""Distance from the isochrone, in limits of the selection, from which no star is a member: there neither class has
+stars to learn from, and the ratio of their likelihoods could be anything."""
 _AT_ONCE = 1024
 
 
@@ -104,7 +111,7 @@ class ConeJudge:
             fraction = member_fraction(log_ratios)
             judge = cls(sets, classifier, judge.background, fraction, size_support_set)
             if judge.background.whole:
-                known = posterior(log_ratios[: len(sets.candidates)], fraction)
+                known = _LARGEST_CHANCE * posterior(log_ratios[: len(sets.candidates)], fraction)
                 background = field_background(sets, membership=known, rng=rng)
                 judge = cls(sets, classifier, background, fraction, size_support_set)
         return judge
@@ -129,7 +136,8 @@ class ConeJudge:
         Returns
         -------
         ndarray, shape (n_stars,)
-            NaN for stars without a usable colour or error.
+            NaN for stars without a usable colour or error; minus infinity for those beyond twice the selection's
+            limit from the isochrone.
 
         Raises
         ------
@@ -145,7 +153,16 @@ class ConeJudge:
         open_ = np.flatnonzero(log_ratios[usable] > _CLEAR)
         more = self._mean_logits(pairs[open_], support, own[usable[open_]], SUPPORT_DRAWS - 1, rng)
         log_ratios[usable[open_]] += (1 - 1 / SUPPORT_DRAWS) * (more - log_ratios[usable[open_]])
+        log_ratios[usable[self._off_isochrone(stars)[usable]]] = -np.inf
         return log_ratios
+
+    def _off_isochrone(self, stars: pd.DataFrame) -> NDArray[np.bool_]:
+        """Stars beyond `_BEYOND` limits of the selection (Eq. 5, at the nearest point of Eq. 17)."""
+        limits, colour = self.sets.limits, self.sets.colour
+        weight = SelectionOptions().source_error_weight
+        in_colour = stars["f_c"] / (limits.colour + weight * stars[f"{colour}_error"])
+        in_g = stars["f_g"] / (limits.g + weight * stars["phot_g_mean_mag_error"])
+        return np.hypot(in_colour.to_numpy(float), in_g.to_numpy(float)) >= _BEYOND
 
     def _evidence(self, stars: pd.DataFrame) -> tuple[pd.DataFrame, Tensor, NDArray[np.int64]]:
         """Evidence of the stars, network input of the support stars, and which of these each star is."""

@@ -16,16 +16,14 @@ from gaia_oc_amd.evidence import (
     CONE_FEATURES,
     STAR_FEATURES,
     SUPPORT_FEATURES,
-    Background,
     cone_evidence,
     field_background,
     star_evidence,
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.features import add_features
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.random_streams import cluster_rng
-from gaia_oc_amd.source_sets import SourceSets, load_sets
+from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.support_sets import draw_support_sets
 from gaia_oc_amd.training_sets import Batch
 from gaia_oc_amd.truth import TRUTH_FILE
@@ -35,7 +33,6 @@ Index = NDArray[np.int64]
 
 _KEPT = {9.0: 1.0, 20.0: 0.3, np.inf: 0.05}
 """Share of field stars that become examples, by squared offset in sigmas: near ones are hard to tell and count."""
-_OUTLIERS, _OUTLYING = 200, 2.0  # outliers made for each cone, and their least distance in selection limits
 _MOST_FIELD = 10_000  # examples of the field from one cone, so that a few crowded ones do not rule
 
 
@@ -107,19 +104,7 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
         weight=counts[stars["source_id"]].to_numpy(float),
     )
     examples = _thinned(evidence[np.isfinite(evidence[list(STAR_FEATURES)]).all(axis=1)], rng)
-    examples = pd.concat([examples, _outliers(sets, background, rng)], ignore_index=True)
     return ConeExamples(examples, support[usable_support], cone_evidence(sets, background))
-
-
-def _outliers(sets: SourceSets, background: Background, rng: np.random.Generator) -> pd.DataFrame:
-    """Members with the colour of no star, as field: where neither class has stars their ratio could be anything."""
-    drawn = sets.members.iloc[rng.integers(0, len(sets.members), _OUTLIERS)]
-    shift = rng.choice([-1.0, 1.0], _OUTLIERS) * rng.uniform(3, 12, _OUTLIERS) * sets.limits.colour
-    moved = drawn.assign(**{sets.colour: drawn[sets.colour] + shift, "source_id": -1})
-    moved = add_features(moved, sets.cluster, sets.limits, sets.isochrone, sets.colour)
-    moved = moved[np.hypot(moved["f_c"] / sets.limits.colour, moved["f_g"] / sets.limits.g) > _OUTLYING]
-    evidence = star_evidence(moved, sets, background)[list(STAR_FEATURES)]
-    return evidence.assign(is_member=False, own=-1, selected=False, weight=1.0).dropna()
 
 
 def _thinned(stars: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
