@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
         parser,
         TrainingOptions,
         probability="what the network shall give: votes (published, learns from members and non-members) or posterior "
-        "(learns from clusters with a truth.csv)",
+        "(learns from clusters with a truth.csv or labels.csv)",
         validation_fraction="share of the clusters that is used for validation",
         size_support_set="number of members in a support set",
         batch_size="number of examples in a batch",
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         lr_decay="how the learning rate falls over n_epochs",
         l2="strength of the L2 regularisation",
         weight_imbalance="weight of a member in the loss relative to a non-member",
-        early_stopping_threshold="stop when the best F1 is so many epochs old",
+        early_stopping_threshold="stop when the best epoch is so many epochs old",
     )
     add_options(parser, train, resume="go on from the checkpoint of an interrupted training")
     add_options(

@@ -2,7 +2,7 @@
 
 Members are stars that Cantat-Gaudin et al. (2018) give PMemb >= 0.8 and Almeida et al. (2023) list, too, or the
 latter do not know the cluster, and that pass the candidate selection; field are stars brighter than G = 17.5 that
-neither lists. All others stay without a label. Writes truth.csv (source_id, is_member, weight) into the folders
+neither lists. All others stay without a label. Writes labels.csv (source_id, is_member, weight) into the folders
 of clusters whose sets were built.
 
 example: python benchmarks/label_real_fields.py benchmarks/training_clusters.txt --data_dir data
@@ -22,7 +22,7 @@ from gaia_oc_amd.cluster_names import normalise_name, read_cluster_names
 from gaia_oc_amd.data_directory import cluster_directory, write_csv
 from gaia_oc_amd.member_matching import listed_members, match_to_cone
 from gaia_oc_amd.source_sets import load_sets
-from gaia_oc_amd.truth import TRUTH_FILE
+from gaia_oc_amd.truth import LABELS_FILE
 
 CERTAIN = 0.8
 WEIGHT = 5.0  # real stars are few beside the simulated ones, and only they know what the simulator does not
@@ -58,7 +58,7 @@ def main():
         table = labels(name, arguments.data_dir, published, almeida)
         counts = np.bincount(table["is_member"], minlength=2)
         print(f"{name}: {counts[1]} members, {counts[0]} field stars")
-        write_csv(cluster_directory(arguments.data_dir, name) / TRUTH_FILE, table)
+        write_csv(cluster_directory(arguments.data_dir, name) / LABELS_FILE, table)
 
 
 if __name__ == "__main__":

@@ -27,15 +27,13 @@ Array = NDArray[np.float64]
 
 SUPPORT_DRAWS = 8
 """Support sets that the logits of a star are averaged over, unless the first leaves no doubt."""
-_CLEAR = (
-    -3.0
-)  # log ratio below which it does not: p < 0.005 where one star in ten is a member, less where fewer are
+_CLEAR = -3.0
+"""Log ratio below which it leaves none: p < 0.006 where one star in ten is a member, less where fewer are."""
 DECIMALS = 6
 """Digits that a posterior is rounded to; it is good to two."""
 _BACKGROUND_ROUNDS = 3
-_LARGEST_CHANCE = (
-    0.9  # a sure member counts a tenth for the field: else a small field could vanish altogether
-)
+_LARGEST_CHANCE = 0.9
+"""A sure member still counts a tenth for the field: else a small field could vanish altogether."""
 _BEYOND = 2.0
 """Distance from the isochrone, in limits of the selection, from which no star is a member: there neither class has
 stars to learn from, and the ratio of their likelihoods could be anything."""

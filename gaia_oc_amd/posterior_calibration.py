@@ -12,7 +12,7 @@ from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.posterior import ConeJudge
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import load_sets
-from gaia_oc_amd.truth import read_truth
+from gaia_oc_amd.truth import read_labels
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def calibrated(classifier: Classifier, clusters: list[str], data_dir: Path | str
     classifier : Classifier
         Trained for posteriors, not on these clusters.
     clusters : list of str
-        With sets and truth. Each counts with the square root of its number of members, so that a few rich ones do
+        With sets and labels. Each counts with the square root of its number of members, so that a few rich ones do
         not decide alone.
     data_dir : path
         The data directory.
@@ -50,7 +50,7 @@ def calibrated(classifier: Classifier, clusters: list[str], data_dir: Path | str
 def _judged(classifier: Classifier, name: str, data_dir: Path | str, seed: int) -> pd.DataFrame:
     """Uncalibrated posteriors, magnitudes and truth of the labelled stars of one cluster."""
     sets = load_sets(name, data_dir)
-    truth = read_truth(sets.cluster.name, data_dir).set_index("source_id")["is_member"].astype(bool)
+    truth = read_labels(sets.cluster.name, data_dir)["is_member"]
     stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
     stars = stars[stars["source_id"].isin(truth.index)]
     plain = replace(

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gaia_oc_amd.classifier import Standardisation
-from gaia_oc_amd.data_directory import cluster_directory
 from gaia_oc_amd.evidence import (
     CONE_FEATURES,
     STAR_FEATURES,
@@ -26,7 +25,7 @@ from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.support_sets import draw_support_sets
 from gaia_oc_amd.training_sets import Batch
-from gaia_oc_amd.truth import TRUTH_FILE
+from gaia_oc_amd.truth import read_labels
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -41,6 +40,8 @@ class ConeExamples(NamedTuple):
 
     Parameters
     ----------
+    name : str
+        The cluster's.
     stars : DataFrame
         `STAR_FEATURES` of the stars, with is_member, weight (how many stars each stands for), own (its row in
         `support`, -1 if it is no training member) and selected (whether it is a training member or a candidate).
@@ -50,6 +51,7 @@ class ConeExamples(NamedTuple):
         `CONE_FEATURES`.
     """
 
+    name: str
     stars: pd.DataFrame
     support: pd.DataFrame
     cone: dict[str, float]
@@ -63,8 +65,8 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
     name : str
         Cluster.
     data_dir : path
-        Holds its sets and, in their folder, a truth.csv with source_id, is_member and perhaps weight, how much a
-        star counts (1). Stars that it does not name are unlabelled and left out.
+        Holds its sets and, in their folder, what `gaia_oc_amd.truth.read_labels` reads. Unlabelled stars are left
+        out.
     seed : int
         Of the thinning of far field stars, of which one in twenty is kept with twenty times the weight.
 
@@ -74,18 +76,12 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
 
     Raises
     ------
-    FileNotFoundError
-        If there is no truth.
+    FileNotFoundError, ValueError
+        If there are no labels, or they cannot be used.
     """
     sets = load_sets(name, data_dir)
-    path = cluster_directory(data_dir, sets.cluster.name) / TRUTH_FILE
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} does not exist: --probability posterior learns from stars whose truth is known, as those of "
-            "simulate_clusters.py; train with --probability votes on others."
-        )
-    labels = pd.read_csv(path, dtype={"source_id": np.int64}).set_index("source_id")
-    truth, counts = labels["is_member"].astype(bool), labels.get("weight", pd.Series(1.0, labels.index))
+    labels = read_labels(sets.cluster.name, data_dir)
+    truth, counts = labels["is_member"], labels["weight"]
     rng = cluster_rng(seed, sets.cluster.name)
     known = truth.reindex(sets.candidates["source_id"]).fillna(False).to_numpy(bool)
     background = field_background(sets, membership=known.astype(float), rng=rng)
@@ -104,7 +100,7 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
         weight=counts[stars["source_id"]].to_numpy(float),
     )
     examples = _thinned(evidence[np.isfinite(evidence[list(STAR_FEATURES)]).all(axis=1)], rng)
-    return ConeExamples(examples, support[usable_support], cone_evidence(sets, background))
+    return ConeExamples(sets.cluster.name, examples, support[usable_support], cone_evidence(sets, background))
 
 
 def _thinned(stars: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -233,12 +229,14 @@ def make_posterior_set(
     for cone in examples:
         if len(cone.support) <= size_support_set:
             raise TooFewMembersError(
-                f"a cone has {len(cone.support)} usable members, training needs {size_support_set + 1}: "
+                f"{cone.name} has {len(cone.support)} usable members, training needs {size_support_set + 1}: "
                 "lower --size_support_set or leave the cluster out."
             )
         selected = cone.stars.loc[cone.stars["selected"], "is_member"]
         if selected.all() or not selected.any():
-            raise ValueError("a cone has only members or only field stars with known truth: leave it out.")
+            raise ValueError(
+                f"{cone.name} has only members or only field stars with known truth: leave it out."
+            )
     stars = pd.concat([cone.stars for cone in examples], ignore_index=True)
     return PosteriorSet(
         stars=of_stars(stars[list(of_stars.names)].to_numpy(float)),

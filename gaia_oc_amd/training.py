@@ -83,10 +83,12 @@ def train_deep_sets_model(
     names = [existing_name(name, data_dir) for name in clusters]
     training, validation = split_clusters(names, options.validation_fraction, rng=np.random.default_rng(seed))
     if not validation:
-        logger.warning("no cluster is left for validation: the best epoch is chosen by the training F1.")
+        logger.warning(
+            "no cluster is left for validation: the best epoch is chosen on the training clusters."
+        )
     build = _posterior_examples if options.probability == "posterior" else _votes_examples
-    examples, standardisations = build(training, validation, data_dir, options, seed)
-    source_features, cluster_features, support_features = standardisations
+    examples, features = build(training, validation, data_dir, options, seed)
+    source_features, cluster_features, support_features = features
     network = DeepSets(
         len(source_features.names) + len(cluster_features.names),
         len((support_features or source_features).names),

@@ -9,6 +9,8 @@ from gaia_oc_amd.data_directory import cluster_directory
 from gaia_oc_amd.source_sets import SourceSets
 
 TRUTH_FILE = "truth.csv"
+LABELS_FILE = "labels.csv"
+"""Stars of a real cluster that are known to be members or field, as far as that can be said."""
 MAGNITUDE_EDGES = (-np.inf, 16.0, 18.0, 19.0, 20.0, np.inf)
 
 
@@ -29,6 +31,46 @@ def read_truth(name: str, data_dir: Path | str) -> pd.DataFrame | None:
     """
     path = cluster_directory(data_dir, name) / TRUTH_FILE
     return pd.read_csv(path, dtype={"source_id": np.int64}) if path.exists() else None
+
+
+def read_labels(name: str, data_dir: Path | str) -> pd.DataFrame:
+    """Stars that a posterior network can learn from: labels.csv of a cluster, else the truth of a simulated one.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    data_dir : path
+        The data directory.
+
+    Returns
+    -------
+    DataFrame, indexed by source_id
+        is_member, and weight, how much a star counts (1 where the file does not say). Stars that are not there are
+        unlabelled.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither file.
+    ValueError
+        If a file lacks the columns source_id and is_member.
+    """
+    folder = cluster_directory(data_dir, name)
+    found = [folder / file for file in (LABELS_FILE, TRUTH_FILE) if (folder / file).exists()]
+    if not found:
+        raise FileNotFoundError(
+            f"{folder} has neither {LABELS_FILE} nor {TRUTH_FILE}: --probability posterior learns from stars whose "
+            "truth is known, as those of simulate_clusters.py; train with --probability votes on others."
+        )
+    table = pd.read_csv(found[0], dtype={"source_id": np.int64})
+    lacking = [column for column in ("source_id", "is_member") if column not in table]
+    if lacking:
+        raise ValueError(f"{found[0]} lacks the column {', '.join(lacking)}: make it again.")
+    labels = table[["source_id"]].assign(
+        is_member=table["is_member"].astype(bool), weight=table.get("weight", 1.0)
+    )
+    return labels.set_index("source_id")
 
 
 def score_against_truth(

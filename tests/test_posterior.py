@@ -30,6 +30,7 @@ from gaia_oc_amd.simulation import simulate_cluster
 from gaia_oc_amd.simulation_options import SimulationOptions
 from gaia_oc_amd.source_sets import save_sets
 from gaia_oc_amd.training import train_deep_sets_model
+from gaia_oc_amd.truth import read_labels
 
 ISOCHRONES = schematic_isochrones(np.arange(8.0, 9.01, 0.1).round(1))
 
@@ -178,8 +179,23 @@ def test_training_twice_gives_the_same_model(data_dir, tmp_path):
 def test_cluster_without_truth_cannot_be_learned_from(data_dir, tmp_path):
     sets, _ = simulated_scene(100, "Real_1")
     save_sets(sets, tmp_path)
-    with pytest.raises(FileNotFoundError, match="learns from stars whose truth is known"):
+    with pytest.raises(FileNotFoundError, match="learns from stars whose "):
         cone_examples("Real_1", tmp_path, seed=1)
+
+
+def test_labels_of_a_real_cluster_come_first_and_must_be_whole(scene, tmp_path):
+    sets, true_ids = scene
+    folder = save_sets(sets, tmp_path)
+    labelled = sets.candidates["source_id"].head(40)
+    labels = pd.DataFrame({"source_id": labelled, "is_member": labelled.isin(true_ids), "weight": 5.0})
+    labels.to_csv(folder / "labels.csv", index=False)
+    labels.assign(is_member=True).to_csv(folder / "truth.csv", index=False)
+    read = read_labels("Scene_1", tmp_path)
+    assert read["is_member"].tolist() == labels["is_member"].tolist()
+    assert (read["weight"] == 5).all()
+    labels.drop(columns="is_member").to_csv(folder / "labels.csv", index=False)
+    with pytest.raises(ValueError, match=r"labels.csv lacks the column is_member"):
+        cone_examples("Scene_1", tmp_path, seed=1)
 
 
 def test_examples_keep_the_class_ratio_and_leave_unlabelled_stars_out(scene, tmp_path):
