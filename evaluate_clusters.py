@@ -17,6 +17,9 @@ HELP = {
         "probability": "posterior (calibrated) or votes (published definition); by default what the model was made for",
         "n_samples": "noisy samples of each candidate, for votes",
         "size_support_set": "number of members in a support set",
+        "stop_early": "leave a star after 10 or 20 samples if these leave no doubt, for votes",
+        "device": "where the network is computed: cpu, cuda, or cuda:1",
+        "precision": "precision of the network: bfloat16 pays on processors and GPUs that have it",
     },
     PlotOptions: {
         "candidate_prob_threshold": "smallest probability of a member in comparisons with another list",

@@ -1,8 +1,5 @@
 """The Deep Sets network: is a star a member, given some members of its cluster?"""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
@@ -158,14 +155,3 @@ class DeepSets(nn.Module):
         )  # (batch, hidden)
         x = of_support[chosen] + (of_candidate - of_set)[:, None]  # (batch, support, hidden)
         return self.ro(self.phi[1:](x).mean(dim=1))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Sum in a fixed order: with several threads weights and probabilities would depend on their number."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)

@@ -9,6 +9,7 @@ from scipy.spatial import ConvexHull, Delaunay, QhullError, cKDTree
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.threads import n_threads
 
 Array = NDArray[np.float64]
 
@@ -118,7 +119,7 @@ class FieldDensity:
         n_neighbours = min(NEIGHBOURS, self.tree.n - 1)
         if not usable.any() or n_neighbours < _FEWEST:
             return density
-        distance, neighbour = self.tree.query(places[usable], k=n_neighbours + 1)
+        distance, neighbour = self.tree.query(places[usable], k=n_neighbours + 1, workers=n_threads())
         own = distance[:, 0] == 0
         weights = self.weights[neighbour]
         number = weights[:, :-1].sum(axis=1) - own * weights[:, 0]

@@ -1,4 +1,4 @@
-"""Isochrones: reading PARSEC's files, placing them at a cluster, and the distance of stars to them."""
+"""Isochrones: reading PARSEC's files and placing them at a cluster."""
 
 import warnings
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.extinction import passband_extinction
@@ -22,7 +21,6 @@ FARTHEST_AGE = 0.5
 """Largest difference in log age between a cluster and the isochrone that stands for it."""
 
 _TIP_LABEL = 3
-_CHUNK = 2000
 _NEEDED = ("Zini", "logAge", "Mini", "logTe", "logg", "label", "Gmag", "G_BPmag", "G_RPmag")
 
 
@@ -163,120 +161,3 @@ def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str
         colour=np.insert(magnitude[bluer] - magnitude["Grp"], flash, np.nan),
         g=np.insert(magnitude["G"], flash, np.nan),
     )
-
-
-class OffsetFinder:
-    """Offsets of stars from an isochrone for one pair of scales (Eq. 17 of van Groeningen et al. 2023).
-
-    The curve is filled with points 0.005 scaled units apart in a k-d tree; the nearest of them gives the
-    place on the curve, and the segments beside it the exact foot point. The distance found exceeds the
-    true one by less than 0.0025 scaled units, where two branches are equally near, and by nothing elsewhere.
-
-    Parameters
-    ----------
-    isochrone : Isochrone
-        The curve.
-    colour_scale, g_scale : float
-        Delta_C and Delta_G [mag], by which the offsets are divided in the distance.
-    """
-
-    SPACING = 0.005
-
-    def __init__(self, isochrone: Isochrone, colour_scale: float, g_scale: float) -> None:
-        self._scales = np.array([colour_scale, g_scale])
-        start, step = _segments(isochrone, self._scales)
-        n_points = np.ceil(np.linalg.norm(step, axis=1) / self.SPACING).astype(int).clip(1) + 1
-        segment = np.repeat(np.arange(len(start)), n_points)
-        first = np.repeat(np.cumsum(n_points) - n_points, n_points)
-        fraction = (np.arange(len(segment)) - first) / np.repeat(n_points - 1, n_points)
-        self._start, self._step, self._segment = start, step, segment
-        self._tree = cKDTree(start[segment] + fraction[:, None] * step[segment])
-
-    def __call__(self, colour: Array, g: Array) -> tuple[Array, Array]:
-        """Star minus nearest point of the curve.
-
-        Parameters
-        ----------
-        colour, g : ndarray, shape (n,)
-            Colour and G magnitude [mag]; rows that are not finite give NaN.
-
-        Returns
-        -------
-        f_c, f_g : ndarray, shape (n,)
-            Offsets [mag].
-        """
-        stars = np.column_stack([colour, g]) / self._scales
-        finite = np.isfinite(stars).all(axis=1)
-        offsets = np.full(stars.shape, np.nan)
-        offsets[finite] = self._nearest_offsets(stars[finite]) * self._scales
-        return offsets[:, 0], offsets[:, 1]
-
-    def _nearest_offsets(self, stars: Array) -> Array:
-        segment = self._segment[self._tree.query(stars)[1]]
-        best = _offsets_from_segments(stars, self._start[segment], self._step[segment])
-        for beside in (segment - 1, segment + 1):
-            beside = np.clip(beside, 0, len(self._start) - 1)
-            other = _offsets_from_segments(stars, self._start[beside], self._step[beside])
-            nearer = np.square(other).sum(axis=1) < np.square(best).sum(axis=1)
-            best[nearer] = other[nearer]
-        return best
-
-
-def isochrone_offsets(
-    isochrone: Isochrone, colour: Array, g: Array, colour_scale: float | Array, g_scale: float | Array
-) -> tuple[Array, Array]:
-    """Offsets of stars from the nearest point of an isochrone (Eqs. 5 and 17 of van Groeningen et al. 2023).
-
-    Parameters
-    ----------
-    isochrone : Isochrone
-        The curve; a departure from the published tool, which measures to its points.
-    colour, g : ndarray, shape (n,)
-        Colour and G magnitude of the stars [mag].
-    colour_scale, g_scale : float or ndarray of shape (n,)
-        Scales [mag] by which the offsets are divided in the distance: the same for all stars (Eq. 17), or
-        each star's own (Eq. 5).
-
-    Returns
-    -------
-    f_c, f_g : ndarray, shape (n,)
-        Star minus isochrone [mag].
-    """
-    if np.ndim(colour_scale) == 0 and np.ndim(g_scale) == 0:
-        return OffsetFinder(isochrone, float(colour_scale), float(g_scale))(colour, g)
-    stars = np.column_stack([colour, g])
-    scales = np.column_stack(np.broadcast_arrays(colour_scale, g_scale))
-    offsets = np.full(stars.shape, np.nan)
-    for rows in range(0, len(stars), _CHUNK):
-        chunk = slice(rows, rows + _CHUNK)
-        offsets[chunk] = _offsets_by_search(isochrone, stars[chunk], scales[chunk])
-    return offsets[:, 0], offsets[:, 1]
-
-
-def _segments(isochrone: Isochrone, scales: Array) -> tuple[Array, Array]:
-    """Start points and steps of the curve's segments in scaled units, both of shape (n_segments, 2)."""
-    points = np.column_stack([isochrone.colour, isochrone.g]) / scales
-    step = np.diff(points, axis=0)
-    whole = np.isfinite(step).all(axis=1)
-    if not whole.any():
-        raise ValueError(
-            "the isochrone has fewer than two neighbouring points: no curve can be drawn through it."
-        )
-    return points[:-1][whole], step[whole]
-
-
-def _offsets_from_segments(stars: Array, start: Array, step: Array) -> Array:
-    """Offsets of each star from its own segment, all arrays (n, 2) or broadcast to it."""
-    length = np.maximum(np.square(step).sum(axis=-1), np.finfo(float).tiny)
-    fraction = np.clip(((stars - start) * step).sum(axis=-1) / length, 0, 1)
-    return stars - start - fraction[..., None] * step
-
-
-def _offsets_by_search(isochrone: Isochrone, stars: Array, scales: Array) -> Array:
-    """Offsets [mag] of stars with scales of their own, from all segments: arrays (stars, segments, 2)."""
-    start, step = _segments(isochrone, np.ones(2))
-    offsets = _offsets_from_segments(
-        (stars / scales)[:, None], start / scales[:, None], step / scales[:, None]
-    )
-    nearest = np.argmin(np.square(offsets).sum(axis=-1), axis=1)
-    return np.take_along_axis(offsets, nearest[:, None, None], axis=1)[:, 0] * scales

@@ -61,7 +61,7 @@ def membership_probabilities(
     _check_features(classifier, sets)
     wanted = options.probability or classifier.probability
     if classifier.probability == "posterior":
-        judge = ConeJudge.of(sets, classifier, size_support_set=options.size_support_set, rng=rng)
+        judge = ConeJudge.of(sets, classifier, sampling=options, rng=rng)
         if wanted == "votes":
             return posterior_votes(candidates, judge, n_samples=options.n_samples, rng=rng)
         return judge.probabilities(candidates, rng=rng)

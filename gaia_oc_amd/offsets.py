@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.isochrones import Isochrone, OffsetFinder
+from gaia_oc_amd.isochrones import Isochrone
+from gaia_oc_amd.nearest_point import isochrone_offsets
 
 Array = NDArray[np.float64]
 
 ISOCHRONE_ERRORS = (0.02, 0.10)
 """What an isochrone itself is wrong by in G-RP and in G [mag]: added in quadrature to a star's errors."""
-_SCALE_STEP = 0.2  # stars whose colour scales differ by less than this share (e-folds) search one tree
 
 
 def proper_motion_covariance(sources: pd.DataFrame, cluster: Cluster) -> Array:
@@ -56,8 +56,7 @@ def parallax_sigmas(sources: pd.DataFrame, cluster: Cluster) -> Array:
 def isochrone_sigmas(sources: pd.DataFrame, isochrone: Isochrone, colour: str) -> tuple[Array, Array]:
     """Offset from the isochrone in standard deviations of each star's own colour and magnitude.
 
-    The nearest point of the curve is the nearest in these units. Stars with almost equal scales share a
-    search, so that the whole costs a dozen of them.
+    The nearest point of the curve is the nearest in these units.
 
     Parameters
     ----------
@@ -77,11 +76,5 @@ def isochrone_sigmas(sources: pd.DataFrame, isochrone: Isochrone, colour: str) -
     colours, g, colour_error, g_error = sources[names].to_numpy(float).T
     colour_scale = np.hypot(colour_error, ISOCHRONE_ERRORS[0])
     g_scale = np.hypot(g_error, ISOCHRONE_ERRORS[1])
-    offsets = np.full((2, len(sources)), np.nan)
-    usable = np.flatnonzero(np.isfinite([colours, g, colour_scale, g_scale]).all(axis=0))
-    level = np.rint(np.log(colour_scale[usable] / ISOCHRONE_ERRORS[0]) / _SCALE_STEP)
-    for value in np.unique(level):
-        rows = usable[level == value]
-        scales = ISOCHRONE_ERRORS[0] * np.exp(_SCALE_STEP * value), float(np.median(g_scale[rows]))
-        offsets[:, rows] = OffsetFinder(isochrone, *scales)(colours[rows], g[rows])
-    return offsets[0] / colour_scale, offsets[1] / g_scale
+    in_colour, in_g = isochrone_offsets(isochrone, colours, g, colour_scale, g_scale)
+    return in_colour / colour_scale, in_g / g_scale

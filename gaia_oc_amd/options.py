@@ -155,13 +155,16 @@ class SamplingOptions:
     """How a star's membership probability is found.
 
     "votes" is the share of noisy samples that the network calls members (Sect. 3.4), "posterior" the calibrated
-    probability that a model trained for it gives; None takes what the model was trained for. n_samples applies to
-    votes alone.
+    probability that a model trained for it gives; None takes what the model was trained for. n_samples and stop_early
+    apply to votes alone: with stop_early a star is left after 10 or 20 samples if these leave no doubt.
     """
 
     probability: Literal["posterior", "votes"] | None = None
     n_samples: int = 100
     size_support_set: int = 10
+    stop_early: bool = False
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         _require_each(self, ("n_samples", "size_support_set"), 1)

@@ -1,10 +1,10 @@
 """Posterior membership probabilities: what the network makes of a star, given the cone that it stands in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -13,17 +13,19 @@ from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.calibration import Calibration
 from gaia_oc_amd.class_ratio import member_fraction, posterior
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.deep_sets import one_thread
 from gaia_oc_amd.evidence import Background, cone_evidence, field_background, star_evidence
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import add_features
-from gaia_oc_amd.options import SelectionOptions
+from gaia_oc_amd.inference import Judge, make_judge
+from gaia_oc_amd.options import SamplingOptions, SelectionOptions
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.support_sets import draw_support_sets
+from gaia_oc_amd.threads import for_each_block
 from gaia_oc_amd.votes import can_be_sampled, draw_normal
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 SUPPORT_DRAWS = 8
 """Support sets that the logits of a star are averaged over, unless the first leaves no doubt."""
@@ -37,7 +39,7 @@ _LARGEST_CHANCE = 0.9
 _BEYOND = 2.0
 """Distance from the isochrone, in limits of the selection, from which no star is a member: there neither class has
 stars to learn from, and the ratio of their likelihoods could be anything."""
-_AT_ONCE = 1024
+_DRAWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,15 @@ class ConeJudge:
         The cone's field.
     fraction : float
         Share of members among training members and candidates.
-    size_support_set : int
-        Members in a support set.
+    sampling : SamplingOptions
+        Size of the support sets, device and precision.
     """
 
     sets: SourceSets
     classifier: Classifier
     background: Background
     fraction: float
-    size_support_set: int = 10
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
 
     @classmethod
     def of(
@@ -74,7 +76,7 @@ class ConeJudge:
         sets: SourceSets,
         classifier: Classifier,
         *,
-        size_support_set: int = 10,
+        sampling: SamplingOptions | None = None,
         rng: np.random.Generator,
     ) -> "ConeJudge":
         """Learn field and share of members of a cone.
@@ -88,8 +90,8 @@ class ConeJudge:
             The cone.
         classifier : Classifier
             Trained for posteriors.
-        size_support_set : int
-            Members in a support set.
+        sampling : SamplingOptions, optional
+            Size of the support sets, device and precision.
         rng : Generator
             Source of randomness.
 
@@ -103,15 +105,15 @@ class ConeJudge:
             If there are not enough members for a support set.
         """
         stars = pd.concat([sets.candidates, sets.members], ignore_index=True)
-        judge = cls(sets, classifier, field_background(sets, rng=rng), 0.5, size_support_set)
+        judge = cls(sets, classifier, field_background(sets, rng=rng), 0.5, sampling or SamplingOptions())
         for _ in range(_BACKGROUND_ROUNDS if judge.background.whole else 1):
             log_ratios = judge.log_ratios(stars, rng=rng)
             fraction = member_fraction(log_ratios)
-            judge = cls(sets, classifier, judge.background, fraction, size_support_set)
+            judge = replace(judge, fraction=fraction)
             if judge.background.whole:
                 known = _LARGEST_CHANCE * posterior(log_ratios[: len(sets.candidates)], fraction)
                 background = field_background(sets, membership=known, rng=rng)
-                judge = cls(sets, classifier, background, fraction, size_support_set)
+                judge = replace(judge, background=background)
         return judge
 
     def probabilities(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
@@ -146,10 +148,11 @@ class ConeJudge:
         log_ratios = np.full(len(stars), np.nan)
         usable = np.flatnonzero(np.isfinite(evidence.to_numpy()).all(axis=1))
         cone = cone_evidence(self.sets, self.background)
-        pairs = self.classifier.standardise_evidence(evidence.iloc[usable], cone)
-        log_ratios[usable] = self._mean_logits(pairs, support, own[usable], 1, rng)
+        pairs = self.classifier.standardise_evidence(evidence.iloc[usable], cone).numpy()
+        mean_logits = partial(self._mean_logits, self._judge(support), len(support), rng=rng)
+        log_ratios[usable] = mean_logits(pairs, own[usable], 1)
         open_ = np.flatnonzero(log_ratios[usable] > _CLEAR)
-        more = self._mean_logits(pairs[open_], support, own[usable[open_]], SUPPORT_DRAWS - 1, rng)
+        more = mean_logits(pairs[open_], own[usable[open_]], SUPPORT_DRAWS - 1)
         log_ratios[usable[open_]] += (1 - 1 / SUPPORT_DRAWS) * (more - log_ratios[usable[open_]])
         log_ratios[usable[self._off_isochrone(stars)[usable]]] = -np.inf
         return log_ratios
@@ -162,15 +165,16 @@ class ConeJudge:
         in_g = stars["f_g"] / (limits.g + weight * stars["phot_g_mean_mag_error"])
         return np.hypot(in_colour.to_numpy(float), in_g.to_numpy(float)) >= _BEYOND
 
-    def _evidence(self, stars: pd.DataFrame) -> tuple[pd.DataFrame, Tensor, NDArray[np.int64]]:
+    def _evidence(self, stars: pd.DataFrame) -> tuple[pd.DataFrame, Tensor, Index]:
         """Evidence of the stars, network input of the support stars, and which of these each star is."""
         names = (self.classifier.support_features or self.classifier.source_features).names
         of_members = star_evidence(self.sets.members, self.sets, self.background)[list(names)]
         usable = np.isfinite(of_members.to_numpy()).all(axis=1)
-        if usable.sum() < self.size_support_set:
+        if usable.sum() < self.sampling.size_support_set:
             raise TooFewMembersError(
-                f"{self.sets.cluster.name} has {usable.sum()} members, a support set needs {self.size_support_set}: "
-                "lower --size_support_set or build the sets with a lower --prob_threshold."
+                f"{self.sets.cluster.name} has {usable.sum()} members, a support set needs "
+                f"{self.sampling.size_support_set}: lower --size_support_set or build the sets with a lower "
+                "--prob_threshold."
             )
         ids = pd.Index(self.sets.members["source_id"].to_numpy()[usable])
         evidence = star_evidence(stars, self.sets, self.background)[
@@ -182,22 +186,34 @@ class ConeJudge:
             ids.get_indexer(stars["source_id"]),
         )
 
+    def _judge(self, support: Tensor) -> Judge:
+        options = self.sampling
+        return make_judge(
+            self.classifier.network, support, device=options.device, precision=options.precision
+        )
+
     def _mean_logits(
-        self, pairs: Tensor, support: Tensor, own: NDArray[np.int64], n_draws: int, rng: np.random.Generator
+        self,
+        judge: Judge,
+        n_members: int,
+        pairs: NDArray[np.float32],
+        own: Index,
+        n_draws: int,
+        *,
+        rng: np.random.Generator,
     ) -> Array:
         """Differences of the logits of each star, averaged over support sets of its own."""
         means = np.empty(len(pairs))
-        chosen = draw_support_sets(
-            len(support), self.size_support_set, rng=rng, excluded=np.repeat(own, n_draws)
-        )
-        stars_at_once = max(_AT_ONCE // n_draws, 1)
-        with torch.inference_mode(), one_thread():
-            for first in range(0, len(pairs), stars_at_once):
-                part = pairs[first : first + stars_at_once].repeat_interleave(n_draws, dim=0)
-                sets = torch.from_numpy(chosen[first * n_draws : first * n_draws + len(part)])
-                logits = self.classifier.network.set_logits(part, support, sets)
-                difference = (logits[:, 1] - logits[:, 0]).double().reshape(-1, n_draws)
-                means[first : first + stars_at_once] = difference.mean(dim=1).numpy()
+
+        def average(rows: Index, rng: np.random.Generator) -> None:
+            chosen = draw_support_sets(
+                n_members, self.sampling.size_support_set, rng=rng, excluded=np.repeat(own[rows], n_draws)
+            )
+            difference = judge(np.repeat(pairs[rows], n_draws, axis=0), chosen)
+            means[rows] = difference.reshape(len(rows), n_draws).mean(axis=1, dtype=float)
+
+        stars_at_once = max(_DRAWS_AT_ONCE // n_draws, 1)
+        for_each_block(average, np.arange(len(pairs)), stars_at_once, rng=rng, name=self.sets.cluster.name)
         return means
 
 

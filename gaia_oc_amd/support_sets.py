@@ -3,7 +3,11 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gaia_oc_amd.compiled import compiled
 from gaia_oc_amd.exceptions import TooFewMembersError
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 
 def draw_support_sets(
@@ -16,7 +20,7 @@ def draw_support_sets(
 ) -> NDArray[np.int64]:
     """Draw many sets of different members at once, every set equally likely.
 
-    Floyd's algorithm, run for all sets together: `size` steps, whatever the number of members.
+    Floyd's algorithm: `size` steps, whatever the number of members.
 
     Parameters
     ----------
@@ -48,10 +52,23 @@ def draw_support_sets(
             f"a support set of {size} needs {size} members besides the star itself, there are "
             f"{available.min()}: lower --size_support_set."
         )
-    chosen = np.full((len(available), size), -1)
-    for step in range(size):
-        last = available - size + step
-        drawn = rng.integers(0, last + 1)
-        taken = (chosen[:, :step] == drawn[:, None]).any(axis=1)
-        chosen[:, step] = np.where(taken, last, drawn)
-    return chosen + ((excluded >= 0)[:, None] & (chosen >= excluded[:, None]))
+    chosen = np.empty((len(available), size), np.int64)
+    _choose(rng.random(chosen.shape), np.ascontiguousarray(available), excluded, chosen)
+    return chosen
+
+
+@compiled
+def _choose(uniform: Array, available: Index, excluded: Index, chosen: Index) -> None:
+    """Fill `chosen` by Floyd's algorithm: each step takes a number up to its own last one, or else that last one."""
+    size = chosen.shape[1]
+    for i in range(len(chosen)):
+        for step in range(size):
+            last = available[i] - size + step
+            number = int(uniform[i, step] * (last + 1))
+            for earlier in range(step):
+                if chosen[i, earlier] == number:
+                    number = last
+            chosen[i, step] = number
+        if excluded[i] >= 0:
+            for step in range(size):
+                chosen[i, step] += chosen[i, step] >= excluded[i]

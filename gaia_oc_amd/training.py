@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.data_directory import write_json
-from gaia_oc_amd.deep_sets import DeepSets, one_thread
+from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.posterior_calibration import calibrated
@@ -25,6 +25,7 @@ from gaia_oc_amd.posterior_sets import (
     posterior_standardisations,
 )
 from gaia_oc_amd.source_sets import existing_name, load_sets
+from gaia_oc_amd.threads import one_thread
 from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
 from gaia_oc_amd.training_state import Checkpoint, History, TrainingState
 

@@ -1,31 +1,33 @@
 """The published probability: how often a star, drawn anew from its errors, is classified as a member."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from tqdm import tqdm
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import parallax_separation, proper_motion_separation
-from gaia_oc_amd.isochrones import OffsetFinder
+from gaia_oc_amd.inference import Judge, make_judge
+from gaia_oc_amd.nearest_point import isochrone_offsets
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.support_sets import draw_support_sets
+from gaia_oc_amd.threads import for_each_block
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 SAMPLED_FEATURES = ("f_pm", "f_plx", "f_c", "f_g")
 """Features that change with a star's drawn measurements."""
 
-_STARS_AT_ONCE = 256
-_PAIRS_AT_ONCE = 256
+STAGES = ((10, 4.0), (20, 3.0))
+"""Numbers of samples after which a star is left, if its mean logit is so many standard deviations from 0."""
+_SAMPLES_AT_ONCE = 25_600
+"""Samples that one thread holds at a time: 10 MB."""
 
 
 def vote_probabilities(
@@ -66,30 +68,106 @@ def vote_probabilities(
         If there are not enough members for a support set.
     """
     options = options or SamplingOptions()
-    names = list(classifier.source_features.names)
-    members = sets.members[np.isfinite(sets.members[names].to_numpy(float)).all(axis=1)]
-    if len(members) < options.size_support_set:
-        raise TooFewMembersError(
-            f"{sets.cluster.name} has {len(members)} members, a support set needs {options.size_support_set}: "
-            "lower --size_support_set or build the sets with a lower --prob_threshold."
-        )
-    support = classifier.standardise_members(members)
+    sampler = VoteSampler.of(sets, classifier, options)
+    usable = np.flatnonzero(can_be_sampled(candidates, sets.colour, sampler.names))
     probabilities = np.full(len(candidates), np.nan)
-    usable = np.flatnonzero(can_be_sampled(candidates, sets.colour, names))
-    with tqdm(total=len(usable), unit="star", desc=sets.cluster.name, disable=None, leave=False) as progress:
-        for rows in range(0, len(usable), _STARS_AT_ONCE):
-            part = usable[rows : rows + _STARS_AT_ONCE]
-            sources = candidates.iloc[part]
-            features = sample_features(sources, sets, names, n_samples=options.n_samples, rng=rng)
-            pairs = classifier.standardise_candidates(features.reshape(-1, len(names)), sets.cluster)
-            own = np.repeat(
-                pd.Index(members["source_id"]).get_indexer(sources["source_id"]), options.n_samples
-            )
-            chosen = draw_support_sets(len(members), options.size_support_set, rng=rng, excluded=own)
-            verdicts = _verdicts(classifier, pairs, support, torch.from_numpy(chosen))
-            probabilities[part] = verdicts.reshape(len(part), -1).mean(axis=1)
-            progress.update(len(part))
+
+    def vote(rows: Index, rng: np.random.Generator) -> None:
+        probabilities[rows] = sampler.share_of_votes(candidates.iloc[rows], options, rng=rng)
+
+    stars_at_once = max(_SAMPLES_AT_ONCE // options.n_samples, 1)
+    for_each_block(vote, usable, stars_at_once, rng=rng, name=sets.cluster.name)
     return probabilities
+
+
+@dataclass(frozen=True)
+class VoteSampler:
+    """Draws stars anew from their errors and asks the network what it makes of each sample.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        Cluster, isochrone and limits.
+    classifier : Classifier
+        Gives features and standardisation.
+    judge : Judge
+        The network, ready for the members of the cluster.
+    member_ids : Index
+        source_id of the members, in the order of the judge.
+    """
+
+    sets: SourceSets
+    classifier: Classifier
+    judge: Judge
+    member_ids: pd.Index
+
+    @classmethod
+    def of(cls, sets: SourceSets, classifier: Classifier, options: SamplingOptions) -> "VoteSampler":
+        """Sampler for the stars of one cone.
+
+        Raises
+        ------
+        TooFewMembersError
+            If there are not enough members for a support set.
+        """
+        features = sets.members[list(classifier.source_features.names)].to_numpy(float)
+        members = sets.members[np.isfinite(features).all(axis=1)]
+        if len(members) < options.size_support_set:
+            raise TooFewMembersError(
+                f"{sets.cluster.name} has {len(members)} members, a support set needs {options.size_support_set}: "
+                "lower --size_support_set or build the sets with a lower --prob_threshold."
+            )
+        support = classifier.standardise_members(members)
+        judge = make_judge(classifier.network, support, device=options.device, precision=options.precision)
+        return cls(sets, classifier, judge, pd.Index(members["source_id"]))
+
+    @property
+    def names(self) -> list[str]:
+        """Features that the network reads."""
+        return list(self.classifier.source_features.names)
+
+    def share_of_votes(
+        self, sources: pd.DataFrame, options: SamplingOptions, *, rng: np.random.Generator
+    ) -> Array:
+        """Share of its samples in which each star is called a member.
+
+        Parameters
+        ----------
+        sources : DataFrame
+            Stars with all that `can_be_sampled` asks for.
+        options : SamplingOptions
+            Number of samples, size of the support sets, and whether a clear case is left early.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray, shape (n_sources,)
+        """
+        shares = np.empty(len(sources))
+        logits, open_ = np.empty((len(sources), 0), np.float32), np.arange(len(sources))
+        stages = [stage for stage in STAGES if stage[0] < options.n_samples] if options.stop_early else []
+        for n_samples, certainty in (*stages, (options.n_samples, 0.0)):
+            n_new = n_samples - logits.shape[1]
+            new = self.sample_logits(sources.iloc[open_], n_new, options.size_support_set, rng=rng)
+            logits = np.hstack([logits, new])
+            shares[open_] = (logits > 0).mean(axis=1)
+            if certainty:
+                doubtful = np.abs(logits.mean(axis=1)) <= certainty * logits.std(axis=1, ddof=1)
+                logits, open_ = logits[doubtful], open_[doubtful]
+        return shares
+
+    def sample_logits(
+        self, sources: pd.DataFrame, n_samples: int, size_support_set: int, *, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Logit of a member minus that of a non-member for samples of stars, shape (n_sources, n_samples)."""
+        features = sample_features(sources, self.sets, self.names, n_samples=n_samples, rng=rng)
+        pairs = self.classifier.standardise_candidates(
+            features.reshape(-1, len(self.names)), self.sets.cluster
+        )
+        own = np.repeat(self.member_ids.get_indexer(sources["source_id"]), n_samples)
+        chosen = draw_support_sets(len(self.member_ids), size_support_set, rng=rng, excluded=own)
+        return self.judge(pairs.numpy(), chosen).reshape(len(sources), n_samples)
 
 
 def can_be_sampled(candidates: pd.DataFrame, colour: str, names: list[str]) -> NDArray[np.bool_]:
@@ -149,8 +227,13 @@ def sample_features(
     photometry = sources[["phot_g_mean_mag", sets.colour]].to_numpy(float)
     astrometry = draw_normal(astrometry, astrometric_covariance(sources), n_samples, rng=rng)
     photometry = draw_normal(photometry, photometric_covariance(sources, sets.colour), n_samples, rng=rng)
-    find_offsets = OffsetFinder(sets.isochrone, sets.limits.colour, sets.limits.g)
-    f_c, f_g = find_offsets(photometry[..., 1].ravel(), photometry[..., 0].ravel())
+    f_c, f_g = isochrone_offsets(
+        sets.isochrone,
+        photometry[..., 1].ravel(),
+        photometry[..., 0].ravel(),
+        sets.limits.colour,
+        sets.limits.g,
+    )
     sampled = {
         "f_pm": proper_motion_separation(astrometry[..., 1], astrometry[..., 2], sets.cluster),
         "f_plx": parallax_separation(astrometry[..., 0], sets.cluster),
@@ -187,15 +270,3 @@ def draw_normal(mean: Array, covariance: Array, n_samples: int, *, rng: np.rando
     root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # (n, k, k)
     normal = rng.standard_normal((len(mean), n_samples, mean.shape[1]))
     return mean[:, None] + np.einsum("nsk,njk->nsj", normal, root)
-
-
-def _verdicts(classifier: Classifier, pairs: Tensor, support: Tensor, chosen: Tensor) -> NDArray[np.bool_]:
-    """Whether each sample is classified as a member; in batches that fit the processor's cache."""
-    with torch.inference_mode():
-        parts: Iterator[Tensor] = (
-            classifier.network.set_logits(
-                pairs[i : i + _PAIRS_AT_ONCE], support, chosen[i : i + _PAIRS_AT_ONCE]
-            )
-            for i in range(0, len(pairs), _PAIRS_AT_ONCE)
-        )
-        return torch.cat([logits[:, 1] > logits[:, 0] for logits in parts]).numpy()

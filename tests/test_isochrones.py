@@ -1,4 +1,4 @@
-"""Isochrone files, their placement, and the distance to the curve against brute force."""
+"""Isochrone files and their placement."""
 
 import numpy as np
 import pandas as pd
@@ -6,84 +6,10 @@ import pytest
 
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.extinction import passband_extinction
-from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets, nearest_age, place_isochrone, read_isochrones
+from gaia_oc_amd.isochrones import nearest_age, place_isochrone, read_isochrones
 
 HEADER = "# Zini MH logAge Mini int_IMF Mass logL logTe logg label mbolmag Gmag G_BPmag G_RPmag"
 ROW = "0.0152 0.0 8.5 1.0 1.0 1.0 0.0 3.76 4.4 1 4.7 4.6 4.9 4.1"
-
-
-def curly_isochrone():
-    t = np.linspace(0, 4, 60)
-    return Isochrone(colour=0.4 * np.sin(2 * t) + 0.3 * t, g=10 + 2 * t + np.cos(3 * t))
-
-
-def brute_force(isochrone, colour, g, colour_scale, g_scale):
-    """Smallest scaled distance to 200,000 points on the polygon."""
-    t = np.linspace(0, len(isochrone.g) - 1, 200_000)
-    knots = np.arange(len(isochrone.g))
-    c, m = np.interp(t, knots, isochrone.colour), np.interp(t, knots, isochrone.g)
-    return np.array(
-        [
-            np.hypot((x - c) / s, (y - m) / r).min()
-            for x, y, s, r in zip(colour, g, colour_scale, g_scale, strict=True)
-        ]
-    )
-
-
-@pytest.mark.parametrize("own_scales", [False, True])
-def test_distance_agrees_with_brute_force(own_scales):
-    rng = np.random.default_rng(8)
-    isochrone = curly_isochrone()
-    colour, g = rng.uniform(-1, 3, 80), rng.uniform(8, 20, 80)
-    scales = rng.uniform(0.05, 0.5, 80), rng.uniform(0.5, 3, 80)
-    if not own_scales:
-        scales = np.full(80, 0.15), np.full(80, 1.1)
-    given = scales if own_scales else (0.15, 1.1)
-    f_c, f_g = isochrone_offsets(isochrone, colour, g, *given)
-    found = np.hypot(f_c / scales[0], f_g / scales[1])
-    np.testing.assert_allclose(found, brute_force(isochrone, colour, g, *scales), atol=1e-3)
-
-
-def test_ends_of_the_curve_are_found_from_beyond():
-    """Beyond the last point only that point can be nearest: the k-d tree must hold it."""
-    isochrone = Isochrone(
-        colour=np.array([0.0, 0.0, np.nan, 0.014, 0.02]), g=np.array([10.0, 11, np.nan, 11.1, 12])
-    )
-    f_c, f_g = isochrone_offsets(isochrone, np.array([0.0]), np.array([11.049]), 1.0, 1.0)
-    np.testing.assert_allclose([f_c[0], f_g[0]], [0.0, 0.049], atol=1e-12)
-
-
-def test_star_on_the_curve_has_no_offset_between_points():
-    isochrone = Isochrone(colour=np.array([0.0, 1.0]), g=np.array([10.0, 20.0]))
-    f_c, f_g = isochrone_offsets(isochrone, np.array([0.55]), np.array([15.5]), 0.1, 0.8)
-    np.testing.assert_allclose([f_c, f_g], 0, atol=1e-12)
-
-
-def test_offset_is_star_minus_isochrone():
-    isochrone = Isochrone(colour=np.array([0.5, 0.5]), g=np.array([10.0, 20.0]))
-    f_c, f_g = isochrone_offsets(isochrone, np.array([0.8, 0.5]), np.array([15.0, 9.0]), 0.1, 0.8)
-    np.testing.assert_allclose(f_c, [0.3, 0.0], atol=1e-12)
-    np.testing.assert_allclose(f_g, [0.0, -1.0], atol=1e-12)
-
-
-def test_gap_in_the_curve_is_not_bridged():
-    isochrone = Isochrone(
-        colour=np.array([0.0, 0.0, np.nan, 1.0, 1.0]), g=np.array([10.0, 11, np.nan, 10, 11])
-    )
-    f_c, _ = isochrone_offsets(isochrone, np.array([0.4]), np.array([10.5]), 0.1, 0.8)
-    np.testing.assert_allclose(f_c, 0.4)
-
-
-def test_star_without_colour_changes_nothing_for_the_others():
-    isochrone = curly_isochrone()
-    colour, g = np.array([0.3, np.nan, 0.7]), np.array([12.0, 12.0, 15.0])
-    for scales in ((0.1, 0.8), (np.full(3, 0.1), np.full(3, 0.8))):
-        f_c, f_g = isochrone_offsets(isochrone, colour, g, *scales)
-        assert np.isnan([f_c[1], f_g[1]]).all()
-        alone = isochrone_offsets(
-            isochrone, colour[[0, 2]], g[[0, 2]], *(s if np.isscalar(s) else s[:2] for s in scales)
-        )
-        np.testing.assert_array_equal((f_c[[0, 2]], f_g[[0, 2]]), alone)
 
 
 def write(tmp_path, *lines):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from plain_reference import vote_shares
 from test_training import toy_sets
 
 from gaia_oc_amd.classifier import Classifier, Standardisation
@@ -13,8 +14,7 @@ from gaia_oc_amd.membership import evaluate_cluster, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
-from gaia_oc_amd.support_sets import draw_support_sets
-from gaia_oc_amd.votes import draw_normal, sample_features
+from gaia_oc_amd.votes import VoteSampler, draw_normal, sample_features
 
 FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 
@@ -47,31 +47,50 @@ def classifier():
     return classifier
 
 
-def reference(candidates, sets, classifier, options, rng):
-    """The definition of Sect. 3.4, star by star, with the whole network input; same random numbers."""
-    names = list(FEATURES)
-    features = sample_features(candidates, sets, names, n_samples=options.n_samples, rng=rng)
-    own = np.repeat(np.full(len(candidates), -1), options.n_samples)
-    chosen = draw_support_sets(len(sets.members), options.size_support_set, rng=rng, excluded=own)
-    support = classifier.standardise_members(sets.members)
-    votes = np.zeros(len(candidates))
-    for i in range(len(candidates)):
-        for j in range(options.n_samples):
-            candidate = classifier.standardise_candidates(features[i, j][None], sets.cluster)
-            members = support[chosen[i * options.n_samples + j]]
-            x = torch.cat([candidate.expand(len(members), -1), members], dim=1)[None]
-            with torch.no_grad():
-                votes[i] += int(classifier.network(x).argmax())
-    return votes / options.n_samples
-
-
 def test_probabilities_equal_the_reference(sets, classifier):
     options = SamplingOptions(n_samples=20)
     some = sets.candidates.iloc[:30]
     found = membership_probabilities(some, sets, classifier, options=options, rng=np.random.default_rng(1))
-    expected = reference(some, sets, classifier, options, np.random.default_rng(1))
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    block = np.random.default_rng(1).spawn(1)[0]
+    np.testing.assert_array_equal(found, vote_shares(some, sets, classifier, 20, 10, block))
     assert len(np.unique(found)) > 3
+
+
+def test_probabilities_do_not_depend_on_the_number_of_threads(sets, classifier):
+    found, before = [], torch.get_num_threads()
+    many = pd.concat([sets.candidates] * 4, ignore_index=True)  # several blocks
+    for n_threads in (1, 3):
+        torch.set_num_threads(n_threads)
+        found.append(membership_probabilities(many, sets, classifier, rng=np.random.default_rng(1)))
+        assert torch.get_num_threads() == n_threads
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
+def test_stopping_early_changes_little_and_saves_samples(sets, classifier, monkeypatch):
+    drawn = []
+    sample_logits = VoteSampler.sample_logits
+    monkeypatch.setattr(
+        VoteSampler,
+        "sample_logits",
+        lambda self, sources, n, *rest, **kw: (
+            drawn.append(n * len(sources)) or sample_logits(self, sources, n, *rest, **kw)
+        ),
+    )
+    shares = {}
+    for stop_early in (False, True):
+        drawn.clear()
+        options = SamplingOptions(n_samples=200, stop_early=stop_early)
+        rng = np.random.default_rng(1)
+        shares[stop_early] = membership_probabilities(
+            sets.candidates, sets, classifier, options=options, rng=rng
+        )
+        assert (sum(drawn) < 200 * len(sets.candidates)) == stop_early
+    change = np.abs(shares[True] - shares[False])
+    assert change.max() < 0.2
+    assert change.mean() < 0.03
+    sure = (shares[False] < 0.3) | (shares[False] > 0.7)
+    assert ((shares[True] > 0.5) == (shares[False] > 0.5))[sure].all()
 
 
 def test_star_is_not_in_its_own_support_set(sets, classifier):
