@@ -101,3 +101,31 @@ def activations(x: Array) -> None:
     for b in range(len(x)):
         for h in range(x.shape[1]):
             x[b, h] = elu(x[b, h])
+
+
+@compiled
+def set_gradients(x: Array, of_mean: Array, gradient: Array, of_shift: Array) -> None:
+    """Gradient of `set_activations`.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (batch, support, hidden)
+        What `set_activations` made.
+    of_mean : ndarray of float32, shape (batch, hidden)
+        Gradient with respect to its means.
+    gradient : ndarray of float32, shape (batch, support, hidden)
+        Gradient with respect to its activations, replaced by that with respect to their arguments.
+    of_shift : ndarray of float32, shape (batch, hidden)
+        Filled with the gradient with respect to the shift.
+    """
+    size, n_hidden = x.shape[1], x.shape[2]
+    share = _ONE / np.float32(size)
+    for b in range(len(x)):
+        for h in range(n_hidden):
+            of_shift[b, h] = _ZERO
+        for s in range(size):
+            for h in range(n_hidden):
+                slope = min(x[b, s, h], _ZERO) + _ONE
+                value = (gradient[b, s, h] + of_mean[b, h] * share) * slope
+                gradient[b, s, h] = value
+                of_shift[b, h] += value

@@ -31,28 +31,6 @@ class EquivariantLayer(nn.Module):
         )  # in place: half the memory traffic
 
 
-class SeededDropout(nn.Module):
-    """Dropout that draws from a generator of its own, so that training needs no global seed.
-
-    Parameters
-    ----------
-    probability : float
-        Chance of an element to be set to zero; the others are scaled up.
-    """
-
-    def __init__(self, probability: float = DROPOUT) -> None:
-        super().__init__()
-        self.probability = probability
-        self.generator: Generator | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop elements in training mode, change nothing otherwise."""
-        if not self.training or self.probability == 0:
-            return x
-        kept = torch.empty_like(x).bernoulli_(1 - self.probability, generator=self.generator)
-        return x * kept / (1 - self.probability)
-
-
 class DeepSets(nn.Module):
     """Network of Fig. A.2 of van Groeningen et al. (2023).
 
@@ -88,10 +66,10 @@ class DeepSets(nn.Module):
             phi += [EquivariantLayer(n_in, hidden_size), nn.ELU(inplace=True)]
         self.phi = nn.Sequential(*phi)
         self.ro = nn.Sequential(
-            SeededDropout(dropout),
+            nn.Dropout(dropout),
             nn.Linear(hidden_size, hidden_size),
             nn.ELU(),
-            SeededDropout(dropout),
+            nn.Dropout(dropout),
             nn.Linear(hidden_size, 2),
         )
 
@@ -103,12 +81,6 @@ class DeepSets(nn.Module):
                 for parameter in module.parameters():
                     with torch.no_grad():
                         parameter.uniform_(-bound, bound, generator=generator)
-
-    def seed_dropout(self, generator: Generator) -> None:
-        """Let dropout draw from a generator."""
-        for module in self.modules():
-            if isinstance(module, SeededDropout):
-                module.generator = generator
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of non-member and member.

@@ -1,6 +1,5 @@
 """Training of the Deep Sets network: loss, optimisation, early stopping."""
 
-import copy
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -8,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional
 from tqdm import tqdm
 
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.data_directory import write_json
 from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.gradients import GradientEngine
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.posterior_calibration import calibrated
@@ -25,7 +25,6 @@ from gaia_oc_amd.posterior_sets import (
     posterior_standardisations,
 )
 from gaia_oc_amd.source_sets import existing_name, load_sets
-from gaia_oc_amd.threads import one_thread
 from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
 from gaia_oc_amd.training_state import Checkpoint, History, TrainingState
 
@@ -99,9 +98,8 @@ def train_deep_sets_model(
     network.initialise(torch.Generator().manual_seed(seed))
     made_with = _described(options, seed, training, validation)
     checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
-    with one_thread():
-        state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
-    network.load_state_dict(state.best_network)
+    state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
+    network.load_state_dict(state.best_network, assign=True)
     classifier = Classifier(network.eval(), source_features, cluster_features, made_with, support_features)
     if options.probability == "posterior":
         classifier = calibrated(classifier, validation or training, data_dir, seed=seed)
@@ -202,34 +200,41 @@ def fit(
     FileNotFoundError
         If there is no checkpoint to resume.
     """
-    optimiser = torch.optim.Adam(network.parameters(), lr=options.lr, weight_decay=options.l2)
-    state = TrainingState(network.state_dict(), optimiser.state_dict(), copy.deepcopy(network.state_dict()))
+    engine = GradientEngine(network)
+    optimiser = torch.optim.Adam([engine.parameters], lr=options.lr, weight_decay=options.l2)
+    state = TrainingState(_copied(network), optimiser.state_dict(), _copied(network))
     if checkpoint and checkpoint.resume:
         state = checkpoint.read()
         network.load_state_dict(state.network)
         optimiser.load_state_dict(state.optimiser)
         logger.info("training goes on after epoch %d.", state.n_epochs)
     fixed = validation.draw(options, rng=np.random.default_rng([seed, 0])) if validation else None
-    with tqdm(total=options.n_epochs, initial=state.n_epochs, unit="epoch", disable=None) as progress:
+    with engine, tqdm(total=options.n_epochs, initial=state.n_epochs, unit="epoch", disable=None) as progress:
         while state.n_epochs < options.n_epochs and not _exhausted(state, options):
             rng = np.random.default_rng([seed, state.n_epochs + 1])
-            network.seed_dropout(torch.Generator().manual_seed(int(rng.integers(1 << 62))))
             optimiser.param_groups[0]["lr"] = _learning_rate(options, state.n_epochs)
             batches = training.draw(options, rng=rng)
-            _record(state.train, _run_epoch(network, training, batches, optimiser))
+            _record(state.train, _learn(engine, training.members, batches, optimiser, rng=rng))
             if not np.isfinite(state.train["loss"][-1]):
                 raise ValueError(
                     f"the loss is not finite after epoch {state.n_epochs}: use a lower --lr than {options.lr:g}."
                 )
             if validation and fixed:
-                _record(state.validation, _run_epoch(network, validation, fixed))
+                _record(
+                    state.validation, _summary(fixed, [engine.loss(b, validation.members) for b in fixed])
+                )
             _keep_best(state, network, options)
-            state.network, state.optimiser = network.state_dict(), optimiser.state_dict()
+            state.network, state.optimiser = _copied(network), optimiser.state_dict()
             if checkpoint:
                 checkpoint.write(state)
             progress.update()
             progress.set_postfix(loss=f"{state.train['loss'][-1]:.4f}", f1=f"{_f1(state):.4f}")
     return state
+
+
+def _copied(network: DeepSets) -> dict[str, torch.Tensor]:
+    """Its parameters now, with memory of their own."""
+    return {name: value.clone() for name, value in network.state_dict().items()}
 
 
 def _f1(state: TrainingState) -> float:
@@ -247,7 +252,7 @@ def _keep_best(state: TrainingState, network: DeepSets, options: TrainingOptions
         score = -(state.validation or state.train)["loss"][-1]
     if score > state.best_score:
         state.best_score, state.best_epoch = score, state.n_epochs - 1
-        state.best_network = copy.deepcopy(network.state_dict())
+        state.best_network = _copied(network)
 
 
 def _learning_rate(options: TrainingOptions, epoch: int) -> float:
@@ -262,28 +267,26 @@ def _record(history: History, values: dict[str, float]) -> None:
         history.setdefault(name, []).append(value)
 
 
-def _run_epoch(
-    network: DeepSets,
-    examples: TrainingSet | PosteriorSet,
+def _learn(
+    engine: GradientEngine,
+    support: torch.Tensor,
     batches: list[Batch],
-    optimiser: torch.optim.Optimizer | None = None,
+    optimiser: torch.optim.Optimizer,
+    *,
+    rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Weighted loss and metrics of one pass; the network learns if there is an optimiser."""
-    network.train(optimiser is not None)
-    total, weights, labels, verdicts = 0.0, 0.0, [], []
-    with torch.set_grad_enabled(optimiser is not None):
-        for batch in batches:
-            logits = network.set_logits(batch.candidates, examples.members, batch.chosen)
-            logits = torch.stack([logits[:, 0], logits[:, 1] + batch.log_odds], dim=1)
-            value = functional.cross_entropy(logits, batch.is_member, reduction="none") @ batch.weight
-            weight = batch.weight.sum()
-            if optimiser is not None:
-                optimiser.zero_grad()
-                (value / weight).backward()
-                nn.utils.clip_grad_norm_(network.parameters(), MAXIMUM_GRADIENT_NORM)
-                optimiser.step()
-            total, weights = total + value.item(), weights + weight.item()
-            labels.append(batch.is_member.numpy())
-            verdicts.append((logits[:, 1] > logits[:, 0]).numpy())
-    truth = np.concatenate(labels)
-    return {"loss": total / weights, **classification_metrics(truth, np.concatenate(verdicts))}
+    """One step of the optimiser per batch; returns loss and metrics of the pass."""
+    answers = []
+    for batch in batches:
+        answers.append(engine.loss_and_gradient(batch, support, rng=rng))
+        nn.utils.clip_grad_norm_([engine.parameters], MAXIMUM_GRADIENT_NORM)
+        optimiser.step()
+    return _summary(batches, answers)
+
+
+def _summary(batches: list[Batch], answers: list[tuple[float, NDArray[np.bool_]]]) -> dict[str, float]:
+    """Weighted mean of the loss, and metrics, of all batches."""
+    losses, verdicts = zip(*answers, strict=True)
+    weight = sum(batch.weight.sum().item() for batch in batches)
+    truth = np.concatenate([batch.is_member.numpy() for batch in batches])
+    return {"loss": sum(losses) / weight, **classification_metrics(truth, np.concatenate(verdicts))}

@@ -103,13 +103,13 @@ def test_sum_of_probabilities_is_about_the_number_of_members(scene, trained):
     assert total == pytest.approx(stars["source_id"].isin(true_ids).sum(), rel=0.5)
 
 
-def test_votes_of_a_posterior_network_lose_the_faint(scene, trained):
+def test_votes_of_a_posterior_network_are_shares_of_samples(scene, trained):
     sets, true_ids = scene
     members = sets.candidates[sets.candidates["source_id"].isin(true_ids)]
     faint = members[members["phot_g_mean_mag"] > 19]
     votes = judged(faint, sets, trained, probability="votes", n_samples=20)
     assert set(np.round(votes * 20, 9) % 1) == {0.0}
-    assert votes.mean() < judged(faint, sets, trained).mean()
+    assert np.corrcoef(votes, judged(faint, sets, trained))[0, 1] > 0.7
 
 
 def test_verdict_does_not_depend_on_what_else_is_judged(scene, trained):
