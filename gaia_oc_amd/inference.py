@@ -1,5 +1,6 @@
 """What a trained network says of many stars and their support sets, at the speed of its matrix products."""
 
+import warnings
 from typing import Literal, Protocol
 
 import numpy as np
@@ -129,6 +130,8 @@ class _TorchJudge:
 
     def __init__(self, network: DeepSets, support: Tensor, device: str, precision: str) -> None:
         self._device, self._type = torch_device(device), getattr(torch, precision)
+        if self._device.type == "cpu" and precision == "bfloat16" and not _computes_bfloat16():
+            warnings.warn("this processor has no bfloat16 arithmetic: float32 is faster here.", stacklevel=3)
         copied = DeepSets(
             network.n_candidate_features,
             network.n_support_features,
@@ -150,6 +153,12 @@ class _TorchJudge:
                 )
                 parts.append((logits[:, 1] - logits[:, 0]).float().cpu().numpy())
         return np.concatenate(parts)
+
+
+def _computes_bfloat16() -> bool:
+    """Whether the processor multiplies matrices of bfloat16, as far as PyTorch can tell."""
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(known.get(name, True) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def torch_device(name: str) -> torch.device:

@@ -61,5 +61,9 @@ def for_each_block(
         ThreadPoolExecutor(n_parallel) as pool,
         tqdm(total=len(rows), unit="star", desc=name, disable=None, leave=False) as progress,
     ):
-        for block, _ in zip(blocks, pool.map(work, blocks, rng.spawn(len(blocks))), strict=True):
-            progress.update(len(block))
+        try:
+            for block, _ in zip(blocks, pool.map(work, blocks, rng.spawn(len(blocks))), strict=True):
+                progress.update(len(block))
+        except BaseException:  # an interrupt, too, shall not wait for what has not begun
+            pool.shutdown(cancel_futures=True)
+            raise
