@@ -4,15 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import minimum_spanning_tree
-from scipy.spatial import Delaunay, QhullError
-from scipy.spatial.distance import pdist, squareform
+
+from gaia_oc_amd.compiled import compiled
 
 Array = NDArray[np.float64]
-
-
-_DENSE_GRAPH = 60
 
 
 @dataclass(frozen=True)
@@ -101,20 +96,25 @@ def tree_length(east: Array, north: Array) -> float:
     float
         In the same unit; 0 for fewer than two different positions.
     """
-    points = np.unique(np.column_stack([east, north]), axis=0)  # a graph cannot hold edges of length 0
-    if len(points) < 2:
-        return 0.0
-    return float(minimum_spanning_tree(_neighbour_graph(points)).sum())
+    return _prim_length(np.asarray(east, float), np.asarray(north, float))
 
 
-def _neighbour_graph(points: Array) -> "Array | coo_matrix":
-    """Distances between points, (n, 2): of many points only the Delaunay edges, which hold the tree."""
-    if len(points) > _DENSE_GRAPH:
-        try:
-            start, neighbours = Delaunay(points).vertex_neighbor_vertices
-        except QhullError:  # all points on a line
-            return squareform(pdist(points))
-        point = np.repeat(np.arange(len(points)), np.diff(start))
-        length = np.hypot(*(points[point] - points[neighbours]).T)
-        return coo_matrix((length, (point, neighbours)), shape=(len(points), len(points)))
-    return squareform(pdist(points))
+@compiled
+def _prim_length(east: Array, north: Array) -> float:
+    """Prim's algorithm: of all points outside the tree, the nearest to it joins next."""
+    n, length = len(east), 0.0
+    if n == 0:
+        return length
+    apart = np.full(n, np.inf)  # squared distance to the tree, negative inside
+    point = 0
+    for _ in range(n - 1):
+        apart[point] = -1.0
+        following, least = -1, np.inf
+        for i in range(n):
+            if apart[i] >= 0:
+                apart[i] = min(apart[i], (east[i] - east[point]) ** 2 + (north[i] - north[point]) ** 2)
+                if apart[i] < least or following < 0:
+                    following, least = i, apart[i]
+        length += np.sqrt(least)
+        point = following
+    return length
