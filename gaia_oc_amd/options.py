@@ -119,7 +119,7 @@ class TrainingOptions:
     probability: Literal["votes", "posterior"] = "votes"
     validation_fraction: float = 0.3
     size_support_set: int = 10
-    batch_size: int = 256
+    batch_size: int = 512
     n_pos_duplicates: int = 2
     neg_pos_ratio: int = 5
     source_features: tuple[str, ...] = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
@@ -127,7 +127,7 @@ class TrainingOptions:
     hidden_size: int = 64
     dropout: float = 0.5
     n_epochs: int = 200
-    lr: float = 1e-3
+    lr: float = 1.5e-3
     lr_decay: Literal["none", "cosine"] = "none"
     l2: float = 1e-5
     weight_imbalance: float = 1.0
