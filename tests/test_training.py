@@ -21,7 +21,9 @@ from gaia_oc_amd.training_sets import make_training_set, split_clusters, standar
 from gaia_oc_amd.training_state import Checkpoint
 
 NAMES = [f"Toy_{i}" for i in range(4)]
-FAST = TrainingOptions(n_epochs=6, hidden_size=16, size_support_set=5, validation_fraction=0.5)
+FAST = TrainingOptions(
+    n_epochs=6, hidden_size=16, size_support_set=5, validation_fraction=0.5, batch_size=256, lr=1e-3
+)
 
 
 def toy_sets(seed, *, n_members=60):
