@@ -184,10 +184,7 @@ def limit(bench: Bench) -> list[Row]:
         bench.n_runs,
     )
     best = products[-1].figures
-    remark = (
-        f"left the limit, no tool: {best['gflops']:.0f} Gflop/s in blocks of {best['block']} instances, threads "
-        f"{best['threads']} the products; ours without files"
-    )
+    remark = f"left the limit, no tool: {best['gflops']:.0f} Gflop/s in blocks of {best['block']}; ours without files"
     what = "the network's matrix products alone, and our `vote_probabilities`"
     seconds = (_figure(runs, "seconds") for runs in (products, ours))
     return [Row(what, "s", *seconds, remark, inverse=True)]

@@ -1,7 +1,7 @@
 """The matrix products that the network cannot do without: a lower limit of the time of any evaluation."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,37 +14,37 @@ BLOCKS = (32, 64, 128, 256, 512, 1024, 2048)
 """Instances at once: the best number fits a processor's cache."""
 MOST_INSTANCES = 100_000
 """More are not needed for a time per instance."""
-_TRIAL_INSTANCES = 10_000
 
 
-def fastest(n_instances: int) -> dict[str, Any]:
-    """Seconds of the matrix products of so many instances, with the best blocks and use of threads.
+def fastest(
+    n_instances: int, *, blocks: Sequence[int] = BLOCKS, most_instances: int = MOST_INSTANCES
+) -> dict[str, Any]:
+    """Seconds of the matrix products of so many instances, on all threads with the best blocks.
 
     Counted are, for each instance, the first layer's part of the star, the four 64 x 64 layers of the ten support
     rows and of their mean, and the classifier: no activation, no mean, no gather. The first layer's part of the
-    support stars is the same for all instances.
+    support stars is the same for all instances. Each thread has blocks of its own.
 
     Parameters
     ----------
     n_instances : int
         Stars times samples.
+    blocks : sequence of int
+        Numbers of instances at once that are tried.
+    most_instances : int
+        So many are timed, and the time is scaled.
 
     Returns
     -------
     dict
-        seconds, block, threads ("inside", PyTorch's own in each product, or "beside", a block for each thread),
-        and gflops, billions of floating point operations a second.
+        seconds, block, and gflops, billions of floating point operations a second.
     """
-    n_timed = min(n_instances, MOST_INSTANCES)
-    trials = {
-        (block, threads): _seconds(_TRIAL_INSTANCES, block, threads)
-        for threads in ("inside", "beside")
-        for block in BLOCKS
-    }
-    block, threads = min(trials, key=trials.__getitem__)
-    seconds = min(_seconds(n_timed, block, threads) for _ in range(3)) * n_instances / n_timed
+    n_timed = min(n_instances, most_instances)
+    trials = {block: _seconds(n_timed // 10, block) for block in blocks}
+    block = min(trials, key=trials.__getitem__)
+    seconds = min(_seconds(n_timed, block) for _ in range(3)) * n_instances / n_timed
     operations = 2 * n_instances * multiplications()
-    return {"seconds": seconds, "block": block, "threads": threads, "gflops": operations / seconds / 1e9}
+    return {"seconds": seconds, "block": block, "gflops": operations / seconds / 1e9}
 
 
 def multiplications() -> int:
@@ -53,20 +53,18 @@ def multiplications() -> int:
     return N_CANDIDATE * HIDDEN + layers + HIDDEN * HIDDEN + 2 * HIDDEN
 
 
-def _seconds(n_instances: int, block: int, threads: str) -> float:
-    """Time of at least so many instances, whole blocks of them, scaled to the number."""
+def _seconds(n_instances: int, block: int) -> float:
+    """Time of whole blocks, about so many instances, scaled to the number."""
     n_threads = torch.get_num_threads()
-    n_workers = n_threads if threads == "beside" else 1
-    rounds = max(n_instances // (block * n_workers), 1)
-    inner = max(n_threads // n_workers, 1)
-    with ThreadPoolExecutor(n_workers, initializer=torch.set_num_threads, initargs=(inner,)) as pool:
-        work = [Products(block) for _ in range(n_workers)]
-        list(pool.map(Products.repeat, work, [2] * n_workers))
+    rounds = max(n_instances // (block * n_threads), 1)
+    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        work = [Products(block) for _ in range(n_threads)]
+        list(pool.map(Products.repeat, work, [2] * n_threads))
         start = time.perf_counter()
-        list(pool.map(Products.repeat, work, [rounds] * n_workers))
+        list(pool.map(Products.repeat, work, [rounds] * n_threads))
         seconds = time.perf_counter() - start
     torch.set_num_threads(n_threads)
-    return seconds * n_instances / (rounds * block * n_workers)
+    return seconds * n_instances / (rounds * block * n_threads)
 
 
 class Products:
@@ -100,7 +98,3 @@ class Products:
             for _ in range(rounds):
                 for left, right, result in self._pairs:
                     torch.mm(left, right, out=result)
-
-
-if __name__ == "__main__":
-    print(fastest(2_000_000))

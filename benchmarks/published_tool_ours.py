@@ -9,6 +9,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 import numpy as np
 import pandas as pd
 import torch
+from drawn_stars import drawn_stars
 from published_tool_files import write_published_files
 from published_tool_limit import fastest
 from timing import answer, machine, measured
@@ -41,28 +42,8 @@ def thin(name, data_dir, n_candidates, seed):
 
 
 def chosen(stars, n, colour, *, rng):
-    """So many stars at random, of those that both tools can judge.
-
-    Parameters
-    ----------
-    stars : DataFrame
-        With the columns of the sets.
-    n : int
-        How many; where there are fewer, they are repeated under new identifiers.
-    colour : {'g_rp', 'bp_rp'}
-        The colour that they must have.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    DataFrame, n rows
-    """
-    usable = np.flatnonzero(can_be_sampled(stars, colour, ["f_r", "f_c", "f_g"]))
-    n_rounds = -(-n // len(usable))
-    rows = np.concatenate([rng.permutation(usable) for _ in range(n_rounds)])[:n]
-    table = stars.iloc[rows].reset_index(drop=True)
-    return table.assign(source_id=table["source_id"] + np.arange(n) // len(usable))
+    """So many stars at random, of those that both tools can judge."""
+    return drawn_stars(stars[can_be_sampled(stars, colour, ["f_r", "f_c", "f_g"])], n, rng=rng)
 
 
 def write_theirs(clusters, data_dir, clusters_dir):
