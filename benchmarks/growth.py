@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from growth_report import Curve, report
-from timing import BenchmarkError, Run, alternate, run_process
+from timing import BenchmarkError, Run, alternate, load, run_process
 
 ROOT = Path(__file__).resolve().parents[1]
 CLUSTER = "Crowded"
@@ -67,7 +67,7 @@ class Bench:
     @property
     def small_dir(self) -> Path:
         """Data directory of the small clusters."""
-        return self.work_dir / "small"
+        return self.work_dir / f"small_{self.small_density:g}"
 
     @property
     def field_dir(self) -> Path:
@@ -232,11 +232,12 @@ def measure(bench: Bench, parts: list[str], output_dir: Path) -> str:
     str
         Markdown.
     """
-    findings, about = Findings(), bench.child("describe").figures["machine"]
+    findings, described = Findings(), bench.child("describe").figures["machine"]
+    about = f"{described}. Before the runs: {load()}; after them: "
     for part in parts:
         _say(f"{part}...")
         PARTS[part](bench, findings)
-        text = report(findings.curves, findings.lines, about, findings.speed_up)
+        text = report(findings.curves, findings.lines, f"{about}{load()}.", findings.speed_up)
         (output_dir / "growth.md").write_text(text + "\n")
         (output_dir / "growth.json").write_text(json.dumps(asdict(findings), indent=1))
     from growth_plot import plot_growth  # only now: the peak of a child counts the size of its parent

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from published_tool_env import VERSION, published_python
 from published_tool_table import Row, report
-from timing import BenchmarkError, Run, alternate, run_process
+from timing import BenchmarkError, Run, alternate, load, run_process
 
 ROOT = Path(__file__).resolve().parents[1]
 CLUSTER = "Crowded"
@@ -318,11 +318,11 @@ def measure(bench: Bench, parts: list[str], field_density: float | None, output_
     """
     counts = prepare(bench, field_density)
     _warm_up(bench)
-    rows, about = [], _about(bench, counts)
+    rows, about = [], f"{_about(bench, counts)} Before the runs: {load()}; after them: "
     for part in parts:
         _say(f"{part}, {bench.n_runs} pairs of runs...")
         rows += PARTS[part](bench)
-        text = report(rows, about)
+        text = report(rows, f"{about}{load()}.")
         (output_dir / "published_tool.md").write_text(text + "\n")
         content = {"about": about, "rows": [asdict(row) for row in rows]}
         (output_dir / "published_tool.json").write_text(json.dumps(content, indent=1))

@@ -220,6 +220,11 @@ def machine() -> str:
     return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
 
 
+def load() -> str:
+    """How many processes wanted a core in the last minute, in words."""
+    return f"load average {os.getloadavg()[0]:.1f} of {os.cpu_count()}"
+
+
 def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
