@@ -11,128 +11,25 @@ example: python benchmarks/published_tool.py
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from published_tool_bench import CLUSTER, ROOT, Bench, prepare, say
 from published_tool_env import VERSION, published_python
 from published_tool_table import Row, report
 from timing import BenchmarkError, Run, alternate, load, run_process
 
-ROOT = Path(__file__).resolve().parents[1]
-CLUSTER = "Crowded"
 N_EPOCHS = 3
-TRAINING_OPTIONS = ("--n_members", 1400, "--field_density", 8000)
-"""Simulated with these, a training cluster gives about 300 training members: ten give 36,000 examples."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where everything lies, and how much of it is run.
-
-    Parameters
-    ----------
-    python : path
-        The published tool's interpreter; ours is the one that runs this.
-    work_dir : path
-        Holds ``ours``, a data directory, and ``theirs``, its clusters.
-    model_dir : path
-        The network of both.
-    n_candidates, n_samples, n_stars, n_training_clusters, n_runs : int
-        Candidates and samples of the evaluation, stars for the isochrone, clusters to train on, pairs of runs.
-    """
-
-    python: Path
-    work_dir: Path
-    model_dir: Path
-    n_candidates: int
-    n_samples: int
-    n_stars: int
-    n_training_clusters: int
-    n_runs: int
-
-    @property
-    def data_dir(self) -> Path:
-        """Our data directory."""
-        return self.work_dir / "ours"
-
-    @property
-    def clusters_dir(self) -> Path:
-        """The published tool's clusters."""
-        return self.work_dir / "theirs"
-
-    @property
-    def training_clusters(self) -> list[str]:
-        """Names of the clusters to train on."""
-        return [f"Training_{i + 1:02d}" for i in range(self.n_training_clusters)]
-
-    def theirs(self, task: str, **keywords: Any) -> Run:
-        """Run a task of `published_tool_child.py`, away from our package."""
-        child = ROOT / "benchmarks" / "published_tool_child.py"
-        return run_process([self.python, "-I", child, task, _json(keywords)], cwd=self.work_dir)
-
-    def ours(self, task: str, **keywords: Any) -> Run:
-        """Run a task of `published_tool_ours.py`."""
-        child = ROOT / "benchmarks" / "published_tool_ours.py"
-        return run_process([sys.executable, child, task, _json(keywords)], cwd=ROOT)
-
-    def script(self, name: str, *arguments: Any) -> Run:
-        """Run one of our scripts."""
-        return run_process([sys.executable, ROOT / name, *arguments], cwd=ROOT)
-
-
-def _json(keywords: dict[str, Any]) -> str:
-    return json.dumps(keywords, default=str)
-
-
-def prepare(bench: Bench, field_density: float | None) -> dict[str, Any]:
-    """Simulate the clusters and write their sets for both tools; done already for the same numbers, it is skipped.
-
-    Returns
-    -------
-    dict
-        How many stars the crowded cluster has.
-    """
-    wanted = {
-        "n_candidates": bench.n_candidates,
-        "field_density": field_density,
-        "n_training_clusters": bench.n_training_clusters,
-    }
-    done = bench.work_dir / "prepared.json"
-    if done.exists() and (earlier := json.loads(done.read_text()))["wanted"] == wanted:
-        return earlier["counts"]
-    for folder in (bench.data_dir, bench.clusters_dir):
-        shutil.rmtree(folder, ignore_errors=True)
-    bench.data_dir.mkdir(parents=True)
-    _say("simulating the clusters and building their sets...")
-    density = () if field_density is None else ("--field_density", field_density)
-    _build(bench, [CLUSTER], density)
-    _build(bench, bench.training_clusters, TRAINING_OPTIONS)
-    counts = bench.ours(
-        "thin", name=CLUSTER, data_dir=bench.data_dir, n_candidates=bench.n_candidates, seed=1
-    ).figures
-    names = [CLUSTER, *bench.training_clusters]
-    bench.ours("write_theirs", clusters=names, data_dir=bench.data_dir, clusters_dir=bench.clusters_dir)
-    done.write_text(json.dumps({"wanted": wanted, "counts": counts}))
-    return counts
-
-
-def _build(bench: Bench, names: list[str], options: tuple[Any, ...]) -> None:
-    cones = bench.data_dir / "cones"
-    bench.script("simulate_clusters.py", *names, "--data_dir", bench.data_dir, *options)
-    bench.script(
-        "build_sets.py", *names, "--data_dir", bench.data_dir, "--cone_source", cones, "--no-save_plots"
-    )
 
 
 def probabilities(bench: Bench) -> list[Row]:
-    """Votes of all candidates: whole processes, the call with its files, and our calculation alone."""
+    """Votes of all candidates: whole processes, and the call with its files; then how they differ."""
     here = {"name": CLUSTER, "data_dir": bench.data_dir}
     both = {"model_dir": bench.model_dir, "n_samples": bench.n_samples}
     script = (CLUSTER, "--data_dir", bench.data_dir, "--model_dir", bench.model_dir, "--probability", "votes")
@@ -320,7 +217,7 @@ def measure(bench: Bench, parts: list[str], field_density: float | None, output_
     _warm_up(bench)
     rows, about = [], f"{_about(bench, counts)} Before the runs: {load()}; after them: "
     for part in parts:
-        _say(f"{part}, {bench.n_runs} pairs of runs...")
+        say(f"{part}, {bench.n_runs} pairs of runs...")
         rows += PARTS[part](bench)
         text = report(rows, f"{about}{load()}.")
         (output_dir / "published_tool.md").write_text(text + "\n")
@@ -345,10 +242,6 @@ def _about(bench: Bench, counts: dict[str, Any]) -> str:
         f"{counts['n_found']:,} found in its cone, {counts['n_non_members']:,} non-members. "
         f"Model {bench.model_dir.name}. Medians; ratios of neighbouring runs, median (smallest - largest)."
     )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -379,7 +272,7 @@ def main() -> int:
     try:
         print(_run(arguments, parts, field_density, env_dir=env_dir, output_dir=output_dir))
     except (BenchmarkError, OSError) as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return 1
     return 0
 
