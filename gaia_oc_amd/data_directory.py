@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.csv_files import write_rows
+
 CLUSTER_PARAMETERS = "cluster_parameters.csv"
 ISOCHRONES = "isochrones.dat"
 CREDENTIALS = "gaia_credentials"
@@ -144,5 +146,5 @@ def read_json(path: Path | str) -> dict[str, Any]:
 
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
     """Write a table as CSV without an index column, as a whole or not at all."""
-    with write_atomically(path) as temporary:
-        table.to_csv(temporary, index=False)
+    with write_atomically(path) as temporary, temporary.open("wb") as file:
+        write_rows(file, table)

@@ -1,8 +1,8 @@
 """Interstellar extinction in Gaia's passbands."""
 
-import warnings
 from functools import cache
-from typing import Any, Literal
+from importlib import resources
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,24 @@ A0_RANGE = (0.01, 20.0)
 """Extinctions at 550 nm [mag] that the model was fitted on."""
 
 
-@cache
-def _extinction_models() -> dict[str, Any]:
-    """Polynomial models of dustapprox, found by name because their order is the file system's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # import-time noise of dustapprox's dependencies
-        from dustapprox.models import PrecomputedModel
+_MODELS = "data/precomputed/polynomial/f99/kurucz/gaia_kurucz_f99_a0_teff.ecsv"
+"""The file of dustapprox with the models for Fitzpatrick (1999) in Gaia EDR3's passbands."""
+_TERMS = ["1", "A0", "teffnorm", "A0^2", "A0 teffnorm", "teffnorm^2"]
+_TERMS += ["A0^3", "A0^2 teffnorm", "A0 teffnorm^2", "teffnorm^3"]
 
-        library = PrecomputedModel()
-        (info,) = library.find(passband="GAIA_GAIA3", extinction="Fitzpatrick (1999)", kind="polynomial")
-        return {band: library.load_model(info, passband=f"GAIA_GAIA3.{band}") for band in ("G", "Gbp", "Grp")}
+
+@cache
+def _coefficients() -> dict[str, NDArray[np.float64]]:
+    """Coefficients of `_TERMS` by passband.
+
+    Read from dustapprox's file, since importing its models (scikit-learn, pyphot, every file of the library) takes
+    two seconds.
+    """
+    table = pd.read_csv(resources.files("dustapprox") / _MODELS, comment="#", index_col="passband")
+    return {
+        band: table.loc[f"GAIA_GAIA3.{band}", _TERMS].to_numpy(float, copy=True)
+        for band in ("G", "Gbp", "Grp")
+    }
 
 
 def passband_extinction(
@@ -49,5 +57,8 @@ def passband_extinction(
         Extinction [mag].
     """
     teff, a0 = np.broadcast_arrays(np.atleast_1d(np.asarray(teff, float)), np.asarray(a0, float))
-    inside = pd.DataFrame({"teff": np.clip(teff, *TEFF_RANGE), "A0": np.clip(a0, *A0_RANGE)})
-    return np.asarray(_extinction_models()[band].predict(inside), float) * a0
+    t, a = np.clip(teff, *TEFF_RANGE) / 5040, np.clip(a0, *A0_RANGE)
+    squares = a * a, a * t, t * t
+    cubes = a * squares[0], a * squares[1], a * squares[2], t * squares[2]
+    terms = np.column_stack([np.ones_like(t), a, t, *squares, *cubes])
+    return np.inner(_coefficients()[band], terms) * a0

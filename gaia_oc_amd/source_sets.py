@@ -1,5 +1,6 @@
 """The sets of a cluster, members, candidates, non-members and comparison: what they hold and their files."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from gaia_oc_amd.columns import (
     SIGMA_OFFSETS,
     SOURCE_FEATURES,
 )
+from gaia_oc_amd.csv_files import write_rows
 from gaia_oc_amd.data_directory import (
     CLUSTER_FILE,
     cluster_directory,
@@ -99,11 +101,16 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
     }
     with ExitStack() as files:  # which renames in the opposite order: cluster.json last
         write_json(files.enter_context(write_atomically(folder / CLUSTER_FILE)), content)
-        for name in SET_NAMES:
-            temporary = files.enter_context(write_atomically(folder / f"{name}.csv"))
-            getattr(sets, name).to_csv(temporary, index=False)
+        paths = [files.enter_context(write_atomically(folder / f"{name}.csv")) for name in SET_NAMES]
+        with ThreadPoolExecutor() as pool:  # pyarrow writes side by side
+            list(pool.map(_write_set, paths, [getattr(sets, name) for name in SET_NAMES]))
         (folder / CLUSTER_FILE).unlink(missing_ok=True)
     return folder
+
+
+def _write_set(path: Path, table: pd.DataFrame) -> None:
+    with path.open("wb") as file:
+        write_rows(file, table)
 
 
 def load_sets(name: str, data_dir: Path | str) -> SourceSets:

@@ -1,15 +1,14 @@
 """Tables of sources in files: one reader and one writer for every format."""
 
-import csv
 import gzip
 import io
-import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 from xml.parsers.expat import ExpatError
 
 import numpy as np
@@ -17,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.columns import UNITS
+from gaia_oc_amd.csv_files import file_content, read_csv, write_rows
 from gaia_oc_amd.data_directory import write_atomically
 
 _GZIP_LEVEL = 1  # 200,000 sources: 55 MB in 2 s; level 6 needs 40 % longer to save 2 % of the size
@@ -175,26 +175,6 @@ def _double(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return pa.array(values).cast(pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
-def file_content(path: Path) -> bytes:
-    """Content of a file, unpacked if it is compressed with gzip, whatever its name."""
-    content = path.read_bytes()
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    content = file_content(path)
-    header, _, rest = content.partition(b"\n")
-    last = rest.rstrip(b"\r\n").rpartition(b"\n")[2]
-    if last and last.count(b",") < header.count(b","):
-        raise ValueError("the last row has fewer columns than the header")
-    if rest.partition(b"\n")[0].count(b",") > header.count(b",") and b'"' not in rest.partition(b"\n")[0]:
-        raise ValueError("its rows have more columns than the header")
-    names = next(csv.reader([header.decode("utf-8-sig")]), [])
-    if len(set(names)) < len(names):  # pandas would number them
-        raise ValueError(f"its header names a column twice: {', '.join(names)}")
-    return pd.read_csv(io.BytesIO(content), low_memory=False, index_col=False)
-
-
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -295,30 +275,20 @@ def write_table(
         writers[format](temporary, table, format.endswith(".gz") or str(path).endswith(".gz"))
 
 
-def _write_bytes(path: Path, chunks: Iterable[bytes], compressed: bool) -> None:
+@contextmanager
+def _opened(path: Path, compressed: bool) -> Iterator[BinaryIO]:
     with path.open("wb") as plain:
         if not compressed:
-            plain.writelines(chunks)
+            yield plain
             return
         # without name and time in the header, equal tables make equal files
         with gzip.GzipFile("", "wb", _GZIP_LEVEL, plain, mtime=0) as packed:
-            packed.writelines(chunks)
+            yield packed
 
 
 def _write_csv(path: Path, table: pd.DataFrame, compressed: bool) -> None:
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    header = ",".join(
-        '"' + name.replace('"', '""') + '"' if re.search(r'[",\s]', name) else name for name in table
-    )
-    rows = io.BytesIO()
-    arrow_csv.write_csv(
-        pa.Table.from_pandas(table, preserve_index=False),
-        rows,
-        arrow_csv.WriteOptions(include_header=False, quoting_style="needed"),
-    )
-    _write_bytes(path, (header.encode() + b"\n", rows.getbuffer()), compressed)
+    with _opened(path, compressed) as file:
+        write_rows(file, table)
 
 
 def _write_parquet(path: Path, table: pd.DataFrame, compressed: bool) -> None:
@@ -333,11 +303,12 @@ def _write_votable(path: Path, table: pd.DataFrame, compressed: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # log10(yr) is no unit of the VOTable standard
         Table.from_pandas(table, units=units).write(content, format="votable", tabledata_format="binary2")
-    _write_bytes(path, (content.getvalue(),), compressed)
+    with _opened(path, compressed) as file:
+        file.write(content.getbuffer())
 
 
 _READERS = (
-    ((".csv",), _read_csv),
+    ((".csv",), read_csv),
     ((".vot", ".votable", ".xml"), _read_votable),
     ((".fits", ".fit"), _read_fits),
     ((".parquet", ".pq"), _read_parquet),

@@ -9,6 +9,7 @@ import pytest
 from conftest import toy_field
 
 from gaia_oc_amd.cluster import update_from_members
+from gaia_oc_amd.csv_files import write_rows
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClusterError
 from gaia_oc_amd.input_tables import InputTables, find_cluster
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
@@ -104,15 +105,13 @@ def test_failed_saving_keeps_the_old_sets(toy, cone_file, tmp_path, monkeypatch)
     sets = build(toy, cone_file, tmp_path)
     folder = save_sets(sets, tmp_path / "data")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    to_csv, calls = pd.DataFrame.to_csv, []
 
-    def fill_the_disk(table, path, **keywords):
-        calls.append(path)
-        if len(calls) == 3:
+    def fill_the_disk(file, table):
+        write_rows(file, table)
+        if "non_members" in file.name:
             raise OSError("no space left on device")
-        to_csv(table, path, **keywords)
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", fill_the_disk)
+    monkeypatch.setattr("gaia_oc_amd.source_sets.write_rows", fill_the_disk)
     with pytest.raises(OSError, match="no space left"):
         save_sets(replace(sets, members=sets.members.iloc[:5]), tmp_path / "data")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
