@@ -68,7 +68,7 @@ def validate(
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.data_directory import ISOCHRONES
-    from gaia_oc_amd.isochrones import read_isochrones
+    from gaia_oc_amd.isochrone_files import read_isochrones
     from gaia_oc_amd.membership import membership_probabilities
 
     names = read_cluster_names(clusters)

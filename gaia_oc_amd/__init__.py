@@ -23,7 +23,7 @@ _PUBLIC = {
     "cone_query": "archive",
     # the pieces of the method
     "Cluster": "cluster",
-    "read_isochrones": "isochrones",
+    "read_isochrones": "isochrone_files",
     "nearest_age": "isochrones",
     "place_isochrone": "isochrones",
     "selection_limits": "candidates",

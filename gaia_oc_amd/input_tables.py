@@ -10,7 +10,7 @@ from gaia_oc_amd.catalogues import COMPARISON_FILE, MEMBERS_FILE, read_member_li
 from gaia_oc_amd.cluster import PARAMETERS, Cluster, check_complete
 from gaia_oc_amd.cluster_names import find_name
 from gaia_oc_amd.data_directory import CLUSTER_PARAMETERS, CREDENTIALS, ISOCHRONES
-from gaia_oc_amd.isochrones import read_isochrones
+from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.member_matching import listed_members
 from gaia_oc_amd.options import TablePaths
 

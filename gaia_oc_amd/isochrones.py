@@ -1,8 +1,7 @@
-"""Isochrones: reading PARSEC's files and placing them at a cluster."""
+"""Isochrones: the one of an age, and placing it at a cluster."""
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,6 @@ FARTHEST_AGE = 0.5
 """Largest difference in log age between a cluster and the isochrone that stands for it."""
 
 _TIP_LABEL = 3
-_NEEDED = ("Zini", "logAge", "Mini", "logTe", "logg", "label", "Gmag", "G_BPmag", "G_RPmag")
 
 
 @dataclass(frozen=True)
@@ -41,57 +39,6 @@ class Isochrone:
     g: Array
 
 
-def read_isochrones(path: Path | str) -> pd.DataFrame:
-    """Read isochrones as PARSEC's CMD web form writes them.
-
-    The column names are read from the last comment line before the first row of data: they differ between
-    the form's versions.
-
-    Parameters
-    ----------
-    path : path
-        The file, by default ``isochrones.dat`` in the data directory.
-
-    Returns
-    -------
-    DataFrame
-        Columns Zini, logAge, Mini, logTe, logg, label, Gmag, G_BPmag, G_RPmag of every point.
-
-    Raises
-    ------
-    ValueError
-        If the file has no such table.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path} is no file: run `python download_isochrones.py`.")
-    lines = Path(path).read_text(errors="replace").rstrip().splitlines()
-    first = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
-    if first is None or first == 0:
-        raise ValueError(f"{path} has no isochrone table: run `python download_isochrones.py`.")
-    names = lines[first - 1].lstrip("#").split()
-    absent = [name for name in _NEEDED if name not in names]
-    if absent:
-        raise ValueError(
-            f"{path} lacks the columns {', '.join(absent)}: ask the CMD form for the photometric system "
-            "'Gaia EDR3' and isochrone tables, or run `python download_isochrones.py`."
-        )
-    rows = [line.split() for line in lines[first:] if line.strip() and not line.startswith("#")]
-    if any(len(row) != len(names) for row in rows):
-        raise ValueError(f"{path} has rows of unequal length, it looks truncated: download it again.")
-    table = pd.DataFrame(rows, columns=names)[list(_NEEDED)]
-    try:
-        table = table.astype(float)
-    except ValueError as error:
-        raise ValueError(f"{path} has a value that is no number ({error}): download it again.") from error
-    if not np.isfinite(table.to_numpy()).all() or not (table["label"] <= LAST_LABEL).any():
-        raise ValueError(
-            f"{path} has missing values or no star before the asymptotic giant branch: download it again."
-        )
-    if "terminated" not in lines[-1]:
-        warnings.warn(f"{path} does not end as PARSEC's files do: is it complete?", stacklevel=2)
-    return table
-
-
 def nearest_age(
     isochrones: pd.DataFrame, age: float, *, metal_fraction: float = SOLAR_METAL_FRACTION
 ) -> pd.DataFrame:
@@ -100,7 +47,7 @@ def nearest_age(
     Parameters
     ----------
     isochrones : DataFrame
-        From `read_isochrones`.
+        From `isochrone_files.read_isochrones`.
     age : float
         log10 of the age [yr].
     metal_fraction : float

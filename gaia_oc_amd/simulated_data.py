@@ -20,7 +20,7 @@ from gaia_oc_amd.data_directory import (
     write_csv,
     write_text,
 )
-from gaia_oc_amd.isochrones import read_isochrones
+from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones, write_isochrones
 from gaia_oc_amd.simulation import simulate_cluster
