@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from gaia_oc_amd.exceptions import UnknownClusterError
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_NAME = 200
 
 
+@lru_cache(1 << 16)  # each run compares the names of whole catalogues, again for every cluster
 def normalise_name(name: str) -> str:
     """Name without what spellings differ in: case, blanks, underscores and hyphens.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.cluster import Cluster
@@ -112,7 +113,12 @@ def cut_to_region(sources: pd.DataFrame, region: ConeRegion) -> pd.DataFrame:
     for name in N_OBS_COLUMNS:
         if name in sources:
             inside &= sources[name].to_numpy(float) > 0
-    return sources[inside].reset_index(drop=True)
+    return _only(sources, inside)
+
+
+def _only(sources: pd.DataFrame, kept: NDArray[np.bool_]) -> pd.DataFrame:
+    """Some of the rows with a new index, without a copy where all are kept."""
+    return (sources if kept.all() else sources[kept]).reset_index(drop=True)
 
 
 def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
@@ -221,7 +227,7 @@ def _drop_incomplete(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
             f"{origin}: {(~complete).sum()} of {len(sources)} rows lack astrometry or G and are left out.",
             stacklevel=3,
         )
-    return sources[complete].reset_index(drop=True)
+    return _only(sources, complete)
 
 
 def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion, origin: str) -> None:

@@ -1,17 +1,19 @@
 """The tables that a run reads once for all its clusters, and a cluster's row in them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gaia_oc_amd.catalogues import COMPARISON_FILE, MEMBERS_FILE, read_member_list, read_parameter_table
 from gaia_oc_amd.cluster import PARAMETERS, Cluster, check_complete
-from gaia_oc_amd.cluster_names import find_name
+from gaia_oc_amd.cluster_names import find_name, normalise_name
 from gaia_oc_amd.data_directory import CLUSTER_PARAMETERS, CREDENTIALS, ISOCHRONES
 from gaia_oc_amd.isochrone_files import read_isochrones
-from gaia_oc_amd.member_matching import listed_members
+from gaia_oc_amd.member_matching import rows_by_cluster
 from gaia_oc_amd.options import TablePaths
 
 
@@ -39,6 +41,24 @@ class InputTables:
     comparison: pd.DataFrame
     isochrones: pd.DataFrame
     credentials_path: Path | None
+
+    def listed_members(self, name: str) -> pd.DataFrame:
+        """Rows of one cluster in the member list, as `member_matching.listed_members` gives them."""
+        return self.members.iloc[self._member_rows.get(normalise_name(name), [])].reset_index(drop=True)
+
+    def listed_for_comparison(self, name: str) -> pd.DataFrame:
+        """Rows of one cluster in the comparison list."""
+        return self.comparison.iloc[self._comparison_rows.get(normalise_name(name), [])].reset_index(
+            drop=True
+        )
+
+    @cached_property
+    def _member_rows(self) -> dict[str, NDArray[np.int64]]:
+        return rows_by_cluster(self.members)
+
+    @cached_property
+    def _comparison_rows(self) -> dict[str, NDArray[np.int64]]:
+        return rows_by_cluster(self.comparison)
 
 
 def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> InputTables:
@@ -120,7 +140,7 @@ def find_cluster(name: str, tables: InputTables) -> Cluster:
     known = find_name(name, parameters["name"], table=tables.parameters_path)
     row = parameters.loc[parameters["name"] == known].iloc[0]
     values = {key: float(row[key]) if key in row else np.nan for key in PARAMETERS}
-    listed = listed_members(tables.members, known)
+    listed = tables.listed_members(known)
     for quantity in ("pmra", "pmdec", "parallax"):
         if not np.isfinite(values[f"{quantity}_error"]) and quantity in listed and len(listed) > 1:
             values[f"{quantity}_error"] = float(listed[quantity].std())

@@ -4,6 +4,7 @@ import logging
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from gaia_oc_amd.astrometry import unit_vectors
@@ -17,6 +18,8 @@ MATCH_RADIUS = 0.5
 MATCH_MAGNITUDE = 0.5
 """Largest difference in G of a position match [mag]."""
 _NEIGHBOURS = 4
+MATCHED = ("source_id", "ra", "dec", "phot_g_mean_mag")
+"""What a match by position needs to know of a source."""
 _EPOCH_DIFFERENCE = 0.5
 """Years between the reference epochs of DR2 (2015.5) and DR3 (2016.0)."""
 
@@ -42,6 +45,27 @@ def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
     return member_list[member_list["cluster"].isin(spellings)].reset_index(drop=True)
 
 
+def rows_by_cluster(member_list: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+    """Where the clusters of a member list stand in it, so that many are found without looking through it again.
+
+    Parameters
+    ----------
+    member_list : DataFrame
+        With the column cluster.
+
+    Returns
+    -------
+    dict of str to ndarray of int
+        Positions of a cluster's rows in ascending order, by its normalised name (`cluster_names.normalise_name`).
+    """
+    spelling, spellings = pd.factorize(member_list["cluster"])
+    names, number = np.unique([normalise_name(name) for name in spellings], return_inverse=True)
+    cluster = number[spelling] if len(names) else spelling
+    order = np.argsort(cluster, kind="stable")
+    ends = np.searchsorted(cluster[order], np.arange(1, len(names)))
+    return dict(zip(names.tolist(), np.split(order, ends), strict=False))
+
+
 def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
     """Membership probability of the listed stars that are in the cone.
 
@@ -61,12 +85,12 @@ def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
     Series
         PMemb by the DR3 source_id, of the matched stars only.
     """
-    by_id = listed[listed["source_id"].isin(sources["source_id"])]
-    rest = listed.drop(by_id.index)
+    known = listed["source_id"].isin(sources["source_id"])
+    by_id, rest = listed[known], listed[~known]
     probability = by_id.set_index("source_id")["PMemb"]
     if len(rest) and {"ra", "dec"} <= set(listed.columns):
-        free = sources[~sources["source_id"].isin(by_id["source_id"])]
-        by_position = _match_by_position(rest, free)
+        free = ~sources["source_id"].isin(by_id["source_id"])
+        by_position = _match_by_position(rest, sources.loc[free, list(MATCHED)])
         if len(by_position):
             logger.debug("%d members matched by position", len(by_position))
             probability = pd.concat([probability, by_position])
@@ -82,6 +106,7 @@ def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series
     if {"pmra", "pmdec"} <= set(listed.columns):
         motion = listed[["pmra", "pmdec"]].fillna(0).to_numpy() * _EPOCH_DIFFERENCE / 3.6e6
         ra, dec = ra + motion[:, 0] / np.cos(np.radians(dec)), dec + motion[:, 1]
+    sources = sources[_near_in_declination(sources["dec"].to_numpy(), dec)]
     tree = cKDTree(unit_vectors(sources["ra"].to_numpy(), sources["dec"].to_numpy()))
     radius = np.radians(MATCH_RADIUS / 3600)
     distance, near = tree.query(unit_vectors(ra, dec), k=_NEIGHBOURS, distance_upper_bound=radius)
@@ -94,6 +119,13 @@ def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series
     source_id = sources["source_id"].to_numpy()[near[row, first[row]]]
     matched = pd.Series(listed["PMemb"].to_numpy()[row], index=source_id)
     return matched[~matched.index.duplicated()]
+
+
+def _near_in_declination(dec: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each declination is in the strip of a wanted one, twice the match radius wide, or beside it."""
+    width = 2 * MATCH_RADIUS / 3600
+    strips = np.floor(wanted / width)
+    return np.isin(np.floor(dec / width), np.concatenate([strips - 1, strips, strips + 1]))
 
 
 def training_member_ids(

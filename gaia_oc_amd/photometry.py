@@ -1,6 +1,8 @@
 """Errors of Gaia magnitudes and colours, and the covariance of magnitude and colour."""
 
 import warnings
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,13 +37,21 @@ def magnitude_error(magnitude: Array, n_obs: Array, band: str) -> Array:
     ndarray, shape (n,)
         Error [mag]; NaN where magnitude or n_obs is missing or n_obs is not positive.
     """
-    from pygaia.errors.photometric import magnitude_uncertainty
-
     magnitude = np.asarray(magnitude, float)
     n_obs = np.where(np.asarray(n_obs, float) > 0, n_obs, np.nan)
     inside = np.clip(np.nan_to_num(magnitude, nan=_MAGNITUDE_RANGE[0]), *_MAGNITUDE_RANGE)
-    error = np.asarray(magnitude_uncertainty(band, inside, "dr3")) / 1e3 * np.sqrt(_N_OBS_DR3[band] / n_obs)
+    log_error = _splines().estimate_for_maglist(band, inside, "dr3")[f"logU_{_N_OBS_DR3[band]}"].to_numpy()
+    in_millimagnitudes = np.power(10.0, log_error) * 1000  # PyGaia's unit, to the last digit
+    error = in_millimagnitudes / 1e3 * np.sqrt(_N_OBS_DR3[band] / n_obs)
     return np.where(np.isfinite(magnitude), error, np.nan)
+
+
+@cache
+def _splines() -> Any:
+    """DPAC's splines; PyGaia's own function would read them from their file each time."""
+    from pygaia.errors.photometric import LogMagUncertainty
+
+    return LogMagUncertainty()
 
 
 def flux_magnitude_error(flux: Array, flux_error: Array, band: str) -> Array:

@@ -18,7 +18,7 @@ from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.input_tables import InputTables, find_cluster
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
-from gaia_oc_amd.member_matching import listed_members, match_to_cone, training_member_ids
+from gaia_oc_amd.member_matching import MATCHED, listed_members, match_to_cone, training_member_ids
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
 from gaia_oc_amd.photometry import add_magnitude_errors, warn_of_missing_colours
 from gaia_oc_amd.source_sets import SourceSets
@@ -74,7 +74,11 @@ def build_sets(
     sources = calibrate(sources)
     warn_of_missing_colours(sources, selection.colour)
     members = find_members(
-        cluster.name, sources, tables.members, member, bootstrapped=_bootstrapped(folder, member)
+        cluster.name,
+        sources,
+        tables.listed_members(cluster.name),
+        member,
+        bootstrapped=_bootstrapped(folder, member),
     )
     sets = divide_cone(sources, cluster, members, nearest_age(tables.isochrones, cluster.age), selection)
     text = (
@@ -87,7 +91,7 @@ def build_sets(
         )
     if len(sets.members) < member.n_min_members:
         warnings.warn(f"{text}: {len(sets.members)} are left, fewer than --n_min_members.", stacklevel=2)
-    return replace(sets, comparison=_comparison_set(sets, listed_members(tables.comparison, cluster.name)))
+    return replace(sets, comparison=_comparison_set(sets, tables.listed_for_comparison(cluster.name)))
 
 
 def calibrate(sources: pd.DataFrame) -> pd.DataFrame:
@@ -215,14 +219,14 @@ def divide_cone(
     sources = sources.assign(
         PMemb=np.where(selected | is_member, np.nan, 0.0), **{REJECTED_BY: failed_conditions(passed)}
     )
-    sources.loc[is_member & selected, "PMemb"] = sources["source_id"].map(members)
     sources = sources[[name for name in SET_COLUMNS if name in sources]]
+    training = sources[is_member & selected].reset_index(drop=True)
     return SourceSets(
         cluster=cluster,
         limits=limits,
         isochrone=isochrone,
         colour=options.colour,
-        members=sources[is_member & selected].reset_index(drop=True),
+        members=training.assign(PMemb=training["source_id"].map(members).astype(float)),
         candidates=sources[selected != is_member].reset_index(drop=True),
         non_members=sources[~selected & ~is_member].reset_index(drop=True),
         comparison=sources.iloc[:0],
@@ -231,8 +235,7 @@ def divide_cone(
 
 def _comparison_set(sets: SourceSets, listed: pd.DataFrame) -> pd.DataFrame:
     """Cone sources that the comparison list has, with the list's PMemb."""
-    sources = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
-    probability = match_to_cone(listed, sources)
-    return sources[sources["source_id"].isin(probability.index)].assign(
-        PMemb=lambda table: table["source_id"].map(probability)
-    )
+    parts = (sets.members, sets.candidates, sets.non_members)
+    probability = match_to_cone(listed, pd.concat([part[list(MATCHED)] for part in parts], ignore_index=True))
+    found = pd.concat([part[part["source_id"].isin(probability.index)] for part in parts], ignore_index=True)
+    return found.assign(PMemb=found["source_id"].map(probability))

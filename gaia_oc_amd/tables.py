@@ -292,7 +292,11 @@ def _write_csv(path: Path, table: pd.DataFrame, compressed: bool) -> None:
 
 
 def _write_parquet(path: Path, table: pd.DataFrame, compressed: bool) -> None:
-    table.to_parquet(path, index=False)
+    # dictionaries do not pay for numbers that hardly repeat
+    few_values = [
+        name for name in table if not pd.api.types.is_float_dtype(table[name]) and name != "source_id"
+    ]
+    table.to_parquet(path, index=False, use_dictionary=few_values)
 
 
 def _write_votable(path: Path, table: pd.DataFrame, compressed: bool) -> None:
