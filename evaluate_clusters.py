@@ -118,12 +118,12 @@ def evaluate_one(
 
 def print_truth(name: str, data_dir: Path) -> None:
     """Compare the members of a simulated cluster with the truth; say nothing of a real one."""
-    from gaia_oc_amd.source_sets import load_sets
+    from gaia_oc_amd.source_sets import existing_name, load_sets
     from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 
-    sets = load_sets(name, data_dir)
-    truth = read_truth(sets.cluster.name, data_dir)
+    truth = read_truth(existing_name(name, data_dir), data_dir)
     if truth is not None:
+        sets = load_sets(name, data_dir)
         scores = truth_text(score_against_truth(sets, truth))
         print(f"{sets.cluster.name} is simulated; members with p >= 0.5 against the truth:\n{scores}\n")  # noqa: T201
 

@@ -172,12 +172,14 @@ def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: Select
     ValueError
         If no member has a colour with its error.
     """
-    usable = members[np.isfinite(_photometry(members, options.colour)).all(axis=1)]
-    if usable.empty:
+    photometry = _photometry(members, options.colour)
+    usable = photometry[np.isfinite(photometry).all(axis=1)]
+    if not len(usable):
         raise ValueError(f"no member has {options.colour} with its error: choose the other --colour.")
 
     def enough(limit: float) -> bool:
-        passed = isochrone_distance(usable, isochrone, limit, G_TO_COLOUR_RATIO * limit, options) < 1
+        limits = (limit, G_TO_COLOUR_RATIO * limit)
+        passed = _distance(usable, isochrone, limits, options.source_error_weight) < 1
         return bool(passed.mean() >= options.iso_threshold_member_fraction)
 
     lower, upper = 0.0, 0.1
@@ -216,9 +218,17 @@ def isochrone_distance(
     ndarray, shape (n_sources,)
         Below 1 for candidates; NaN without colour or error.
     """
-    g, colour, g_error, colour_error = _photometry(sources, options.colour).T
-    colour_scale = options.source_error_weight * colour_error + colour_limit
-    g_scale = options.source_error_weight * g_error + g_limit
+    photometry = _photometry(sources, options.colour)
+    return _distance(photometry, isochrone, (colour_limit, g_limit), options.source_error_weight)
+
+
+def _distance(
+    photometry: Array, isochrone: Isochrone, limits: tuple[float, float], error_weight: float
+) -> Array:
+    """Left side of Eq. 5 from G, colour and their errors, for limits in colour and G."""
+    g, colour, g_error, colour_error = photometry.T
+    colour_scale = error_weight * colour_error + limits[0]
+    g_scale = error_weight * g_error + limits[1]
     tiny = 1e-9  # mag; scales of 0 divide nothing
     colour_scale, g_scale = np.maximum(colour_scale, tiny), np.maximum(g_scale, tiny)
     f_c, f_g = isochrone_offsets(isochrone, colour, g, colour_scale, g_scale)
@@ -318,7 +328,8 @@ def select_candidates(
     proper_motion = proper_motion_distance(sources, cluster, limits, options) < 1
     parallax = parallax_distance(sources, cluster, limits, options) < 1
     near_isochrone = proper_motion & parallax
-    distance = isochrone_distance(sources[near_isochrone], isochrone, limits.colour, limits.g, options)
+    photometry = _photometry(sources, options.colour)[near_isochrone]
+    distance = _distance(photometry, isochrone, (limits.colour, limits.g), options.source_error_weight)
     near_isochrone[near_isochrone] = distance < 1
     return pd.DataFrame(
         {

@@ -1,6 +1,7 @@
 """Where the stars of a cone come from: a kept cone file, the archive, a TAP service or local tables."""
 
 import logging
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -97,20 +98,38 @@ def _fetch(
         )
         if sources.empty:
             raise ClusterError(f"{name}: {url} has no source in the cone: check its parameters in the table.")
-        return sources.sort_values("source_id", ignore_index=True)
+        return _sorted(sources)
     if source.startswith("hats:"):
         raise ClusterError(
             f"--cone_source {source}: HATS catalogues cannot be read yet; use a TAP URL or a table."
         )
-    return _from_table(local_table(Path(source), name), region)
+    path = local_table(Path(source), name)
+    if path == Path(source):
+        state = path.stat()
+        return _cut(_one_for_all(path, (state.st_mtime_ns, state.st_size)), region, path)
+    return _from_table(path, region)
+
+
+@lru_cache(1)
+def _one_for_all(path: Path, version: tuple[int, int]) -> pd.DataFrame:
+    """Table that every cluster of a run is cut from, read once."""
+    return check_sources(read_table(path), str(path))
 
 
 def _from_table(path: Path, region: ConeRegion) -> pd.DataFrame:
     """Stars of a local table inside the region."""
-    table = check_sources(read_table(path), str(path))
+    return _cut(check_sources(read_table(path), str(path)), region, path)
+
+
+def _cut(table: pd.DataFrame, region: ConeRegion, path: Path) -> pd.DataFrame:
     sources = cut_to_region(table, region)
     refuse_empty(sources, table, region, str(path))
-    return sources.sort_values("source_id", ignore_index=True)
+    return _sorted(sources)
+
+
+def _sorted(sources: pd.DataFrame) -> pd.DataFrame:
+    in_order = sources["source_id"].is_monotonic_increasing
+    return sources if in_order else sources.sort_values("source_id", ignore_index=True)
 
 
 def local_table(source: Path, name: str) -> Path:

@@ -66,7 +66,7 @@ def _arrow_column(values: pd.Series) -> "pa.Array | pa.ChunkedArray | None":
         column = pa.array(values.to_numpy(), from_pandas=True)
         return _with_points(column) if _all_whole(values.to_numpy()) else column
     if isinstance(values.dtype, pd.StringDtype):
-        column = pa.array(values, pa.string())
+        column = pa.array(values.array)
         return None if pc.any(pc.match_substring_regex(column, _SPECIAL)).as_py() else column
     return None
 

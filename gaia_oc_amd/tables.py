@@ -189,7 +189,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         if pa.types.is_dictionary(column.type) or pa.types.is_binary(column.type):
             column = column.cast(pa.string())
         columns[name] = column.to_pandas()
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _read_fits(path: Path) -> pd.DataFrame:
