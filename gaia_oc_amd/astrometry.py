@@ -1,6 +1,8 @@
 """Directions, separations, weighted means, the parallax zero point and the covariance of the astrometry."""
 
 import warnings
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -161,8 +163,6 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
         outside the range of the recipe: G 6-21, 5-parameter solutions with effective wavenumber 1.1-1.9,
         6-parameter solutions with pseudocolour 1.24-1.72 [1/um].
     """
-    from zero_point import zpt
-
     names = [
         "phot_g_mean_mag",
         "nu_eff_used_in_astrometry",
@@ -180,8 +180,7 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
     solved = np.isin(inputs[4], (31, 95))
     zero_point = np.full(len(sources), np.nan)
     if solved.any():
-        zpt.load_tables()
-        zero_point[solved] = zpt.get_zpt(*inputs[:, solved], _warnings=False)
+        zero_point[solved] = _zero_point_recipe()(*inputs[:, solved], _warnings=False)
     undefined = np.isnan(zero_point)
     if undefined.any():
         warnings.warn(
@@ -190,6 +189,15 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
             stacklevel=2,
         )
     return np.where(undefined, 0.0, zero_point)
+
+
+@cache
+def _zero_point_recipe() -> Callable[..., Array]:
+    """Lindegren's function, which needs its tables loaded once."""
+    from zero_point import zpt
+
+    zpt.load_tables()
+    return zpt.get_zpt
 
 
 def astrometric_covariance(sources: pd.DataFrame) -> Array:

@@ -79,7 +79,8 @@ def _all_whole(values: NDArray[np.float64] | NDArray[np.int64]) -> bool:
 
 
 def _whole(values: NDArray[np.float64]) -> bool:
-    return bool((np.isnan(values) | (values == np.trunc(values))).all())
+    with np.errstate(invalid="ignore"):
+        return bool((np.isnan(values) | (values == np.trunc(values))).all())
 
 
 def _with_points(column: "pa.Array") -> "pa.Array":

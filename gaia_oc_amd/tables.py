@@ -180,15 +180,16 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
-    names = [name for name in table.column_names if not name.startswith("__index_level_")]
     columns: dict[str, Any] = {}
-    for name in names:
+    for name in table.column_names:
         column = table[name]
-        if pa.types.is_nested(column.type):
+        table = table.drop_columns(name)  # whose memory is free once it is converted
+        if name.startswith("__index_level_") or pa.types.is_nested(column.type):
             continue
         if pa.types.is_dictionary(column.type) or pa.types.is_binary(column.type):
             column = column.cast(pa.string())
         columns[name] = column.to_pandas()
+    pa.default_memory_pool().release_unused()  # what it was unpacked in, more than the table itself
     return pd.DataFrame(columns, copy=False)
 
 

@@ -31,6 +31,10 @@ def test_column_names_come_from_the_last_comment_line(tmp_path):
         (["# only comments"], "has no isochrone table"),
         ([HEADER.replace("G_RPmag", "Rmag"), ROW], "lacks the columns G_RPmag"),
         ([HEADER, ROW, ROW[:20]], "looks truncated"),
+        ([HEADER, ROW[:20]], "looks truncated"),
+        ([HEADER, ROW, ROW + " 1"], "looks truncated"),
+        ([HEADER, ROW + " 1"], "looks truncated"),
+        ([HEADER, ROW.replace("3.76", "nan")], "has missing values"),
         ([HEADER, ROW.replace("3.76", "abc")], "no number"),
     ],
 )

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.member_matching import listed_members, match_to_cone, training_member_ids
+from gaia_oc_amd.member_matching import (
+    MATCH_RADIUS,
+    listed_members,
+    match_to_cone,
+    rows_by_cluster,
+    training_member_ids,
+)
 
 
 def test_names_match_ignoring_their_spelling(toy):
@@ -77,3 +83,27 @@ def test_messages_say_what_would_help():
     ):
         thresholds([1.0] * 9 + [0.5] * 9)
     assert len(thresholds(np.array([1.0] * 9 + [0.5] * 9), prob_threshold=0.5)) == 18
+
+
+def test_the_index_of_a_list_finds_what_a_search_through_it_finds():
+    clusters = ["NGC_1", "M 2", "ngc 1", "Other", "NGC-1", "m2"] * 3
+    listed = pd.DataFrame({"cluster": clusters, "source_id": range(18), "PMemb": 1.0})
+    rows = rows_by_cluster(listed)
+    assert sorted(rows) == ["m2", "ngc1", "other"]
+    for name, positions in rows.items():
+        found = listed.iloc[positions].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, listed_members(listed, name))
+    assert rows_by_cluster(listed.iloc[:0]) == {}
+
+
+def test_position_matches_do_not_depend_on_where_a_strip_of_declination_ends():
+    rng = np.random.default_rng(3)
+    n = 400
+    dec = 10 + np.arange(n) / 3600 + rng.uniform(-0.5, 0.5, n) / 3600  # one star in each second of arc
+    cone = pd.DataFrame(
+        {"source_id": np.arange(n), "ra": rng.uniform(50, 51, n), "dec": dec, "phot_g_mean_mag": 15.0}
+    )
+    offset = 0.98 * MATCH_RADIUS / 3600 * rng.choice([-1, 1], n)
+    listed = cone.assign(source_id=-1 - np.arange(n), PMemb=1.0, dec=dec + offset)
+    assert set(match_to_cone(listed, cone).index) == set(range(n))
+    assert match_to_cone(listed.assign(dec=dec + offset * 1.1), cone).empty

@@ -15,6 +15,7 @@ from gaia_oc_amd.input_tables import InputTables, find_cluster
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
 from gaia_oc_amd.set_building import build_sets, calibrate
 from gaia_oc_amd.source_sets import SET_NAMES, load_sets, save_sets
+from gaia_oc_amd.tables import read_table
 
 
 def tables(toy, **changes):
@@ -291,3 +292,20 @@ def test_names_never_escape_the_data_directory(toy, cone_file, tmp_path):
     with pytest.raises(ValueError, match="cannot name a cluster folder"):
         build_sets("../../escaped", tables(toy, parameters=parameters, members=members), tmp_path / "data")
     assert not list(tmp_path.rglob("*escaped*"))
+
+
+def test_one_table_for_all_clusters_is_read_once(toy, cone_file, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "gaia_oc_amd.cone_sources.read_table", lambda path: read.append(path) or read_table(path)
+    )
+    parameters = pd.concat([toy.parameters, toy.parameters.assign(name="Toy_2")], ignore_index=True)
+    members = pd.concat([toy.members, toy.members.assign(cluster="Toy_2")], ignore_index=True)
+    both = tables(toy, parameters=parameters, members=members)
+    cone = ConeOptions(cone_source=str(cone_file), cone_format="csv")
+    one, two = (build_sets(name, both, tmp_path / "data", cone=cone) for name in ("Toy_1", "Toy_2"))
+    assert read == [cone_file]
+    pd.testing.assert_frame_equal(one.candidates, two.candidates)
+    toy.sources.iloc[:-1].to_csv(cone_file, index=False)  # a changed table is another one
+    build_sets("Toy_1", both, tmp_path / "other", cone=cone)
+    assert read == [cone_file] * 2
