@@ -7,6 +7,7 @@ not plain numbers and words is left to pandas, which reads as fast as pyarrow.
 import csv
 import gzip
 import io
+import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -119,17 +120,28 @@ def read_csv(path: Path) -> pd.DataFrame:
     ValueError, OSError, EOFError, zlib.error
         If it is truncated, has a header that names a column twice, or is no table.
     """
-    content = file_content(path)
-    _refuse_damaged(content)
-    return pd.read_csv(
-        io.BytesIO(content), low_memory=False, index_col=False
-    )  # no slower than pyarrow's reader
+    with path.open("rb") as file:
+        packed, empty = file.read(2) == b"\x1f\x8b", file.seek(0, io.SEEK_END) == 0
+        if packed or empty:
+            content = file_content(path)
+            _refuse_damaged(content)
+            return _typed(io.BytesIO(content))
+        with mmap.mmap(
+            file.fileno(), 0, access=mmap.ACCESS_READ
+        ) as content:  # of which only the ends are read
+            _refuse_damaged(content)
+    return _typed(path)
 
 
-def _refuse_damaged(content: bytes) -> None:
+def _typed(source: Path | io.BytesIO) -> pd.DataFrame:
+    # compression: it was looked for in the content, names may err; pyarrow's reader is no faster
+    return pd.read_csv(source, low_memory=False, index_col=False, compression=None)
+
+
+def _refuse_damaged(content: "bytes | mmap.mmap") -> None:
     """Look at the header, the first and the last row for what pandas would fill or cut."""
     end = content.find(b"\n")
-    header = content if end < 0 else content[:end]
+    header = content[:] if end < 0 else content[:end]
     first, last = _first_row(content, len(header) + 1), _last_row(content, len(header) + 1)
     if last and last.count(b",") < header.count(b","):
         raise ValueError("the last row has fewer columns than the header")
@@ -140,12 +152,12 @@ def _refuse_damaged(content: bytes) -> None:
         raise ValueError(f"its header names a column twice: {', '.join(names)}")
 
 
-def _first_row(content: bytes, start: int) -> bytes:
+def _first_row(content: "bytes | mmap.mmap", start: int) -> bytes:
     end = content.find(b"\n", start)
     return content[start:] if end < 0 else content[start:end]
 
 
-def _last_row(content: bytes, start: int) -> bytes:
+def _last_row(content: "bytes | mmap.mmap", start: int) -> bytes:
     end = len(content)
     while end > start and content[end - 1] in b"\r\n":
         end -= 1

@@ -35,6 +35,9 @@ _SEQUENCE_NEIGHBOURS = 5
 _PRIOR_MEMBERS = 2.0
 _STARS_AT_ONCE = 4096
 _ENOUGH_FIELD, _ENOUGH_SHARE = 500, 0.3
+_FIELD_COLUMNS = (
+    "ra", "dec", "f_r", "parallax", "pmra", "pmdec", "parallax_error", "pmra_error", "pmdec_error", "phot_g_mean_mag"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def field_background(
     -------
     Background
     """
-    cone = pd.concat([sets.candidates, sets.non_members], ignore_index=True)
+    names = [*_FIELD_COLUMNS, sets.colour, f"{sets.colour}_error"]
+    cone = pd.concat([sets.candidates[names], sets.non_members[names]], ignore_index=True)
     weights = np.ones(len(cone))
     if membership is not None:
         weights[: len(membership)] -= np.nan_to_num(membership)

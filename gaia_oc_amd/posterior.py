@@ -1,7 +1,6 @@
 """Posterior membership probabilities: what the network makes of a star, given the cone that it stands in."""
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,7 @@ _LARGEST_CHANCE = 0.9
 _BEYOND = 2.0
 """Distance from the isochrone, in limits of the selection, from which no star is a member: there neither class has
 stars to learn from, and the ratio of their likelihoods could be anything."""
-_DRAWS_AT_ONCE = 4096
+_STARS_AT_ONCE, _DRAWS_AT_ONCE = 20_000, 4096
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,11 @@ class ConeJudge:
         TooFewMembersError
             If there are not enough members for a support set.
         """
-        stars = pd.concat([sets.candidates, sets.members], ignore_index=True)
         judge = cls(sets, classifier, field_background(sets, rng=rng), 0.5, sampling or SamplingOptions())
         for _ in range(_BACKGROUND_ROUNDS if judge.background.whole else 1):
-            log_ratios = judge.log_ratios(stars, rng=rng)
+            log_ratios = np.concatenate(
+                [judge.log_ratios(stars, rng=rng) for stars in (sets.candidates, sets.members)]
+            )
             fraction = member_fraction(log_ratios)
             judge = replace(judge, fraction=fraction)
             if judge.background.whole:
@@ -144,16 +144,35 @@ class ConeJudge:
         TooFewMembersError
             If there are not enough members for a support set.
         """
-        evidence, support, own = self._evidence(stars)
-        log_ratios = np.full(len(stars), np.nan)
-        usable = np.flatnonzero(np.isfinite(evidence.to_numpy()).all(axis=1))
+        support, ids = self._support()
+        judge = make_judge(
+            self.classifier.network, support, device=self.sampling.device, precision=self.sampling.precision
+        )
         cone = cone_evidence(self.sets, self.background)
+        parts = [stars.iloc[i : i + _STARS_AT_ONCE] for i in range(0, len(stars), _STARS_AT_ONCE)]
+        log_ratios = [self._of_part(part, cone, judge, ids, rng) for part in parts]
+        return np.concatenate([np.empty(0), *log_ratios])
+
+    def _of_part(
+        self,
+        stars: pd.DataFrame,
+        cone: dict[str, float],
+        judge: Judge,
+        ids: pd.Index,
+        rng: np.random.Generator,
+    ) -> Array:
+        """Log ratios of some of the stars; their evidence takes more memory than they do."""
+        names = list(self.classifier.source_features.names)
+        evidence = star_evidence(stars, self.sets, self.background)[names]
+        usable = np.flatnonzero(np.isfinite(evidence.to_numpy()).all(axis=1))
         pairs = self.classifier.standardise_evidence(evidence.iloc[usable], cone).numpy()
-        mean_logits = partial(self._mean_logits, self._judge(support), len(support), rng=rng)
-        log_ratios[usable] = mean_logits(pairs, own[usable], 1)
-        open_ = np.flatnonzero(log_ratios[usable] > _CLEAR)
-        more = mean_logits(pairs[open_], own[usable[open_]], SUPPORT_DRAWS - 1)
-        log_ratios[usable[open_]] += (1 - 1 / SUPPORT_DRAWS) * (more - log_ratios[usable[open_]])
+        own = ids.get_indexer(stars["source_id"])[usable]
+        found = self._mean_logits(judge, len(ids), pairs, own, 1, rng=rng)
+        open_ = np.flatnonzero(found > _CLEAR)
+        more = self._mean_logits(judge, len(ids), pairs[open_], own[open_], SUPPORT_DRAWS - 1, rng=rng)
+        found[open_] += (1 - 1 / SUPPORT_DRAWS) * (more - found[open_])
+        log_ratios = np.full(len(stars), np.nan)
+        log_ratios[usable] = found
         log_ratios[usable[self._off_isochrone(stars)[usable]]] = -np.inf
         return log_ratios
 
@@ -165,8 +184,8 @@ class ConeJudge:
         in_g = stars["f_g"] / (limits.g + weight * stars["phot_g_mean_mag_error"])
         return np.hypot(in_colour.to_numpy(float), in_g.to_numpy(float)) >= _BEYOND
 
-    def _evidence(self, stars: pd.DataFrame) -> tuple[pd.DataFrame, Tensor, Index]:
-        """Evidence of the stars, network input of the support stars, and which of these each star is."""
+    def _support(self) -> tuple[Tensor, pd.Index]:
+        """Network input of the support stars, and their source_id."""
         names = (self.classifier.support_features or self.classifier.source_features).names
         of_members = star_evidence(self.sets.members, self.sets, self.background)[list(names)]
         usable = np.isfinite(of_members.to_numpy()).all(axis=1)
@@ -177,20 +196,7 @@ class ConeJudge:
                 "--prob_threshold."
             )
         ids = pd.Index(self.sets.members["source_id"].to_numpy()[usable])
-        evidence = star_evidence(stars, self.sets, self.background)[
-            list(self.classifier.source_features.names)
-        ]
-        return (
-            evidence,
-            self.classifier.standardise_support(of_members[usable]),
-            ids.get_indexer(stars["source_id"]),
-        )
-
-    def _judge(self, support: Tensor) -> Judge:
-        options = self.sampling
-        return make_judge(
-            self.classifier.network, support, device=options.device, precision=options.precision
-        )
+        return self.classifier.standardise_support(of_members[usable]), ids
 
     def _mean_logits(
         self,
