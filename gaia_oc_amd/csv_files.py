@@ -1,6 +1,6 @@
 """CSV files: written and read quickly, to the last digit.
 
-pandas needs half a minute to write 500,000 sources; pyarrow writes the same numbers in a tenth of the time. What is
+pandas needs 20 s to write 500,000 sources; pyarrow writes the same numbers in a tenth of the time. What is
 not plain numbers and words is left to pandas, which reads as fast as pyarrow.
 """
 
