@@ -125,7 +125,7 @@ def data_set(data_dir, clusters):
     """Standardisation, training set and one epoch drawn, with the files read and with tables in memory."""
 
     def read():
-        return [load_sets(name, data_dir) for name in clusters]
+        return [load_sets(name, data_dir, parts=("members", "non_members")) for name in clusters]
 
     _make_training_set([load_sets(clusters[0], data_dir)])  # machine code is read from disk at the first call
     (_, batches), reading = measured(lambda: _make_training_set(read()))

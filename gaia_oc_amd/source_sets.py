@@ -17,6 +17,7 @@ from gaia_oc_amd.columns import (
     MAGNITUDE_ERRORS,
     REJECTED_BY,
     REQUIRED_COLUMNS,
+    SET_COLUMNS,
     SIGMA_OFFSETS,
     SOURCE_FEATURES,
 )
@@ -113,7 +114,7 @@ def _write_set(path: Path, table: pd.DataFrame) -> None:
         write_rows(file, table)
 
 
-def load_sets(name: str, data_dir: Path | str) -> SourceSets:
+def load_sets(name: str, data_dir: Path | str, *, parts: tuple[str, ...] = SET_NAMES) -> SourceSets:
     """Read the sets that `save_sets` wrote.
 
     Parameters
@@ -122,6 +123,8 @@ def load_sets(name: str, data_dir: Path | str) -> SourceSets:
         Cluster name as the folder is called, ignoring case, underscores, spaces and hyphens.
     data_dir : path
         The data directory.
+    parts : tuple of str
+        Which of the four sets are read; the others come out empty.
 
     Returns
     -------
@@ -147,7 +150,10 @@ def load_sets(name: str, data_dir: Path | str) -> SourceSets:
                 **{key: np.array(value, float) for key, value in content["isochrone"].items()}
             ),
             colour=content["colour"],
-            **{set_name: _read_set(path.parent, set_name) for set_name in SET_NAMES},
+            **{
+                part: _read_set(path.parent, part) if part in parts else pd.DataFrame(columns=SET_COLUMNS)
+                for part in SET_NAMES
+            },
         )
     except (KeyError, TypeError) as error:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,14 @@ def _votes_examples(
     training: list[str], validation: list[str], data_dir: Path | str, options: TrainingOptions, seed: int
 ) -> tuple[list[TrainingSet | None], Standardisations]:
     """Examples of the published network, from members and non-members."""
-    training_sets = [load_sets(name, data_dir) for name in training]
+    load = partial(load_sets, data_dir=data_dir, parts=("members", "non_members"))
+    training_sets = [load(name) for name in training]
     source_features, cluster_features = standardisations(training_sets, options)
     examples = [
         make_training_set(sets, source_features, cluster_features, size_support_set=options.size_support_set)
         if sets
         else None
-        for sets in (training_sets, [load_sets(name, data_dir) for name in validation])
+        for sets in (training_sets, [load(name) for name in validation])
     ]
     return examples, (source_features, cluster_features, None)
 
