@@ -26,6 +26,7 @@ from published_tool_table import Row, report
 from timing import BenchmarkError, Run, alternate, load, run_process
 
 N_EPOCHS = 3
+SHIPPED = ROOT / "deep_sets_model"
 
 
 def probabilities(bench: Bench) -> list[Row]:
@@ -37,24 +38,49 @@ def probabilities(bench: Bench) -> list[Row]:
     theirs, ours = alternate(
         partial(bench.theirs, "probabilities", cluster_dir=bench.clusters_dir / CLUSTER, **both),
         lambda: (
+            bench.ours("probabilities", **here, **both, stop_early=True),
+            bench.ours("probabilities", **here, **(both | {"model_dir": SHIPPED}), probability="posterior"),
             bench.script("evaluate_clusters.py", *script),
             bench.ours("probabilities", **here, **both),
         ),
         bench.n_runs,
     )
-    whole, calls = zip(*ours, strict=True)
+    early, posterior, whole, calls = zip(*ours, strict=True)
+    shortcut = bench.ours("shortcut", **here, **both).figures
     differences = bench.ours("compare", **here, cluster_dir=bench.clusters_dir / CLUSTER).figures
     what = f"votes, {bench.n_candidates:,} candidates x {bench.n_samples} samples"
-    files = "files read and written"
+    files, seconds = "files read and written", _figure(theirs, "seconds")
     remark = "imports and `calculate_candidate_probs` there (its script ends in a KeyError), evaluate_clusters.py here"
     return [
         Row(f"{what}: whole process", "s", _each(theirs, "seconds"), _each(whole, "seconds"), remark),
         Row("... processor time", "s", _each(theirs, "cpu"), _each(whole, "cpu")),
         Row("... peak memory", "MiB", _each(theirs, "peak"), _each(whole, "peak")),
-        Row(f"... the call, {files}", "s", _figure(theirs, "seconds"), _figure(calls, "seconds")),
+        Row(f"... the call, {files}", "s", seconds, _figure(calls, "seconds")),
         Row("... peak memory above the imports", "MiB", _figure(theirs, "peak"), _figure(calls, "peak")),
         Row("probabilities of both", "", (), (), _difference_text(differences)),
+        Row(
+            "... the call with --stop_early",
+            "s",
+            seconds,
+            _figure(early, "seconds"),
+            _shortcut_text(shortcut),
+        ),
+        Row(
+            "... the call of the shipped model, posterior",
+            "s",
+            seconds,
+            _figure(posterior, "seconds"),
+            "another definition: no sampling",
+        ),
     ]
+
+
+def _shortcut_text(found: dict[str, Any]) -> str:
+    return (
+        f"largest change of a probability {found['largest']:.2f} (other random numbers: "
+        f"{found['largest_by_chance']:.2f}), {found['other_side']} stars change sides of 0.5 "
+        f"({found['other_side_by_chance']}), sum of p times {found['sum']:.3f}"
+    )
 
 
 def _difference_text(found: dict[str, Any]) -> str:
@@ -144,7 +170,7 @@ def epoch(bench: Bench) -> list[Row]:
         partial(bench.ours, "epoch", data_dir=bench.data_dir, clusters=clusters, n_epochs=N_EPOCHS),
         bench.n_runs,
     )
-    remark = f"batches of 32 there, of 256 here; here with new support sets, mean of {N_EPOCHS} epochs"
+    remark = f"batches of 32 there, of 512 here; here with new support sets, mean of {N_EPOCHS} epochs"
     what = f"training epoch, {_same_number(theirs, ours):,} examples"
     return [Row(what, "s", _figure(theirs, "seconds"), _figure(ours, "seconds"), remark)]
 

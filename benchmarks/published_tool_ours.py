@@ -53,9 +53,9 @@ def write_theirs(clusters, data_dir, clusters_dir):
     return {}
 
 
-def probabilities(name, data_dir, model_dir, n_samples):
+def probabilities(name, data_dir, model_dir, n_samples, probability="votes", stop_early=False):
     """What `evaluate_clusters.py` calls: files read and written."""
-    options = SamplingOptions(probability="votes", n_samples=n_samples)
+    options = SamplingOptions(probability=probability, n_samples=n_samples, stop_early=stop_early)
     return measured(lambda: evaluate_cluster(name, data_dir, Classifier.load(model_dir), options=options))[1]
 
 
@@ -69,6 +69,27 @@ def votes(name, data_dir, model_dir, n_samples):
 
     judge(10)  # machine code is read from disk at the first call
     return measured(judge)[1]
+
+
+def shortcut(name, data_dir, model_dir, n_samples):
+    """How far stopping early changes the probabilities, beside what other random numbers do."""
+    sets, classifier = load_sets(name, data_dir), Classifier.load(model_dir)
+
+    def judge(seed, stop_early=False):
+        options, rng = (
+            SamplingOptions(n_samples=n_samples, stop_early=stop_early),
+            np.random.default_rng(seed),
+        )
+        return vote_probabilities(sets.candidates, sets, classifier, options=options, rng=rng)
+
+    exact, other, early = judge(1), judge(2), judge(1, stop_early=True)
+    return {
+        "largest": float(np.nanmax(np.abs(early - exact))),
+        "largest_by_chance": float(np.nanmax(np.abs(other - exact))),
+        "other_side": int(((early >= 0.5) != (exact >= 0.5)).sum()),
+        "other_side_by_chance": int(((other >= 0.5) != (exact >= 0.5)).sum()),
+        "sum": float(np.nansum(early) / np.nansum(exact)),
+    }
 
 
 def limit(n_instances):
@@ -163,4 +184,16 @@ def epoch(data_dir, clusters, n_epochs):
 
 
 if __name__ == "__main__":
-    answer(describe, thin, write_theirs, probabilities, votes, limit, compare, functions, data_set, epoch)
+    answer(
+        describe,
+        thin,
+        write_theirs,
+        probabilities,
+        votes,
+        shortcut,
+        limit,
+        compare,
+        functions,
+        data_set,
+        epoch,
+    )

@@ -7,7 +7,6 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 Array = NDArray[np.float64]
 
@@ -134,6 +133,8 @@ def intrinsic_dispersion(offsets: Array, errors: Array, *, clip: float = 4.0) ->
     float
         In the unit of the offsets; 0 where the errors explain the scatter.
     """
+    from scipy.optimize import brentq  # half a second that an evaluation need not wait
+
     total = np.hypot(errors, 1.4826 * np.median(np.abs(offsets)))
     kept = np.abs(offsets) < clip * total
     offsets, errors = offsets[kept], errors[kept]
