@@ -25,6 +25,9 @@ from gaia_oc_amd.training import fit
 from gaia_oc_amd.training_sets import make_training_set, standardisations
 from gaia_oc_amd.votes import can_be_sampled, sample_features, vote_probabilities
 
+PARTS, COLUMNS = ("members", "non_members"), TrainingOptions().source_features
+"""What the training reads."""
+
 
 def describe():
     """Machine, and threads of PyTorch."""
@@ -146,7 +149,7 @@ def data_set(data_dir, clusters):
     """Standardisation, training set and one epoch drawn, with the files read and with tables in memory."""
 
     def read():
-        return [load_sets(name, data_dir, parts=("members", "non_members")) for name in clusters]
+        return [load_sets(name, data_dir, parts=PARTS, columns=COLUMNS) for name in clusters]
 
     _make_training_set([load_sets(clusters[0], data_dir)])  # machine code is read from disk at the first call
     (_, batches), reading = measured(lambda: _make_training_set(read()))

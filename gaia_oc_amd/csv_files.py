@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import mmap
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -101,13 +102,15 @@ def file_content(path: Path) -> bytes:
     return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, columns: Container[str] | None = None) -> pd.DataFrame:
     """Read a CSV file that has a header, compressed or not.
 
     Parameters
     ----------
     path : path
         The file.
+    columns : container of str, optional
+        Those that are read if they are there; by default all.
 
     Returns
     -------
@@ -125,17 +128,18 @@ def read_csv(path: Path) -> pd.DataFrame:
         if packed or empty:
             content = file_content(path)
             _refuse_damaged(content)
-            return _typed(io.BytesIO(content))
+            return _typed(io.BytesIO(content), columns)
         with mmap.mmap(
             file.fileno(), 0, access=mmap.ACCESS_READ
         ) as content:  # of which only the ends are read
             _refuse_damaged(content)
-    return _typed(path)
+    return _typed(path, columns)
 
 
-def _typed(source: Path | io.BytesIO) -> pd.DataFrame:
+def _typed(source: Path | io.BytesIO, columns: Container[str] | None) -> pd.DataFrame:
+    wanted = None if columns is None else columns.__contains__
     # compression: it was looked for in the content, names may err; pyarrow's reader is no faster
-    return pd.read_csv(source, low_memory=False, index_col=False, compression=None)
+    return pd.read_csv(source, usecols=wanted, low_memory=False, index_col=False, compression=None)
 
 
 def _refuse_damaged(content: "bytes | mmap.mmap") -> None:

@@ -114,7 +114,13 @@ def _write_set(path: Path, table: pd.DataFrame) -> None:
         write_rows(file, table)
 
 
-def load_sets(name: str, data_dir: Path | str, *, parts: tuple[str, ...] = SET_NAMES) -> SourceSets:
+def load_sets(
+    name: str,
+    data_dir: Path | str,
+    *,
+    parts: tuple[str, ...] = SET_NAMES,
+    columns: tuple[str, ...] | None = None,
+) -> SourceSets:
     """Read the sets that `save_sets` wrote.
 
     Parameters
@@ -125,6 +131,8 @@ def load_sets(name: str, data_dir: Path | str, *, parts: tuple[str, ...] = SET_N
         The data directory.
     parts : tuple of str
         Which of the four sets are read; the others come out empty.
+    columns : tuple of str, optional
+        The only columns that are read, as far as they are there; by default all.
 
     Returns
     -------
@@ -151,7 +159,9 @@ def load_sets(name: str, data_dir: Path | str, *, parts: tuple[str, ...] = SET_N
             ),
             colour=content["colour"],
             **{
-                part: _read_set(path.parent, part) if part in parts else pd.DataFrame(columns=SET_COLUMNS)
+                part: _read_set(path.parent, part, columns)
+                if part in parts
+                else pd.DataFrame(columns=SET_COLUMNS)
                 for part in SET_NAMES
             },
         )
@@ -161,9 +171,11 @@ def load_sets(name: str, data_dir: Path | str, *, parts: tuple[str, ...] = SET_N
         ) from error
 
 
-def _read_set(folder: Path, set_name: str) -> pd.DataFrame:
-    """One of the four sets, with all its columns."""
+def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> pd.DataFrame:
+    """One of the four sets, with all its columns or some of them."""
     path = folder / f"{set_name}.csv"
+    if columns is not None:
+        return read_table(path, columns=columns)
     table = read_table(path)
     needed = (*REQUIRED_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, REJECTED_BY, "PMemb")
     absent = [name for name in needed if name not in table]

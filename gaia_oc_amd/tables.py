@@ -5,7 +5,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -36,7 +36,7 @@ _UNREADABLE = (
 _OUR_SPELLING = {name.lower(): name for name in UNITS}
 
 
-def read_table(path: Path | str) -> pd.DataFrame:
+def read_table(path: Path | str, *, columns: Container[str] | None = None) -> pd.DataFrame:
     """Read a table of any format that astronomers exchange.
 
     Parameters
@@ -44,6 +44,8 @@ def read_table(path: Path | str) -> pd.DataFrame:
     path : path
         CSV (``.csv``, ``.csv.gz``), VOTable (``.vot``, ``.votable``, ``.xml``, each also with ``.gz``), FITS
         (``.fits``, ``.fit``, ``.fits.gz``) or Parquet (``.parquet``, ``.pq``).
+    columns : container of str, optional
+        Columns of a CSV file that are read if they are there; by default, and from other formats, all.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
     import pyarrow as pa
 
     try:
-        table = reader(path)
+        table = reader(path) if columns is None or reader is not read_csv else read_csv(path, columns)
     except (*_UNREADABLE, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(

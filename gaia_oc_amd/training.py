@@ -117,7 +117,12 @@ def _votes_examples(
     training: list[str], validation: list[str], data_dir: Path | str, options: TrainingOptions, seed: int
 ) -> tuple[list[TrainingSet | None], Standardisations]:
     """Examples of the published network, from members and non-members."""
-    load = partial(load_sets, data_dir=data_dir, parts=("members", "non_members"))
+    load = partial(
+        load_sets,
+        data_dir=data_dir,
+        parts=("members", "non_members"),
+        columns=options.source_features,
+    )
     training_sets = [load(name) for name in training]
     source_features, cluster_features = standardisations(training_sets, options)
     examples = [

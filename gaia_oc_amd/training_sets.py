@@ -88,10 +88,19 @@ class TrainingSet:
         )
         chosen = chosen + first_member[cluster][:, None]
         order = rng.permutation(len(star))
-        parts = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
-        batches = (self._batch(star[part], cluster[part], is_member[part], chosen[part]) for part in parts)
-        class_weight = torch.tensor([1.0, options.weight_imbalance])
-        return [batch._replace(weight=class_weight[batch.is_member]) for batch in batches]
+        row = (star + np.where(is_member, 0, len(self.members)))[order]
+        label = torch.from_numpy(is_member[order])
+        sources = torch.cat([self.members, self.non_members])[torch.from_numpy(row)]
+        whole = Batch(
+            candidates=torch.cat([sources, self.clusters[torch.from_numpy(cluster[order])]], dim=1),
+            chosen=torch.from_numpy(chosen[order]),
+            is_member=label,
+            weight=torch.tensor([1.0, options.weight_imbalance])[label],
+            log_odds=torch.zeros(len(label)),
+        )
+        return [
+            Batch(*parts) for parts in zip(*(part.split(options.batch_size) for part in whole), strict=True)
+        ]
 
     def _draw_stars(self, options: TrainingOptions, rng: np.random.Generator) -> tuple[Index, Index, Index]:
         """Rows of members or non-members, their clusters, and which of the two they are."""
@@ -108,15 +117,6 @@ class TrainingSet:
             np.concatenate([np.tile(member_cluster, options.n_pos_duplicates), negative_cluster]),
             np.repeat([1, 0], [len(positives), len(negatives)]),
         )
-
-    def _batch(self, star: Index, cluster: Index, is_member: Index, chosen: Index) -> Batch:
-        label = torch.from_numpy(is_member)
-        star_row = torch.from_numpy(star)
-        sources = torch.empty(len(star), self.members.shape[1])
-        sources[label == 1] = self.members[star_row[label == 1]]
-        sources[label == 0] = self.non_members[star_row[label == 0]]
-        pairs, ones = torch.cat([sources, self.clusters[cluster]], dim=1), torch.ones(len(star))
-        return Batch(pairs, torch.from_numpy(chosen), label, weight=ones, log_odds=torch.zeros(len(star)))
 
 
 def _draw_padded(available: int, wanted: int, rng: np.random.Generator) -> Index:
@@ -193,17 +193,21 @@ def standardisations(
     ValueError
         If a feature is not a column of the sets or not a parameter of the clusters.
     """
-    sources = pd.concat([part for sets in all_sets for part in (sets.members, sets.non_members)])
     clusters = cluster_table(all_sets)
     for names, table, what in (
-        (options.source_features, sources, "source feature"),
+        (options.source_features, all_sets[0].members, "source feature"),
         (options.cluster_features, clusters, "cluster feature"),
     ):
         unknown = [name for name in names if name not in table]
         if unknown:
-            raise ValueError(f"{', '.join(unknown)} is no {what}: choose among {', '.join(table.columns)}.")
-    usable = sources[np.isfinite(sources[list(options.source_features)].to_numpy(float)).all(axis=1)]
-    return Standardisation.of(usable, options.source_features), Standardisation.of(
+            raise ValueError(f"{', '.join(unknown)} is no {what}: the sets have no such thing.")
+    parts = [
+        _finite(part, options.source_features)
+        for sets in all_sets
+        for part in (sets.members, sets.non_members)
+    ]
+    sources = pd.DataFrame(np.concatenate(parts), columns=list(options.source_features))
+    return Standardisation.of(sources, options.source_features), Standardisation.of(
         clusters, options.cluster_features
     )
 
