@@ -64,7 +64,12 @@ def main(argv: list[str] | None = None) -> int:
 
     names = read_cluster_names(arguments.clusters)
     rows = simulate_clusters(
-        names, run_options.data_dir, options, seed=run_options.seed, workers=run_options.workers
+        names,
+        run_options.data_dir,
+        options,
+        seed=run_options.seed,
+        workers=run_options.workers,
+        scheduler=run_options.scheduler,
     )
     return int(len(rows) < len(names))
 

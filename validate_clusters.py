@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         add_options(parser, signature, **helps)
     add_run_options(parser)
     arguments, run_options, validation, sampling, paths, figures = parse(parser, argv, RunOptions, *HELP)
-    figures.refuse_windows_of(run_options.workers)
+    figures.refuse_windows_of(run_options)
     return validate(
         arguments.clusters,
         run_options,
@@ -81,7 +81,7 @@ def validate(
         validation=options["validation"],
         figures=options["figures"],
     )
-    outcomes = run_batch(work, names, workers=run_options.workers)
+    outcomes = run_batch(work, names, **run_options.where())
     print(summary_table(outcomes))  # noqa: T201
     return int(any(outcome.error for outcome in outcomes))
 
