@@ -131,7 +131,7 @@ class _Crew:
             return
         faults = check_workers(self._client, new, self._data_dir)
         bad = {worker: fault for worker, fault in faults.items() if fault}
-        if bad and not self._last_look:
+        if bad and not self._n_tasks:  # nothing has begun: better say it at once
             raise ValueError(next(iter(bad.values())))
         for worker, fault in bad.items():
             logger.warning("%s It gets no work.", fault)

@@ -8,6 +8,7 @@ import platform
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,8 @@ def connected(scheduler: str) -> Iterator["Client"]:
     distributed = import_distributed()
     address = _address(scheduler)
     try:
+        with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop of its own in this one
+            thread.submit(asyncio.run, _knock(address)).result()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions: ours of what matters come with the workers
             client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -84,7 +87,17 @@ def connected(scheduler: str) -> Iterator["Client"]:
         yield client
     finally:
         with suppress(Exception):
-            client.close(timeout=ANSWER_SECONDS if client.status == "running" else 1)
+            client.close(timeout=5 if client.status == "running" else 1)
+
+
+async def _knock(address: str) -> None:
+    """See whether a scheduler answers: Dask's client would wait for ever for the greeting of something else."""
+    from distributed.core import connect
+    from distributed.security import Security
+
+    secrets = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, CONNECT_SECONDS, **secrets), CONNECT_SECONDS + 1)
+    await comm.close()
 
 
 def _address(scheduler: str) -> str:

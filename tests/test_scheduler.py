@@ -93,6 +93,13 @@ def scheduler(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def empty_scheduler(tmp_path_factory):
+    """The file of a scheduler that has no workers yet."""
+    with scheduler_in(tmp_path_factory.mktemp("empty")) as (_, file):
+        yield file
+
+
+@pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     options = SimulationOptions(dist=2000, field_density=4000, cone_radius=20, n_members=250)
@@ -104,7 +111,6 @@ def build_and_evaluate(data_dir, cones, **where):
     """Two clusters through two scripts' work functions; the files that come of it."""
     from build_sets import build_cluster
     from evaluate_clusters import evaluate_one
-
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.input_tables import read_input_tables
 
@@ -248,6 +254,16 @@ def test_a_worker_that_does_not_see_the_data_directory(scheduler, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_scheduler_without_workers(empty_scheduler):
+    with (
+        dask.config.set({"gaia_oc_amd.wait-for-workers": "1s"}),
+        pytest.raises(
+            BatchStoppedError, match="has had no worker for 1 s: start some with `dask worker tcp://"
+        ),
+    ):
+        run_batch(work, ["a", "b"], scheduler=str(empty_scheduler))
+
+
 @pytest.mark.parametrize(
     ("package", "message"),
     [
@@ -256,26 +272,14 @@ def test_a_worker_that_does_not_see_the_data_directory(scheduler, tmp_path):
         ((ROOT / "gaia_oc_amd/__init__.py").read_text(), "of other source files"),
     ],
 )
-def test_a_worker_with_another_package_is_refused(package, message, tmp_path):
+def test_a_worker_with_another_package_is_refused(package, message, empty_scheduler, tmp_path):
     (tmp_path / "gaia_oc_amd").mkdir()
     (tmp_path / "gaia_oc_amd" / "__init__.py").write_text(package)
     with (
-        scheduler_in(tmp_path) as (_, file),
-        worker_of(file, path=str(tmp_path)),
+        worker_of(empty_scheduler, path=str(tmp_path)),
         pytest.raises(ValueError, match=message),
     ):
-        run_batch(work, ["a", "b"], scheduler=str(file))
-
-
-def test_a_scheduler_without_workers(tmp_path):
-    with (
-        scheduler_in(tmp_path) as (_, file),
-        dask.config.set({"gaia_oc_amd.wait-for-workers": "1s"}),
-        pytest.raises(
-            BatchStoppedError, match="has had no worker for 1 s: start some with `dask worker tcp://"
-        ),
-    ):
-        run_batch(work, ["a", "b"], scheduler=str(file))
+        run_batch(work, ["a", "b"], scheduler=str(empty_scheduler))
 
 
 def test_a_scheduler_that_dies_costs_what_is_not_finished(tmp_path, caplog):
@@ -294,7 +298,7 @@ def test_a_scheduler_that_dies_costs_what_is_not_finished(tmp_path, caplog):
 
 def test_nothing_of_dask_answers(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", 1)
-    web = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
     threading.Thread(target=web.serve_forever, daemon=True).start()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (9, web.server_port, silent.getsockname()[1]):
