@@ -69,6 +69,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments, run_options, paths, cone, member, selection, figures = parse(parser, argv, RunOptions, *HELP)
     figures.refuse_windows_of(run_options)
 
+    from gaia_oc_amd.batch_processes import prepare_processes
+
+    prepare_processes(run_options.workers, "set_building", "four_panels", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.input_tables import read_input_tables

@@ -64,6 +64,9 @@ def validate(
     model_dir: Path = Path("deep_sets_model"),
 ) -> int:
     """Validate a batch and print its table."""
+    from gaia_oc_amd.batch_processes import prepare_processes
+
+    prepare_processes(run_options.workers, "membership", "validation", "validation_plots", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.cluster_names import read_cluster_names

@@ -116,13 +116,45 @@ class _Crew:
             process.kill()
 
 
+def prepare_processes(workers: int, *modules: str) -> None:
+    """Begin to import what several processes will need, while this one still reads its tables.
+
+    Parameters
+    ----------
+    workers : int
+        Nothing happens for one.
+    *modules : str
+        Modules of this package that the work uses.
+    """
+    if workers > 1 and _can_fork():
+        _start_server([f"gaia_oc_amd.{module}" for module in modules])
+
+
+def _can_fork() -> bool:
+    return "forkserver" in multiprocessing.get_all_start_methods()
+
+
+def _start_server(modules: list[str]) -> None:
+    """Start the process that imports modules and whose copies the others are, unless it runs already."""
+    from multiprocessing import forkserver  # not on Windows
+
+    before = os.environ.get("PYTHONPATH")
+    forkserver.set_forkserver_preload(modules)
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # Python 3.11 does not tell it where modules are
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+
+
 def _context() -> multiprocessing.context.BaseContext:
-    """Processes that start as copies of one which has imported what this one has; where there is none, anew."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    """How processes start: as copies of one that has imported what they need, else anew."""
+    if not _can_fork():
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([name for name in sys.modules if name.startswith("gaia_oc_amd.")])
-    return context
+    _start_server([name for name in sys.modules if name.startswith("gaia_oc_amd.")])
+    return multiprocessing.get_context("forkserver")
 
 
 def _serve(connection: Connection, assignment: Assignment, n_threads: int) -> None:
