@@ -67,8 +67,11 @@ def main(argv: list[str] | None = None) -> int:
         add_options(parser, signature, **helps)
     add_run_options(parser)
     arguments, run_options, paths, cone, member, selection, figures = parse(parser, argv, RunOptions, *HELP)
-    figures.refuse_windows_of(run_options.workers)
+    figures.refuse_windows_of(run_options)
 
+    from gaia_oc_amd.batch_processes import prepare_processes
+
+    prepare_processes(run_options.workers, "set_building", "four_panels", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.input_tables import read_input_tables
@@ -81,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
         options={"cone": cone, "member": member, "selection": selection},
         figures=figures,
     )
-    outcomes = run_batch(work, clusters, workers=run_options.workers)
+    outcomes = run_batch(work, clusters, **run_options.where())
     print(summary_table(outcomes))  # noqa: T201
     return int(any(outcome.error for outcome in outcomes))
 

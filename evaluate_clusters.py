@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         add_options(parser, signature, **helps)
     add_run_options(parser)
     arguments, run_options, sampling, plots, figures = parse(parser, argv, RunOptions, *HELP)
-    figures.refuse_windows_of(run_options.workers)
+    figures.refuse_windows_of(run_options)
     return evaluate(
         arguments.clusters,
         run_options,
@@ -71,6 +71,9 @@ def evaluate(
     plot_only: bool = False,
 ) -> int:
     """Evaluate a batch and print its table."""
+    from gaia_oc_amd.batch_processes import prepare_processes
+
+    prepare_processes(run_options.workers, "membership", "evaluation_plots", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.cluster_names import read_cluster_names
@@ -78,7 +81,7 @@ def evaluate(
     names = read_cluster_names(clusters)
     classifier = None if plot_only else Classifier.load(model_dir)
     work = partial(evaluate_one, run_options=run_options, classifier=classifier, **options)
-    outcomes = run_batch(work, names, workers=run_options.workers)
+    outcomes = run_batch(work, names, **run_options.where())
     for outcome in outcomes:
         if not outcome.error:
             print_truth(outcome.cluster, run_options.data_dir)

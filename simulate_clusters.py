@@ -59,12 +59,20 @@ def main(argv: list[str] | None = None) -> int:
     add_run_options(parser)
     arguments, run_options, options = parse(parser, argv, RunOptions, SimulationOptions)
 
+    from gaia_oc_amd.batch_processes import prepare_processes
+
+    prepare_processes(run_options.workers, "simulated_data")
     from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.simulated_data import simulate_clusters
 
     names = read_cluster_names(arguments.clusters)
     rows = simulate_clusters(
-        names, run_options.data_dir, options, seed=run_options.seed, workers=run_options.workers
+        names,
+        run_options.data_dir,
+        options,
+        seed=run_options.seed,
+        workers=run_options.workers,
+        scheduler=run_options.scheduler,
     )
     return int(len(rows) < len(names))
 

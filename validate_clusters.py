@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         add_options(parser, signature, **helps)
     add_run_options(parser)
     arguments, run_options, validation, sampling, paths, figures = parse(parser, argv, RunOptions, *HELP)
-    figures.refuse_windows_of(run_options.workers)
+    figures.refuse_windows_of(run_options)
     return validate(
         arguments.clusters,
         run_options,
@@ -64,6 +64,9 @@ def validate(
     model_dir: Path = Path("deep_sets_model"),
 ) -> int:
     """Validate a batch and print its table."""
+    from gaia_oc_amd.batch_processes import prepare_processes
+
+    prepare_processes(run_options.workers, "membership", "validation", "validation_plots", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.cluster_names import read_cluster_names
@@ -81,7 +84,7 @@ def validate(
         validation=options["validation"],
         figures=options["figures"],
     )
-    outcomes = run_batch(work, names, workers=run_options.workers)
+    outcomes = run_batch(work, names, **run_options.where())
     print(summary_table(outcomes))  # noqa: T201
     return int(any(outcome.error for outcome in outcomes))
 

@@ -102,8 +102,11 @@ def add_run_options(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ..
         "data_dir": "data directory",
         "seed": "seed of everything random",
         "workers": "processes that share the clusters",
+        "scheduler": "address (tcp://host:8786) or scheduler file of a Dask cluster that shares the clusters",
         "log_level": "how much is reported on the way",
     }
+    if "workers" in leave_out:
+        leave_out += ("scheduler",)
     add_options(parser, RunOptions, **{name: text for name, text in helps.items() if name not in leave_out})
 
 

@@ -1,4 +1,4 @@
-"""The failures of one cluster that a batch reports while it goes on with the others."""
+"""Failures that a batch handles: those of one cluster, and that of its workers."""
 
 
 class ClusterError(Exception):
@@ -15,3 +15,7 @@ class TooFewMembersError(ClusterError):
 
 class ArchiveUnavailableError(ClusterError):
     """The service that was asked for stars or tables did not answer, or answered with an error."""
+
+
+class BatchStoppedError(OSError):
+    """A batch cannot go on; what it has finished is kept."""

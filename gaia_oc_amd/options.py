@@ -1,5 +1,6 @@
 """The options of every stage: the only place where a default stands, and where its bounds are checked."""
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -32,18 +33,38 @@ def _require_fraction(options: Any, *names: str) -> None:
         require(0 <= getattr(options, name) <= 1, options, name, "between 0 and 1")
 
 
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s:/\[\]]+|\[[0-9a-fA-F:.%\w]+\]):[0-9]{1,5}/?")
+_SCHEDULERS = (
+    "the address of a Dask scheduler, tcp://host:8786, or the file that it wrote, scheduler.json "
+    "(docs/many_clusters.md says how to start one)"
+)
+
+
+def _is_scheduler(text: str) -> bool:
+    """Whether a text looks like an address of a Dask scheduler, or names its file."""
+    return bool(_ADDRESS.fullmatch(text)) or text.endswith(".json") or Path(text).is_file()
+
+
 @dataclass(frozen=True)
 class RunOptions:
-    """What every script knows: where the data lie, the seed, how many processes, how much is said."""
+    """What every script knows: where the data lie, the seed, who does the work, how much is said."""
 
     data_dir: Path = Path("data")
     seed: int = 42
     workers: int = 1
+    scheduler: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def __post_init__(self) -> None:
         _require_each(self, ("workers",), 1)
+        if self.scheduler is not None:
+            require(_is_scheduler(self.scheduler), self, "scheduler", _SCHEDULERS)
+            require(self.workers == 1, self, "workers", "1 with --scheduler, which has workers of its own")
         require(0 <= self.seed < 2**63, self, "seed", "between 0 and 2^63 - 1")
+
+    def where(self) -> dict[str, Any]:
+        """Who does the work of a batch, as `run_batch` takes it."""
+        return {"workers": self.workers, "scheduler": self.scheduler, "data_dir": self.data_dir}
 
 
 @dataclass(frozen=True)
@@ -177,11 +198,15 @@ class FigureOptions:
     save_plots: bool = True
     show_plots: bool = False
 
-    def refuse_windows_of(self, workers: int) -> None:
-        """Refuse to show plots from several processes at once."""
-        if self.show_plots and workers > 1:
+    def refuse_windows_of(self, run: RunOptions) -> None:
+        """Refuse to show plots from other processes than this one."""
+        if self.show_plots and run.workers > 1:
             raise ValueError(
-                f"--show_plots needs --workers 1, not {workers}: processes cannot share a screen."
+                f"--show_plots needs --workers 1, not {run.workers}: processes cannot share a screen."
+            )
+        if self.show_plots and run.scheduler is not None:
+            raise ValueError(
+                f"--show_plots is not possible with --scheduler {run.scheduler}: its workers have no screen."
             )
 
 

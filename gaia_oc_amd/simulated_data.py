@@ -64,6 +64,7 @@ def simulate_clusters(
     *,
     seed: int = 42,
     workers: int = 1,
+    scheduler: str | None = None,
 ) -> pd.DataFrame:
     """Simulate clusters and write what build_sets reads, and the truth, into a data directory.
 
@@ -82,6 +83,8 @@ def simulate_clusters(
         With its name it determines a cluster, whatever others are simulated beside it.
     workers : int
         Processes that share the clusters; the files are the same for any number.
+    scheduler : str, optional
+        Address or scheduler file of a Dask cluster that shares the clusters instead.
 
     Returns
     -------
@@ -101,7 +104,8 @@ def simulate_clusters(
     write_text(data_dir / MARKER, _MARKER_TEXT)
     write_text(data_dir / README, _README_TEXT)
     work = partial(_simulate_one, data_dir=data_dir, options=options, isochrones=isochrones, seed=seed)
-    outcomes = run_batch(work, [folder.name for folder in folders], workers=workers)
+    folder_names = [folder.name for folder in folders]
+    outcomes = run_batch(work, folder_names, workers=workers, scheduler=scheduler, data_dir=data_dir)
     clusters = [outcome for outcome in outcomes if not outcome.error]
     if not clusters:
         raise ValueError(outcomes[0].error)

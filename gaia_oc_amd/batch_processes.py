@@ -1,0 +1,178 @@
+"""A batch in several processes of this machine; one that dies costs no more than its own cluster."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from gaia_oc_amd.batch_queue import ClusterQueue
+from gaia_oc_amd.batch_worker import Assignment, attempt_received, receive
+from gaia_oc_amd.outcomes import Outcome, Work
+
+_SECONDS_TO_END = 5.0
+
+
+def in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Outcome]:
+    """Do the work for many clusters in several processes, each of which has one cluster at a time.
+
+    Parameters
+    ----------
+    work : callable
+        Picklable.
+    clusters : list of str
+        Names.
+    workers : int
+        Number of processes.
+
+    Yields
+    ------
+    Outcome
+        As they come.
+    """
+    crew = _Crew(work, workers)
+    queue = ClusterQueue(clusters)
+    try:
+        while queue or crew.busy:
+            while queue and crew.has_room():
+                crew.give(queue.next())
+            for cluster, outcome in crew.answers():
+                if outcome:
+                    queue.worker_answered()
+                yield from [outcome] if outcome else queue.worker_died(cluster)
+    except BaseException:
+        crew.stop()
+        raise
+    crew.dismiss()
+
+
+class _Crew:
+    """The processes of a batch, started when there is a cluster for them."""
+
+    def __init__(self, work: Work, size: int) -> None:
+        self._assignment = Assignment(pickle.dumps(work))
+        self._size = size
+        self._n_threads = max(1, (os.cpu_count() or 1) // size)
+        self._context = _context()
+        self._processes: dict[Connection, BaseProcess] = {}
+        self._idle: list[Connection] = []
+        self.busy: dict[Connection, str] = {}
+
+    def has_room(self) -> bool:
+        return len(self.busy) < self._size
+
+    def give(self, cluster: str) -> None:
+        """Give a cluster to a process that has none, or to a new one."""
+        connection = self._idle.pop() if self._idle else self._start()
+        self.busy[connection] = cluster
+        with suppress(OSError):  # if it died in the meantime, its end of the line says so when it is read
+            connection.send(cluster)
+
+    def answers(self) -> list[tuple[str, Outcome | None]]:
+        """Wait for a process; what came of its cluster, None if the process died."""
+        return [self._answer(connection) for connection in multiprocessing.connection.wait(list(self.busy))]
+
+    def _answer(self, connection: Connection) -> tuple[str, Outcome | None]:
+        cluster = self.busy.pop(connection)
+        try:
+            outcome = connection.recv()
+        except (EOFError, OSError):
+            self._processes.pop(connection).join(_SECONDS_TO_END)
+            connection.close()
+            return cluster, None
+        self._idle.append(connection)
+        return cluster, outcome
+
+    def _start(self) -> Connection:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_serve, args=(theirs, self._assignment, self._n_threads), daemon=True
+        )
+        process.start()
+        theirs.close()
+        self._processes[ours] = process
+        return ours
+
+    def dismiss(self) -> None:
+        """End processes that have nothing to do: they see that the line is closed."""
+        for connection in self._processes:
+            connection.close()
+        for process in self._processes.values():
+            process.join(_SECONDS_TO_END)
+        self.stop()
+
+    def stop(self) -> None:
+        """End processes whatever they do, after a moment in which they remove temporary files."""
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            process.join(_SECONDS_TO_END)
+            process.kill()
+
+
+def prepare_processes(workers: int, *modules: str) -> None:
+    """Begin to import what several processes will need, while this one still reads its tables.
+
+    Parameters
+    ----------
+    workers : int
+        Nothing happens for one.
+    *modules : str
+        Modules of this package that the work uses.
+    """
+    if workers > 1 and _can_fork():
+        _start_server([f"gaia_oc_amd.{module}" for module in modules])
+
+
+def _can_fork() -> bool:
+    return "forkserver" in multiprocessing.get_all_start_methods()
+
+
+def _start_server(modules: list[str]) -> None:
+    """Start the process that imports modules and whose copies the others are, unless it runs already."""
+    from multiprocessing import forkserver  # not on Windows
+
+    before = os.environ.get("PYTHONPATH")
+    forkserver.set_forkserver_preload(modules)
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # Python 3.11 does not tell it where modules are
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """How processes start: as copies of one that has imported what they need, else anew."""
+    if not _can_fork():
+        return multiprocessing.get_context("spawn")
+    _start_server([name for name in sys.modules if name.startswith("gaia_oc_amd.")])
+    return multiprocessing.get_context("forkserver")
+
+
+def _serve(connection: Connection, assignment: Assignment, n_threads: int) -> None:
+    """Life of a process: a cluster comes, its outcome goes, until the line is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    receive(assignment)
+    try:
+        while True:
+            connection.send(attempt_received(assignment.key, connection.recv(), n_threads))
+    except (EOFError, OSError, KeyboardInterrupt):
+        return
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
