@@ -77,9 +77,12 @@ def evaluate(
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.cluster_names import read_cluster_names
+    from gaia_oc_amd.inference import torch_device
 
     names = read_cluster_names(clusters)
     classifier = None if plot_only else Classifier.load(model_dir)
+    if classifier and run_options.scheduler is None:  # one line now instead of one for every cluster
+        torch_device(options["sampling"].device)
     work = partial(evaluate_one, run_options=run_options, classifier=classifier, **options)
     outcomes = run_batch(work, names, **run_options.where())
     for outcome in outcomes:
