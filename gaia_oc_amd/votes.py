@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
@@ -24,7 +25,7 @@ Index = NDArray[np.int64]
 SAMPLED_FEATURES = ("f_pm", "f_plx", "f_c", "f_g")
 """Features that change with a star's drawn measurements."""
 
-STAGES = ((10, 4.0), (20, 3.0))
+STAGES = ((10, 3.0), (20, 2.5))
 """Numbers of samples after which a star is left, if its mean logit is so many standard deviations from 0."""
 _SAMPLES_AT_ONCE = 25_600
 """Samples that one thread holds at a time: 10 MB."""
@@ -143,6 +144,7 @@ class VoteSampler:
         Returns
         -------
         ndarray, shape (n_sources,)
+            Of a star that is left early, the chance that a further sample is called a member.
         """
         shares = np.empty(len(sources))
         logits, open_ = np.empty((len(sources), 0), np.float32), np.arange(len(sources))
@@ -151,10 +153,13 @@ class VoteSampler:
             n_new = n_samples - logits.shape[1]
             new = self.sample_logits(sources.iloc[open_], n_new, options.size_support_set, rng=rng)
             logits = np.hstack([logits, new])
-            shares[open_] = (logits > 0).mean(axis=1)
-            if certainty:
-                doubtful = np.abs(logits.mean(axis=1)) <= certainty * logits.std(axis=1, ddof=1)
-                logits, open_ = logits[doubtful], open_[doubtful]
+            if not certainty:
+                shares[open_] = (logits > 0).mean(axis=1)
+                break
+            mean, std = logits.mean(axis=1), logits.std(axis=1, ddof=1)
+            doubtful = np.abs(mean) <= certainty * std
+            shares[open_[~doubtful]] = _chance_of_a_vote(mean[~doubtful], std[~doubtful], n_samples)
+            logits, open_ = logits[doubtful], open_[doubtful]
         return shares
 
     def sample_logits(
@@ -168,6 +173,12 @@ class VoteSampler:
         own = np.repeat(self.member_ids.get_indexer(sources["source_id"]), n_samples)
         chosen = draw_support_sets(len(self.member_ids), size_support_set, rng=rng, excluded=own)
         return self.judge(pairs.numpy(), chosen).reshape(len(sources), n_samples)
+
+
+def _chance_of_a_vote(mean: Array, std: Array, n_samples: int) -> Array:
+    """Chance that a further logit is positive, by Student's t-distribution: the logits taken as normal."""
+    with np.errstate(divide="ignore"):
+        return stdtr(n_samples - 1, mean / (std * np.sqrt(1 + 1 / n_samples)))
 
 
 def can_be_sampled(candidates: pd.DataFrame, colour: str, names: list[str]) -> NDArray[np.bool_]:
