@@ -103,10 +103,11 @@ def query_archive(
         with WholeAnswersSession(url, effort) as session, logged_in(session, url, credentials) as log_in:
             return _whole_result(TapService(url, session, effort, log_in), query, job_file)
     except (GaveUpError, LastingError, OSError) as error:
-        later = "try again later" if getattr(error, "passing", False) else "this will not pass by itself"
+        passing = getattr(error, "passing", False)
+        remedy = "try again later, or use" if passing else "trying again will not help, use"
         raise ArchiveUnavailableError(
-            f"{url} gave no result ({one_line(error, 400)}): {later}, or use --cone_source with another TAP URL or "
-            "a local table."
+            f"{url} gave no result ({one_line(error, 400)}): {remedy} --cone_source with another TAP URL or a local "
+            "table."
         ) from error
 
 

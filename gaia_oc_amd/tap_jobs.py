@@ -1,5 +1,6 @@
 """The life of an asynchronous job at a TAP service: submitted or picked up, started, waited for, deleted."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pyvo
 import requests
 from pyvo.dal import AsyncTAPJob
 
+from gaia_oc_amd.exceptions import ArchiveUnavailableError
 from gaia_oc_amd.job_file import SubmittedJob, forget_job, query_digest, remember_job, remembered_job
 from gaia_oc_amd.retries import GaveUpError, LastingError, PassingError, failure_of, one_line, was_never_sent
 from gaia_oc_amd.tap_service import JobLostError, TapService, lost_if_unknown, understanding
@@ -162,10 +164,10 @@ def start(service: TapService, job: AsyncTAPJob) -> None:
         return
 
     def run_unless_running() -> None:
-        try:
-            with lost_if_unknown():
-                job.run()
-        except (pyvo.dal.DALServiceError, requests.RequestException, PassingError):
+        try:  # not `job.run()`: it follows the redirection, one more answer that can go wrong
+            response = service.session.post(f"{job.url}/phase", data={"PHASE": "RUN"}, allow_redirects=False)
+            response.raise_for_status()
+        except (requests.RequestException, PassingError):
             if _phase(job) == "PENDING":
                 raise
 
@@ -197,7 +199,8 @@ def wait(service: TapService, job: AsyncTAPJob) -> None:
             raise GaveUpError(f"its job had not ended after {waited:.3g} s, it was {phase}", passing=True)
         if phase == "PENDING" and questions == 3:
             logger.info("the job has not been started: it is told again.")
-            start(service, job)
+            with contextlib.suppress(GaveUpError):  # if it has been, services say so in many ways
+                start(service, job)
         logger.debug("the job is %s.", phase)
         service.effort.sleep(pause)
         pause = min(pause * 1.2, patience.longest_poll)
@@ -220,14 +223,17 @@ def _raise_failure(job: AsyncTAPJob, phase: str) -> None:
 def _delete(service: TapService, url: str, job_file: Path | None) -> None:
     """Delete a job at the service, or leave it to expire there; forget it in any case."""
     forget_job(job_file)
-    try:
-        short = (service.effort.patience.connect, min(service.effort.patience.read, 20.0))
+    short = (service.effort.patience.connect, min(service.effort.patience.read, 20.0))
+
+    def delete() -> None:
         response = service.session.delete(url, timeout=short, allow_redirects=False)
         if response.status_code in (405, 501):  # services that go by UWS 1.0 without DELETE
-            response = service.session.post(
-                url, data={"ACTION": "DELETE"}, timeout=short, allow_redirects=False
-            )
+            form = {"ACTION": "DELETE"}
+            response = service.session.post(url, data=form, timeout=short, allow_redirects=False)
         if response.status_code not in (404, 410):
             response.raise_for_status()
-    except (requests.RequestException, PassingError, LastingError) as error:
-        logger.info("the job could not be deleted (%s): it expires at the service.", failure_of(error).reason)
+
+    try:
+        service.attempt("deleting the job", delete, tries=1)
+    except (GaveUpError, ArchiveUnavailableError) as error:
+        logger.info("the job was not deleted (%s): it expires at the service.", one_line(error))

@@ -47,7 +47,12 @@ class TapService:
                 raise
             logger.info("%s: the login has expired, logging in again.", step)
         self.log_in()
-        return self.effort.attempt(step, action, tries=tries)
+        try:
+            return self.effort.attempt(step, action, tries=tries)
+        except GaveUpError as error:
+            raise GaveUpError(
+                f"{error}, after a new login", code=error.code, passing=error.passing
+            ) from error
 
 
 class JobLostError(Exception):
