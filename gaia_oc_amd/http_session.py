@@ -1,6 +1,8 @@
 """An HTTP session whose every wait is bounded, and whose answers are whole or an error."""
 
 import gzip
+import io
+import shutil
 import tempfile
 import time
 import zlib
@@ -37,8 +39,9 @@ class WholeAnswersSession(requests.Session):
         super().__init__()
         self.origin, self.effort, self.private = urlsplit(origin), effort, False
         self.headers["Accept-Encoding"] = "gzip"
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, _WholeAnswersAdapter(effort))
+        adapter = _WholeAnswersAdapter(effort)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Address that an answer redirects to, moved to the service's own scheme if on its host."""
@@ -76,26 +79,32 @@ class WholeAnswersSession(requests.Session):
 
 
 class _WholeAnswersAdapter(HTTPAdapter):
-    """Reads every answer to its end, within the bounds of an effort."""
+    """Reads every answer to its end, within the bounds of an effort, and keeps it until the next is asked for."""
 
     def __init__(self, effort: Effort) -> None:
         super().__init__()
-        self._effort = effort
+        self._effort, self._content = effort, io.BytesIO()
 
     def send(self, request: requests.PreparedRequest, *args: Any, **keywords: Any) -> requests.Response:
         # what cleans up when time is over still gets a moment
         left = max(self._effort.time_left(), self._effort.patience.connect)
         keywords["timeout"] = tuple(min(seconds, left) for seconds in keywords["timeout"])
         response = super().send(request, *args, **keywords)
-        content = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (it lives as long as the answer)
+        self._content.close()
+        self._content = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         try:
-            self._copy(response.raw, content)
+            self._copy(response.raw, self._content)
         except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as error:
             raise PassingError(failure_of(error).reason) from error
         finally:
             response.close()
-        response.raw = _Body(_unpacked(content), response.raw)
+        self._content = _unpacked(self._content)
+        response.raw = _Body(self._content, response.raw)
         return response
+
+    def close(self) -> None:
+        self._content.close()
+        super().close()
 
     def _copy(self, raw: Any, content: IO[bytes]) -> None:
         patience, start, size = self._effort.patience, time.monotonic(), 0
@@ -119,12 +128,11 @@ def _unpacked(content: IO[bytes]) -> IO[bytes]:
         return content
     plain = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
     try:
-        with gzip.GzipFile(fileobj=content, mode="rb") as unpacked:
-            while chunk := unpacked.read(_CHUNK):
-                plain.write(chunk)
+        with content, gzip.GzipFile(fileobj=content, mode="rb") as unpacked:
+            shutil.copyfileobj(unpacked, plain)
     except (OSError, EOFError, zlib.error) as error:
+        plain.close()
         raise PassingError("the answer is damaged, it cannot be unpacked") from error
-    plain.seek(0)
     return _unpacked(plain)  # a packed file may have been packed again on its way
 
 

@@ -91,11 +91,10 @@ class Proxy:
 
     def serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
         connection.settimeout(30)
-        with contextlib.suppress(OSError):  # clients that hang up are part of the tests
-            if self.context:
-                connection = self.context.wrap_socket(connection, server_side=True)
-            Handler(connection, address, self)
-            connection.close()
+        with contextlib.suppress(OSError), connection:  # clients that hang up are part of the tests
+            spoken = self.context.wrap_socket(connection, server_side=True) if self.context else connection
+            with spoken:
+                Handler(spoken, address, self)
 
     def refuse(self) -> None:
         """Close the listening socket, for a while if the fault passes, else until the next `set`."""

@@ -5,6 +5,7 @@ the Gaia archive to a TAP service, into a folder where an older cone of another 
 """
 
 import contextlib
+import functools
 import gzip
 import http.server
 import io
@@ -31,7 +32,7 @@ from gaia_oc_amd.cone import ConeRegion, check_sources
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.retries import Patience
-from gaia_oc_amd.tables import read_table
+from gaia_oc_amd.tables import from_astropy, read_table
 
 ALL = proxies.STAGES
 JOB = ("job", "phase")
@@ -122,14 +123,17 @@ def _change_rows(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Re
     """A result with other rows, written as the service would, but plain."""
     from tap_server.stub_service import votable
 
-    def answer(reply: Reply) -> Reply:
+    @functools.cache  # astropy takes its time
+    def changed(body: bytes) -> bytes:
         from astropy.io.votable import parse_single_table
 
-        from gaia_oc_amd.tables import from_astropy
+        return votable(change(from_astropy(parse_single_table(io.BytesIO(body)).to_table())))
 
-        body = gzip.decompress(reply.body) if reply.body.startswith(b"\x1f\x8b") else reply.body
-        table = from_astropy(parse_single_table(io.BytesIO(body)).to_table())
-        return Reply(reply.status, reply.headers, votable(change(table)))
+    def answer(reply: Reply) -> Reply:
+        packed = reply.body.startswith(b"\x1f\x8b")
+        return Reply(
+            reply.status, reply.headers, changed(gzip.decompress(reply.body) if packed else reply.body)
+        )
 
     return answer
 
@@ -293,3 +297,10 @@ def _leaks(bench: Bench, text: str, message: str) -> list[str]:
     if "\n" in message or len(message) > 700:
         found.append("the message is not one line")
     return found
+
+
+FAST = Patience(
+    connect=3, read=3, answer=6, slowest=2000, slow_after=0.6, count=3, job=10, first_poll=0.01, longest_poll=0.05,
+    total=60, tries=3, first_pause=0.05, longest_pause=0.1, longest_retry_after=0.2,
+)  # fmt: skip
+"""For tests beside the stub, which answers within milliseconds on an idle machine."""

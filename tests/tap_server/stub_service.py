@@ -3,7 +3,6 @@
 It understands our own queries only: named columns, or COUNT, MIN and MAX, and bounds on source_id.
 """
 
-import io
 import re
 import threading
 import urllib.parse
@@ -12,8 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
 import pandas as pd
-from astropy.io.votable.tree import Info, VOTableFile
-from astropy.table import Table
 
 JOB = """<?xml version="1.0"?><uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0"
  xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1"><uws:jobId>{id}</uws:jobId><uws:phase>{phase}</uws:phase>
@@ -23,16 +20,20 @@ JOB = """<?xml version="1.0"?><uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1
 ERROR = '<uws:errorSummary type="{kind}"><uws:message>column ra is ambiguous</uws:message></uws:errorSummary>'
 
 
+_TYPES = {"float64": "double", "float32": "float", "int64": "long", "int32": "int", "int16": "short"}
+
+
 def votable(table: pd.DataFrame, status: str = "OK") -> bytes:
-    """VOTable document of a table with a QUERY_STATUS."""
-    document = VOTableFile.from_table(Table.from_pandas(table))
-    document.resources[0].type = "results"
-    document.resources[0].infos.append(Info(name="QUERY_STATUS", value=status))
-    if status == "ERROR":
-        document.resources[0].infos[0].content = "table does not exist"
-    content = io.BytesIO()
-    document.to_xml(content)
-    return content.getvalue()
+    """VOTable document of a table of numbers with a QUERY_STATUS; astropy would take a hundred times longer."""
+    fields = "".join(f'<FIELD name="{name}" datatype="{_TYPES[str(table[name].dtype)]}"/>' for name in table)
+    rows = zip(*(table[name].to_numpy() for name in table), strict=True)
+    data = "".join(f"<TR><TD>{'</TD><TD>'.join(map(str, row))}</TD></TR>" for row in rows)
+    reason = "table does not exist" if status == "ERROR" else ""
+    return (
+        '<?xml version="1.0"?><VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
+        f'<RESOURCE type="results"><INFO name="QUERY_STATUS" value="{status}">{reason}</INFO>'
+        f"<TABLE>{fields}<DATA><TABLEDATA>{data}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    ).encode()
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Stub:
                 row |= {"low": ids.min(), "high": ids.max()} if len(rows) else {"low": 0, "high": 0}
             return votable(pd.DataFrame([row]), self.status)
         names = [name.strip() for name in re.search(r"SELECT (.*?)\s+FROM", query, re.S)[1].split(",")]
-        limit = min(maxrec, self.limit or maxrec)
+        limit = maxrec if self.limit is None else min(maxrec, self.limit)
         status = "OVERFLOW" if len(rows) > limit and self.says_overflow else self.status
         return votable(rows.head(limit)[[name for name in names if name in rows]], status)
 
