@@ -62,7 +62,8 @@ class Proxy:
         if self.tls:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*self.tls)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
         self.listens.wait()
 
     @property
@@ -88,6 +89,8 @@ class Proxy:
             except (TimeoutError, TypeError):
                 continue
             threading.Thread(target=self.serve, args=(connection, address), daemon=True).start()
+        if listening:
+            listening.close()
 
     def serve(self, connection: socket.socket, address: tuple[str, int]) -> None:
         connection.settimeout(30)
@@ -115,6 +118,7 @@ class Proxy:
 
     def stop(self) -> None:
         self.running = False
+        self.thread.join()
 
     def stage(self, method: str, path: str) -> str:
         """Stage of a query that a request belongs to; the first question for a job is a stage of its own."""

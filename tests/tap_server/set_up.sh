@@ -6,16 +6,17 @@ set -euo pipefail
 cd "$(dirname "$0")"
 PORT=8180
 URL=http://127.0.0.1:$PORT/tap
+POSTGRES=$(grep -qs '"postgres": "ours"' running.json && echo ours || echo found)
 PYTHON=$(cd ../.. && pwd)/.venv/bin/python
 [ -x "$PYTHON" ] || PYTHON=python3
 
 say() { echo "tap_server: $*"; }
 
 stop() {
-  rm -f running.json
   command -v dachs >/dev/null && dachs serve stop || true
-  cluster=$(version)
-  [ -z "$cluster" ] || pg_ctlcluster "$cluster" main stop || true
+  # a PostgreSQL that ran before is somebody else's
+  if grep -qs '"postgres": "ours"' running.json; then pg_ctlcluster "$(version)" main stop || true; fi
+  rm -f running.json
   say "stopped"
 }
 
@@ -33,7 +34,7 @@ start_postgres() {
   # Debian 12's pgsphere declares two operators in a way that PostgreSQL >= 15.19 refuses; drop the two clauses
   sed -i '/^-- a minimal set of backwards-compatible operators for GAVO DaCHS/,/^-- debugging/{/COMMUTATOR/d;/NEGATOR/d}' \
     /usr/share/postgresql/"$v"/extension/pg_sphere--*.sql
-  pg_lsclusters -h | grep -q "^$v *main.*online" || pg_ctlcluster "$v" main start
+  if ! pg_lsclusters -h | grep -q "^$v *main.*online"; then pg_ctlcluster "$v" main start; POSTGRES=ours; fi
   for _ in $(seq 60); do su postgres -c 'psql -qAt -c "select 1"' >/dev/null 2>&1 && return; sleep 0.5; done
   say "PostgreSQL $v did not start"; return 1
 }
@@ -54,16 +55,19 @@ RC
 publish() {
   local inputs=/var/gavo/inputs/gaiadr3
   mkdir -p "$inputs"
-  (cd ../.. && PYTHONPATH=. "$PYTHON" tests/tap_server/table_description.py "$inputs")
+  (cd ../.. && PYTHONPATH=. "$PYTHON" tests/tap_server/table_description.py "$inputs" 20000)
   chown -R dachsroot:gavo "$inputs"
   su dachsroot -s /bin/bash -c "cd $inputs && dachs imp q"
 }
 
 serve() {
+  dachs serve stop >/dev/null 2>&1 || true
   (setsid dachs serve start >/tmp/dachs_serve.log 2>&1 </dev/null &)
   for _ in $(seq 120); do curl -fs -o /dev/null "$URL/availability" && break; sleep 0.5; done
   curl -fs -d REQUEST=doQuery -d LANG=ADQL -d FORMAT=csv \
-    --data-urlencode 'QUERY=SELECT COUNT(*) AS n FROM gaiadr3.gaia_source' "$URL/sync"
+    --data-urlencode 'QUERY=SELECT COUNT(*) AS n FROM gaiadr3.gaia_source' "$URL/sync" && return
+  say "DaCHS does not answer at $URL: see /tmp/dachs_serve.log, and /etc/gavo.rc, which is kept if it was there before"
+  return 1
 }
 
 start() {
@@ -79,7 +83,7 @@ start() {
   install_dachs
   publish
   serve
-  echo "{\"url\": \"$URL\"}" > running.json
+  echo "{\"url\": \"$URL\", \"postgres\": \"$POSTGRES\"}" > running.json
   say "answers at $URL"
 }
 
