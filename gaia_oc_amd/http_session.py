@@ -8,7 +8,7 @@ import time
 import zlib
 from functools import partial
 from typing import IO, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -61,8 +61,7 @@ class WholeAnswersSession(requests.Session):
 
     def is_own(self, url: str) -> bool:
         """Whether an address has the service's scheme, host and port."""
-        parts = urlsplit(url)
-        return (parts.scheme, parts.netloc) == (self.origin.scheme, self.origin.netloc)
+        return _origin(urlsplit(url)) == _origin(self.origin)
 
     def request(self, method: str, url: str, *args: Any, **keywords: Any) -> requests.Response:
         """Send a request; a `timeout` counts only as a pair, since pyvo gives up on a job's phase after 10 s."""
@@ -76,6 +75,10 @@ class WholeAnswersSession(requests.Session):
             host = urlsplit(request.url).hostname
             raise LastingError(f"it sends a logged-in user on to another address, at {host}; not followed")
         return super().send(request, **keywords)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 class _WholeAnswersAdapter(HTTPAdapter):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyvo
+import requests
 from astropy.io.votable import parse as parse_votable
 
-from gaia_oc_amd.retries import GaveUpError, one_line
+from gaia_oc_amd.retries import GaveUpError, LastingError, one_line
 from gaia_oc_amd.tables import canonical, from_astropy
 from gaia_oc_amd.tap_jobs import start, submitted_job, wait
 from gaia_oc_amd.tap_service import JobLostError, TapService, lost_if_unknown, understanding
@@ -94,7 +95,10 @@ def ask_one_row(service: TapService, query: str) -> dict[str, int] | None:
     def ask() -> dict[str, int]:
         form = pyvo.dal.TAPQuery(service.url, query, mode="sync")
         timeout = (patience.connect, min(patience.count, patience.read))
-        response = service.session.post(f"{service.url}/sync", data=dict(form), timeout=timeout)
+        try:
+            response = service.session.post(f"{service.url}/sync", data=dict(form), timeout=timeout)
+        except requests.ReadTimeout as error:
+            raise LastingError("counting takes it too long") from error
         response.raise_for_status()
         with understanding("the answer is no row of numbers"):
             (row,) = pyvo.dal.TAPResults(parse_votable(response.raw.read)).to_table()

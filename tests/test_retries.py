@@ -8,6 +8,7 @@ import pytest
 import pyvo
 import requests
 
+from gaia_oc_amd.http_session import WholeAnswersSession
 from gaia_oc_amd.retries import (
     Effort,
     GaveUpError,
@@ -120,3 +121,30 @@ def test_reasons_name_the_cause_behind_the_wrapping():
     wrapped = requests.ConnectionError("Max retries exceeded with url: /tap/async/private-job")
     wrapped.__cause__ = ConnectionRefusedError(111, "refused")
     assert failure_of(wrapped).reason == "the connection was refused"
+
+
+@pytest.mark.parametrize(
+    ("url", "own"),
+    [
+        ("https://archive.org/tap/async/1", True),
+        ("http://archive.org/tap/async/1", True),  # moved to https
+        ("https://ARCHIVE.org:443/x", True),
+        ("http://archive.org:8080/x", True),
+        ("https://archive.org:8443/x", False),
+        ("https://archive.org.evil.net/x", False),
+        ("https://archive.org@evil.net/x", False),
+        ("https://evil.net/archive.org", False),
+    ],
+)
+def test_a_logged_in_session_stays_at_its_own_address(url, own, monkeypatch):
+    with WholeAnswersSession("https://archive.org/tap", Effort(Patience(tries=1))) as session:
+        session.private = True
+        sent = []
+        monkeypatch.setattr(requests.Session, "send", lambda self, request, **_: sent.append(request.url))
+        if own:
+            session.get(url)
+            assert sent[0].lower().startswith("https://archive.org")
+        else:
+            with pytest.raises(LastingError, match="not followed"):
+                session.get(url)
+            assert not sent
