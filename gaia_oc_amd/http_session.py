@@ -14,7 +14,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from gaia_oc_amd.retries import Effort, LastingError, PassingError, failure_of
+from gaia_oc_amd.retries import Effort, LastingError, NonsenseError, PassingError, failure_of
 
 _CHUNK = 1 << 16
 _IN_MEMORY = 1 << 26
@@ -135,7 +135,7 @@ def _unpacked(content: IO[bytes]) -> IO[bytes]:
             shutil.copyfileobj(unpacked, plain)
     except (OSError, EOFError, zlib.error) as error:
         plain.close()
-        raise PassingError("the answer is damaged, it cannot be unpacked") from error
+        raise NonsenseError("the answer is damaged, it cannot be unpacked") from error
     return _unpacked(plain)  # a packed file may have been packed again on its way
 
 

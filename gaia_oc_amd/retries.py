@@ -63,6 +63,10 @@ class PassingError(Exception):
     """Something went wrong that may be right when it is tried again."""
 
 
+class NonsenseError(PassingError):
+    """An answer arrived as a whole, but is damaged or something else than what was asked for."""
+
+
 class LastingError(Exception):
     """Something is wrong that will stay so."""
 

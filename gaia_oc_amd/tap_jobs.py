@@ -14,7 +14,15 @@ from pyvo.dal import AsyncTAPJob
 
 from gaia_oc_amd.exceptions import ArchiveUnavailableError
 from gaia_oc_amd.job_file import SubmittedJob, forget_job, query_digest, remember_job, remembered_job
-from gaia_oc_amd.retries import GaveUpError, LastingError, PassingError, failure_of, one_line, was_never_sent
+from gaia_oc_amd.retries import (
+    GaveUpError,
+    LastingError,
+    NonsenseError,
+    PassingError,
+    failure_of,
+    one_line,
+    was_never_sent,
+)
 from gaia_oc_amd.tap_service import JobLostError, TapService, lost_if_unknown, understanding
 
 logger = logging.getLogger(__name__)
@@ -49,15 +57,20 @@ def submitted_job(service: TapService, query: str, job_file: Path | None) -> Ite
     try:
         yield _described(service, url)
     except (KeyboardInterrupt, GaveUpError) as error:
-        if job_file is None or not getattr(error, "passing", True):
-            _delete(service, url, job_file)
-        else:
+        if job_file is not None and _is_worth_keeping(error):
             logger.info("the job stays at the service: the same command goes on with it.")
+        else:
+            _delete(service, url, job_file)
         raise
     except BaseException:
         _delete(service, url, job_file)
         raise
     _delete(service, url, job_file)
+
+
+def _is_worth_keeping(error: BaseException) -> bool:
+    """Whether a later call can succeed with the same job: not after its failure, nor with a damaged result."""
+    return getattr(error, "passing", True) and not isinstance(error.__cause__, NonsenseError)
 
 
 def _submitted(service: TapService, query: str, job_file: Path | None) -> str:

@@ -12,7 +12,7 @@ from xml.parsers.expat import ExpatError
 import pyvo
 
 from gaia_oc_amd.http_session import WholeAnswersSession
-from gaia_oc_amd.retries import Effort, GaveUpError, PassingError
+from gaia_oc_amd.retries import Effort, GaveUpError, NonsenseError
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def understanding(complaint: str) -> Iterator[None]:
             )  # oddities of other people's XML; overflow is read from the status
             yield
     except _NOT_UNDERSTOOD as error:
-        raise PassingError(complaint) from error
+        raise NonsenseError(complaint) from error
 
 
 _NOT_UNDERSTOOD = (

@@ -236,9 +236,12 @@ def test_a_job_that_takes_too_long_is_picked_up_later(service, tmp_path):
     assert not path.exists()
 
 
-def test_a_failed_job_is_not_kept(service, tmp_path):
-    service.last_phase = "ERROR"
-    with pytest.raises(ArchiveUnavailableError, match="ambiguous"):
+@pytest.mark.parametrize(
+    ("state", "message"), [({"last_phase": "ERROR"}, "ambiguous"), ({"body": b"?"}, "VOTable")]
+)
+def test_a_job_that_failed_or_has_a_damaged_result_is_not_kept(service, tmp_path, state, message):
+    vars(service).update(state)
+    with pytest.raises(ArchiveUnavailableError, match=message):
         query_archive(cone_query(REGION), url=service.url, job_file=tmp_path / "job.json")
     assert not list(tmp_path.iterdir())
     assert not service.jobs
