@@ -10,7 +10,7 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from tap_server.fault_proxy import STAGES
@@ -37,40 +37,58 @@ def server_url() -> str | None:
     )
 
 
-def cells(servers: Bench, times: float) -> Iterator[tuple[tuple[str, str], Outcome]]:
-    """Outcome of a search for every fault and stage."""
-    for kind in KINDS:
-        for stage in kind.stages:
-            outcome = run(servers, kind, stage, times)
-            logging.warning("%s, %s, %g: %s", kind.name, stage, times, outcome)
-            yield (kind.name, stage), outcome
+def run_all(servers: Bench, record: Path, seconds: float) -> None:
+    """Search with every fault at every stage, the most telling stages first, until the time is up.
+
+    Outcomes are appended to a file as lines of JSON; what stands there already is not run again.
+    """
+    done, end = read_outcomes(record), time.monotonic() + seconds
+    rank = ("result", "phase", "submit", "job", "start", "login", "count", "delete", "logout").index
+    cells = [(kind, stage, always) for kind in KINDS for stage in kind.stages for always in (True, False)]
+    for kind, stage, always in sorted(cells, key=lambda cell: rank(cell[1])):
+        if (kind.name, stage, always) in done or time.monotonic() > end:
+            continue
+        outcome = run(servers, kind, stage, float("inf") if always else 1)
+        with record.open("a") as lines:
+            lines.write(json.dumps([kind.name, stage, always, asdict(outcome)]) + "\n")
 
 
-def once_table(outcomes: dict[tuple[str, str], Outcome]) -> list[str]:
+def read_outcomes(record: Path) -> dict[tuple[str, str, bool], Outcome]:
+    lines = record.read_text().splitlines() if record.exists() else []
+    return {(name, stage, always): Outcome(**found) for name, stage, always, found in map(json.loads, lines)}
+
+
+def once_table(outcomes: dict[tuple[str, str, bool], Outcome]) -> list[str]:
     """Faults x stages: what was done and how long the whole search took."""
     lines = ["| fault, once | " + " | ".join(STAGES) + " |", "| --- |" + " --- |" * len(STAGES)]
     for kind in KINDS:
-        found = [outcomes.get((kind.name, stage)) for stage in STAGES]
-        lines.append(f"| {kind.name} | " + " | ".join(map(_cell, found)) + " |")
+        found = [
+            _cell(outcomes.get((kind.name, stage, False))) if stage in kind.stages else "" for stage in STAGES
+        ]
+        lines.append(f"| {kind.name} | " + " | ".join(found) + " |")
     return lines
 
 
 def _cell(outcome: Outcome | None) -> str:
     if outcome is None:
-        return ""
+        return "not run"
     if outcome.wrong:
         return f"**wrong**: {'; '.join(outcome.wrong)}"
     return f"{f'{outcome.retries} more' if outcome.whole else 'stops'}, {outcome.seconds:.1f} s"
 
 
-def always_table(outcomes: dict[tuple[str, str], Outcome]) -> list[str]:
+def always_table(outcomes: dict[tuple[str, str, bool], Outcome]) -> list[str]:
     """Faults that do not pass: where the search stops, after how long, and what the user reads."""
     lines = [
         "| fault, always | stops at | after | whole all the same at | what the user reads (last stage that stops) |",
         "| --- | --- | --- | --- | --- |",
     ]
     for kind in KINDS:
-        found = {stage: outcomes[kind.name, stage] for stage in kind.stages}
+        found = {
+            stage: outcomes[kind.name, stage, True]
+            for stage in kind.stages
+            if (kind.name, stage, True) in outcomes
+        }
         stops = {stage: outcome for stage, outcome in found.items() if not outcome.whole}
         whole = [stage for stage, outcome in found.items() if outcome.whole]
         seconds = [outcome.seconds for outcome in stops.values()]
@@ -92,26 +110,31 @@ def _shortened(message: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default=server_url(), help="TAP base URL of the server")
-    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "docs" / "archive.md")
+    parser.add_argument(
+        "--output", type=Path, default=HERE.parents[1] / "docs" / "archive.md", help="page to fill"
+    )
+    parser.add_argument(
+        "--record", type=Path, default=HERE / "outcomes.jsonl", help="outcomes; an unfinished run goes on"
+    )
+    parser.add_argument("--seconds", type=float, default=3600, help="after which no other search is begun")
     options = parser.parse_args()
     if options.url is None:
         parser.error("no server is running: start it with `make tap-server`.")
     warnings.simplefilter("ignore")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    logging.basicConfig(level=logging.ERROR)
     with bench(options.url, REGION, PATIENCE) as servers:
-        plain, start = run(servers, None), time.monotonic()
-        always = dict(cells(servers, float("inf")))
-        once = dict(cells(servers, 1))
-    found = [*once.items(), *always.items()]
-    wrong = [f"{name} at {stage}" for (name, stage), outcome in found if outcome.wrong]
+        run_all(servers, options.record, options.seconds)
+        plain = run(servers, None)
+    outcomes = read_outcomes(options.record)
+    wrong = [f"{name} at {stage}" for (name, stage, _), outcome in outcomes.items() if outcome.wrong]
     summary = (
-        f"{len(found)} cone searches of {len(servers.expected)} stars with {len(KINDS)} faults, in "
-        f"{time.monotonic() - start:.0f} s on {os.cpu_count()} busy cores; one without a fault took "
-        f"{plain.seconds:.1f} s, of which this server needs three to run a job. Searches that left a wrong, lost or "
-        f"half-written file, showed a secret, or ended in more than one line: {len(wrong)}{'; '.join(['', *wrong])}."
+        f"{len(outcomes)} cone searches of {len(servers.expected)} stars with {len(KINDS)} faults on "
+        f"{os.cpu_count()} busy cores; one without a fault took {plain.seconds:.1f} s, nearly all of which this server "
+        "needs to run a job. Searches that left a wrong, lost or half-written file, showed a secret, or ended in more "
+        f"than one line: {len(wrong)}{'; '.join(['', *wrong])}."
     )
     before, _, rest = options.output.read_text().partition(BEGIN)
-    tables = "\n".join([summary, "", *once_table(once), "", *always_table(always)])
+    tables = "\n".join([summary, "", *once_table(outcomes), "", *always_table(outcomes)])
     options.output.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{rest.partition(END)[2]}")
 
 
