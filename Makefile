@@ -1,9 +1,10 @@
 # make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style.
+# make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint tap-server stop-tap-server fault-table clean
 
 demo: .venv/installed
 	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo
@@ -17,6 +18,15 @@ test: .venv/installed-dev
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+tap-server: .venv/installed
+	tests/tap_server/set_up.sh start
+
+stop-tap-server:
+	tests/tap_server/set_up.sh stop
+
+fault-table: .venv/installed-dev
+	PYTHONPATH=.:tests $(BIN)/python -m tap_server.fault_table
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

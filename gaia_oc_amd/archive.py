@@ -1,30 +1,27 @@
-"""Queries to the Gaia archive and to any other TAP service that has its source table."""
+"""Cone searches in the Gaia archive, or in any other TAP service that has its source table."""
 
 import logging
-import time
-import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pandas as pd
 
+from gaia_oc_amd.adql import PlainSelect, plain_select
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import N_OBS_COLUMNS, ConeRegion
 from gaia_oc_amd.credentials import read_credentials
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
-from gaia_oc_amd.tables import canonical, from_astropy
+from gaia_oc_amd.retries import Effort, GaveUpError, LastingError, Patience, one_line
+
+if TYPE_CHECKING:
+    from gaia_oc_amd.row_limits import Extent
+    from gaia_oc_amd.tap import Answer, TapService
 
 logger = logging.getLogger(__name__)
 
 GAIA_ARCHIVE = "https://gea.esac.esa.int/tap-server/tap"
 SOURCE_TABLE = "gaiadr3.gaia_source"
-MAXIMUM_ROWS = 3_000_000
-"""Rows asked for; a result that reaches the service's own limit is refused, never cut without a word."""
-CONNECT_TIMEOUT, READ_TIMEOUT = 20.0, 300.0
-"""Seconds until a connection, and until the next byte of an answer."""
-JOB_TIMEOUT = 3600.0
-"""Seconds until an asynchronous job must have ended."""
-MAXIMUM_PAUSE = 20.0
-"""Seconds between two questions whether it has."""
 
 
 def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
@@ -55,9 +52,18 @@ def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
 
 
 def query_archive(
-    query: str, *, url: str = GAIA_ARCHIVE, credentials_path: Path | str | None = None
+    query: str,
+    *,
+    url: str = GAIA_ARCHIVE,
+    credentials_path: Path | str | None = None,
+    job_file: Path | None = None,
+    patience: Patience | None = None,
 ) -> pd.DataFrame:
-    """Run a query as an asynchronous job and return its whole result.
+    """Run a query as an asynchronous job and return its whole result, verified.
+
+    What may pass is tried again (see `retries.Patience`). A result that the service cuts at its row limit is asked
+    for in parts. Columns, repeated source_id and, where the service can count, the number of rows are checked; a
+    wrong result is asked for once more.
 
     Parameters
     ----------
@@ -67,6 +73,11 @@ def query_archive(
         TAP base URL.
     credentials_path : path, optional
         File with user name and password of the Gaia archive; without it the query is anonymous.
+    job_file : path, optional
+        Where the submitted job is remembered while it runs, so that the same call in another process can go on
+        with it. Without it the job is deleted when this call ends.
+    patience : Patience, optional
+        Bounds of all waits.
 
     Returns
     -------
@@ -76,123 +87,127 @@ def query_archive(
     Raises
     ------
     ArchiveUnavailableError
-        If the service cannot be reached, reports an error, or refuses the login.
+        If the service cannot be reached, reports an error, gives wrong results, or refuses the login.
     ClusterError
-        If the service cut the result at its row limit.
+        If the result is above the service's row limit and cannot be split, or the URL cannot be used.
     """
-    import pyvo
-    import requests
-    import urllib3
-    from astropy.io.votable.exceptions import VOWarning
+    from gaia_oc_amd.gaia_login import logged_in
+    from gaia_oc_amd.http_session import WholeAnswersSession
+    from gaia_oc_amd.tap import TapService
 
-    url = url.rstrip("/")
+    url = _usable(url)
     credentials = None if credentials_path is None else read_credentials(credentials_path)
     logger.debug("%s is queried %s.", url, "anonymously" if credentials is None else "with a login")
+    effort = Effort(patience or Patience())
     try:
-        with _session_with_timeouts() as session, warnings.catch_warnings():
-            warnings.simplefilter("ignore", VOWarning)
-            warnings.simplefilter("error", pyvo.dal.DALOverflowWarning)
-            if credentials is not None:
-                _log_in(session, url, *credentials)
-            result = from_astropy(_run_job(pyvo.dal.TAPService(url, session=session), query).to_table())
-    except pyvo.dal.DALOverflowWarning as error:
+        with WholeAnswersSession(url, effort) as session, logged_in(session, url, credentials) as log_in:
+            return _whole_result(TapService(url, session, effort, log_in), query, job_file)
+    except (GaveUpError, LastingError, OSError) as error:
+        passing = getattr(error, "passing", False)
+        remedy = "try again later, or use" if passing else "trying again will not help, use"
+        raise ArchiveUnavailableError(
+            f"{url} gave no result ({one_line(error, 400)}): {remedy} --cone_source with another TAP URL or a local "
+            "table."
+        ) from error
+
+
+def _usable(url: str) -> str:
+    """URL of a service, refused if it is not one or carries secrets; these are not repeated."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise ClusterError(
-            f"{url} cut the result at its row limit: use a smaller --cone_radius, --cone_pm_sigmas or "
-            "--cone_plx_sigmas, or log in with --credentials_path."
-        ) from error
-    except (
-        pyvo.dal.DALAccessError,
-        requests.RequestException,
-        urllib3.exceptions.HTTPError,  # an answer that breaks off while it is parsed
-        OSError,
-        ValueError,
-    ) as error:
-        raise ArchiveUnavailableError(
-            f"{url} gave no result ({_short(error)}): try again later, or use --cone_source with another TAP URL "
-            "or a local table."
-        ) from error
-    return canonical(result, url)
+            f"the TAP URL at {parts.hostname} has a user name, password or query in it: give the bare address; a "
+            "login for the Gaia archive belongs in the file of create_gaia_credentials_file.py."
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ClusterError(f"{url} is no TAP URL: it must begin with https:// or http:// and a host.")
+    return url.rstrip("/")
 
 
-def _session_with_timeouts() -> "requests.Session":  # noqa: F821
-    import requests
-    from requests.adapters import HTTPAdapter
+def _whole_result(service: "TapService", query: str, job_file: Path | None) -> pd.DataFrame:
+    """All rows, in parts if the service cuts them."""
+    from gaia_oc_amd.row_limits import fetch_in_parts
 
-    class TimeoutAdapter(HTTPAdapter):
-        """Gives every request the same timeouts, and closes what nobody read to its end."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._answers: list[requests.Response] = []
-
-        def send(self, request, **keywords):  # noqa: ANN001, ANN003, ANN202
-            keywords["timeout"] = (CONNECT_TIMEOUT, READ_TIMEOUT)  # pyvo gives up on a job's phase after 10 s
-            self._answers.append(super().send(request, **keywords))
-            return self._answers[-1]
-
-        def close(self) -> None:
-            for answer in self._answers:
-                answer.close()
-            super().close()
-
-    session = requests.Session()
-    session.mount("http://", TimeoutAdapter())
-    session.mount("https://", TimeoutAdapter())
-    return session
-
-
-def _log_in(session: "requests.Session", url: str, username: str, password: str) -> None:  # noqa: F821
-    """Open a session at the Gaia archive: a POST to the login page beside the TAP service sets a cookie."""
-    if not url.startswith("https://"):
-        raise ClusterError(f"{url} is not encrypted: the password is only sent to https addresses.")
-    answer = session.post(
-        url.rsplit("/", 1)[0] + "/login",
-        data={"username": username, "password": password},
-        allow_redirects=False,
+    select = plain_select(query)
+    answer = _verified(service, query, select, job_file)
+    if not answer.is_cut:
+        return answer.rows
+    if select is None or "source_id" not in select.columns:
+        raise ClusterError(
+            f"{service.url} cut the result at its row limit, {len(answer.rows)} rows: ask for source_id in a plain "
+            "SELECT ... FROM ... WHERE, which can be split, or for less."
+        )
+    rows = fetch_in_parts(
+        select,
+        answer,
+        lambda part, n_rows: _verified(service, part.text(), part, job_file, n_rows=n_rows),
+        lambda part: _extent(service, part),
+        service.url,
     )
-    if answer.status_code in (401, 403):
-        raise ArchiveUnavailableError(
-            f"the Gaia archive refused the login of {username}: run `python create_gaia_credentials_file.py` "
-            "again, or remove the file to query anonymously."
-        )
-    answer.raise_for_status()
-    if answer.status_code != 200 or not session.cookies:
-        raise ArchiveUnavailableError(
-            f"the login at {url} gave no session (status {answer.status_code}): try again later, or remove the "
-            "credentials file to query anonymously."
-        )
+    if complaint := _complaint(rows, select):
+        raise ArchiveUnavailableError(f"{service.url} gave a wrong result ({complaint}): try again later.")
+    return rows
 
 
-def _run_job(service: "pyvo.dal.TAPService", query: str) -> "pyvo.dal.TAPResults":  # noqa: F821
-    """Result of an asynchronous job, which is deleted at the service afterwards, whatever happened."""
-    import pyvo
+def _verified(
+    service: "TapService",
+    query: str,
+    select: PlainSelect | None,
+    job_file: Path | None,
+    *,
+    n_rows: int | None = None,
+) -> "Answer":
+    """Answer whose columns, identifiers and number of rows are right; a wrong one is asked for once more."""
+    from gaia_oc_amd.tap import Answer, run_query
 
-    job = service.submit_job(query, maxrec=MAXIMUM_ROWS)
-    try:
-        _wait(job.run())
-        job.raise_if_error()
-        result = job.fetch_result()
-    finally:
-        try:
-            job.delete()
-        except (pyvo.dal.DALServiceError, OSError):
-            logger.debug("the job could not be deleted", exc_info=True)
-    if result.status[0] == "OVERFLOW":
-        raise pyvo.dal.DALOverflowWarning("the result was cut at the row limit")
-    return result
+    complaint = None
+    for _ in range(2):
+        answer = run_query(service, query, job_file=job_file)
+        complaint = _complaint(answer.rows, select)
+        if complaint is None and (answer.is_cut or select is None):
+            return answer
+        if complaint is None:
+            n_rows = _count(service, select) if n_rows is None else n_rows
+            if n_rows is None or n_rows == len(answer.rows):
+                return answer
+            if _looks_cut(len(answer.rows), n_rows):
+                return Answer(answer.rows, is_cut=True)
+            complaint = f"{len(answer.rows)} rows where it counts {n_rows}"
+        logger.info("%s gave a wrong result (%s): the query is asked again.", service.url, complaint)
+        n_rows = None  # a table that grows is counted again
+    raise ArchiveUnavailableError(
+        f"{service.url} gave a wrong result twice ({complaint}): try again later, or use --cone_source with another "
+        "TAP URL or a local table."
+    )
 
 
-def _wait(job: "pyvo.dal.AsyncTAPJob") -> None:  # noqa: F821
-    """Ask for the job's phase until it has ended. pyvo's own `wait` limits each request, not the whole."""
-    deadline, pause = time.monotonic() + JOB_TIMEOUT, 0.5
-    while (phase := job.phase) not in ("COMPLETED", "ERROR", "ABORTED"):
-        logger.debug("the job is %s.", phase)
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"its job had not ended after {JOB_TIMEOUT:.0f} s")
-        time.sleep(pause)
-        pause = min(pause * 1.2, MAXIMUM_PAUSE)
+def _complaint(rows: pd.DataFrame, select: PlainSelect | None) -> str | None:
+    """What is wrong with the rows of a query."""
+    if select is not None:
+        absent = sorted({name.lower() for name in select.columns} - {name.lower() for name in rows})
+        if absent:
+            return f"without the column(s) {', '.join(absent)}"
+    if "source_id" in rows and (repeated := int(rows["source_id"].duplicated().sum())):
+        return f"{repeated} repeated source_id"
+    return None
 
 
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."
+def _looks_cut(n_rows: int, n_counted: int) -> bool:
+    """Whether rows are missing as if a limit had been applied without a word: such limits are round."""
+    return 0 < n_rows < n_counted and n_rows % 100 == 0
+
+
+def _count(service: "TapService", select: PlainSelect) -> int | None:
+    from gaia_oc_amd.tap import ask_one_row
+
+    row = ask_one_row(service, select.asking("COUNT(*) AS n_rows").text())
+    return None if row is None else row.get("n_rows")
+
+
+def _extent(service: "TapService", select: PlainSelect) -> "Extent | None":
+    from gaia_oc_amd.row_limits import Extent
+    from gaia_oc_amd.tap import ask_one_row
+
+    asking = ("COUNT(*) AS n_rows", "MIN(source_id) AS low", "MAX(source_id) AS high")
+    row = ask_one_row(service, select.asking(*asking).text())
+    return Extent(**row) if row is not None and {"n_rows", "low", "high"} == row.keys() else None

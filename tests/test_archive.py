@@ -1,25 +1,29 @@
 """Queries over real HTTP against a stub that answers as a TAP service does (UWS jobs, VOTable results).
 
-The stub follows the TAP 1.1 and UWS 1.1 standards; nothing here has met the live Gaia archive.
+Faults of the connection are in test_archive_faults.py, and a real TAP server is in test_tap_server.py; nothing here
+has met the live Gaia archive.
 """
 
-import io
+import json
+import logging
 import re
-import threading
-import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import stat
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from astropy.io.votable.tree import Info, VOTableFile
-from astropy.table import Table
+from tap_server import stub_service
+from tap_server.faults import FAST
 
+from gaia_oc_amd.adql import plain_select
 from gaia_oc_amd.archive import cone_query, query_archive
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ConeRegion, cone_region
 from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
+from gaia_oc_amd.job_file import SubmittedJob, query_digest, remember_job
 from gaia_oc_amd.options import ConeOptions
 
 REGION = cone_region(
@@ -27,83 +31,13 @@ REGION = cone_region(
 )
 
 
-class Service:
-    """State of the stub: its table, how it misbehaves, and what it was asked."""
-
-    def __init__(self, table):
-        self.table, self.phase, self.status, self.body = table, "COMPLETED", "OK", None
-        self.http_status, self.queries, self.deleted = 200, [], 0
-
-    def votable(self):
-        votable = VOTableFile.from_table(Table.from_pandas(self.table))
-        votable.resources[0].type = "results"
-        votable.resources[0].infos.append(Info(name="QUERY_STATUS", value=self.status))
-        if self.status == "ERROR":
-            votable.resources[0].infos[0].content = "table does not exist"
-        content = io.BytesIO()
-        votable.to_xml(content)
-        return content.getvalue()
-
-
-JOB = """<?xml version="1.0"?><uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0"
- xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1"><uws:jobId>1</uws:jobId><uws:phase>{phase}</uws:phase>
- <uws:executionDuration>60</uws:executionDuration><uws:destruction>2026-12-31T00:00:00Z</uws:destruction>
- <uws:parameters/><uws:results><uws:result id="result" xlink:href="{url}/tap/async/1/results/result"/></uws:results>
- {error}</uws:job>"""
-ERROR = '<uws:errorSummary type="fatal"><uws:message>column ra is ambiguous</uws:message></uws:errorSummary>'
-
-
-class Handler(BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def answer(self, body=b"", status=200, **headers):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        promised = getattr(self.server.service, "promised", 0) if status == 200 and len(body) > 5000 else 0
-        self.send_header("Content-Length", str(max(promised, len(body))))
-        self.close_connection = bool(promised)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self):
-        service, url = self.server.service, f"http://127.0.0.1:{self.server.server_port}"
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        if service.http_status != 200:
-            return self.answer(b"<html>broken</html>", service.http_status)
-        if self.path == "/tap/async":
-            service.queries.append(urllib.parse.unquote_plus(body))
-            return self.answer(status=303, Location=f"{url}/tap/async/1")
-        if "DELETE" in body:
-            service.deleted += 1
-        return self.answer(status=303, Location=f"{url}/tap/async/1")
-
-    def do_DELETE(self):
-        self.server.service.deleted += 1
-        self.answer(status=303, Location=f"http://127.0.0.1:{self.server.server_port}/tap/async")
-
-    def do_GET(self):
-        service, url = self.server.service, f"http://127.0.0.1:{self.server.server_port}"
-        if self.path.endswith("results/result"):
-            body = service.votable() if service.body is None else service.body
-            return self.answer(body, **{"Content-Type": "application/x-votable+xml"})
-        if self.path.startswith("/tap/async/1"):
-            error = ERROR if service.phase == "ERROR" else ""
-            job = JOB.format(phase=service.phase, url=url, error=error)
-            return self.answer(job.encode(), **{"Content-Type": "text/xml"})
-        return self.answer(status=404)
-
-
 @pytest.fixture
-def service(toy):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # clients that hang up are part of the tests
-    server.service = Service(toy.sources)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    server.service.url = f"http://127.0.0.1:{server.server_port}/tap"
-    yield server.service
+def service(toy, monkeypatch):
+    monkeypatch.setattr("gaia_oc_amd.archive.Patience", lambda: FAST)
+    absent = dict.fromkeys(set(ARCHIVE_COLUMNS) - set(toy.sources), 1.0)
+    stub = stub_service.Stub(toy.sources.assign(**absent))
+    server = stub_service.serve(stub)
+    yield stub
     server.shutdown()
     server.server_close()
 
@@ -121,13 +55,14 @@ def test_result_arrives_whole_with_exact_identifiers(service, toy):
     result = query_archive(cone_query(REGION), url=service.url)
     assert result["source_id"].tolist() == toy.sources["source_id"].tolist()
     assert result["pmra"].tolist() == toy.sources["pmra"].tolist()
-    assert "QUERY=SELECT source_id" in service.queries[0]
-    assert service.deleted == 1
+    assert "SELECT source_id" in service.queries[0]
+    assert service.deleted == ["1"]
+    assert not service.jobs
 
 
 def test_kept_cone_equals_the_answer_it_was_made_from(service, toy, tmp_path):
     """Single precision comes with its decimal digits, rows come in the order of their identifiers."""
-    service.table = toy.sources.astype({"parallax_error": np.float32, "phot_g_mean_mag": np.float32})
+    service.table = service.table.astype({"parallax_error": np.float32, "phot_g_mean_mag": np.float32})
     options = ConeOptions(cone_source=service.url + "/")
     load_cone("Toy_1", REGION, tmp_path, options)
     whole_sky = {"ra": 120.0, "dec": -20.0, "radius": 60.0, "pm_radius": 1e3, "parallax_width": 1e3}
@@ -140,56 +75,197 @@ def test_kept_cone_equals_the_answer_it_was_made_from(service, toy, tmp_path):
     assert cones[0]["phot_g_mean_mag"].iloc[0] == float(str(np.float32(first["phot_g_mean_mag"])))
 
 
-def test_job_that_never_ends_is_given_up(service, monkeypatch):
-    monkeypatch.setattr("gaia_oc_amd.archive.JOB_TIMEOUT", 1.0)
-    service.phase = "EXECUTING"
-    with pytest.raises(ArchiveUnavailableError, match="had not ended after 1 s"):
-        query_archive("SELECT", url=service.url)
-    assert service.deleted == 1
+def test_job_that_never_ends_is_given_up(service):
+    service.last_phase = "EXECUTING"
+    with pytest.raises(
+        ArchiveUnavailableError, match=r"had not ended after .* it was EXECUTING.*try again later"
+    ):
+        query_archive("SELECT", url=service.url, patience=replace(FAST, job=0.2))
+    assert service.deleted == ["1"]
 
 
-def test_connection_that_breaks_off_is_one_line(service):
-    service.promised = 100_000_000
-    with pytest.raises(ArchiveUnavailableError, match="gave no result"):
-        query_archive("SELECT", url=service.url)
-
-
-def test_overflow_is_refused(service):
-    service.status = "OVERFLOW"
-    with pytest.raises(ClusterError, match="cut the result at its row limit"):
-        query_archive("SELECT", url=service.url)
-    assert service.deleted == 1
+def test_everything_ends_when_time_is_up(service):
+    service.last_phase = "EXECUTING"
+    with pytest.raises(ArchiveUnavailableError, match="had not ended"):
+        query_archive("SELECT", url=service.url, patience=replace(FAST, total=0.3))
 
 
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"phase": "ERROR"}, "column ra is ambiguous"),
-        ({"phase": "ABORTED"}, "gave no result"),
-        ({"http_status": 500}, "500"),
-        ({"http_status": 503}, "503"),
-        ({"body": b"<html>gateway</html>"}, "gave no result"),
-        ({"body": b""}, "gave no result"),
-        ({"status": "ERROR"}, "gave no result"),
+        ({"last_phase": "ERROR"}, "column ra is ambiguous.*trying again will not help"),
+        ({"last_phase": "ABORTED"}, "ended as ABORTED"),
+        ({"body": b"<html>gateway</html>"}, "not a whole VOTable; tried 3 times"),
+        ({"body": b""}, "not a whole VOTable"),
+        ({"status": "ERROR"}, "reports an error: table does not exist"),
     ],
 )
 def test_failures_of_the_service_are_one_line(service, state, message):
     vars(service).update(state)
-    with pytest.raises(ArchiveUnavailableError, match=message) as caught:
-        query_archive("SELECT", url=service.url)
+    with pytest.raises(ArchiveUnavailableError, match=f"gave no result .*{message}") as caught:
+        query_archive("SELECT source_id FROM t", url=service.url)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+    assert not service.jobs
 
 
-def test_truncated_result_is_refused(service):
-    service.body = service.votable()[:20_000]
-    with pytest.raises(ArchiveUnavailableError, match="gave no result"):
-        query_archive("SELECT", url=service.url)
+def test_failures_that_the_service_calls_transient_are_submitted_anew(service, caplog):
+    service.last_phase, service.error_kind = "ERROR", "transient"
+    with pytest.raises(ArchiveUnavailableError, match="submitted 2 times"):
+        query_archive("SELECT source_id FROM t", url=service.url)
+    assert service.deleted == ["1", "2"]
 
 
 def test_nobody_listens():
-    with pytest.raises(ArchiveUnavailableError, match=r"127.0.0.1.* gave no result .*--cone_source"):
-        query_archive("SELECT", url="http://127.0.0.1:9/tap")
+    with pytest.raises(ArchiveUnavailableError, match=r"127.0.0.1.* gave no result .*refused.*--cone_source"):
+        query_archive("SELECT", url="http://127.0.0.1:9/tap", patience=FAST)
+
+
+# Results above a row limit
+
+
+@pytest.mark.parametrize("says_overflow", [True, False])
+@pytest.mark.parametrize("counts", [True, False])
+def test_cut_results_are_joined_from_parts(service, caplog, says_overflow, counts):
+    """The limit is 200 of 460 rows; without flag and count nobody can know."""
+    service.limit, service.says_overflow, service.counts = 200, says_overflow, counts
+    caplog.set_level(logging.INFO)
+    result = query_archive(cone_query(REGION), url=service.url)
+    if not says_overflow and not counts:
+        assert len(result) == 200
+        return
+    assert result["source_id"].sort_values().tolist() == sorted(service.table["source_id"])
+    parts = len(service.queries)
+    assert 4 <= parts <= 12
+    assert "parts, being above its limit of 200 rows" in caplog.text
+    assert not service.jobs
+
+
+@pytest.mark.parametrize(
+    "ids", [[5, 6, 7, 2**62, 2**62 + 1], [0, 1, 2, 3, 4], [2**63 - 5, 2**63 - 3, 2**63 - 1]]
+)
+def test_parts_end_at_single_stars(service, ids):
+    """Neighbouring identifiers and the ends of the range are neither lost nor doubled."""
+    service.table = service.table.head(len(ids)).assign(source_id=ids)
+    service.limit = 1
+    result = query_archive(cone_query(REGION), url=service.url)
+    assert result["source_id"].tolist() == ids
+
+
+def test_a_limit_that_no_splitting_meets_is_refused(service):
+    service.limit = 0
+    with pytest.raises(ClusterError, match=r"cuts results at 0 rows.*smaller --cone_radius"):
+        query_archive(cone_query(REGION), url=service.url)
+    assert not service.jobs
+
+
+def test_queries_that_cannot_be_split_are_refused_when_cut(service):
+    service.limit = 100
+    with pytest.raises(ClusterError, match="cut the result at its row limit, 100 rows: ask for source_id"):
+        query_archive("SELECT ra FROM t", url=service.url)
+
+
+@pytest.mark.parametrize(
+    ("query", "condition"),
+    [
+        ("SELECT a, b FROM s.t", ""),
+        ("select a from t where x > 1 AND y < 2 ;", "x > 1 AND y < 2"),
+        ("SELECT a FROM t WHERE x > 1 OR y < 2", "(x > 1 OR y < 2)"),
+        (cone_query(REGION), "1 = CONTAINS("),
+    ],
+)
+def test_plain_queries_are_taken_apart(query, condition):
+    select = plain_select(query)
+    assert select.condition.startswith(condition)
+    assert select.narrowed("source_id < 5").text().endswith("source_id < 5")
+    assert plain_select(select.text()) is not None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT", "SELECT TOP 5 a FROM t", "SELECT DISTINCT a FROM t", "SELECT * FROM t", "SELECT a FROM t, u",
+        "SELECT a FROM t ORDER BY a", "SELECT a FROM t WHERE b > 0 GROUP BY a", "SELECT a AS b FROM t",
+        "SELECT a FROM t WHERE b IN (SELECT b FROM u)", "SELECT a FROM t WHERE b > 0 -- AND c > 0",
+        "SELECT a FROM t WHERE b > 0 UNION SELECT a FROM u",
+    ],
+)  # fmt: skip
+def test_other_queries_are_left_alone(query):
+    assert plain_select(query) is None
+
+
+# Jobs that outlive this process
+
+
+def test_an_interrupted_query_goes_on_with_its_job(service, tmp_path, monkeypatch, caplog):
+    path, query = tmp_path / "job.json", cone_query(REGION)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gaia_oc_amd.tap._result", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        query_archive(query, url=service.url, job_file=path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text())["url"] == f"{service.url}/async/1"
+    assert list(service.jobs) == ["1"]
+    monkeypatch.undo()
+    caplog.set_level(logging.INFO)
+    assert len(query_archive(query, url=service.url, job_file=path, patience=FAST)) == 460
+    assert len(service.queries) == 1
+    assert "going on with the job" in caplog.text
+    assert not path.exists()
+    assert not service.jobs
+
+
+def test_without_a_file_an_interrupted_job_is_deleted(service, monkeypatch):
+    monkeypatch.setattr("gaia_oc_amd.tap._result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        query_archive(cone_query(REGION), url=service.url)
+    assert service.deleted == ["1"]
+
+
+def test_a_job_that_takes_too_long_is_picked_up_later(service, tmp_path):
+    path, query = tmp_path / "job.json", cone_query(REGION)
+    service.last_phase = "EXECUTING"
+    with pytest.raises(ArchiveUnavailableError, match="had not ended"):
+        query_archive(query, url=service.url, job_file=path, patience=replace(FAST, job=0.2))
+    service.last_phase = "COMPLETED"
+    assert len(query_archive(query, url=service.url, job_file=path)) == 460
+    assert len(service.queries) == 1
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "message"), [({"last_phase": "ERROR"}, "ambiguous"), ({"body": b"?"}, "VOTable")]
+)
+def test_a_job_that_failed_or_has_a_damaged_result_is_not_kept(service, tmp_path, state, message):
+    vars(service).update(state)
+    with pytest.raises(ArchiveUnavailableError, match=message):
+        query_archive(cone_query(REGION), url=service.url, job_file=tmp_path / "job.json")
+    assert not list(tmp_path.iterdir())
+    assert not service.jobs
+
+
+def test_other_jobs_are_not_picked_up(service, tmp_path):
+    """Of another query: deleted. Gone, of another service or damaged: forgotten."""
+    path, query = tmp_path / "job.json", cone_query(REGION)
+    name = service.create({"QUERY": "other"})
+    remember_job(path, SubmittedJob(service.url, query_digest("other"), f"{service.url}/async/{name}"))
+    assert len(query_archive(query, url=service.url, job_file=path)) == 460
+    assert service.deleted == [name, "2"]
+    for job in (
+        SubmittedJob(service.url, query_digest(query), f"{service.url}/async/99"),
+        SubmittedJob("http://127.0.0.1:9/tap", query_digest(query), "http://127.0.0.1:9/tap/async/1"),
+    ):
+        remember_job(path, job)
+        assert len(query_archive(query, url=service.url, job_file=path)) == 460
+    path.write_text('{"url": 1')
+    assert len(query_archive(query, url=service.url, job_file=path)) == 460
+    assert not path.exists()
+
+
+# Secrets
 
 
 def test_password_is_never_sent_unencrypted(service, tmp_path):
@@ -200,3 +276,19 @@ def test_password_is_never_sent_unencrypted(service, tmp_path):
         query_archive("SELECT", url=service.url, credentials_path=credentials)
     assert "secret" not in str(caught.value)
     assert not service.queries
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://me:hidden@example.org/tap", "https://hidden@example.org/tap", "https://e.org/tap?k=hidden"],
+)
+def test_urls_with_secrets_are_refused_unshown(url):
+    with pytest.raises(ClusterError, match="give the bare address") as caught:
+        query_archive("SELECT", url=url)
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/tap", "example.org/tap", "http:///tap"])
+def test_other_urls_are_refused(url):
+    with pytest.raises(ClusterError, match="is no TAP URL"):
+        query_archive("SELECT", url=url)
