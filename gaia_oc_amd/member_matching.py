@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from gaia_oc_amd.astrometry import unit_vectors
-from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.cluster_names import NameIndex, normalise_name
 from gaia_oc_amd.exceptions import TooFewMembersError
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _EPOCH_DIFFERENCE = 0.5
 
 
 def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Rows of one cluster; names match ignoring case, underscores, spaces and hyphens.
+    """Rows of one cluster, whatever its spelling or alias (see `cluster_names.NameIndex`).
 
     Parameters
     ----------
@@ -38,10 +38,15 @@ def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
     -------
     DataFrame
         The cluster's rows, possibly none.
+
+    Raises
+    ------
+    UnknownClusterError
+        If the name is an alias that fits several clusters of the list.
     """
-    spellings = [
-        other for other in member_list["cluster"].unique() if normalise_name(other) == normalise_name(name)
-    ]
+    names = member_list["cluster"].unique()
+    listed = normalise_name(NameIndex(names, table="the member list").get(name) or "")
+    spellings = [other for other in names if normalise_name(other) == listed]
     return member_list[member_list["cluster"].isin(spellings)].reset_index(drop=True)
 
 
