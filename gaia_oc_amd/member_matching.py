@@ -161,8 +161,7 @@ def training_member_ids(
     TooFewMembersError
         If there are fewer than `n_min_members`.
     """
-    if n_listed == 0:
-        raise TooFewMembersError(f"{name} is not in the member list: give another list with --members_path.")
+    refuse_unlisted(name, n_listed)
     if probability.empty:
         raise TooFewMembersError(
             f"{name}: none of its {n_listed} listed members is in the cone: do the list, the parameter table and "
@@ -176,3 +175,25 @@ def training_member_ids(
             "lower --prob_threshold or --n_min_members."
         )
     return sure
+
+
+def refuse_unlisted(name: str, n_listed: int) -> None:
+    """Refuse a cluster that has no listed members to learn from.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    n_listed : int
+        Number of stars that the list gives for it.
+
+    Raises
+    ------
+    TooFewMembersError
+        If there are none.
+    """
+    if n_listed == 0:
+        raise TooFewMembersError(
+            f"{name} is not in the member list, and members are needed to learn from: give a list that has it with "
+            "--members_path or --catalogue."
+        )
