@@ -194,6 +194,6 @@ def refuse_unlisted(name: str, n_listed: int) -> None:
     """
     if n_listed == 0:
         raise TooFewMembersError(
-            f"{name} is not in the member list, and members are needed to learn from: give a list that has it with "
+            f"{name} is not in the member list: members are needed to learn from, give a list that has some with "
             "--members_path or --catalogue."
         )
