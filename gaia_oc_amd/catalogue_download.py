@@ -166,9 +166,11 @@ def _without_signs(name: str) -> str:
 
 def _factor(column: Any, ours: str, source: str) -> float:
     """By what to multiply a column of VizieR's to have it in our unit; 1 where it states none, or one unknown."""
-    from astropy.units import UnitConversionError, UnrecognizedUnit
+    from astropy.units import Unit, UnitConversionError, UnrecognizedUnit
 
     unit, expected = column.unit, UNITS.get(re.sub("_(16|84)$", "", ours), "")
+    if isinstance(unit, UnrecognizedUnit):  # by the VOTable standard; VizieR also writes %, mas.yr-1
+        unit = Unit(unit.to_string(), format="cds", parse_strict="silent")
     if unit is None or isinstance(unit, UnrecognizedUnit) or expected.startswith("log"):
         return 1.0
     try:
