@@ -97,7 +97,10 @@ def _catalogue_with(name: str, tables: InputTables) -> str | None:
             continue
         path = tables.data_dir / catalogue.parameters.file_name
         if str(path) != tables.parameters_path and path.exists():
-            names = read_parameter_table(path)["name"]
+            try:
+                names = read_parameter_table(path)["name"]
+            except ValueError:  # of a table that this run does not use
+                continue
             if NameIndex(names, table=str(path)).get(name):
                 return catalogue.key
     return None

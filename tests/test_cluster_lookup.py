@@ -28,7 +28,9 @@ def data(toy, tmp_path):
     toy.parameters.assign(name="Melotte_22").to_csv(tmp_path / "cluster_parameters.csv", index=False)
     toy.members.assign(cluster="Pleiades").to_csv(tmp_path / "cg18_members.csv", index=False)
     lines = toy.isochrones.to_string(index=False, header=False)
-    (tmp_path / "isochrones.dat").write_text(f"# {' '.join(toy.isochrones)}\n{lines}\n#isochrone terminated\n")
+    (tmp_path / "isochrones.dat").write_text(
+        f"# {' '.join(toy.isochrones)}\n{lines}\n#isochrone terminated\n"
+    )
     return tmp_path
 
 

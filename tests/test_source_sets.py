@@ -141,6 +141,15 @@ def test_folder_is_found_by_its_exact_name_first(toy, cone_file, tmp_path):
         load_sets("toy 1", tmp_path / "data")
 
 
+def test_folder_is_found_by_an_alias(toy, cone_file, tmp_path):
+    sets = build(toy, cone_file, tmp_path)
+    save_sets(replace(sets, cluster=replace(sets.cluster, name="Melotte_22")), tmp_path / "data")
+    for name in ("M45", "Pleiades", "mel 22"):
+        assert load_sets(name, tmp_path / "data").cluster.name == "Melotte_22"
+    with pytest.raises(FileNotFoundError, match="build_sets.py M44"):
+        load_sets("M44", tmp_path / "data")
+
+
 def test_unfinished_cone_is_not_used(toy, cone_file, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
