@@ -3,6 +3,9 @@
 For each cluster: a cone search (or a cut of a local table), its listed members, the selection limits that
 follow from them, and the sets with the features that the network needs.
 
+A cluster that the parameter table lacks is given by --ra --dec --parallax --pmra --pmdec, and needs members in
+--members_path.
+
 example: python build_sets.py NGC_2509 "NGC 752"
 """
 
@@ -14,6 +17,7 @@ from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options,
 from gaia_oc_amd.options import (
     ConeOptions,
     FigureOptions,
+    GivenCluster,
     MemberOptions,
     RunOptions,
     SelectionOptions,
@@ -22,11 +26,27 @@ from gaia_oc_amd.options import (
 
 HELP = {
     TablePaths: {
-        "cluster_path": "cluster parameters (default: cluster_parameters.csv in the data directory)",
-        "members_path": "member list to learn from (default: cg18_members.csv)",
-        "comparison_path": "member list to compare with (default: t22_members.csv, if it is there)",
+        "catalogue": "published catalogue whose members and parameters are used; where it lacks one of them (t22, "
+        "dias21, groeningen23), the members are those of cg18, the parameters those of cg20",
+        "comparison_catalogue": "published catalogue whose members are compared with (default: t22, if it is there)",
+        "cluster_path": "cluster parameters, in place of the catalogue's",
+        "members_path": "member list to learn from, in place of the catalogue's",
+        "comparison_path": "member list to compare with, in place of the catalogue's",
         "isochrone_path": "PARSEC isochrones (default: isochrones.dat)",
         "credentials_path": "Gaia archive credentials (default: gaia_credentials, if it is there)",
+    },
+    GivenCluster: {
+        "ra": "right ascension of the one cluster named, in place of the parameter table's [deg]",
+        "dec": "its declination [deg]",
+        "parallax": "its parallax [mas]",
+        "pmra": "its proper motion in right ascension, times cos(dec) [mas/yr]",
+        "pmdec": "its proper motion in declination [mas/yr]",
+        "pmra_error": "standard deviation of its members in pmra [mas/yr]",
+        "pmdec_error": "standard deviation of its members in pmdec [mas/yr]",
+        "parallax_error": "standard deviation of its members in parallax [mas]",
+        "age": "its age [log10(yr)]",
+        "a0": "its extinction at 550 nm [mag]",
+        "dist": "its distance [pc] (without it: 1000 / parallax)",
     },
     ConeOptions: {
         "cone_source": "'gaia', the URL of a TAP service, a table, or a folder of tables named after the clusters",
@@ -66,7 +86,9 @@ def main(argv: list[str] | None = None) -> int:
     for signature, helps in HELP.items():
         add_options(parser, signature, **helps)
     add_run_options(parser)
-    arguments, run_options, paths, cone, member, selection, figures = parse(parser, argv, RunOptions, *HELP)
+    arguments, run_options, paths, given, cone, member, selection, figures = parse(
+        parser, argv, RunOptions, *HELP
+    )
     figures.refuse_windows_of(run_options)
 
     from gaia_oc_amd.batch_processes import prepare_processes
@@ -77,11 +99,13 @@ def main(argv: list[str] | None = None) -> int:
     from gaia_oc_amd.input_tables import read_input_tables
 
     clusters = read_cluster_names(arguments.clusters)
+    if given.values() and len(clusters) > 1:
+        parser.error(f"--{next(iter(given.values()))} is of one cluster, but {len(clusters)} are named.")
     work = partial(
         build_cluster,
         tables=read_input_tables(run_options.data_dir, paths),
         data_dir=run_options.data_dir,
-        options={"cone": cone, "member": member, "selection": selection},
+        options={"cone": cone, "member": member, "selection": selection, "given": given},
         figures=figures,
     )
     outcomes = run_batch(work, clusters, **run_options.where())

@@ -1,6 +1,8 @@
-"""Download the published member lists and cluster parameters from VizieR into the data directory.
+"""Download published member lists and cluster parameters from VizieR into the data directory.
 
 Example: python download_members_and_cluster_params.py --catalogues parameters cg18
+
+The catalogues:
 """
 
 from gaia_oc_amd.command_line import add_options, add_run_options, collect, make_parser, parse, run
@@ -9,13 +11,15 @@ from gaia_oc_amd.options import RunOptions
 
 def main(argv: list[str] | None = None) -> int:
     """Download the catalogues; returns the exit code."""
-    from gaia_oc_amd.catalogues import download_catalogues
+    from gaia_oc_amd.catalogue_download import download_catalogues
+    from gaia_oc_amd.catalogues import CATALOGUES
 
-    parser = make_parser(__doc__)
+    listing = "\n".join(f"  {catalogue.key:12} {catalogue.content}" for catalogue in CATALOGUES)
+    parser = make_parser(f"{__doc__}{listing}")
     add_options(
         parser,
         download_catalogues,
-        catalogues="which ones: parameters (of 2017 clusters), cg18, cg20, t22 (members)",
+        catalogues="which ones of the list above",
         overwrite="replace existing files",
         server="host name of VizieR or of one of its mirrors",
     )

@@ -1,404 +1,314 @@
-"""Published catalogues of open clusters: where their tables are on VizieR, and how such tables are read."""
+"""Published catalogues of open clusters, as data: where their tables are on VizieR, and what their columns are called.
 
-import logging
-import re
-import warnings
+Each table says in ``known_from`` how its identifier and columns were found out. Nothing here has met live VizieR:
+"ReadMe" means that a stored copy of the catalogue's ReadMe at the CDS was read, "public code" that programs which
+query VizieR name the same table and columns, "memory" that neither was found. Columns have spellings to choose from
+because VizieR's names differ from those of the ReadMe (RA_ICRS for RAdeg) and have changed.
+"""
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import pandas as pd
-
-from gaia_oc_amd.cluster_names import normalise_name
-from gaia_oc_amd.data_directory import CLUSTER_PARAMETERS, write_csv
-from gaia_oc_amd.exceptions import ArchiveUnavailableError
-from gaia_oc_amd.tables import from_astropy, read_table, whole_numbers
-
-MEMBERS_FILE = "cg18_members.csv"
-COMPARISON_FILE = "t22_members.csv"
-"""Default member list to learn from, and to compare with, in the data directory."""
-
-VIZIER = "vizier.cds.unistra.fr"
-_TIMEOUT = 300  # s without a byte; the member lists take VizieR a minute or two
-
-MEMBER_COLUMNS = ("cluster", "source_id", "PMemb")
-"""Columns that a member list must have."""
-
-PARAMETER_COLUMNS = ("name", "ra", "dec", "pmra", "pmdec", "parallax")
-"""Columns that a cluster parameter table must have."""
-
-OPTIONAL_PARAMETER_COLUMNS = ("pmra_error", "pmdec_error", "parallax_error", "age", "a0", "dist")
-"""Columns of a cluster parameter table that are filled with NaN where it lacks them."""
-
-logger = logging.getLogger(__name__)
+from gaia_oc_amd.data_directory import CLUSTER_PARAMETERS
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """A published table, as data.
+class PublishedTable:
+    """One table of a catalogue.
 
     Parameters
     ----------
-    key : str
-        Short name.
     table : str
-        Identifier on VizieR.
+        Identifier on VizieR; that of a whole catalogue where the table's own is not known, then the first table that
+        has the columns is taken.
     file_name : str
         Name in the data directory.
     kind : {'members', 'parameters'}
         What it lists.
     reference : str
         The paper.
+    known_from : str
+        How identifier and columns were found out.
     columns : mapping of str to tuple of str
         Our column name, and the names it may have on VizieR in order of preference. Case does not matter,
         and ``*`` equals ``_``, which some clients write in its place.
     optional_columns : mapping of str to tuple of str
         The same for columns that are left out where the table lacks them.
+    constants : mapping of str to float
+        Values of columns that the table does not have, the same in all rows.
     """
 
-    key: str
     table: str
     file_name: str
     kind: Literal["members", "parameters"]
     reference: str
+    known_from: str
     columns: Mapping[str, tuple[str, ...]]
     optional_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
 
 
-_ERRORS = ("pmra_error", "pmdec_error", "parallax_error")
-_POSITIONS = {
-    "ra": ("RA_ICRS", "RAdeg", "RAJ2000"),
-    "dec": ("DE_ICRS", "DEdeg", "DEJ2000"),
-    "pmra": ("pmRA*", "pmRA"),
-    "pmdec": ("pmDE",),
-    "parallax": ("plx",),
-    "phot_g_mean_mag": ("Gmag",),
+@dataclass(frozen=True)
+class Catalogue:
+    """A published catalogue: its member list, its cluster parameters, or both.
+
+    Parameters
+    ----------
+    key : str
+        Short name, as ``--catalogues`` and ``--catalogue`` take it.
+    content : str
+        What is in it and how much, for the help.
+    members, parameters : PublishedTable, optional
+        Its tables. ``build_sets.py --catalogue`` takes the one that a catalogue lacks from `CG18` or `CG20`.
+    """
+
+    key: str
+    content: str
+    members: PublishedTable | None = None
+    parameters: PublishedTable | None = None
+
+    @property
+    def tables(self) -> tuple[PublishedTable, ...]:
+        """Those of its tables that there are."""
+        return tuple(table for table in (self.parameters, self.members) if table)
+
+
+_CG18 = "Cantat-Gaudin et al. (2018), A&A 618, A93"
+_CG20 = "Cantat-Gaudin et al. (2020), A&A 640, A1"
+_T22 = "Tarricq et al. (2022), A&A 659, A59"
+_HUNT23 = "Hunt & Reffert (2023), A&A 673, A114"
+_HUNT24 = "Hunt & Reffert (2024), A&A 686, A42"
+_DIAS21 = "Dias et al. (2021), MNRAS 504, 356"
+_CASTRO22 = "Castro-Ginard et al. (2022), A&A 661, A118"
+_GROENINGEN23 = "van Groeningen et al. (2023), A&A 675, A68"
+
+_RA, _DEC = ("RA_ICRS", "RAdeg", "RAJ2000"), ("DE_ICRS", "DEdeg", "DEJ2000")
+_MOTION = {"pmra": ("pmRA*", "pmRA"), "pmdec": ("pmDE",), "parallax": ("plx",)}
+_STAR = {"ra": _RA, "dec": _DEC, **_MOTION, "phot_g_mean_mag": ("Gmag",)}
+"""For matching by position, and for standard deviations that a parameter table lacks."""
+
+_CENTRE = {"ra": _RA, "dec": _DEC, **_MOTION}
+# standard deviations of the members; in Hunt & Reffert's tables e_ stands for the error of the mean
+_SCATTER = {
+    "pmra_error": ("s_pmRA*", "s_pmRA"),
+    "pmdec_error": ("s_pmDE",),
+    "parallax_error": ("s_plx",),
+}
+_E_IS_SCATTER = {
+    "pmra_error": ("s_pmRA*", "s_pmRA", "e_pmRA*", "e_pmRA"),
+    "pmdec_error": ("s_pmDE", "e_pmDE"),
+    "parallax_error": ("s_plx", "e_plx"),
 }
 
-CATALOGUES = (
-    Catalogue(
-        key="parameters",
-        table="J/A+A/640/A1/table1",
-        file_name=CLUSTER_PARAMETERS,
-        kind="parameters",
-        reference="Cantat-Gaudin et al. (2020), A&A 640, A1",
-        columns={
-            "name": ("Cluster", "Name"),
-            "ra": ("RA_ICRS", "RAdeg"),
-            "dec": ("DE_ICRS", "DEdeg"),
-            "pmra": ("pmRA*", "pmRA"),
-            "pmdec": ("pmDE",),
-            # the standard deviations of the members; VizieR has labelled them both ways
-            "pmra_error": ("s_pmRA*", "s_pmRA", "e_pmRA*", "e_pmRA"),
-            "pmdec_error": ("s_pmDE", "e_pmDE"),
-            "parallax": ("plx",),
-            "parallax_error": ("s_plx", "e_plx"),
-            "age": ("AgeNN", "logAgeNN"),
-            "a0": ("AVNN",),
-            "dist": ("DistPc", "Dist"),
-        },
-    ),
-    Catalogue(
-        key="cg18",
-        table="J/A+A/618/A93/members",
-        file_name=MEMBERS_FILE,
-        kind="members",
-        reference="Cantat-Gaudin et al. (2018), A&A 618, A93",
-        columns={"cluster": ("Cluster",), "source_id": ("Source", "GaiaDR2"), "PMemb": ("PMemb", "Proba")},
-        optional_columns=_POSITIONS,
-    ),
-    Catalogue(
-        key="cg20",
-        table="J/A+A/640/A1/nodup",
-        file_name="cg20_members.csv",
-        kind="members",
-        reference="Cantat-Gaudin et al. (2020), A&A 640, A1",
-        columns={"cluster": ("Cluster",), "source_id": ("GaiaDR2", "Source"), "PMemb": ("Proba", "PMemb")},
-        optional_columns=_POSITIONS,
-    ),
-    Catalogue(
-        key="t22",
-        table="J/A+A/659/A59/table2",
-        file_name=COMPARISON_FILE,
-        kind="members",
-        reference="Tarricq et al. (2022), A&A 659, A59",
-        columns={"cluster": ("Cluster",), "source_id": ("GaiaEDR3", "Source"), "PMemb": ("Proba", "PMemb")},
-        optional_columns=_POSITIONS,
-    ),
+# Hunt & Reffert: 50th, 16th and 84th percentiles of log age [yr], A_V [mag] and distance [pc];
+# type is o open cluster, m moving group, g globular cluster, d too distant to classify, r rejected
+_HUNT_PARAMETERS = {
+    "name": ("Name",),
+    **_CENTRE,
+    **_SCATTER,
+    "age": ("logAge50",),
+    "a0": ("AV50",),
+    "dist": ("dist50",),
+}
+_HUNT_OPTIONAL = {
+    "type": ("Type",),
+    **{f"age_{level}": (f"logAge{level}",) for level in (16, 84)},
+    **{f"a0_{level}": (f"AV{level}",) for level in (16, 84)},
+    **{f"dist_{level}": (f"dist{level}",) for level in (16, 84)},
+}
+# DR3 identifiers need no match by position: three columns keep 1.3 million rows small
+_HUNT_MEMBERS = {"cluster": ("Name",), "source_id": ("GaiaDR3",), "PMemb": ("Prob",)}
+
+
+CG20_PARAMETERS = PublishedTable(
+    table="J/A+A/640/A1/table1",
+    file_name=CLUSTER_PARAMETERS,
+    kind="parameters",
+    reference=_CG20,
+    known_from="public code (table, AgeNN, AVNN, DistPc); memory (s_ or e_ before the standard deviations)",
+    columns={
+        "name": ("Cluster", "Name"),
+        **_CENTRE,
+        **_E_IS_SCATTER,
+        "age": ("AgeNN", "logAgeNN"),
+        "a0": ("AVNN",),
+        "dist": ("DistPc", "Dist"),
+    },
 )
-"""The catalogues that download_members_and_cluster_params.py fetches, in this order."""
+CG18_MEMBERS = PublishedTable(
+    table="J/A+A/618/A93/members",
+    file_name="cg18_members.csv",
+    kind="members",
+    reference=_CG18,
+    known_from="public code; Gaia DR2 identifiers",
+    columns={"cluster": ("Cluster",), "source_id": ("Source", "GaiaDR2"), "PMemb": ("PMemb", "Proba")},
+    optional_columns=_STAR,
+)
+CG20_MEMBERS = PublishedTable(
+    table="J/A+A/640/A1/nodup",
+    file_name="cg20_members.csv",
+    kind="members",
+    reference=_CG20,
+    known_from="public code; Gaia DR2 identifiers",
+    columns={"cluster": ("Cluster",), "source_id": ("GaiaDR2", "Source"), "PMemb": ("Proba", "PMemb")},
+    optional_columns=_STAR,
+)
+T22_MEMBERS = PublishedTable(
+    table="J/A+A/659/A59/table2",
+    file_name="t22_members.csv",
+    kind="members",
+    reference=_T22,
+    known_from="public code; Gaia EDR3 identifiers",
+    columns={"cluster": ("Cluster",), "source_id": ("GaiaEDR3", "Source"), "PMemb": ("Proba", "PMemb")},
+    optional_columns=_STAR,
+)
+HUNT23_PARAMETERS = PublishedTable(
+    table="J/A+A/673/A114/clusters",
+    file_name="hunt23_parameters.csv",
+    kind="parameters",
+    reference=_HUNT23,
+    known_from="public code (Name, Type, logAge50, AV50, dist50); the rest as in the ReadMe of J/A+A/686/A42",
+    columns=_HUNT_PARAMETERS,
+    optional_columns=_HUNT_OPTIONAL,
+)
+HUNT23_MEMBERS = PublishedTable(
+    table="J/A+A/673/A114/members",
+    file_name="hunt23_members.csv",
+    kind="members",
+    reference=_HUNT23,
+    known_from="public code; Gaia DR3 identifiers",
+    columns=_HUNT_MEMBERS,
+)
+HUNT24_PARAMETERS = PublishedTable(
+    table="J/A+A/686/A42/clusters",
+    file_name="hunt24_parameters.csv",
+    kind="parameters",
+    reference=_HUNT24,
+    known_from="ReadMe of 08-Mar-2024",
+    columns=_HUNT_PARAMETERS,
+    optional_columns=_HUNT_OPTIONAL,
+)
+HUNT24_MEMBERS = PublishedTable(
+    table="J/A+A/686/A42/members",
+    file_name="hunt24_members.csv",
+    kind="members",
+    reference=_HUNT24,
+    known_from="ReadMe of 08-Mar-2024; Gaia DR3 identifiers",
+    columns=_HUNT_MEMBERS,
+)
+DIAS21_PARAMETERS = PublishedTable(
+    table="J/MNRAS/504/356/table12",
+    file_name="dias21_parameters.csv",
+    kind="parameters",
+    reference=_DIAS21,
+    # e_ is the size of the members' scatter there: 0.135 and 0.141 mas/yr, 0.055 mas for ASCC_107 (59 members)
+    known_from="a printed copy of the table with its units (dist in pc, age in log10(yr), A_V in mag)",
+    columns={
+        "name": ("Cluster",),
+        **_CENTRE,
+        **_E_IS_SCATTER,
+        "age": ("logage",),
+        "a0": ("Av",),
+        "dist": ("Dist",),
+    },
+)
+CASTRO22_PARAMETERS = PublishedTable(
+    table="J/A+A/661/A118/table1",
+    file_name="castro22_parameters.csv",
+    kind="parameters",
+    reference=_CASTRO22,
+    known_from="ReadMe of 11-Apr-2022 (dist in pc, age in log10(yr), AV without a unit)",
+    columns={
+        "name": ("Cluster",),
+        **_CENTRE,
+        **_SCATTER,
+        "age": ("logAge",),
+        "a0": ("AV",),
+        "dist": ("Dist",),
+    },
+)
+CASTRO22_MEMBERS = PublishedTable(
+    table="J/A+A/661/A118/table2",
+    file_name="castro22_members.csv",
+    kind="members",
+    reference=_CASTRO22,
+    known_from="ReadMe of 11-Apr-2022; Gaia EDR3 identifiers, no probabilities",
+    columns={"cluster": ("Cluster",), "source_id": ("GaiaEDR3",)},
+    optional_columns=_STAR,
+    constants={"PMemb": 1.0},
+)
+GROENINGEN23_MEMBERS = PublishedTable(
+    table="J/A+A/675/A68",
+    file_name="groeningen23_members.csv",
+    kind="members",
+    reference=_GROENINGEN23,
+    known_from="the paper (identifier of the catalogue); memory of what such tables call their columns",
+    columns={
+        "cluster": ("Cluster", "Name", "OC"),
+        "source_id": ("GaiaDR3", "Source", "GaiaEDR3"),
+        "PMemb": ("PMemb", "Pmemb", "Prob", "Proba", "Memb"),
+    },
+    optional_columns=_STAR,
+)
 
-_KEYS = tuple(catalogue.key for catalogue in CATALOGUES)
+CATALOGUES = (
+    Catalogue("parameters", f"parameters of 2,017 clusters, {_CG20}", parameters=CG20_PARAMETERS),
+    Catalogue("cg18", f"0.4 million members of 1,229 clusters, {_CG18}", members=CG18_MEMBERS),
+    Catalogue(
+        "cg20",
+        f"0.2 million members and the parameters of 2,017 clusters, {_CG20}",
+        members=CG20_MEMBERS,
+        parameters=CG20_PARAMETERS,
+    ),
+    Catalogue("t22", f"0.14 million members of 389 clusters, {_T22}", members=T22_MEMBERS),
+    Catalogue(
+        "hunt23",
+        f"1.3 million members and parameters of 7,167 clusters of all types, {_HUNT23}",
+        members=HUNT23_MEMBERS,
+        parameters=HUNT23_PARAMETERS,
+    ),
+    Catalogue(
+        "hunt24",
+        f"the same with types revised by their masses, {_HUNT24}",
+        members=HUNT24_MEMBERS,
+        parameters=HUNT24_PARAMETERS,
+    ),
+    # its member lists are one file a cluster at the CDS, not a table
+    Catalogue("dias21", f"parameters of 1,743 clusters, {_DIAS21}", parameters=DIAS21_PARAMETERS),
+    Catalogue(
+        "castro22",
+        f"25,466 members, without probabilities, and parameters of 628 clusters, {_CASTRO22}",
+        members=CASTRO22_MEMBERS,
+        parameters=CASTRO22_PARAMETERS,
+    ),
+    Catalogue("groeningen23", f"members found by Deep Sets, {_GROENINGEN23}", members=GROENINGEN23_MEMBERS),
+)
+"""The catalogues, in the order in which the help lists them."""
+
+KEYS = tuple(catalogue.key for catalogue in CATALOGUES)
+DEFAULT_KEYS = ("parameters", "cg18", "cg20", "t22")
+"""Those that are downloaded if none is named."""
 
 
-def download_catalogues(
-    data_dir: Path = Path("data"),
-    *,
-    catalogues: tuple[str, ...] = _KEYS,
-    overwrite: bool = False,
-    server: str = VIZIER,
-) -> list[Path]:
-    """Download several catalogues from VizieR.
+def find_catalogue(key: str) -> Catalogue:
+    """Catalogue of a short name.
 
     Parameters
     ----------
-    data_dir : path
-        The data directory.
-    catalogues : tuple of str
-        Keys of `CATALOGUES`.
-    overwrite : bool
-        Whether to replace existing files.
-    server : str
-        Host name of VizieR or one of its mirrors.
+    key : str
+        One of `KEYS`.
 
     Returns
     -------
-    list of Path
-        The files.
+    Catalogue
 
     Raises
     ------
     ValueError
-        If a key is unknown.
-    ArchiveUnavailableError
-        At the first failure; what was finished is kept.
+        If there is none.
     """
-    from tqdm import tqdm
-
-    known = {catalogue.key: catalogue for catalogue in CATALOGUES}
-    unknown = [key for key in catalogues if key not in known]
-    if unknown:
-        raise ValueError(f"there is no catalogue {unknown[0]!r}: choose among {', '.join(known)}.")
-    return [
-        download_catalogue(known[key], data_dir, overwrite=overwrite, server=server)
-        for key in tqdm(catalogues, desc="catalogues", unit="table", disable=None)
-    ]
-
-
-def download_catalogue(
-    catalogue: Catalogue, data_dir: Path | str, *, overwrite: bool = False, server: str = VIZIER
-) -> Path:
-    """Download one catalogue from VizieR to a CSV file with our column names.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        An entry of `CATALOGUES`.
-    data_dir : path
-        The data directory.
-    overwrite : bool
-        Whether to replace an existing file.
-    server : str
-        Host name of VizieR or one of its mirrors.
-
-    Returns
-    -------
-    Path
-        The file, with the columns that `read_member_list` or `read_parameter_table` needs.
-
-    Raises
-    ------
-    ArchiveUnavailableError
-        If VizieR does not answer, or its answer cannot be read or is empty.
-    ValueError
-        If the table lacks a column, or its values cannot be what they should be.
-    """
-    path = Path(data_dir) / catalogue.file_name
-    if path.exists() and not overwrite:
-        logger.info("%s exists and is kept; --overwrite replaces it", path)
-        return path
-    table = _our_columns(_query_vizier(catalogue, server), catalogue)
-    check = _check_members if catalogue.kind == "members" else _check_parameters
-    table = check(table, f"VizieR's {catalogue.table}")
-    write_csv(path, table)
-    logger.info("%s: %d rows of %s (%s)", path, len(table), catalogue.reference, catalogue.table)
-    return path
-
-
-def _query_vizier(catalogue: Catalogue, server: str) -> Any:
-    """VizieR's answer, an astropy table of at least one row."""
-    import requests
-    from astroquery import cache_conf  # imported here: it takes a second
-    from astroquery.exceptions import TableParseError
-    from astroquery.vizier import VizierClass
-
-    wanted = [*catalogue.columns.values(), *catalogue.optional_columns.values()]
-    columns = list(dict.fromkeys(name for names in wanted for name in names))
-    vizier = VizierClass(columns=columns, row_limit=-1, timeout=_TIMEOUT, vizier_server=server)
-    remedy = "try again later, or with another mirror (--server vizier.cfa.harvard.edu)."
-    try:
-        with warnings.catch_warnings(), cache_conf.set_temp("cache_active", False):
-            warnings.simplefilter("ignore")  # about units and UCDs; the values are checked below
-            answer = vizier.get_catalogs(catalogue.table)
-    except (requests.RequestException, TableParseError) as error:
-        reason = " ".join(str(error).split()).rpartition("(Caused by ")[2][:200]
-        raise ArchiveUnavailableError(
-            f"VizieR at {server} gave no readable table {catalogue.table} ({reason}): {remedy}"
-        ) from error
-    if not answer or not len(answer[0]):
-        raise ArchiveUnavailableError(f"VizieR at {server} gave no rows of {catalogue.table}: {remedy}")
-    return answer[0]
-
-
-def _our_columns(table: Any, catalogue: Catalogue) -> pd.DataFrame:
-    found = {_canonical(name): name for name in table.colnames}
-    names: dict[str, str] = {}
-    for ours, theirs in {**catalogue.columns, **catalogue.optional_columns}.items():
-        match = next((found[_canonical(name)] for name in theirs if _canonical(name) in found), None)
-        if match is not None:
-            names[ours] = match
-        elif ours in catalogue.columns:
-            raise ValueError(
-                f"VizieR's {catalogue.table} has no column {' or '.join(theirs)} for {ours}, "
-                f"only {', '.join(table.colnames)}: add the name it has now to CATALOGUES in catalogues.py."
-            )
-    return from_astropy(table[list(names.values())]).set_axis(list(names), axis=1)
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"\W", "_", name).casefold()
-
-
-def read_member_list(path: Path | str) -> pd.DataFrame:
-    """Read a list of cluster members.
-
-    Parameters
-    ----------
-    path : path
-        Any table that `tables.read_table` reads, with the columns cluster, source_id and PMemb.
-
-    Returns
-    -------
-    DataFrame
-        One row per cluster and source, in the file's order: ``cluster`` (str), ``source_id`` (int64),
-        ``PMemb`` (0 to 1) and the other columns as they are. Of rows given twice the one with the highest
-        PMemb is kept, with a warning.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file cannot be read, lacks a column or rows, or has values that cannot be.
-    """
-    return _check_members(read_table(path), str(path))
-
-
-def read_parameter_table(path: Path | str) -> pd.DataFrame:
-    """Read a table of cluster parameters.
-
-    Parameters
-    ----------
-    path : path
-        Any table that `tables.read_table` reads, with the columns of `PARAMETER_COLUMNS`.
-
-    Returns
-    -------
-    DataFrame
-        One row per cluster with name, ra and dec [deg], pmra and pmdec [mas/yr], parallax [mas], their
-        standard deviations, age [log10(yr)], a0 [mag], dist [pc], in this order before other columns.
-        What the file lacks of `OPTIONAL_PARAMETER_COLUMNS` is NaN.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file cannot be read, lacks a column or rows, names a cluster twice, or has values that cannot
-        be.
-    """
-    return _check_parameters(read_table(path), str(path))
-
-
-def _check_members(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    _require_columns(table, MEMBER_COLUMNS, source)
-    probability = _numbers(table, "PMemb", source)
-    outside = ~probability.between(0, 1)
-    if outside.any():
-        raise ValueError(
-            f"{source} has PMemb {probability[outside].iloc[0]:g} in {int(outside.sum())} rows, but it must "
-            "be between 0 and 1 (percentages divided by 100)."
-        )
-    table = table.assign(
-        cluster=_names(table, "cluster", source),
-        source_id=whole_numbers(table["source_id"], f"source_id in {source}"),
-    )
-    measured = [name for name in (*_POSITIONS, *_ERRORS) if name in table]
-    table = table.assign(**{name: _numbers(table, name, source) for name in measured})
-    if "dec" in table:
-        _check_declinations(table, source)
-    return _without_duplicates(table, source)
-
-
-def _without_duplicates(members: pd.DataFrame, source: str) -> pd.DataFrame:
-    key = ["cluster", "source_id"]
-    n_more = int(members.duplicated(key).sum())
-    if not n_more:
-        return members
-    warnings.warn(
-        f"{source} lists {n_more} members more than once: the row with the highest PMemb is kept.",
-        stacklevel=4,
-    )
-    best = members.sort_values("PMemb", ascending=False, kind="stable").drop_duplicates(key)
-    return best.sort_index().reset_index(drop=True)
-
-
-def _check_parameters(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    _require_columns(table, PARAMETER_COLUMNS, source)
-    names = _names(table, "name", source)
-    twice = names[names.map(normalise_name).duplicated()]
-    if len(twice):
-        raise ValueError(
-            f"{source} has {twice.iloc[0]} in more than one row: keep one (case, _ and - do not count)."
-        )
-    absent = {name: np.nan for name in OPTIONAL_PARAMETER_COLUMNS if name not in table}
-    table = table.assign(name=names, **absent)
-    for name in (*PARAMETER_COLUMNS[1:], *OPTIONAL_PARAMETER_COLUMNS):
-        _numbers(table, name, source)
-    _check_declinations(table, source)
-    ours = [
-        *("name", "ra", "dec", "pmra", "pmdec", "pmra_error", "pmdec_error"),
-        *("parallax", "parallax_error", "age", "a0", "dist"),
-    ]
-    return table[[*ours, *(name for name in table if name not in ours)]]
-
-
-def _require_columns(table: pd.DataFrame, names: tuple[str, ...], source: str) -> None:
-    absent = [name for name in names if name not in table]
-    if absent:
-        raise ValueError(
-            f"{source} has no column {', '.join(absent)}, only {', '.join(map(str, table))}: "
-            f"rename its columns, {', '.join(names)} are needed."
-        )
-    if table.empty:
-        raise ValueError(f"{source} has no rows: make or download it again.")
-
-
-def _names(table: pd.DataFrame, column: str, source: str) -> pd.Series:
-    names = table[column].astype("str").str.strip()
-    nameless = names.isna() | (names == "")
-    if nameless.any():
-        raise ValueError(
-            f"{source} has {int(nameless.sum())} rows without a {column}: name the cluster or remove them."
-        )
-    return names
-
-
-def _numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series:
-    if not pd.api.types.is_numeric_dtype(table[column]):
-        raise ValueError(
-            f"{source} has a {column} that is no number ({table[column].dropna().iloc[0]!r} is the first): "
-            "give decimal numbers."
-        )
-    return table[column]
-
-
-def _check_declinations(table: pd.DataFrame, source: str) -> None:
-    dec = _numbers(table, "dec", source)
-    outside = dec.abs() > 90
-    if outside.any():
-        raise ValueError(
-            f"{source} has dec {dec[outside].iloc[0]:g} deg, outside -90..90: are ra and dec swapped?"
-        )
+    for catalogue in CATALOGUES:
+        if catalogue.key == key:
+            return catalogue
+    raise ValueError(f"there is no catalogue {key!r}: choose among {', '.join(KEYS)}.")

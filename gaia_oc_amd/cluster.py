@@ -108,7 +108,7 @@ def check_complete(cluster: Cluster) -> Cluster:
     if missing:
         raise ClusterError(
             f"{cluster.name} has no {', '.join(missing)} in the parameter table: "
-            "add the value there, or give another table with --cluster_path."
+            f"give {' '.join(f'--{name}' for name in missing)}, or another table with --cluster_path."
         )
     for name, (lower, upper, question) in _BOUNDS.items():
         value = getattr(cluster, name)

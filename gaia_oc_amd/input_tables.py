@@ -1,17 +1,18 @@
-"""The tables that a run reads once for all its clusters, and a cluster's row in them."""
+"""The tables that a run reads once for all its clusters, and a cluster's rows in them."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.catalogues import COMPARISON_FILE, MEMBERS_FILE, read_member_list, read_parameter_table
-from gaia_oc_amd.cluster import PARAMETERS, Cluster, check_complete
-from gaia_oc_amd.cluster_names import find_name, normalise_name
-from gaia_oc_amd.data_directory import CLUSTER_PARAMETERS, CREDENTIALS, ISOCHRONES
+from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
+from gaia_oc_amd.catalogues import CATALOGUES, CG18_MEMBERS, CG20_PARAMETERS, T22_MEMBERS, find_catalogue
+from gaia_oc_amd.cluster_names import NameIndex, normalise_name
+from gaia_oc_amd.data_directory import CREDENTIALS, ISOCHRONES
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.member_matching import rows_by_cluster
 from gaia_oc_amd.options import TablePaths
@@ -33,6 +34,8 @@ class InputTables:
         Points of all isochrones.
     credentials_path : path, optional
         Credentials of the Gaia archive, if there are any.
+    data_dir : path, optional
+        Where other catalogues may lie, to say which of them knows a name.
     """
 
     parameters: pd.DataFrame
@@ -41,24 +44,50 @@ class InputTables:
     comparison: pd.DataFrame
     isochrones: pd.DataFrame
     credentials_path: Path | None
+    data_dir: Path | None = None
+
+    def known_name(self, name: str) -> str | None:
+        """Name that the parameter table has for a cluster, None if it has none (see `cluster_names.NameIndex`)."""
+        return self._parameter_names.get(name)
+
+    def parameters_of(self, known_name: str) -> dict[str, Any]:
+        """Row of the parameter table with exactly this name."""
+        return self.parameters.loc[self.parameters["name"] == known_name].iloc[0].to_dict()
 
     def listed_members(self, name: str) -> pd.DataFrame:
         """Rows of one cluster in the member list, as `member_matching.listed_members` gives them."""
-        return self.members.iloc[self._member_rows.get(normalise_name(name), [])].reset_index(drop=True)
+        return _rows(self.members, self._member_names, self._member_rows, name)
 
     def listed_for_comparison(self, name: str) -> pd.DataFrame:
         """Rows of one cluster in the comparison list."""
-        return self.comparison.iloc[self._comparison_rows.get(normalise_name(name), [])].reset_index(
-            drop=True
-        )
+        return _rows(self.comparison, self._comparison_names, self._comparison_rows, name)
+
+    @cached_property
+    def _parameter_names(self) -> NameIndex:
+        return NameIndex(self.parameters["name"], table=self.parameters_path)
+
+    @cached_property
+    def _member_names(self) -> NameIndex:
+        return NameIndex(self.members["cluster"].unique(), table="the member list")
 
     @cached_property
     def _member_rows(self) -> dict[str, NDArray[np.int64]]:
         return rows_by_cluster(self.members)
 
     @cached_property
+    def _comparison_names(self) -> NameIndex:
+        return NameIndex(self.comparison["cluster"].unique(), table="the comparison list")
+
+    @cached_property
     def _comparison_rows(self) -> dict[str, NDArray[np.int64]]:
         return rows_by_cluster(self.comparison)
+
+
+def _rows(
+    member_list: pd.DataFrame, names: NameIndex, rows: dict[str, NDArray[np.int64]], name: str
+) -> pd.DataFrame:
+    listed = names.get(name)
+    return member_list.iloc[rows[normalise_name(listed)] if listed else []].reset_index(drop=True)
 
 
 def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> InputTables:
@@ -69,7 +98,8 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
     data_dir : path
         Holds the tables under their default names.
     paths : TablePaths, optional
-        Other places. A path given here must exist; the default comparison list and credentials may be absent.
+        Other places, or another catalogue. A path or catalogue given here must exist; the default comparison list
+        and credentials may be absent.
 
     Returns
     -------
@@ -81,14 +111,9 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
         If a table is missing or unreadable.
     """
     data_dir, paths = Path(data_dir), paths or TablePaths()
-    parameters_path = _existing(paths.cluster_path or data_dir / CLUSTER_PARAMETERS, "--cluster_path")
-    members_path = _existing(paths.members_path or data_dir / MEMBERS_FILE, "--members_path")
+    parameters_path, members_path, comparison_path = table_paths(data_dir, paths)
     isochrone_path = _existing(
         paths.isochrone_path or data_dir / ISOCHRONES, "--isochrone_path", "download_isochrones.py"
-    )
-    comparison_path = paths.comparison_path or data_dir / COMPARISON_FILE
-    comparison = (
-        read_member_list(comparison_path) if paths.comparison_path or comparison_path.exists() else None
     )
     credentials_path = paths.credentials_path or data_dir / CREDENTIALS
     if paths.credentials_path:
@@ -98,52 +123,71 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
         parameters=read_parameter_table(parameters_path),
         parameters_path=str(parameters_path),
         members=members,
-        comparison=members.iloc[:0] if comparison is None else comparison,
+        comparison=read_member_list(comparison_path) if comparison_path else members.iloc[:0],
         isochrones=read_isochrones(isochrone_path),
         credentials_path=credentials_path if credentials_path.exists() else None,
+        data_dir=data_dir,
     )
 
 
-def _existing(path: Path, option: str, script: str = "download_members_and_cluster_params.py") -> Path:
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} does not exist: run `python {script}` or name another file with {option}."
-        )
-    return path
+def table_paths(data_dir: Path, paths: TablePaths) -> tuple[Path, Path, Path | None]:
+    """Files of cluster parameters, members and comparison members: a path that was given, else a catalogue's file.
 
-
-def find_cluster(name: str, tables: InputTables) -> Cluster:
-    """Cluster of a name, with what its table row lacks computed from its listed members where possible.
-
-    Missing standard deviations are those of the listed proper motions and parallaxes, a missing distance is
-    1000 / parallax.
+    A catalogue that lacks one of the two is completed by the members of Cantat-Gaudin et al. (2018) and the
+    parameters of Cantat-Gaudin et al. (2020).
 
     Parameters
     ----------
-    name : str
-        Cluster name as the user spells it.
-    tables : InputTables
-        Parameters and member list.
+    data_dir : path
+        Holds the catalogues.
+    paths : TablePaths
+        Paths and catalogues that were asked for.
 
     Returns
     -------
-    Cluster
+    tuple of Path
+        The last is None if no comparison was asked for and the default list is not there.
 
     Raises
     ------
-    UnknownClusterError
-        If no row has the name.
-    ClusterError
-        If the row lacks something that cannot be computed.
+    FileNotFoundError
+        If a file does not exist; the message names the download.
+    ValueError
+        If the comparison catalogue has no member list.
     """
-    parameters = tables.parameters
-    known = find_name(name, parameters["name"], table=tables.parameters_path)
-    row = parameters.loc[parameters["name"] == known].iloc[0]
-    values = {key: float(row[key]) if key in row else np.nan for key in PARAMETERS}
-    listed = tables.listed_members(known)
-    for quantity in ("pmra", "pmdec", "parallax"):
-        if not np.isfinite(values[f"{quantity}_error"]) and quantity in listed and len(listed) > 1:
-            values[f"{quantity}_error"] = float(listed[quantity].std())
-    if not np.isfinite(values["dist"]) and values["parallax"] > 0:
-        values["dist"] = 1000 / values["parallax"]
-    return check_complete(Cluster(name=known, **values))
+    chosen = find_catalogue(paths.catalogue)
+    parameters = chosen.parameters or CG20_PARAMETERS
+    members = chosen.members or CG18_MEMBERS
+    return (
+        _existing(paths.cluster_path or data_dir / parameters.file_name, "--cluster_path"),
+        _existing(paths.members_path or data_dir / members.file_name, "--members_path"),
+        _comparison_path(data_dir, paths),
+    )
+
+
+def _comparison_path(data_dir: Path, paths: TablePaths) -> Path | None:
+    if paths.comparison_path:
+        return paths.comparison_path
+    if paths.comparison_catalogue is None:
+        default = data_dir / T22_MEMBERS.file_name
+        return default if default.exists() else None
+    members = find_catalogue(paths.comparison_catalogue).members
+    if members is None:
+        names = ", ".join(catalogue.key for catalogue in CATALOGUES if catalogue.members)
+        raise ValueError(
+            f"{paths.comparison_catalogue} has no member list to compare with: choose among {names}."
+        )
+    return _existing(data_dir / members.file_name, "--comparison_path")
+
+
+_DOWNLOAD = "download_members_and_cluster_params.py"
+
+
+def _existing(path: Path, option: str, script: str = _DOWNLOAD) -> Path:
+    if not path.exists():
+        keys = [c.key for c in CATALOGUES for table in c.tables if table.file_name == path.name]
+        command = f"{script} --catalogues {keys[0]}" if keys and script == _DOWNLOAD else script
+        raise FileNotFoundError(
+            f"{path} does not exist: run `python {command}` or name another file with {option}."
+        )
+    return path

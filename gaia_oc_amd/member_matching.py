@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from gaia_oc_amd.astrometry import unit_vectors
-from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.cluster_names import NameIndex, normalise_name
 from gaia_oc_amd.exceptions import TooFewMembersError
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _EPOCH_DIFFERENCE = 0.5
 
 
 def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Rows of one cluster; names match ignoring case, underscores, spaces and hyphens.
+    """Rows of one cluster, whatever its spelling or alias (see `cluster_names.NameIndex`).
 
     Parameters
     ----------
@@ -38,10 +38,15 @@ def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
     -------
     DataFrame
         The cluster's rows, possibly none.
+
+    Raises
+    ------
+    UnknownClusterError
+        If the name is an alias that fits several clusters of the list.
     """
-    spellings = [
-        other for other in member_list["cluster"].unique() if normalise_name(other) == normalise_name(name)
-    ]
+    names = member_list["cluster"].unique()
+    listed = normalise_name(NameIndex(names, table="the member list").get(name) or "")
+    spellings = [other for other in names if normalise_name(other) == listed]
     return member_list[member_list["cluster"].isin(spellings)].reset_index(drop=True)
 
 
@@ -156,8 +161,7 @@ def training_member_ids(
     TooFewMembersError
         If there are fewer than `n_min_members`.
     """
-    if n_listed == 0:
-        raise TooFewMembersError(f"{name} is not in the member list: give another list with --members_path.")
+    refuse_unlisted(name, n_listed)
     if probability.empty:
         raise TooFewMembersError(
             f"{name}: none of its {n_listed} listed members is in the cone: do the list, the parameter table and "
@@ -171,3 +175,25 @@ def training_member_ids(
             "lower --prob_threshold or --n_min_members."
         )
     return sure
+
+
+def refuse_unlisted(name: str, n_listed: int) -> None:
+    """Refuse a cluster that has no listed members to learn from.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    n_listed : int
+        Number of stars that the list gives for it.
+
+    Raises
+    ------
+    TooFewMembersError
+        If there are none.
+    """
+    if n_listed == 0:
+        raise TooFewMembersError(
+            f"{name} is not in the member list: members are needed to learn from, give a list that has some with "
+            "--members_path or --catalogue."
+        )

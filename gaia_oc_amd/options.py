@@ -67,15 +67,60 @@ class RunOptions:
         return {"workers": self.workers, "scheduler": self.scheduler, "data_dir": self.data_dir}
 
 
+CatalogueName = Literal["cg18", "cg20", "t22", "hunt23", "hunt24", "dias21", "castro22", "groeningen23"]
+"""Catalogues that build_sets can take members and parameters from, see `gaia_oc_amd.catalogues`."""
+
+
 @dataclass(frozen=True)
 class TablePaths:
-    """Tables that build_sets reads; None stands for the default name in the data directory."""
+    """Tables that build_sets reads; a path goes before a catalogue.
 
+    None stands for the default name in the data directory, or the catalogue's file there.
+    """
+
+    catalogue: CatalogueName = "cg18"
+    comparison_catalogue: CatalogueName | None = None
     cluster_path: Path | None = None
     members_path: Path | None = None
     comparison_path: Path | None = None
     isochrone_path: Path | None = None
     credentials_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class GivenCluster:
+    """Parameters of a cluster given by hand; None stands for what the parameter table has.
+
+    Units are those of `cluster.Cluster`; the errors are the standard deviations of the members.
+    """
+
+    ra: float | None = None
+    dec: float | None = None
+    parallax: float | None = None
+    pmra: float | None = None
+    pmdec: float | None = None
+    pmra_error: float | None = None
+    pmdec_error: float | None = None
+    parallax_error: float | None = None
+    age: float | None = None
+    a0: float | None = None
+    dist: float | None = None
+
+    def __post_init__(self) -> None:
+        bounds = {"ra": (0, 360), "dec": (-90, 90), "age": (5, 10.3), "a0": (-0.5, 30), "dist": (1, 200_000)}
+        bounds |= {"parallax": (0.001, 1000), "pmra": (-20_000, 20_000), "pmdec": (-20_000, 20_000)}
+        bounds |= {name: (1e-6, 100) for name in ("pmra_error", "pmdec_error", "parallax_error")}
+        for name, value in self.values().items():
+            lower, upper = bounds[name]
+            require(lower <= value <= upper, self, name, f"between {lower:g} and {upper:g}")
+
+    def values(self) -> dict[str, float]:
+        """What is given, by name."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) is not None
+        }
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,23 @@ import pandas as pd
 from gaia_oc_amd.astrometry import parallax_zero_point
 from gaia_oc_amd.candidates import failed_conditions, select_candidates, selection_limits
 from gaia_oc_amd.cluster import Cluster, update_from_members
+from gaia_oc_amd.cluster_lookup import find_cluster
 from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.data_directory import cluster_directory
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
-from gaia_oc_amd.input_tables import InputTables, find_cluster
+from gaia_oc_amd.input_tables import InputTables
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
-from gaia_oc_amd.member_matching import MATCHED, listed_members, match_to_cone, training_member_ids
-from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
+from gaia_oc_amd.member_matching import (
+    MATCHED,
+    listed_members,
+    match_to_cone,
+    refuse_unlisted,
+    training_member_ids,
+)
+from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.photometry import add_magnitude_errors, warn_of_missing_colours
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.tables import read_table
@@ -36,6 +43,7 @@ def build_sets(
     cone: ConeOptions | None = None,
     member: MemberOptions | None = None,
     selection: SelectionOptions | None = None,
+    given: GivenCluster | None = None,
 ) -> SourceSets:
     """From a cluster name to its member, candidate and non-member sets.
 
@@ -44,13 +52,15 @@ def build_sets(
     Parameters
     ----------
     name : str
-        Cluster name as the user spells it.
+        Cluster name as the user spells it, or an alias.
     tables : InputTables
         From `read_input_tables`.
     data_dir : path
         The cone is kept in, and members found earlier are read from, the cluster's folder there.
     cone, member, selection : options, optional
         Defaults are those of the paper.
+    given : GivenCluster, optional
+        Parameters of the cluster that go before those of the table, which then need not know it.
 
     Returns
     -------
@@ -67,8 +77,11 @@ def build_sets(
         member or MemberOptions(),
         selection or SelectionOptions(),
     )
-    cluster = find_cluster(name, tables)
+    cluster = find_cluster(name, tables, given)
     folder = cluster_directory(data_dir, cluster.name)
+    listed = tables.listed_members(cluster.name)
+    if not member.bootstrap_members:
+        refuse_unlisted(cluster.name, len(listed))  # before a cone is fetched for nothing
     region = cone_region(cluster, cone)
     sources = load_cone(cluster.name, region, folder, cone, credentials_path=tables.credentials_path)
     sources = calibrate(sources)
@@ -76,7 +89,7 @@ def build_sets(
     members = find_members(
         cluster.name,
         sources,
-        tables.listed_members(cluster.name),
+        listed,
         member,
         bootstrapped=_bootstrapped(folder, member),
     )

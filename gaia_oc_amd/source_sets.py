@@ -12,7 +12,7 @@ import pandas as pd
 from gaia_oc_amd import __version__
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.cluster_names import canonical_name, normalise_name
 from gaia_oc_amd.columns import (
     MAGNITUDE_ERRORS,
     REJECTED_BY,
@@ -195,16 +195,17 @@ def save_candidates(sets: SourceSets, data_dir: Path | str) -> None:
 
 
 def existing_name(name: str, data_dir: Path | str) -> str:
-    """Spelling of a name among the cluster folders that exist, the name itself if there is none.
+    """Spelling of a name, or an alias, among the cluster folders that exist; the name itself if there is none.
 
     Raises
     ------
     ValueError
-        If several folders differ from it only in spelling, or the name cannot be a folder's.
+        If several folders differ from it only in spelling or are aliases, or the name cannot be a folder's.
     """
     exact = cluster_directory(data_dir, name)  # refuses names that are no folder names
     folders = [folder.name for folder in exact.parent.iterdir()] if exact.parent.is_dir() else []
     alike = sorted(other for other in folders if normalise_name(other) == normalise_name(name))
+    alike = alike or sorted(other for other in folders if canonical_name(other) == canonical_name(name))
     if exact.name in alike or not alike:
         return exact.name
     if len(alike) > 1:

@@ -87,7 +87,8 @@ def test_promised_options_of_the_published_tool_exist():
         "build_sets.py": "cone_radius cone_pm_sigmas cone_plx_sigmas cone_source cone_format overwrite_cone "
         "prob_threshold n_min_members colour pm_error_weight source_error_weight r_max_margin c_margin g_margin "
         "r_threshold_member_fraction iso_threshold_member_fraction bootstrap_members bootstrap_prob save_plots "
-        "show_plots isochrone_path cluster_path members_path comparison_path credentials_path data_dir seed workers",
+        "show_plots isochrone_path cluster_path members_path comparison_path credentials_path data_dir seed workers "
+        "catalogue comparison_catalogue ra dec parallax pmra pmdec pmra_error pmdec_error parallax_error age a0 dist",
         "train_deep_sets_model.py": "model_dir validation_fraction size_support_set batch_size n_pos_duplicates "
         "neg_pos_ratio source_features cluster_features hidden_size n_epochs lr l2 weight_imbalance "
         "early_stopping_threshold resume",

@@ -9,9 +9,10 @@ import pytest
 from conftest import toy_field
 
 from gaia_oc_amd.cluster import update_from_members
+from gaia_oc_amd.cluster_lookup import find_cluster
 from gaia_oc_amd.csv_files import write_rows
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClusterError
-from gaia_oc_amd.input_tables import InputTables, find_cluster
+from gaia_oc_amd.input_tables import InputTables
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
 from gaia_oc_amd.set_building import build_sets, calibrate
 from gaia_oc_amd.source_sets import SET_NAMES, load_sets, save_sets
@@ -138,6 +139,15 @@ def test_folder_is_found_by_its_exact_name_first(toy, cone_file, tmp_path):
         assert load_sets(name, tmp_path / "data").cluster.name == name
     with pytest.raises(ValueError, match="may be any of the folders TOY1, Toy_1"):
         load_sets("toy 1", tmp_path / "data")
+
+
+def test_folder_is_found_by_an_alias(toy, cone_file, tmp_path):
+    sets = build(toy, cone_file, tmp_path)
+    save_sets(replace(sets, cluster=replace(sets.cluster, name="Melotte_22")), tmp_path / "data")
+    for name in ("M45", "Pleiades", "mel 22"):
+        assert load_sets(name, tmp_path / "data").cluster.name == "Melotte_22"
+    with pytest.raises(FileNotFoundError, match="build_sets.py M44"):
+        load_sets("M44", tmp_path / "data")
 
 
 def test_unfinished_cone_is_not_used(toy, cone_file, tmp_path, monkeypatch):

@@ -1,0 +1,185 @@
+"""Member lists and parameter tables that users have, and what is refused in them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_oc_amd.catalogue_tables import check_parameters, read_member_list, read_parameter_table
+from gaia_oc_amd.tables import write_table
+
+BIG = 5853498713190525696  # not representable as a float
+
+
+@pytest.fixture
+def members():
+    return pd.DataFrame(
+        {"cluster": ["M_67", "M_67", "IC_1"], "source_id": [BIG, BIG + 1, BIG], "PMemb": [0.1, 1.0, 0.5]}
+    )
+
+
+@pytest.fixture
+def parameters():
+    columns = ("name", "ra", "dec", "pmra", "pmdec", "parallax")
+    return pd.DataFrame(
+        [("M_67", 132.8, 11.8, -11.0, -2.9, 1.15), ("IC_1", 2.1, 27.7, 0, 0, 1)], columns=columns
+    )
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.csv.gz", "m.vot.gz", "m.parquet"])
+def test_member_lists_of_every_format(tmp_path, members, name):
+    format = {".csv": "csv", ".gz": "votable" if "vot" in name else "csv.gz", ".parquet": "parquet"}
+    write_table(tmp_path / name, members, format["." + name.rpartition(".")[2]])
+    pd.testing.assert_frame_equal(read_member_list(tmp_path / name), members)
+
+
+def test_of_members_listed_twice_the_most_probable_row_is_kept(tmp_path, members):
+    members.iloc[[0, 1, 2, 0, 1]].assign(PMemb=[0.1, 1.0, 0.5, 0.3, 0.2]).to_csv(
+        tmp_path / "m.csv", index=False
+    )
+    with pytest.warns(UserWarning, match=r"m\.csv lists 2 members more than once"):
+        result = read_member_list(tmp_path / "m.csv")
+    expected = pd.DataFrame(
+        {"cluster": ["M_67", "IC_1", "M_67"], "source_id": [BIG + 1, BIG, BIG], "PMemb": [1.0, 0.5, 0.3]}
+    )
+    pd.testing.assert_frame_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="PMemb"), r"m\.csv has no column PMemb, only cluster, source_id: rename"),
+        (lambda t: t.iloc[:0], r"m\.csv has no rows"),
+        (lambda t: t.assign(PMemb=[0.1, 70, 90]), r"PMemb 70 in 2 rows.*between 0 and 1"),
+        (lambda t: t.assign(PMemb=[0.1, None, 0.5]), r"PMemb nan in 1 rows"),
+        (lambda t: t.assign(PMemb=["high", "low", "low"]), r"PMemb that is no number \('high'"),
+        (lambda t: t.assign(source_id=t["source_id"] + 0.0), r"source_id in .*m\.csv is .*not an integer"),
+        (lambda t: t.assign(cluster=["M_67", None, "IC_1"]), r"1 rows without a cluster"),
+        (lambda t: t.assign(dec=[132.8, 0, 0]), r"dec 132\.8 deg, outside -90\.\.90: are ra and dec swapped"),
+    ],
+)
+def test_bad_member_lists_are_refused_in_one_line(tmp_path, members, change, message):
+    change(members).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_member_list(tmp_path / "m.csv")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns=["ra", "dec"]), r"p\.csv has no column ra, dec, only name, pmra"),
+        (lambda t: t.iloc[:0], r"p\.csv has no rows"),
+        (lambda t: t.assign(name=["IC 1", "ic_1"]), r"ic_1 in more than one row"),
+        (lambda t: t.rename(columns={"ra": "dec", "dec": "ra"}), r"dec 132\.8 deg.*swapped\?"),
+        (lambda t: t.assign(ra=["08:51:24", "0:8:24"]), r"ra that is no number \('08:51:24'"),
+        (lambda t: t.assign(name=["M_67", ""]), r"1 rows without a name"),
+    ],
+)
+def test_bad_parameter_tables_are_refused_in_one_line(tmp_path, parameters, change, message):
+    change(parameters).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_parameter_table(tmp_path / "p.csv")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_parameter_table_may_lack_is_nan(tmp_path, parameters):
+    parameters.assign(n=5).to_csv(tmp_path / "p.csv", index=False)
+    result = read_parameter_table(tmp_path / "p.csv")
+    assert result[["pmra_error", "age", "a0", "dist"]].isna().all(axis=None)
+    assert list(result)[-1] == "n"
+    assert result["dist"].dtype == np.float64
+
+
+def test_real_tables_are_read(shared):
+    real = shared / "real"
+    assert len(read_parameter_table(real / "cluster_parameters.csv")) == 2017
+    for name, n_rows in (("cg18_members.csv.gz", 384_208), ("t22_members.csv.gz", 135_094)):
+        members = read_member_list(real / name)
+        assert len(members) == n_rows
+        assert members["source_id"].dtype == np.int64
+    with pytest.raises(ValueError, match="has no column source_id, only pmRApmDEcor"):
+        read_member_list(real / "almeida23_members.parquet")
+
+
+def test_a_truncated_real_list_is_named(shared, tmp_path):
+    content = (shared / "real" / "t22_members.csv.gz").read_bytes()
+    (tmp_path / "t22_members.csv.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"t22_members\.csv\.gz cannot be read as a table .*truncated"):
+        read_member_list(tmp_path / "t22_members.csv.gz")
+
+
+def test_a_formula_is_text_and_no_source_id(tmp_path, members):
+    formula = "=cmd|' /C calc'!A0"
+    members.assign(cluster=[formula, formula, "IC_1"], note="=1+1").to_csv(tmp_path / "m.csv", index=False)
+    result = read_member_list(tmp_path / "m.csv")
+    assert result["cluster"].tolist() == [formula, formula, "IC_1"]
+    assert result["note"].tolist() == ["=1+1"] * 3
+    ids = members["source_id"].astype(object)
+    members.assign(source_id=ids.mask(ids.index == 1, "=1+1")).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.raises(ValueError, match=r"source_id in .*m\.csv is '=1\+1', not an integer: give"):
+        read_member_list(tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", "NGC_1\x00", "NGC\u202e_1"])
+def test_names_that_cannot_be_printed_are_refused(tmp_path, members, name):
+    write_table(tmp_path / "m.parquet", members.assign(cluster=["M_67", name, "IC_1"]), "parquet")
+    with pytest.raises(ValueError, match=r"the cluster '.*', which cannot be printed") as caught:
+        read_member_list(tmp_path / "m.parquet")
+    assert str(caught.value).isprintable()
+
+
+def test_of_a_published_name_twice_the_first_row_is_kept(parameters):
+    twice = parameters.assign(name=["LP_866", "lp 866"])
+    with pytest.warns(UserWarning, match="VizieR's x has lp 866 more than once: the first row is kept"):
+        result = check_parameters(twice, "VizieR's x", published=True)
+    assert result["ra"].tolist() == [132.8]
+
+
+LAUGHS = """<?xml version="1.0"?>
+<!DOCTYPE VOTABLE [{entities}]>
+<VOTABLE version="1.4"><RESOURCE><TABLE><FIELD name="cluster" datatype="char" arraysize="*"/>
+<FIELD name="source_id" datatype="long"/><FIELD name="PMemb" datatype="double"/>
+<DATA><TABLEDATA><TR><TD>{cell}</TD><TD>1</TD><TD>1</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("entities", "cell"),
+    [
+        (
+            '<!ENTITY a "ha">'
+            + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcde", "bcdef", strict=True)),
+            "&f;",
+        ),
+        ('<!ENTITY f SYSTEM "file:///etc/hostname">', "&f;"),
+        ('<!ENTITY % f SYSTEM "file:///etc/hostname">', "x"),
+    ],
+    ids=["billion laughs", "file", "parameter entity"],
+)
+def test_xml_entities_are_refused_unexpanded(tmp_path, entities, cell, encoding):
+    text = LAUGHS.format(entities=entities, cell=cell)
+    (tmp_path / "m.vot").write_bytes(text.encode(encoding))
+    with pytest.raises(
+        ValueError, match=r"m\.vot cannot be read as a table \(it defines XML entities"
+    ) as caught:
+        read_member_list(tmp_path / "m.vot")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_document_type_without_entities_is_read(tmp_path):
+    """As VOTables of version 1.0 have."""
+    text = LAUGHS.format(entities="", cell="M_67").replace(
+        "VOTABLE []", 'VOTABLE SYSTEM "http://x/VOTable.dtd"'
+    )
+    (tmp_path / "m.vot").write_text(text)
+    assert read_member_list(tmp_path / "m.vot")["cluster"].tolist() == ["M_67"]
+
+
+@pytest.mark.parametrize("name", ["m.vot", "m.vot.gz"])
+def test_an_oversized_votable_is_one_line(tmp_path, members, monkeypatch, name):
+    write_table(tmp_path / name, pd.concat([members] * 100), "votable")
+    monkeypatch.setattr("gaia_oc_amd.tables._LARGEST_VOTABLE", 3000)
+    with pytest.raises(ValueError, match=r"\(it has more than 3000 bytes, try Parquet or CSV\)") as caught:
+        read_member_list(tmp_path / name)
+    assert "\n" not in str(caught.value)
