@@ -175,17 +175,30 @@ def in_order(sources: pd.DataFrame) -> pd.DataFrame:
     return sources if is_sorted else sources.sort_values("source_id", ignore_index=True)
 
 
+_WHOLE_NUMBERS = ("astrometric_params_solved", *N_OBS_COLUMNS)
+
+
 def _numbers(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Sources with every column but the identifier as numbers."""
-    texts = [name for name in sources if name != "source_id" and sources[name].dtype.kind not in "fiu"]
+    """Sources with every column but the identifier as numbers, of the same type whatever the format they came in."""
     converted = {}
-    for name in texts:
-        converted[name] = pd.to_numeric(sources[name].astype("string"), errors="coerce").astype(float)
-        wrong = converted[name].isna() & sources[name].notna()
-        if wrong.any():
-            raise ClusterError(
-                f"{origin} has {name} = {sources[name][wrong].iloc[0]!s:.40}, which is no number."
+    for name in sources.columns.drop("source_id"):
+        values = sources[name]
+        if values.dtype.kind not in "fiu":
+            values = pd.to_numeric(values.astype("string"), errors="coerce").astype(float)
+            wrong = values.isna() & sources[name].notna()
+            if wrong.any():
+                raise ClusterError(
+                    f"{origin} has {name} = {sources[name][wrong].iloc[0]!s:.40}, which is no number."
+                )
+        if name in _WHOLE_NUMBERS:
+            is_whole = values.dtype.kind != "f" or bool(
+                (values % 1 == 0).all() and (values.abs() < 2**53).all()
             )
+            values = values.astype(np.int64 if is_whole else float)
+        elif values.dtype != float:
+            values = values.astype(float)
+        if values is not sources[name]:
+            converted[name] = values
     return sources.assign(**converted)
 
 

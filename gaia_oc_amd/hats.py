@@ -1,7 +1,7 @@
 """A cone cut from an all-sky catalogue in the HATS format, on disk or at a URL, by LSDB."""
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -17,11 +17,9 @@ from gaia_oc_amd.cone import (
 from gaia_oc_amd.exceptions import ConeUnavailableError
 from gaia_oc_amd.tables import canonical, from_arrow
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 _MARGIN = 1.0
 """Added to the radius that LSDB cuts at [arcsec]; the exact cut is ours."""
+_QUIET = {"progress_bar": False}
 
 
 def hats_cone(path: str, region: ConeRegion) -> pd.DataFrame:
@@ -47,31 +45,21 @@ def hats_cone(path: str, region: ConeRegion) -> pd.DataFrame:
         If its data in the cone are wrong.
     """
     origin = f"hats:{path}"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other people's dtypes and worker counts
-        table = _read(path, region, origin)
-    uncut = check_sources(canonical(from_arrow(table), origin), origin)
-    sources = cut_to_region(uncut, region)
-    refuse_empty(sources, uncut, region, origin)
-    return in_order(sources)
-
-
-def _read(path: str, region: ConeRegion, origin: str) -> "pa.Table":
-    """Rows near the cone."""
     try:
         import lsdb
     except ImportError as error:
         raise ConeUnavailableError(
             f"{origin} needs LSDB: pip install 'gaia_oc_amd[hats]', or 'lsdb>=0.11'."
         ) from error
-    import pyarrow as pa
-
+    cone = lsdb.ConeSearch(region.ra, region.dec, region.radius * 3600 + _MARGIN)
     try:
-        names = _archive_names(lsdb.open_catalog(path, columns="all").columns)
-        refuse_missing_columns(names, origin, ConeUnavailableError)
-        cone = lsdb.ConeSearch(region.ra, region.dec, region.radius * 3600 + _MARGIN)
-        catalog = lsdb.open_catalog(path, columns=list(names.values()), search_filter=cone)
-        rows = catalog.query(_near_in_motion(names, region)).compute()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other people's dtypes and worker counts
+            names = _archive_names(lsdb.open_catalog(path, columns="all").columns)
+            refuse_missing_columns(names, origin, ConeUnavailableError)
+            catalog = lsdb.open_catalog(path, columns=list(names.values()), search_filter=cone)
+            rows = catalog.query(_near_in_motion(names, region)).compute(**_QUIET)
+            around = rows if len(rows) else catalog[[names["ra"], names["dec"]]].compute(**_QUIET)
     except ConeUnavailableError:
         raise
     except Exception as error:  # of fsspec, aiohttp, hats, dask and pyarrow, which have no common ancestor
@@ -79,7 +67,17 @@ def _read(path: str, region: ConeRegion, origin: str) -> "pa.Table":
         raise ConeUnavailableError(
             f"{origin} cannot be read ({reason}): check the path, and that it is a HATS catalogue that covers the cone."
         ) from error
-    return pa.Table.from_pandas(pd.DataFrame(rows)[list(names.values())], preserve_index=False)
+    uncut = check_sources(_plain(rows[list(names.values())], origin), origin)
+    sources = cut_to_region(uncut, region)
+    refuse_empty(sources, uncut if len(uncut) else _plain(around, origin), region, origin)
+    return in_order(sources)
+
+
+def _plain(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Rows with NumPy's types in place of Arrow's, and the archive's names."""
+    import pyarrow as pa
+
+    return canonical(from_arrow(pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)), origin)
 
 
 def _archive_names(columns: Any) -> dict[str, str]:
