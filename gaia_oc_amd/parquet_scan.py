@@ -174,7 +174,7 @@ def _has_healpix_identifiers(dataset: "Dataset", names: dict[str, str]) -> bool:
     wanted = [names[name] for name in ("source_id", "ra", "dec")]
     if not (pa.types.is_integer(dataset.schema.field(wanted[0]).type) and _is_number(dataset, wanted[1])):
         return False
-    sample = _sample(dataset, wanted).drop_nulls()
+    sample = _sample(dataset, wanted).drop_null()
     identifiers, ra, dec = (column.to_numpy() for column in sample.itercolumns())
     return agree_with_positions(identifiers.astype(np.int64), ra.astype(float), dec.astype(float))
 

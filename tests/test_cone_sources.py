@@ -182,7 +182,7 @@ def test_table_of_another_field_lets_the_next_be_tried_wrong_data_do_not(field, 
 
 def test_service_that_ignores_the_region_gives_no_cone(services, field, tmp_path):
     services.body = TapStub(**{"gaiadr3.gaia_source": field.sources.assign(ra=10.0)}).answer(
-        'SELECT * FROM gaiadr3."gaia_source"'
+        "SELECT * FROM gaiadr3.gaia_source"
     )
     try:
         with pytest.raises(ClusterError, match=r"no source in the cone, but \d+ outside it"):
