@@ -16,7 +16,6 @@ from gaia_oc_amd.parquet_scan import row_filter, rows_to_read, scan_cone
 from gaia_oc_amd.source_ids import HEALPIX_SHIFT, identifier_ranges, nested_pixels, source_ids
 from gaia_oc_amd.tables import read_table
 
-EVERY = {name: name for name in ARCHIVE_COLUMNS}
 PLACES = [(120.0, -20.0), (0.05, 40.0), (359.97, -3.0), (77.0, 89.6), (10.0, -90.0)]
 
 
@@ -24,17 +23,15 @@ def cone(ra, dec, radius=2.0):
     return ConeRegion(ra, dec, radius, pmra=-3, pmdec=2, pm_radius=3.0, parallax=1.0, parallax_width=0.5)
 
 
-def all_sky(n, rng, centre=None, spread=180.0):
-    """Stars over the sky, or within `spread` of a centre by rejection, sorted by identifiers like Gaia's."""
-    vectors = rng.normal(size=(n, 3))
-    ra = np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])) % 360
-    dec = np.degrees(np.arcsin(vectors[:, 2] / np.linalg.norm(vectors, axis=1)))
-    if centre:
-        ra, dec = (ra, dec) if spread >= 180 else _around(centre, spread, n, rng)
+def stars(n, rng, centre=(0.0, 0.0), spread=180.0):
+    """Stars within `spread` of a centre, sorted by identifiers like Gaia's."""
+    ra, dec = _around(centre, spread, n, rng)
     table = pd.DataFrame({"source_id": source_ids(ra, dec, rng=rng), "ra": ra, "dec": dec})
+    table = table.assign(
+        pmra=rng.normal(-3, 2, n), pmdec=rng.normal(2, 2, n), parallax=rng.normal(1.0, 0.5, n)
+    )
     values = {name: rng.uniform(0.1, 0.9, n) for name in REQUIRED_COLUMNS if name not in table}
-    table = table.assign(**values, pmra=rng.normal(-3, 2, n), pmdec=rng.normal(2, 2, n), phot_bp_n_obs=30)
-    return table.assign(parallax=rng.normal(1.0, 0.5, n)).sort_values("source_id", ignore_index=True)
+    return table.assign(**values, phot_bp_n_obs=30).sort_values("source_id", ignore_index=True)
 
 
 def _around(centre, spread, n, rng):
@@ -62,7 +59,7 @@ def whole_read(path, region):
 def million(tmp_path_factory):
     """A million rows, sorted as Gaia's own files are, in row groups of 10,000; dense at the tested places."""
     rng = np.random.default_rng(5)
-    parts = [all_sky(980_000, rng), *(all_sky(4_000, rng, place, 4.0) for place in PLACES)]
+    parts = [stars(980_000, rng), *(stars(4_000, rng, place, 4.0) for place in PLACES)]
     table = pd.concat(parts).drop_duplicates("source_id").sort_values("source_id", ignore_index=True)
     path = tmp_path_factory.mktemp("million") / "sky.parquet"
     table.to_parquet(path, index=False, row_group_size=10_000)
@@ -90,7 +87,7 @@ def test_a_small_part_of_a_million_rows_is_read_and_nothing_is_missed(million, r
 )
 def test_whatever_the_file_the_whole_read_gives_the_same(change, ra, dec, tmp_path):
     rng = np.random.default_rng(6)
-    table = all_sky(6_000, rng, (ra, dec), 5.0).sample(frac=1, random_state=1)
+    table = stars(6_000, rng, (ra, dec), 5.0).sample(frac=1, random_state=1)
     if change == "simulated ids":
         table["source_id"] = 5_000_000_000_000_000_001 + np.arange(len(table))
     if change == "single precision":
@@ -127,7 +124,7 @@ def test_identifier_ranges_hold_every_star_of_the_cone():
 
 def test_stars_that_moved_out_of_their_identifiers_pixel_are_found(tmp_path):
     """Real identifiers are older than the positions: 3 arcmin are more than any star moved."""
-    table = all_sky(4_000, np.random.default_rng(8), (50.0, 10.0), 3.0).assign(
+    table = stars(4_000, np.random.default_rng(8), (50.0, 10.0), 3.0).assign(
         pmra=-3.0, pmdec=2.0, parallax=1.0
     )
     path = tmp_path / "stars.parquet"
@@ -146,20 +143,20 @@ def test_other_files_and_fields_are_one_line(tmp_path):
     with pytest.raises(ValueError, match="cannot be read as Parquet") as caught:
         scan_cone(path, region)
     assert "\n" not in str(caught.value)
-    stars = all_sky(500, np.random.default_rng(9), (120.0, -20.0), 3.0)
-    stars.drop(columns=["pmra", "ra"]).to_parquet(path)
+    field = stars(500, np.random.default_rng(9), (120.0, -20.0), 3.0)
+    field.drop(columns=["pmra", "ra"]).to_parquet(path)
     with pytest.raises(ClusterError, match=r"lacks the column\(s\) ra, pmra"):
         scan_cone(path, region)
-    stars.to_parquet(path)
+    field.to_parquet(path)
     with pytest.raises(ConeUnavailableError, match="is it another field"):
         scan_cone(path, cone(10, 60))
-    stars.assign(pmra=90.0).to_parquet(path)
+    field.assign(pmra=90.0).to_parquet(path)
     with pytest.raises(ClusterError, match=r"\d+ sources are near enough .* --cone_pm_sigmas"):
         scan_cone(path, region)
-    stars.iloc[:0].to_parquet(path)
+    field.iloc[:0].to_parquet(path)
     with pytest.raises(ConeUnavailableError, match="holds no usable source"):
         scan_cone(path, region)
-    pd.concat([stars, stars]).to_parquet(path)
+    pd.concat([field, field]).to_parquet(path)
     with pytest.raises(ClusterError, match="repeated source_id"):
         scan_cone(path, region)
     content = path.read_bytes()
