@@ -46,6 +46,7 @@ def hats_cone(path: str, region: ConeRegion) -> pd.DataFrame:
     """
     origin = f"hats:{path}"
     try:
+        import dask
         import lsdb
     except ImportError as error:
         raise ConeUnavailableError(
@@ -53,7 +54,8 @@ def hats_cone(path: str, region: ConeRegion) -> pd.DataFrame:
         ) from error
     cone = lsdb.ConeSearch(region.ra, region.dec, region.radius * 3600 + _MARGIN)
     try:
-        with warnings.catch_warnings():
+        # threads of this process, for a worker of a batch must not wait for the other workers
+        with dask.config.set(scheduler="threads"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other people's dtypes and worker counts
             names = _archive_names(lsdb.open_catalog(path, columns="all").columns)
             refuse_missing_columns(names, origin, ConeUnavailableError)
