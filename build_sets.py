@@ -49,7 +49,8 @@ HELP = {
         "dist": "its distance [pc] (without it: 1000 / parallax)",
     },
     ConeOptions: {
-        "cone_source": "'gaia', the URL of a TAP service, a table, or a folder of tables named after the clusters",
+        "cone_source": "where the stars are; of several the first that has them: gaia, ari, gavo, vizier, the URL of "
+        "a TAP service, a table, a folder of tables named after the clusters, parquet:FOLDER, hats:FOLDER, hats:URL",
         "cone_radius": "projected radius of the cone at the cluster's distance [pc]",
         "cone_pm_sigmas": "proper motion cut of the cone, in standard deviations of the members",
         "cone_plx_sigmas": "parallax cut of the cone, in standard deviations of the members",

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from gaia_oc_amd.columns import (
     ASTROMETRIC_ERRORS,
     REQUIRED_COLUMNS,
 )
-from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
 
 logger = logging.getLogger(__name__)
@@ -142,11 +143,7 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     ClusterError
         If columns are missing, identifiers are repeated, or values cannot be what the column says.
     """
-    absent = [name for name in REQUIRED_COLUMNS if name not in sources]
-    if absent:
-        raise ClusterError(
-            f"{origin} lacks the column(s) {', '.join(absent)}: the Gaia archive's names are needed."
-        )
+    refuse_missing_columns(sources, origin)
     sources = _numbers(sources[[name for name in ARCHIVE_COLUMNS if name in sources]], origin)
     sources = _with_colours(sources)[
         [name for name in ARCHIVE_COLUMNS if name in sources or name in _COLOURS]
@@ -157,17 +154,51 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     return _drop_incomplete(sources, origin)
 
 
+def refuse_missing_columns(
+    names: Collection[str], origin: str, error: type[ClusterError] = ClusterError
+) -> None:
+    """Refuse a table without the columns that nothing can stand in for.
+
+    Raises
+    ------
+    ClusterError
+        Or the given kind of it, with the names that are missing.
+    """
+    absent = [name for name in REQUIRED_COLUMNS if name not in names]
+    if absent:
+        raise error(f"{origin} lacks the column(s) {', '.join(absent)}: the Gaia archive's names are needed.")
+
+
+def in_order(sources: pd.DataFrame) -> pd.DataFrame:
+    """Sources sorted by identifier, so that every source of stars gives them in the same order."""
+    is_sorted = sources["source_id"].is_monotonic_increasing
+    return sources if is_sorted else sources.sort_values("source_id", ignore_index=True)
+
+
+_WHOLE_NUMBERS = ("astrometric_params_solved", *N_OBS_COLUMNS)
+
+
 def _numbers(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Sources with every column but the identifier as numbers."""
-    texts = [name for name in sources if name != "source_id" and sources[name].dtype.kind not in "fiu"]
+    """Sources with every column but the identifier as numbers, of the same type whatever the format they came in."""
     converted = {}
-    for name in texts:
-        converted[name] = pd.to_numeric(sources[name].astype("string"), errors="coerce").astype(float)
-        wrong = converted[name].isna() & sources[name].notna()
-        if wrong.any():
-            raise ClusterError(
-                f"{origin} has {name} = {sources[name][wrong].iloc[0]!s:.40}, which is no number."
+    for name in sources.columns.drop("source_id"):
+        values = sources[name]
+        if values.dtype.kind not in "fiu":
+            values = pd.to_numeric(values.astype("string"), errors="coerce").astype(float)
+            wrong = values.isna() & sources[name].notna()
+            if wrong.any():
+                raise ClusterError(
+                    f"{origin} has {name} = {sources[name][wrong].iloc[0]!s:.40}, which is no number."
+                )
+        if name in _WHOLE_NUMBERS:
+            is_whole = values.dtype.kind != "f" or bool(
+                (values % 1 == 0).all() and (values.abs() < 2**53).all()
             )
+            values = values.astype(np.int64 if is_whole else float)
+        elif values.dtype != float:
+            values = values.astype(float)
+        if values is not sources[name]:
+            converted[name] = values
     return sources.assign(**converted)
 
 
@@ -233,28 +264,36 @@ def _drop_incomplete(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
 def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion, origin: str) -> None:
     """Say why a local table has no star in the cone.
 
+    Parameters
+    ----------
+    sources, uncut : DataFrame
+        The table after the cut, and before it: its ra and dec are enough.
+    region : ConeRegion
+        Where it was cut.
+    origin : str
+        Where the table comes from.
+
     Raises
     ------
+    ConeUnavailableError
+        If the table is of another field.
     ClusterError
-        If `sources`, the table after the cut, is empty.
+        If it has stars of the field, none of which passes the cuts: another source would have the same.
     """
     if len(sources):
         return
     if uncut.empty:
-        raise ClusterError(f"{origin} holds no usable source.")
+        raise ConeUnavailableError(f"{origin} holds no usable source.")
     ra, dec = uncut["ra"], uncut["dec"]
-    hint = (
-        "are they in degrees?"
-        if ra.max() <= 2 * np.pi and dec.abs().max() <= np.pi / 2
-        else "is it another field?"
-    )
     near = angular_separation(ra.to_numpy(), dec.to_numpy(), region.ra, region.dec) <= region.radius
+    is_radians = ra.max() <= 2 * np.pi and dec.abs().max() <= np.pi / 2
+    hint = "are they in degrees?" if is_radians else "is it another field?"
     if near.any():
         hint = (
             f"{near.sum()} sources are near enough on the sky but fail the cuts in proper motion or parallax, or "
             "were not observed in all three bands: try a larger --cone_pm_sigmas or --cone_plx_sigmas."
         )
-    raise ClusterError(
+    raise (ClusterError if near.any() else ConeUnavailableError)(
         f"{origin} has no source within {region.radius:.3g} deg of ra {region.ra:.4f}, dec {region.dec:.4f} and in "
         f"the cone's proper motions and parallaxes; it spans ra {ra.min():.4f}..{ra.max():.4f}, "
         f"dec {dec.min():.4f}..{dec.max():.4f}: {hint}"

@@ -1,24 +1,24 @@
-"""Where the stars of a cone come from: a kept cone file, the archive, a TAP service or local tables."""
+"""Where the stars of a cone come from: a kept cone file, else the sources that the user names, tried in turn."""
 
 import logging
-from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
-from gaia_oc_amd.archive import GAIA_ARCHIVE, cone_query, query_archive
-from gaia_oc_amd.cluster_names import normalise_name
-from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, refuse_empty
+from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.data_directory import read_json, write_json
-from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.exceptions import ArchiveUnavailableError, ConeUnavailableError
+from gaia_oc_amd.hats import hats_cone
+from gaia_oc_amd.local_tables import cut_from_files, cut_from_table
+from gaia_oc_amd.mirrors import fetch_cone, find_mirror
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.tables import read_table, write_table
+from gaia_oc_amd.parquet_scan import scan_cone
+from gaia_oc_amd.tables import write_table
 
 logger = logging.getLogger(__name__)
 
 CONE_FILES = {"votable": "cone.vot.gz", "csv": "cone.csv", "parquet": "cone.parquet"}
 _KEPT_NAMES = (*CONE_FILES.values(), "cone.csv.gz")
-_TABLE_SUFFIXES = (".csv", ".csv.gz", ".vot", ".vot.gz", ".votable", ".xml", ".fits", ".fits.gz", ".parquet")
 
 
 def load_cone(
@@ -29,7 +29,11 @@ def load_cone(
     *,
     credentials_path: Path | None = None,
 ) -> pd.DataFrame:
-    """Stars of a cone, from the cluster's folder if they are there, else from the source of the options.
+    """Stars of a cone, from the cluster's folder if they are there, else from the first source that has them.
+
+    The next source is tried where one cannot be reached, does not exist, lacks the columns, or has no star of the
+    field. Wrong data (repeated identifiers, impossible values, a damaged file, no star that passes the cone's cuts)
+    end the cluster at once: they are to be looked at, not passed over.
 
     Parameters
     ----------
@@ -38,11 +42,11 @@ def load_cone(
     region : ConeRegion
         Where to look.
     folder : path
-        The cluster's folder. The cone is kept there as ``cone.*`` with its region in ``cone.json``; a kept
-        cone of another region or source is fetched again, one without ``cone.json`` (put there by hand) is cut
-        to the region.
+        The cluster's folder. The cone is kept there as ``cone.*``, with its region and source in ``cone.json``;
+        a kept cone of another region, or of a source that is none of the options', is fetched again, one without
+        ``cone.json`` (put there by hand) is cut to the region.
     options : ConeOptions
-        Source, format, and whether a kept cone is fetched again.
+        Sources, format, and whether a kept cone is fetched again.
     credentials_path : path, optional
         Credentials of the Gaia archive.
 
@@ -54,121 +58,73 @@ def load_cone(
 
     Raises
     ------
+    ArchiveUnavailableError, ConeUnavailableError
+        If no source has the stars; the message names each with its reason. The former if a service may answer later.
     ClusterError
-        If the source has no usable stars for the cluster, or cannot be reached.
+        If the data are wrong.
     """
     kept = next((folder / name for name in _KEPT_NAMES if (folder / name).exists()), None)
-    made_by = {"region": region.as_dict(), "source": options.cone_source}
-    if kept and not options.overwrite_cone and _is_current(folder / "cone.json", made_by):
+    record = folder / "cone.json"
+    if kept and not options.overwrite_cone and _is_current(record, region, options.cone_source):
         logger.debug("%s: the cone in %s is used.", name, kept)
-        return _from_table(kept, region)
-    sources = _fetch(name, region, options, credentials_path)
-    write_json(folder / "cone.json", made_by | {"n_sources": None})  # not yet complete
+        return cut_from_table(kept, region)
+    sources, source = _from_first(options.cone_source, name, region, credentials_path)
+    made_by = {"region": region.as_dict(), "source": source}
+    write_json(record, made_by | {"n_sources": None})  # not yet complete
     new = folder / CONE_FILES[options.cone_format]
     write_table(new, sources, options.cone_format)
     for old in {folder / name for name in _KEPT_NAMES} - {new}:
         old.unlink(missing_ok=True)
-    write_json(folder / "cone.json", made_by | {"n_sources": len(sources)})
+    write_json(record, made_by | {"n_sources": len(sources)})
     return sources
 
 
-def _is_current(record: Path, made_by: dict[str, object]) -> bool:
-    """Whether a kept cone was made for the same region from the same source, or by the user's own hand."""
+def _is_current(record: Path, region: ConeRegion, asked_for: tuple[str, ...]) -> bool:
+    """Whether a kept cone was made for the same region from one of the sources, or by the user's own hand."""
     if not record.exists():
         return True
     kept = read_json(record)
-    same = kept.get("n_sources") is not None and all(kept.get(key) == value for key, value in made_by.items())
-    if not same:
+    same = kept.get("region") == region.as_dict() and kept.get("source") in asked_for
+    if not same or kept.get("n_sources") is None:
         logger.info(
             "%s describes another region or source, or an unfinished cone: it is fetched again.", record
         )
-    return same
+        return False
+    return True
 
 
-def _fetch(
-    name: str, region: ConeRegion, options: ConeOptions, credentials_path: Path | None
-) -> pd.DataFrame:
-    """Stars from the source that ``--cone_source`` names."""
-    source = options.cone_source
-    if source == "gaia" or source.startswith(("http://", "https://")):
-        url = GAIA_ARCHIVE if source == "gaia" else source
-        credentials_path = credentials_path if source == "gaia" else None
-        sources = check_sources(
-            query_archive(cone_query(region), url=url, credentials_path=credentials_path), url
-        )
-        if sources.empty:
-            raise ClusterError(f"{name}: {url} has no source in the cone: check its parameters in the table.")
-        return _sorted(sources)
-    if source.startswith("hats:"):
-        raise ClusterError(
-            f"--cone_source {source}: HATS catalogues cannot be read yet; use a TAP URL or a table."
-        )
-    path = local_table(Path(source), name)
-    if path == Path(source):
-        state = path.stat()
-        return _cut(_one_for_all(path, (state.st_mtime_ns, state.st_size)), region, path)
-    return _from_table(path, region)
+def _from_first(
+    asked_for: tuple[str, ...], name: str, region: ConeRegion, credentials_path: Path | None
+) -> tuple[pd.DataFrame, str]:
+    """Stars from the first source that has them, and which it was."""
+    failures: dict[str, ArchiveUnavailableError | ConeUnavailableError] = {}
+    for source in dict.fromkeys(asked_for):
+        try:
+            stars = _from_source(source, name, region, credentials_path)
+        except (ArchiveUnavailableError, ConeUnavailableError) as error:
+            if len(asked_for) == 1:
+                raise
+            logger.warning("%s: no stars from %s: %s", name, source, error)
+            failures[source] = error
+        else:
+            logger.log(
+                logging.INFO if failures else logging.DEBUG, "%s: %d stars from %s", name, len(stars), source
+            )
+            return stars, source
+    reasons = " | ".join(f"{source}: {error}" for source, error in failures.items())
+    may_pass = any(isinstance(error, ArchiveUnavailableError) for error in failures.values())
+    raise (ArchiveUnavailableError if may_pass else ConeUnavailableError)(
+        f"{name}: none of the {len(failures)} sources has its stars: {reasons}"
+    )
 
 
-@lru_cache(1)
-def _one_for_all(path: Path, version: tuple[int, int]) -> pd.DataFrame:
-    """Table that every cluster of a run is cut from, read once."""
-    return check_sources(read_table(path), str(path))
-
-
-def _from_table(path: Path, region: ConeRegion) -> pd.DataFrame:
-    """Stars of a local table inside the region."""
-    return _cut(check_sources(read_table(path), str(path)), region, path)
-
-
-def _cut(table: pd.DataFrame, region: ConeRegion, path: Path) -> pd.DataFrame:
-    sources = cut_to_region(table, region)
-    refuse_empty(sources, table, region, str(path))
-    return _sorted(sources)
-
-
-def _sorted(sources: pd.DataFrame) -> pd.DataFrame:
-    in_order = sources["source_id"].is_monotonic_increasing
-    return sources if in_order else sources.sort_values("source_id", ignore_index=True)
-
-
-def local_table(source: Path, name: str) -> Path:
-    """Path of the table that holds a cluster's field.
-
-    Parameters
-    ----------
-    source : path
-        A table, used for every cluster, or a folder with one table per cluster, named after it.
-    name : str
-        Cluster name; case, underscores, spaces and hyphens are ignored.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    ClusterError
-        If there is none, or more than one.
-    """
-    if source.is_file():
-        return source
-    if not source.is_dir():
-        raise ClusterError(
-            f"--cone_source {source} is neither a file nor a folder, nor 'gaia' nor a TAP URL."
-        )
-    tables = {
-        path: path.name.removesuffix(suffix)
-        for path in sorted(source.iterdir())
-        for suffix in _TABLE_SUFFIXES
-        if path.name.endswith(suffix)
-    }
-    matching = [path for path, stem in tables.items() if normalise_name(stem) == normalise_name(name)]
-    if len(matching) != 1:
-        found = (
-            "no table"
-            if not matching
-            else "more than one table (" + ", ".join(p.name for p in matching) + ")"
-        )
-        raise ClusterError(f"{source} holds {found} for {name}: one named {name}.csv.gz, say, is expected.")
-    return matching[0]
+def _from_source(source: str, name: str, region: ConeRegion, credentials_path: Path | None) -> pd.DataFrame:
+    """Stars from what one word of ``--cone_source`` names."""
+    mirror = find_mirror(source)
+    if mirror:
+        return fetch_cone(name, region, mirror, credentials_path=credentials_path)
+    if source.lower().startswith("hats:"):
+        return hats_cone(source[len("hats:") :], region)
+    if source.lower().startswith("parquet:"):
+        return scan_cone(Path(source[len("parquet:") :]), region)
+    return cut_from_files(Path(source), name, region)

@@ -19,3 +19,7 @@ class ArchiveUnavailableError(ClusterError):
 
 class BatchStoppedError(OSError):
     """A batch cannot go on; what it has finished is kept."""
+
+
+class ConeUnavailableError(ClusterError):
+    """A source of stars lacks the cluster's field or cannot be read here; another source may have it."""

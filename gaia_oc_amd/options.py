@@ -45,6 +45,19 @@ def _is_scheduler(text: str) -> bool:
     return bool(_ADDRESS.fullmatch(text)) or text.endswith(".json") or Path(text).is_file()
 
 
+_URL = re.compile(r"\b(?:https?|ftps?|s3a?|gs|gcs|abfss?|azure?|hf):(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+
+
+def _refuse_secrets(source: str) -> None:
+    """Refuse a URL with a login or a signature in it without repeating it: it would stand in logs and cone.json."""
+    url = _URL.search(source)
+    if url and (re.search(r"[@?#]", url["rest"]) or not url["rest"].isprintable()):
+        raise ValueError(
+            "a URL in cone_source has a user name, password, query or control character in it: give the bare "
+            "address; a login for the Gaia archive belongs in the file of create_gaia_credentials_file.py."
+        )
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """What every script knows: where the data lie, the seed, who does the work, how much is said."""
@@ -125,9 +138,12 @@ class GivenCluster:
 
 @dataclass(frozen=True)
 class ConeOptions:
-    """Where the stars around a cluster come from, and how far from it (Eqs. 1 and 2)."""
+    """Where the stars around a cluster come from, and how far from it (Eqs. 1 and 2).
 
-    cone_source: str = "gaia"
+    Of several sources the first that has the cluster's field is taken. From Python one may be a plain string.
+    """
+
+    cone_source: tuple[str, ...] = ("gaia",)
     cone_radius: float = 50.0
     cone_pm_sigmas: float = 10.0
     cone_plx_sigmas: float = 10.0
@@ -135,7 +151,12 @@ class ConeOptions:
     overwrite_cone: bool = False
 
     def __post_init__(self) -> None:
-        require(bool(self.cone_source.strip()), self, "cone_source", "a source, not empty")
+        given = (self.cone_source,) if isinstance(self.cone_source, str | Path) else self.cone_source
+        sources = tuple(str(source).strip() for source in given)
+        object.__setattr__(self, "cone_source", sources)
+        require(bool(sources) and all(sources), self, "cone_source", "a source, not empty")
+        for source in sources:
+            _refuse_secrets(source)
         _require_each(self, ("cone_radius",), 0, strict=True)
         _require_each(self, ("cone_pm_sigmas", "cone_plx_sigmas"), 0, strict=True, finite=False)
 

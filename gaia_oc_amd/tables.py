@@ -184,10 +184,26 @@ def _double(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    return from_arrow(pq.read_table(path))
+
+
+def from_arrow(table: "pa.Table") -> pd.DataFrame:  # noqa: F821
+    """Plain columns of an Arrow table, in its order; nested columns are left out.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        From a Parquet file, say.
+
+    Returns
+    -------
+    DataFrame
+        Of NumPy types and strings; integers with missing values become floats with NaN.
+    """
+    import pyarrow as pa
+
     columns: dict[str, Any] = {}
     for name in table.column_names:
         column = table[name]

@@ -64,9 +64,9 @@ def test_kept_cone_equals_the_answer_it_was_made_from(service, toy, tmp_path):
     """Single precision comes with its decimal digits, rows come in the order of their identifiers."""
     service.table = service.table.astype({"parallax_error": np.float32, "phot_g_mean_mag": np.float32})
     options = ConeOptions(cone_source=service.url + "/")
-    load_cone("Toy_1", REGION, tmp_path, options)
     whole_sky = {"ra": 120.0, "dec": -20.0, "radius": 60.0, "pm_radius": 1e3, "parallax_width": 1e3}
     region = ConeRegion(**REGION.as_dict() | whole_sky)
+    load_cone("Toy_1", ConeRegion(**region.as_dict() | {"radius": 30.0}), tmp_path, options)
     cones = [load_cone("Toy_1", region, tmp_path, options) for _ in range(2)]
     assert len(service.queries) == 2  # one for each region, none for the kept cone
     pd.testing.assert_frame_equal(*cones)

@@ -1,0 +1,220 @@
+"""A cone cut from Parquet files of any size, of which only the parts that can hold it are read."""
+
+import logging
+from collections.abc import Iterable
+from functools import reduce
+from operator import and_, or_
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_oc_amd.columns import ARCHIVE_COLUMNS
+from gaia_oc_amd.cone import (
+    ConeRegion,
+    check_sources,
+    cut_to_region,
+    in_order,
+    refuse_empty,
+    refuse_missing_columns,
+)
+from gaia_oc_amd.exceptions import ConeUnavailableError
+from gaia_oc_amd.source_ids import agree_with_positions, identifier_ranges
+from gaia_oc_amd.tables import canonical, from_arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.dataset import Dataset, Expression
+
+logger = logging.getLogger(__name__)
+
+_BATCH = {"batch_size": 1 << 16, "batch_readahead": 2, "fragment_readahead": 1}  # bounds the memory
+_SAMPLED_FILES, _SAMPLED_ROWS = 5, 400
+
+
+def scan_cone(path: Path, region: ConeRegion) -> pd.DataFrame:
+    """Stars of a cone in a Parquet file, or in all Parquet files of a folder.
+
+    Columns that are not needed are not read. Row groups are left out by their statistics of source_id, proper motion
+    and parallax, rows by the same and by a box on the sky, before the exact cut. Identifiers are trusted to hold
+    HEALPix pixels, as Gaia's do, only if those of a sample of rows agree with the positions.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder searched with its subfolders, sorted or not.
+    region : ConeRegion
+        Where to cut.
+
+    Returns
+    -------
+    DataFrame
+        Checked sources inside the region, sorted by source_id: what reading the whole would give.
+
+    Raises
+    ------
+    ConeUnavailableError
+        If there is no such file, or it does not cover the cone.
+    ClusterError
+        If it lacks columns, or has wrong data in the cone.
+    ValueError
+        If it cannot be read.
+    """
+    import pyarrow as pa
+
+    if not path.exists():
+        raise ConeUnavailableError(f"{path} does not exist: check the path.")
+    try:
+        dataset, names = _open(path)
+        where = row_filter(dataset, names, region)
+        logger.debug("%s: %d of %d rows are looked at.", path, *rows_to_read(dataset, where))
+        table = dataset.to_table(columns=list(names.values()), filter=where, **_BATCH)
+        uncut = check_sources(canonical(from_arrow(table), str(path)), str(path))
+        sources = cut_to_region(uncut, region)
+        if sources.empty:
+            uncut = _positions_near(dataset, names, region)
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read as Parquet ({reason}): it is truncated or not what its name says, make or "
+            "download it again."
+        ) from error
+    refuse_empty(sources, uncut, region, str(path))
+    return in_order(sources)
+
+
+def _open(path: Path) -> tuple["Dataset", dict[str, str]]:
+    """Dataset, and its name of each archive column that it has, whatever the case."""
+    import pyarrow.dataset as ds
+
+    dataset = ds.dataset(path, format="parquet")
+    theirs = {name.strip().lower(): name for name in reversed(dataset.schema.names)}
+    names = {ours: ours if ours in dataset.schema.names else theirs.get(ours) for ours in ARCHIVE_COLUMNS}
+    names = {ours: name for ours, name in names.items() if name is not None}
+    refuse_missing_columns(names, str(path))
+    return dataset, names
+
+
+def row_filter(dataset: "Dataset", names: dict[str, str], region: ConeRegion) -> "Expression | None":
+    """Condition that all rows of the cone meet, for Parquet's statistics and rows; None if columns are text.
+
+    Parameters
+    ----------
+    dataset : pyarrow.dataset.Dataset
+        The files.
+    names : dict of str
+        Their name of each archive column.
+    region : ConeRegion
+        Where to look.
+    """
+    intervals = {
+        "pmra": (region.pmra, region.pm_radius),
+        "pmdec": (region.pmdec, region.pm_radius),
+        "parallax": (region.parallax, region.parallax_width),
+    }
+    conditions = [
+        _between(names[name], centre - width, centre + width)
+        for name, (centre, width) in intervals.items()
+        if _is_number(dataset, names[name])
+    ]
+    conditions += _on_the_sky(dataset, names, region)
+    return _all(conditions) if conditions else None
+
+
+def _on_the_sky(dataset: "Dataset", names: dict[str, str], region: ConeRegion) -> list["Expression"]:
+    """Conditions on position and, if they can be trusted, on identifiers."""
+    import pyarrow.dataset as ds
+
+    conditions = []
+    if _is_number(dataset, names["dec"]):
+        conditions.append(_between(names["dec"], region.dec - region.radius, region.dec + region.radius))
+    reach = np.cos(np.radians(region.dec))
+    if _is_number(dataset, names["ra"]) and np.sin(np.radians(region.radius)) < reach:  # no pole inside
+        width = float(np.degrees(np.arcsin(np.sin(np.radians(region.radius)) / reach)))
+        turns = (-360.0, 0.0, 360.0)
+        conditions.append(
+            _any(_between(names["ra"], region.ra + turn - width, region.ra + turn + width) for turn in turns)
+        )
+    if _has_healpix_identifiers(dataset, names):
+        identifier = ds.field(names["source_id"])
+        ranges = identifier_ranges(region.ra, region.dec, region.radius)
+        conditions.append(_any((identifier >= lower) & (identifier < upper) for lower, upper in ranges))
+    return conditions
+
+
+def _any(conditions: Iterable["Expression"]) -> "Expression":
+    return reduce(or_, conditions)
+
+
+def _all(conditions: Iterable["Expression"]) -> "Expression":
+    return reduce(and_, conditions)
+
+
+def _between(name: str, lower: float, upper: float) -> "Expression":
+    """Interval, a little wider than asked for: single precision and rounding must not lose a star."""
+    import pyarrow.dataset as ds
+
+    margin = 1e-6 * max(1.0, abs(lower), abs(upper))
+    field = ds.field(name)
+    return (field >= lower - margin) & (field <= upper + margin)
+
+
+def _is_number(dataset: "Dataset", name: str) -> bool:
+    import pyarrow as pa
+
+    kind = dataset.schema.field(name).type
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def _has_healpix_identifiers(dataset: "Dataset", names: dict[str, str]) -> bool:
+    """Whether the identifiers of a sample of rows name pixels at their positions."""
+    import pyarrow as pa
+
+    wanted = [names[name] for name in ("source_id", "ra", "dec")]
+    if not (pa.types.is_integer(dataset.schema.field(wanted[0]).type) and _is_number(dataset, wanted[1])):
+        return False
+    sample = _sample(dataset, wanted).drop_null()
+    identifiers, ra, dec = (column.to_numpy() for column in sample.itercolumns())
+    return agree_with_positions(identifiers.astype(np.int64), ra.astype(float), dec.astype(float))
+
+
+def _sample(dataset: "Dataset", columns: list[str]) -> "pa.Table":
+    """Rows from the first, middle and last row group of files that are spread over all."""
+    import pyarrow as pa
+
+    files = list(dataset.get_fragments())
+    parts = []
+    for file in _spread(files, _SAMPLED_FILES):
+        groups = _spread(file.row_groups, 3)
+        fragments = [file.subset(row_group_ids=[group.id]) for group in groups]
+        parts += [part.head(_SAMPLED_ROWS, columns=columns, batch_size=_SAMPLED_ROWS) for part in fragments]
+    return (
+        pa.concat_tables(parts, promote_options="permissive") if parts else dataset.head(0, columns=columns)
+    )
+
+
+def _spread(items: list[Any], number: int) -> list[Any]:
+    """At most `number` items, the first and the last among them."""
+    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, min(number, len(items))).astype(int))]
+
+
+def rows_to_read(dataset: "Dataset", where: "Expression | None") -> tuple[int, int]:
+    """Rows of the row groups whose statistics leave the condition open, and all rows."""
+    looked_at = total = 0
+    for file in dataset.get_fragments():
+        total += file.metadata.num_rows
+        kept = file if where is None else file.subset(filter=where, schema=dataset.schema)
+        looked_at += sum(group.num_rows for group in kept.row_groups)
+    return looked_at, total
+
+
+def _positions_near(dataset: "Dataset", names: dict[str, str], region: ConeRegion) -> pd.DataFrame:
+    """Positions around the cone whatever the proper motion, or those of a sample if there are none, for messages."""
+    columns = [names["ra"], names["dec"]]
+    where = _on_the_sky(dataset, names, region)
+    around = dataset.to_table(columns=columns, filter=_all(where), **_BATCH) if where else None
+    if around is None or around.num_rows == 0:
+        around = _sample(dataset, columns)
+    positions = from_arrow(around).set_axis(["ra", "dec"], axis=1)
+    return positions.apply(pd.to_numeric, errors="coerce").dropna()
