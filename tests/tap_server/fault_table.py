@@ -121,7 +121,8 @@ def main() -> None:
     if options.url is None:
         parser.error("no server is running: start it with `make tap-server`.")
     warnings.simplefilter("ignore")
-    logging.basicConfig(level=logging.ERROR)
+    logging.basicConfig()
+    logging.getLogger().handlers[0].setLevel(logging.ERROR)  # what `run` collects is not for the terminal
     with bench(options.url, REGION, PATIENCE) as servers:
         run_all(servers, options.record, options.seconds)
         plain = run(servers, None)
