@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BATCH = {"batch_size": 1 << 16, "batch_readahead": 2, "fragment_readahead": 1}  # bounds the memory
 _SAMPLED_FILES, _SAMPLED_ROWS = 5, 400
 
 
@@ -69,7 +68,7 @@ def scan_cone(path: Path, region: ConeRegion) -> pd.DataFrame:
         dataset, names = _open(path)
         where = row_filter(dataset, names, region)
         logger.debug("%s: %d of %d rows are looked at.", path, *rows_to_read(dataset, where))
-        table = dataset.to_table(columns=list(names.values()), filter=where, **_BATCH)
+        table = _read(dataset, list(names.values()), where)
         uncut = check_sources(canonical(from_arrow(table), str(path)), str(path))
         sources = cut_to_region(uncut, region)
         if sources.empty:
@@ -94,6 +93,20 @@ def _open(path: Path) -> tuple["Dataset", dict[str, str]]:
     names = {ours: name for ours, name in names.items() if name is not None}
     refuse_missing_columns(names, str(path))
     return dataset, names
+
+
+def _read(dataset: "Dataset", columns: list[str], where: "Expression | None") -> "pa.Table":
+    """Rows that meet a condition, read so that the memory needed is that of these rows and a few batches."""
+    import pyarrow.dataset as ds
+
+    return dataset.to_table(
+        columns=columns,
+        filter=where,
+        batch_size=1 << 16,
+        batch_readahead=2,
+        fragment_readahead=1,
+        fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),  # four times the memory
+    )
 
 
 def row_filter(dataset: "Dataset", names: dict[str, str], region: ConeRegion) -> "Expression | None":
@@ -213,7 +226,7 @@ def _positions_near(dataset: "Dataset", names: dict[str, str], region: ConeRegio
     """Positions around the cone whatever the proper motion, or those of a sample if there are none, for messages."""
     columns = [names["ra"], names["dec"]]
     where = _on_the_sky(dataset, names, region)
-    around = dataset.to_table(columns=columns, filter=_all(where), **_BATCH) if where else None
+    around = _read(dataset, columns, _all(where)) if where else None
     if around is None or around.num_rows == 0:
         around = _sample(dataset, columns)
     positions = from_arrow(around).set_axis(["ra", "dec"], axis=1)
