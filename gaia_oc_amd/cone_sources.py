@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 CONE_FILES = {"votable": "cone.vot.gz", "csv": "cone.csv", "parquet": "cone.parquet"}
 _KEPT_NAMES = (*CONE_FILES.values(), "cone.csv.gz")
+JOB_FILE = "cone_job.json"
+"""In the cluster's folder while a service works on the cone: a killed run goes on with its job."""
 
 
 def load_cone(
@@ -68,7 +70,7 @@ def load_cone(
     if kept and not options.overwrite_cone and _is_current(record, region, options.cone_source):
         logger.debug("%s: the cone in %s is used.", name, kept)
         return cut_from_table(kept, region)
-    sources, source = _from_first(options.cone_source, name, region, credentials_path)
+    sources, source = _from_first(options.cone_source, name, region, folder, credentials_path)
     made_by = {"region": region.as_dict(), "source": source}
     write_json(record, made_by | {"n_sources": None})  # not yet complete
     new = folder / CONE_FILES[options.cone_format]
@@ -94,13 +96,13 @@ def _is_current(record: Path, region: ConeRegion, asked_for: tuple[str, ...]) ->
 
 
 def _from_first(
-    asked_for: tuple[str, ...], name: str, region: ConeRegion, credentials_path: Path | None
+    asked_for: tuple[str, ...], name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
 ) -> tuple[pd.DataFrame, str]:
     """Stars from the first source that has them, and which it was."""
     failures: dict[str, ArchiveUnavailableError | ConeUnavailableError] = {}
     for source in dict.fromkeys(asked_for):
         try:
-            stars = _from_source(source, name, region, credentials_path)
+            stars = _from_source(source, name, region, folder, credentials_path)
         except (ArchiveUnavailableError, ConeUnavailableError) as error:
             if len(asked_for) == 1:
                 raise
@@ -118,11 +120,13 @@ def _from_first(
     )
 
 
-def _from_source(source: str, name: str, region: ConeRegion, credentials_path: Path | None) -> pd.DataFrame:
+def _from_source(
+    source: str, name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
+) -> pd.DataFrame:
     """Stars from what one word of ``--cone_source`` names."""
     mirror = find_mirror(source)
     if mirror:
-        return fetch_cone(name, region, mirror, credentials_path=credentials_path)
+        return fetch_cone(name, region, mirror, credentials_path=credentials_path, job_file=folder / JOB_FILE)
     if source.lower().startswith("hats:"):
         return hats_cone(source[len("hats:") :], region)
     if source.lower().startswith("parquet:"):

@@ -139,7 +139,12 @@ def find_mirror(source: str) -> Mirror | None:
 
 
 def fetch_cone(
-    name: str, region: ConeRegion, mirror: Mirror, *, credentials_path: Path | None = None
+    name: str,
+    region: ConeRegion,
+    mirror: Mirror,
+    *,
+    credentials_path: Path | None = None,
+    job_file: Path | None = None,
 ) -> pd.DataFrame:
     """Stars of a cone from a service.
 
@@ -153,6 +158,8 @@ def fetch_cone(
         From `find_mirror`.
     credentials_path : path, optional
         Credentials, sent to the Gaia archive alone.
+    job_file : path, optional
+        Where the submitted job is remembered, so that a later call goes on with it.
 
     Returns
     -------
@@ -170,7 +177,8 @@ def fetch_cone(
     """
     login = credentials_path if mirror.url == GAIA_ARCHIVE else None
     columns = available_columns(mirror)
-    answer = query_archive(mirror_query(region, mirror, columns), url=mirror.url, credentials_path=login)
+    query = mirror_query(region, mirror, columns)
+    answer = query_archive(query, url=mirror.url, credentials_path=login, job_file=job_file)
     sources = check_sources(with_fluxes(answer) if mirror.is_partial else answer, mirror.url)
     inside = cut_to_region(sources, region)
     if inside.empty:
