@@ -76,7 +76,8 @@ def vote_probabilities(
     def vote(rows: Index, rng: np.random.Generator) -> None:
         probabilities[rows] = sampler.share_of_votes(candidates.iloc[rows], options, rng=rng)
 
-    stars_at_once = max(_SAMPLES_AT_ONCE // options.n_samples, 1)
+    n_samples = min(options.n_samples, STAGES[0][0]) if options.stop_early else options.n_samples
+    stars_at_once = max(_SAMPLES_AT_ONCE // n_samples, 1)
     for_each_block(vote, usable, stars_at_once, rng=rng, name=sets.cluster.name)
     return probabilities
 
