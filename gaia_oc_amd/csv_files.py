@@ -68,7 +68,8 @@ def _arrow_column(values: pd.Series) -> "pa.Array | pa.ChunkedArray | None":
         column = pa.array(values.to_numpy(), from_pandas=True)
         return _with_points(column) if _all_whole(values.to_numpy()) else column
     if isinstance(values.dtype, pd.StringDtype):
-        column = pa.array(values.array)
+        # made anew: pyarrow's writer reads wrong memory where the strings are parts of other arrays
+        column = pa.array(values.to_numpy(dtype=object), pa.string(), from_pandas=True)
         return None if pc.any(pc.match_substring_regex(column, _SPECIAL)).as_py() else column
     return None
 

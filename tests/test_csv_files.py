@@ -126,3 +126,15 @@ def test_a_full_disk_is_named_by_its_error(table):
     with pytest.raises(OSError) as caught:  # noqa: PT011
         write_rows(Full(), table)
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_strings_of_joined_tables_are_written_whole():
+    """pyarrow 26 writes zeros and neighbouring columns in their place if they are handed over as they are."""
+    new = pd.DataFrame({"cluster": "Simulated_1", "source_id": np.arange(900)})
+    file = io.BytesIO()
+    write_rows(file, new)
+    old = pd.read_csv(io.BytesIO(file.getvalue()), dtype={"cluster": str})
+    rows = pd.concat([old[old["cluster"] == "none"], new]).sort_values("cluster", kind="stable")
+    file = io.BytesIO()
+    write_rows(file, rows)
+    assert file.getvalue().decode().splitlines()[1:] == [f"Simulated_1,{number}" for number in range(900)]
