@@ -213,7 +213,7 @@ def fit(
     if checkpoint and checkpoint.resume:
         state = checkpoint.read()
         network.load_state_dict(state.network)
-        optimiser.load_state_dict(state.optimiser)
+        _resume(optimiser, state, checkpoint)
         logger.info("training goes on after epoch %d.", state.n_epochs)
     fixed = validation.draw(options, rng=np.random.default_rng([seed, 0])) if validation else None
     with engine, tqdm(total=options.n_epochs, initial=state.n_epochs, unit="epoch", disable=None) as progress:
@@ -237,6 +237,16 @@ def fit(
             progress.update()
             progress.set_postfix(loss=f"{state.train['loss'][-1]:.4f}", f1=f"{_f1(state):.4f}")
     return state
+
+
+def _resume(optimiser: torch.optim.Optimizer, state: TrainingState, checkpoint: Checkpoint) -> None:
+    """Take over the optimiser's state, which earlier versions kept for every layer on its own."""
+    try:
+        optimiser.load_state_dict(state.optimiser)
+    except ValueError as error:
+        raise ValueError(
+            f"{checkpoint.path} was made by another version of this program: train without --resume."
+        ) from error
 
 
 def _copied(network: DeepSets) -> dict[str, torch.Tensor]:

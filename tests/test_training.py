@@ -9,6 +9,7 @@ from conftest import toy_field
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.classifier import Classifier, load_metrics
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
@@ -192,6 +193,23 @@ def test_nothing_to_resume_is_said(data_dir, tmp_path):
 def test_damaged_checkpoint_is_refused(data_dir, tmp_path):
     (tmp_path / "checkpoint").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="not a readable checkpoint"):
+        train_deep_sets_model(NAMES, data_dir, tmp_path, options=FAST, resume=True)
+
+
+def test_checkpoint_of_an_earlier_version_is_refused(data_dir, tmp_path, monkeypatch):
+    write = Checkpoint.write
+
+    def as_earlier(checkpoint, state):
+        network = DeepSets(8, 5, FAST.hidden_size)
+        state.optimiser = torch.optim.Adam(network.parameters()).state_dict()  # an entry for each layer
+        write(checkpoint, state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "write", as_earlier)
+    with pytest.raises(KeyboardInterrupt):
+        train_deep_sets_model(NAMES, data_dir, tmp_path, options=FAST)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="made by another version of this program: train without --resume"):
         train_deep_sets_model(NAMES, data_dir, tmp_path, options=FAST, resume=True)
 
 
