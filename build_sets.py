@@ -1,7 +1,8 @@
 """Divide the stars around clusters into members, candidates and non-members.
 
 For each cluster: a cone search (or a cut of a local table), its listed members, the selection limits that
-follow from them, and the sets with the features that the network needs.
+follow from them, and the sets with the features that the network needs. A cluster whose sets are there already,
+made with the same options, lists and code, is left as it is: the command of an interrupted run goes on with the rest.
 
 A cluster that the parameter table lacks is given by --ra --dec --parallax --pmra --pmdec, and needs members in
 --members_path.
@@ -13,7 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options, make_parser, parse, run
+from gaia_oc_amd.command_line import (
+    add_clusters,
+    add_options,
+    add_run_options,
+    command_of,
+    make_parser,
+    parse,
+    run,
+)
 from gaia_oc_amd.options import (
     ConeOptions,
     FigureOptions,
@@ -86,6 +95,9 @@ def main(argv: list[str] | None = None) -> int:
     add_clusters(parser)
     for signature, helps in HELP.items():
         add_options(parser, signature, **helps)
+    add_options(
+        parser, build_cluster, overwrite="build sets again that are there, made with the same options"
+    )
     add_run_options(parser)
     arguments, run_options, paths, given, cone, member, selection, figures = parse(
         parser, argv, RunOptions, *HELP
@@ -108,6 +120,8 @@ def main(argv: list[str] | None = None) -> int:
         data_dir=run_options.data_dir,
         options={"cone": cone, "member": member, "selection": selection, "given": given},
         figures=figures,
+        overwrite=arguments.overwrite,
+        command=command_of(parser, arguments),
     )
     outcomes = run_batch(work, clusters, **run_options.where())
     print(summary_table(outcomes))  # noqa: T201
@@ -115,20 +129,58 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def build_cluster(
-    name: str, *, tables: Any, data_dir: Path, options: dict[str, Any], figures: FigureOptions
+    name: str,
+    *,
+    tables: Any,
+    data_dir: Path,
+    options: dict[str, Any],
+    figures: FigureOptions,
+    overwrite: bool = False,
+    command: str = "",
 ) -> dict[str, Any]:
-    """Build, save and draw the sets of one cluster; returns the numbers for the table at the end."""
+    """Build, save and draw the sets of one cluster, as far as it is not done; returns the numbers for the table."""
+    from gaia_oc_amd.cluster_lookup import find_cluster
+    from gaia_oc_amd.data_directory import cluster_directory
+    from gaia_oc_amd.folder_locks import locked
+    from gaia_oc_amd.provenance import Stage, read_provenance, run_stage
+    from gaia_oc_amd.stage_recipes import sets_plot_recipe, sets_recipe
+
+    cluster = find_cluster(name, tables, options["given"])
+    folder = cluster_directory(data_dir, cluster.name)
+    command = command.format(cluster.name)
+    with locked(folder):
+        judged_since = options["member"].bootstrap_members and "evaluation" in read_provenance(folder)
+        again = overwrite or options["cone"].overwrite_cone or judged_since
+        sets = Stage("sets", sets_recipe(cluster, tables, options), command)
+        summary = run_stage(folder, sets, partial(make_sets, name, tables, data_dir, options), again=again)
+        if figures.save_plots or figures.show_plots:
+            recipe = sets_plot_recipe(folder, {"figures": figures})
+            plot = Stage("sets_plot", recipe, command)
+            run_stage(folder, plot, partial(draw_sets, folder, figures), again=figures.show_plots)
+    return summary
+
+
+def make_sets(
+    name: str, tables: Any, data_dir: Path, options: dict[str, Any]
+) -> tuple[dict[str, int], list[str]]:
+    """Build and save the sets; returns their sizes and the files that hold them."""
+    from gaia_oc_amd.cone_sources import cone_files
     from gaia_oc_amd.set_building import build_sets
-    from gaia_oc_amd.source_sets import save_sets
+    from gaia_oc_amd.source_sets import SET_FILES, save_sets
 
     sets = build_sets(name, tables, data_dir, **options)
     folder = save_sets(sets, data_dir, made_with=options)
-    if figures.save_plots or figures.show_plots:
-        from gaia_oc_amd.figure_files import save_and_show
-        from gaia_oc_amd.four_panels import candidates_figure
+    return sets.counts(), [*SET_FILES, *cone_files(folder)]
 
-        save_and_show({"candidates": candidates_figure(sets)}, folder, figures)
-    return sets.counts()
+
+def draw_sets(folder: Path, figures: FigureOptions) -> tuple[dict[str, Any], list[str]]:
+    """Draw the sets that a folder holds; returns the files with the plots."""
+    from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.four_panels import candidates_figure
+    from gaia_oc_amd.source_sets import load_sets
+
+    sets = load_sets(folder.name, folder.parents[1])
+    return {}, save_and_show({"candidates": candidates_figure(sets)}, folder, figures)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Give the candidates of clusters their membership probabilities, and draw what came of it.
 
-candidates.csv of each cluster gets its PMemb column. The sets must have been built with build_sets.py.
+candidates.csv of each cluster gets its PMemb column. The sets must have been built with build_sets.py. What an
+earlier run did to the same sets with the same model, options and code is left as it is.
 
 example: python evaluate_clusters.py NGC_2509 --n_samples 100
 """
@@ -9,7 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options, make_parser, parse, run
+from gaia_oc_amd.command_line import (
+    add_clusters,
+    add_options,
+    add_run_options,
+    command_of,
+    make_parser,
+    parse,
+    run,
+)
 from gaia_oc_amd.options import FigureOptions, PlotOptions, RunOptions, SamplingOptions
 
 HELP = {
@@ -48,6 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     add_clusters(parser)
     add_options(parser, evaluate, model_dir="folder of the trained model")
     add_options(parser, evaluate, plot_only="draw the plots of an earlier evaluation again")
+    add_options(
+        parser, evaluate, overwrite="evaluate again what is evaluated, with the same model and options"
+    )
     for signature, helps in HELP.items():
         add_options(parser, signature, **helps)
     add_run_options(parser)
@@ -59,6 +71,8 @@ def main(argv: list[str] | None = None) -> int:
         {"sampling": sampling, "plots": plots, "figures": figures},
         model_dir=arguments.model_dir,
         plot_only=arguments.plot_only,
+        overwrite=arguments.overwrite,
+        command=command_of(parser, arguments),
     )
 
 
@@ -69,6 +83,8 @@ def evaluate(
     *,
     model_dir: Path = Path("deep_sets_model"),
     plot_only: bool = False,
+    overwrite: bool = False,
+    command: str = "",
 ) -> int:
     """Evaluate a batch and print its table."""
     from gaia_oc_amd.batch_processes import prepare_processes
@@ -83,7 +99,14 @@ def evaluate(
     classifier = None if plot_only else Classifier.load(model_dir)
     if classifier and run_options.scheduler is None:  # one line now instead of one for every cluster
         torch_device(options["sampling"].device)
-    work = partial(evaluate_one, run_options=run_options, classifier=classifier, **options)
+    work = partial(
+        evaluate_one,
+        run_options=run_options,
+        classifier=classifier,
+        overwrite=overwrite,
+        command=command,
+        **options,
+    )
     outcomes = run_batch(work, names, **run_options.where())
     for outcome in outcomes:
         if not outcome.error:
@@ -100,26 +123,55 @@ def evaluate_one(
     sampling: SamplingOptions,
     plots: PlotOptions,
     figures: FigureOptions,
+    overwrite: bool = False,
+    command: str = "",
 ) -> dict[str, Any]:
-    """Evaluate one cluster and draw its plots; returns the numbers for the table at the end."""
-    from gaia_oc_amd.data_directory import cluster_directory
+    """Evaluate one cluster and draw its plots, as far as it is not done; returns the numbers for the table."""
+    from gaia_oc_amd.folder_locks import locked
+    from gaia_oc_amd.membership import evaluation_summary
+    from gaia_oc_amd.provenance import Stage, run_stage
+    from gaia_oc_amd.source_sets import load_sets, sets_folder
+    from gaia_oc_amd.stage_recipes import evaluation_plots_recipe, evaluation_recipe
+
+    folder = sets_folder(name, run_options.data_dir)
+    command = command.format(folder.name)
+    with locked(folder):
+        if classifier is not None:
+            options = {"sampling": sampling, "seed": run_options.seed}
+            evaluation = Stage(
+                "evaluation", evaluation_recipe(folder, classifier.fingerprint(), options), command
+            )
+            judge = partial(judge_candidates, folder.name, run_options, classifier, sampling)
+            run_stage(folder, evaluation, judge, again=overwrite)
+        sets = load_sets(folder.name, run_options.data_dir)
+        if sets.candidates["PMemb"].isna().all() and classifier is None:
+            raise ValueError(f"{name} was never evaluated: run without --plot_only first.")
+        if plots.switched_on() and (figures.save_plots or figures.show_plots):
+            options = {"plots": plots, "figures": figures, "seed": run_options.seed}
+            drawing = Stage("evaluation_plots", evaluation_plots_recipe(folder, options), command)
+            draw = partial(draw_evaluation, sets, folder, plots, figures, run_options.seed)
+            run_stage(folder, drawing, draw, again=classifier is None or figures.show_plots)
+    return evaluation_summary(sets, plots.candidate_prob_threshold, plots.new_members_prob_threshold)
+
+
+def judge_candidates(
+    name: str, run_options: RunOptions, classifier: Any, sampling: SamplingOptions
+) -> tuple[dict[str, Any], list[str]]:
+    """Give the candidates their PMemb; returns the file that holds it."""
+    from gaia_oc_amd.membership import evaluate_cluster
+
+    evaluate_cluster(name, run_options.data_dir, classifier, options=sampling, seed=run_options.seed)
+    return {}, ["candidates.csv"]
+
+
+def draw_evaluation(
+    sets: Any, folder: Path, plots: PlotOptions, figures: FigureOptions, seed: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Draw an evaluated cluster; returns the files with the plots."""
     from gaia_oc_amd.evaluation_plots import evaluation_figures
     from gaia_oc_amd.figure_files import save_and_show
-    from gaia_oc_amd.membership import evaluate_cluster, evaluation_summary
-    from gaia_oc_amd.source_sets import load_sets
 
-    if classifier is None:
-        sets = load_sets(name, run_options.data_dir)
-        if sets.candidates["PMemb"].isna().all():
-            raise ValueError(f"{name} was never evaluated: run without --plot_only first.")
-    else:
-        sets = evaluate_cluster(
-            name, run_options.data_dir, classifier, options=sampling, seed=run_options.seed
-        )
-    if plots.switched_on() and (figures.save_plots or figures.show_plots):
-        folder = cluster_directory(run_options.data_dir, sets.cluster.name)
-        save_and_show(evaluation_figures(sets, plots, seed=run_options.seed), folder, figures)
-    return evaluation_summary(sets, plots.candidate_prob_threshold, plots.new_members_prob_threshold)
+    return {}, save_and_show(evaluation_figures(sets, plots, seed=seed), folder, figures)
 
 
 def print_truth(name: str, data_dir: Path) -> None:

@@ -67,20 +67,22 @@ def train(
     from gaia_oc_amd.classifier import load_metrics
     from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.folder_locks import locked
     from gaia_oc_amd.training import train_deep_sets_model
     from gaia_oc_amd.training_plots import training_metrics_figure
 
-    train_deep_sets_model(
-        read_cluster_names(clusters),
-        run_options.data_dir,
-        model_dir,
-        options=options,
-        seed=run_options.seed,
-        resume=resume,
-    )
-    metrics = load_metrics(model_dir)
-    if figures.save_plots or figures.show_plots:
-        save_and_show({"metrics": training_metrics_figure(metrics)}, model_dir, figures)
+    with locked(model_dir, wait=False):
+        train_deep_sets_model(
+            read_cluster_names(clusters),
+            run_options.data_dir,
+            model_dir,
+            options=options,
+            seed=run_options.seed,
+            resume=resume,
+        )
+        metrics = load_metrics(model_dir)
+        if figures.save_plots or figures.show_plots:
+            save_and_show({"metrics": training_metrics_figure(metrics)}, model_dir, figures)
     best = metrics["validation" if metrics["validation"] else "train"]
     values = {name: series[metrics["best_epoch"]] for name, series in best.items()}
     print(f"best epoch {metrics['best_epoch'] + 1}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()))  # noqa: T201

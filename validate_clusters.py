@@ -11,7 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options, make_parser, parse, run
+from gaia_oc_amd.command_line import (
+    add_clusters,
+    add_options,
+    add_run_options,
+    command_of,
+    make_parser,
+    parse,
+    run,
+)
 from gaia_oc_amd.options import FigureOptions, RunOptions, SamplingOptions, TablePaths
 from gaia_oc_amd.validation_options import ValidationOptions
 
@@ -43,6 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = make_parser(__doc__)
     add_clusters(parser)
     add_options(parser, validate, model_dir="folder of the trained model")
+    add_options(
+        parser, validate, overwrite="validate again what was validated with the same model and options"
+    )
     for signature, helps in HELP.items():
         add_options(parser, signature, **helps)
     add_run_options(parser)
@@ -53,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
         run_options,
         {"validation": validation, "sampling": sampling, "paths": paths, "figures": figures},
         model_dir=arguments.model_dir,
+        overwrite=arguments.overwrite,
+        command=command_of(parser, arguments),
     )
 
 
@@ -62,6 +75,8 @@ def validate(
     options: dict[str, Any],
     *,
     model_dir: Path = Path("deep_sets_model"),
+    overwrite: bool = False,
+    command: str = "",
 ) -> int:
     """Validate a batch and print its table."""
     from gaia_oc_amd.batch_processes import prepare_processes
@@ -72,7 +87,6 @@ def validate(
     from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.data_directory import ISOCHRONES
     from gaia_oc_amd.isochrone_files import read_isochrones
-    from gaia_oc_amd.membership import membership_probabilities
 
     names = read_cluster_names(clusters)
     classifier = Classifier.load(model_dir)
@@ -80,9 +94,10 @@ def validate(
         validate_one,
         run_options=run_options,
         isochrones=read_isochrones(options["paths"].isochrone_path or run_options.data_dir / ISOCHRONES),
-        judge=partial(membership_probabilities, classifier=classifier, options=options["sampling"]),
-        validation=options["validation"],
-        figures=options["figures"],
+        classifier=classifier,
+        overwrite=overwrite,
+        command=command,
+        **{name: options[name] for name in ("sampling", "validation", "figures")},
     )
     outcomes = run_batch(work, names, **run_options.where())
     print(summary_table(outcomes))  # noqa: T201
@@ -94,27 +109,58 @@ def validate_one(
     *,
     run_options: RunOptions,
     isochrones: Any,
-    judge: Any,
+    classifier: Any,
+    sampling: SamplingOptions,
     validation: ValidationOptions,
     figures: FigureOptions,
+    overwrite: bool = False,
+    command: str = "",
 ) -> dict[str, Any]:
-    """Validate one cluster, write its table and plot; returns the numbers for the table at the end."""
-    from gaia_oc_amd.data_directory import cluster_directory, write_csv
+    """Validate one cluster if it is not done; returns the numbers for the table at the end."""
+    from gaia_oc_amd.folder_locks import locked
+    from gaia_oc_amd.provenance import Stage, run_stage
+    from gaia_oc_amd.source_sets import sets_folder
+    from gaia_oc_amd.stage_recipes import validation_recipe
+
+    folder = sets_folder(name, run_options.data_dir)
+    options = {"validation": validation, "sampling": sampling, "figures": figures, "seed": run_options.seed}
+    with locked(folder):
+        recipe = validation_recipe(folder, classifier.fingerprint(), isochrones, options)
+        stage = Stage("validation", recipe, command.format(folder.name))
+        work = partial(
+            measure, folder, run_options.seed, isochrones, classifier, sampling, validation, figures
+        )
+        return run_stage(folder, stage, work, again=overwrite or figures.show_plots)
+
+
+def measure(
+    folder: Path,
+    seed: int,
+    isochrones: Any,
+    classifier: Any,
+    sampling: SamplingOptions,
+    validation: ValidationOptions,
+    figures: FigureOptions,
+) -> tuple[dict[str, Any], list[str]]:
+    """Measure completeness and contamination, write table and plot; returns the numbers and the files."""
+    from gaia_oc_amd.data_directory import write_csv
     from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.membership import membership_probabilities
     from gaia_oc_amd.selection_function import SELECTION_FUNCTION, selection_function, validation_summary
     from gaia_oc_amd.validation import validate_cluster
     from gaia_oc_amd.validation_plots import selection_function_figure
 
+    judge = partial(membership_probabilities, classifier=classifier, options=sampling)
     result = validate_cluster(
-        name, run_options.data_dir, isochrones, judge, options=validation, seed=run_options.seed
+        folder.name, folder.parents[1], isochrones, judge, options=validation, seed=seed
     )
     table = selection_function(result, validation.magnitude_edges, validation.radius_edges)
-    folder = cluster_directory(run_options.data_dir, result.name)
     write_csv(folder / SELECTION_FUNCTION, table)
+    written = [SELECTION_FUNCTION]
     if figures.save_plots or figures.show_plots:
         figure = selection_function_figure(table, result.name, validation.prob_threshold)
-        save_and_show({"selection_function": figure}, folder, figures)
-    return validation_summary(result)
+        written += save_and_show({"selection_function": figure}, folder, figures)
+    return validation_summary(result), written
 
 
 if __name__ == "__main__":

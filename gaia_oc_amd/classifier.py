@@ -16,6 +16,7 @@ from gaia_oc_amd import __version__
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.data_directory import read_json, write_atomically, write_json
 from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.fingerprints import arrays_fingerprint, value_fingerprint
 
 HYPER_PARAMETERS = "hyper_parameters"
 MODEL_PARAMETERS = "model_parameters"
@@ -79,6 +80,13 @@ class Classifier:
     def probability(self) -> str:
         """What the model was trained for: "votes", the published definition, or "posterior"."""
         return self.hyper_parameters.get("probability", "votes")
+
+    def fingerprint(self) -> str:
+        """Fingerprint of everything that its probabilities depend on."""
+        arrays = {name: value.numpy() for name, value in self.network.state_dict().items()}
+        kinds = (self.source_features, self.cluster_features, self.support_features)
+        features = [(kind.names, kind.means, kind.stds) if kind else None for kind in kinds]
+        return value_fingerprint([arrays_fingerprint(arrays), features, self.hyper_parameters])
 
     def standardise_candidates(self, features: NDArray[np.float64], cluster: Cluster) -> Tensor:
         """Network input of stars of one cluster.

@@ -4,6 +4,7 @@ import argparse
 import inspect
 import logging
 import os
+import shlex
 import signal
 import sys
 import types
@@ -156,6 +157,38 @@ def parse(
         parser.error(str(error))
 
 
+_OF_THE_RUN = ("clusters", "workers", "scheduler", "log_level", "show_plots", "overwrite", "overwrite_cone")
+"""Arguments that do not belong to one cluster's results."""
+
+
+def command_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> str:
+    """Shell command, without the names of the clusters, that gives the same results.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of the script.
+    arguments : Namespace
+        What it parsed.
+
+    Returns
+    -------
+    str
+        Script, ``{}`` for the cluster, and all options that differ from their defaults.
+    """
+    words = ["python", Path(parser.prog).name, "{}"]
+    for action in parser._actions:
+        value = getattr(arguments, action.dest, action.default)
+        if action.dest in _OF_THE_RUN or not action.option_strings or value == action.default:
+            continue
+        if isinstance(action, argparse.BooleanOptionalAction):
+            words.append(action.option_strings[0 if value else 1])
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [action.option_strings[0], *(shlex.quote(str(v)) for v in values)]
+    return " ".join(words)
+
+
 def run(main: Callable[[], int]) -> None:
     """Run a script's main function and leave with its exit code; a user's mistake is one line.
 
@@ -164,7 +197,7 @@ def run(main: Callable[[], int]) -> None:
     main : callable
         Returns the exit code.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    end_cleanly()
     try:
         exit_code = main()
         sys.stdout.flush()
@@ -183,8 +216,17 @@ def run(main: Callable[[], int]) -> None:
         )
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: every cluster that was finished is kept.\n")
+        sys.stderr.write(
+            "interrupted: every cluster that was finished is kept; the same command goes on with the others.\n"
+        )
         sys.exit(130)
+
+
+def end_cleanly() -> None:
+    """Let a termination (SIGTERM) and a closed terminal (SIGHUP, but for nohup) end the program as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def one_line(error: BaseException) -> str:

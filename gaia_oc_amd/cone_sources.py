@@ -19,8 +19,14 @@ logger = logging.getLogger(__name__)
 
 CONE_FILES = {"votable": "cone.vot.gz", "csv": "cone.csv", "parquet": "cone.parquet"}
 _KEPT_NAMES = (*CONE_FILES.values(), "cone.csv.gz")
+RECORD = "cone.json"
 JOB_FILE = "cone_job.json"
 """In the cluster's folder while a service works on the cone: a killed run goes on with its job."""
+
+
+def cone_files(folder: Path) -> list[str]:
+    """Names of the files in a cluster's folder that hold its cone."""
+    return [name for name in (RECORD, *_KEPT_NAMES) if (folder / name).exists()]
 
 
 def load_cone(
@@ -66,7 +72,7 @@ def load_cone(
         If the data are wrong.
     """
     kept = next((folder / name for name in _KEPT_NAMES if (folder / name).exists()), None)
-    record = folder / "cone.json"
+    record = folder / RECORD
     if kept and not options.overwrite_cone and _is_current(record, region, options.cone_source):
         logger.debug("%s: the cone in %s is used.", name, kept)
         return cut_from_table(kept, region)

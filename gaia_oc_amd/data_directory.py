@@ -20,6 +20,9 @@ ISOCHRONES = "isochrones.dat"
 CREDENTIALS = "gaia_credentials"
 CLUSTER_FILE = "cluster.json"
 
+_TEMPORARY = ".tmp-"
+"""How the names of files begin that are not yet whole."""
+
 _SAFE_NAME = re.compile(r"[A-Za-z0-9+(][A-Za-z0-9_.+\-()]*")
 
 
@@ -71,7 +74,7 @@ def write_atomically(path: Path | str, *, mode: int | None = None) -> Iterator[P
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="-" + path.name)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY, suffix="-" + path.name)
         os.close(handle)
         temporary = Path(name)
         temporary.chmod(_default_file_mode() if mode is None else mode)
@@ -96,6 +99,12 @@ _REMEDIES = {
 }
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a process that was killed; nobody else may be writing into the folder."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        path.unlink(missing_ok=True)
+
+
 def _default_file_mode() -> int:
     umask = os.umask(0)
     os.umask(umask)
@@ -110,16 +119,22 @@ def write_text(path: Path | str, text: str, *, mode: int | None = None) -> None:
 
 def write_json(path: Path | str, content: dict[str, Any]) -> None:
     """Write a JSON file as a whole or not at all; NaN becomes null."""
-    write_text(path, json.dumps(_json_ready(content), indent=2, allow_nan=False) + "\n")
+    write_text(path, json_text(content))
 
 
-def _json_ready(value: Any) -> Any:
+def json_text(content: Any) -> str:
+    """JSON of a value that may hold arrays, NumPy numbers and paths; NaN becomes null."""
+    return json.dumps(json_ready(content), indent=2, allow_nan=False) + "\n"
+
+
+def json_ready(value: Any) -> Any:
+    """Value as JSON gives it back: arrays and tuples are lists, paths text, NaN is None."""
     if isinstance(value, dict):
-        return {str(key): _json_ready(item) for key, item in value.items()}
+        return {str(key): json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [_json_ready(item) for item in value]
+        return [json_ready(item) for item in value]
     if isinstance(value, np.generic):
-        return _json_ready(value.item())
+        return json_ready(value.item())
     if isinstance(value, Path):
         return str(value)
     return None if isinstance(value, float) and not np.isfinite(value) else value

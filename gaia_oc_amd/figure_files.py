@@ -10,7 +10,7 @@ from gaia_oc_amd.options import FigureOptions
 _QUICKLY = {"compress_level": 3}  # half the time of level 6, for 3 % larger files
 
 
-def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptions) -> None:
+def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptions) -> list[str]:
     """Save figures as PNG and show them, as the options say.
 
     Parameters
@@ -21,13 +21,19 @@ def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptio
         Where the files go.
     options : FigureOptions
         Whether to save and to show.
+
+    Returns
+    -------
+    list of str
+        Names of the files that were written.
     """
-    if options.save_plots:
-        for name, figure in figures.items():
-            with write_atomically(folder / f"{name}.png") as temporary:
-                figure.savefig(temporary, dpi=150, format="png", pil_kwargs=_QUICKLY)
+    written = {f"{name}.png": figure for name, figure in figures.items() if options.save_plots}
+    for name, figure in written.items():
+        with write_atomically(folder / name) as temporary:
+            figure.savefig(temporary, dpi=150, format="png", pil_kwargs=_QUICKLY)
     if options.show_plots:
         _show(figures)
+    return list(written)
 
 
 def _show(figures: dict[str, Figure]) -> None:

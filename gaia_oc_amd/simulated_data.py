@@ -20,6 +20,7 @@ from gaia_oc_amd.data_directory import (
     write_csv,
     write_text,
 )
+from gaia_oc_amd.folder_locks import locked
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones, write_isochrones
@@ -110,9 +111,10 @@ def simulate_clusters(
     if not clusters:
         raise ValueError(outcomes[0].error)
     names = [cluster.cluster for cluster in clusters]
-    for file, column in _MERGED.items():
-        rows = pd.concat([cluster.summary[file] for cluster in clusters], ignore_index=True)
-        _merge(data_dir / file, rows, column, names)
+    with locked(data_dir):  # two runs that merge their rows into the same tables
+        for file, column in _MERGED.items():
+            rows = pd.concat([cluster.summary[file] for cluster in clusters], ignore_index=True)
+            _merge(data_dir / file, rows, column, names)
     parameters = pd.concat([cluster.summary[CLUSTER_PARAMETERS] for cluster in clusters], ignore_index=True)
     return parameters.sort_values("name", ignore_index=True)
 
@@ -154,12 +156,13 @@ def _simulate_one(
     if options.vary:
         options = draw_cluster(options, isochrones, rng=rng)
     cluster = simulate_cluster(options, isochrones, rng=rng, name=name)
-    write_table(data_dir / CONES / f"{name}.csv.gz", cluster.cone, "csv.gz")
-    write_csv(folder / "truth.csv", cluster.truth.round(_TRUTH_DECIMALS))
+    with locked(folder):
+        write_table(data_dir / CONES / f"{name}.csv.gz", cluster.cone, "csv.gz")
+        write_csv(folder / "truth.csv", cluster.truth.round(_TRUTH_DECIMALS))
+        for stale in (*folder.glob("cone.*"), folder / CLUSTER_FILE):  # made from an earlier simulation
+            stale.unlink(missing_ok=True)
     counts = len(cluster.cone), int(cluster.truth["is_member"].sum()), len(cluster.members)
     logger.info("%s: %d sources, %d of them members, %d listed", name, *counts)
-    for stale in (*folder.glob("cone.*"), folder / CLUSTER_FILE):  # made from an earlier simulation
-        stale.unlink(missing_ok=True)
     return {CLUSTER_PARAMETERS: cluster.parameters, MEMBERS: cluster.members, COMPARISON: cluster.comparison}
 
 

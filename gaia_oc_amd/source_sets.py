@@ -34,6 +34,7 @@ from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.tables import read_table
 
 SET_NAMES = ("members", "candidates", "non_members", "comparison")
+SET_FILES = (CLUSTER_FILE, *(f"{name}.csv" for name in SET_NAMES))
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,8 @@ def load_sets(
     ValueError
         If a file is damaged.
     """
-    name = existing_name(name, data_dir)
-    path = cluster_directory(data_dir, name) / CLUSTER_FILE
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: run `python build_sets.py {name}` first.")
+    path = sets_folder(name, data_dir) / CLUSTER_FILE
+    name = path.parent.name
     content = read_json(path)
     try:
         return SourceSets(
@@ -186,6 +185,23 @@ def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> p
     return table.astype({"PMemb": float}).assign(
         **{REJECTED_BY: table[REJECTED_BY].astype(object).fillna("").astype("str")}
     )
+
+
+def sets_folder(name: str, data_dir: Path | str) -> Path:
+    """Folder with the sets of a cluster, whose name is spelt as `existing_name` takes it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the sets were never built, or the building was interrupted.
+    """
+    name = existing_name(name, data_dir)
+    folder = cluster_directory(data_dir, name)
+    if not (folder / CLUSTER_FILE).exists():
+        raise FileNotFoundError(
+            f"{folder / CLUSTER_FILE} does not exist: run `python build_sets.py {name}` first."
+        )
+    return folder
 
 
 def save_candidates(sets: SourceSets, data_dir: Path | str) -> None:

@@ -205,7 +205,7 @@ def contents(data):
     return {
         path.relative_to(data): path.read_bytes()
         for path in sorted((data / "clusters").rglob("*"))
-        if path.suffix in (".csv", ".json", ".parquet") and path.name != "cone.json"
+        if path.suffix in (".csv", ".json", ".parquet") and path.name not in ("cone.json", "provenance.json")
     }
 
 
@@ -290,6 +290,7 @@ def test_training_from_the_shell(chain, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "best epoch" in result.stdout
     assert {path.name for path in tmp_path.iterdir()} == {
+        ".lock",
         "hyper_parameters",
         "model_parameters",
         "metrics",

@@ -1,0 +1,162 @@
+"""What made the files of a cluster, and whether a stage of the work has to be done at all."""
+
+import logging
+import platform
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gaia_oc_amd import __version__
+from gaia_oc_amd.data_directory import json_ready, read_json, remove_leftovers, write_json
+from gaia_oc_amd.fingerprints import file_fingerprint
+
+PROVENANCE = "provenance.json"
+
+FOLLOWING = {
+    "sets": ("sets_plot", "evaluation", "evaluation_plots", "validation"),
+    "evaluation": ("evaluation_plots", "validation"),
+}
+"""Stages whose results mean nothing any more when an earlier one is done again."""
+
+_PLOTS = ("sets_plot", "evaluation_plots")
+"""Stages whose files are removed when they show what is no more."""
+
+_LIBRARIES = ("numpy", "pandas", "scipy", "torch", "numba", "astropy", "pyarrow", "matplotlib")
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[[], tuple[dict[str, Any], Iterable[str]]]
+"""Does a stage; returns its numbers for the table at the end, and the names of the files that it wrote."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the work on one cluster.
+
+    Parameters
+    ----------
+    name : str
+        ``sets``, ``sets_plot``, ``evaluation``, ``evaluation_plots``, ``validation``.
+    made_with : dict
+        Everything that its result depends on: options, fingerprints of its input and code.
+    command : str
+        Shell command that does it.
+    """
+
+    name: str
+    made_with: dict[str, Any]
+    command: str = ""
+
+    def is_done(self, folder: Path) -> bool:
+        """Whether a folder holds the result of the stage, made with the same, and unchanged since."""
+        record = read_provenance(folder).get(self.name)
+        if record is None or record.get("made_with") != json_ready(self.made_with):
+            return False
+        return all(_is(folder / name, mark) for name, mark in record["files"].items())
+
+
+def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) -> dict[str, Any]:
+    """Do a stage if it is not done yet, and write down what made it.
+
+    The record is removed before the work begins and written after it has ended, so a stage that was killed is
+    done anew; the unfinished files of a killed process are removed. There is no date in it, so equal runs give
+    equal files; those of the files say when.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder, held by `folder_locks.locked`.
+    stage : Stage
+        What is done, and with what.
+    work : callable
+        Does it.
+    again : bool
+        Whether to do it even if it is done.
+
+    Returns
+    -------
+    dict
+        The numbers that the work returned, now or when it was done.
+    """
+    if not again and stage.is_done(folder):
+        level, what = logging.DEBUG if stage.name in _PLOTS else logging.INFO, stage.name.replace("_", " ")
+        logger.log(level, "%s: %s already there, made in the same way: left as found.", folder.name, what)
+        return read_provenance(folder)[stage.name]["summary"]
+    forget(folder, stage.name)
+    remove_leftovers(folder)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        summary, files = work()
+    told = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
+    record = {
+        "command": stage.command,
+        "summary": summary,
+        "warnings": list(told),
+        "made_with": stage.made_with,
+        "versions": versions(),
+    }
+    _write(folder, stage.name, record, files)
+    for warning in caught:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return summary
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """Records of a cluster's stages by name; none if the file is absent or damaged, for then all is done anew."""
+    path = folder / PROVENANCE
+    if not path.exists():
+        return {}
+    try:
+        records = read_json(path)
+    except ValueError as error:
+        logger.warning("%s It counts as absent: the stages are done again.", error)
+        return {}
+    return {
+        name: record
+        for name, record in records.items()
+        if isinstance(record, dict) and isinstance(record.get("files"), dict)
+    }
+
+
+def forget(folder: Path, stage: str) -> None:
+    """Remove the records of a stage and of all that follow from it, and the plots of the latter."""
+    records = read_provenance(folder)
+    following = FOLLOWING.get(stage, ())
+    left = {name: record for name, record in records.items() if name not in (stage, *following)}
+    for name in set(following) & set(records) & set(_PLOTS):
+        for file in records[name]["files"]:
+            (folder / file).unlink(missing_ok=True)
+    if left != records:
+        write_json(folder / PROVENANCE, left)
+
+
+def _write(folder: Path, stage: str, record: dict[str, Any], files: Iterable[str]) -> None:
+    """Add a record; a file that the stage has changed gets its new fingerprint in the earlier records, too."""
+    marks = {name: file_fingerprint(folder / name) for name in sorted(files)}
+    records = read_provenance(folder)
+    for other in records.values():
+        other["files"] |= {name: mark for name, mark in marks.items() if name in other["files"]}
+    write_json(folder / PROVENANCE, records | {stage: record | {"files": marks}})
+
+
+def _is(path: Path, fingerprint: str) -> bool:
+    try:
+        return file_fingerprint(path) == fingerprint
+    except OSError:
+        return False
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the package, of Python, and of the libraries that results depend on."""
+    found = {"gaia_oc_amd": __version__, "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
