@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -248,6 +249,83 @@ def test_one_bad_cluster_does_not_stop_the_others(chain, tmp_path):
     assert "did you mean Sim_" in result.stdout
     after = contents(data)
     assert after.keys() == before.keys()
+
+
+def states(data):
+    folder = data / "clusters" / "Sim_1"
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name != ".lock"}
+
+
+def test_a_second_run_does_what_is_missing_and_no_more(chain):
+    data = chain[0]
+    build = [
+        "build_sets.py",
+        "Sim_1",
+        "--data_dir",
+        data,
+        "--cone_source",
+        data / "cones",
+        "--cone_radius",
+        "20",
+    ]
+    evaluate = ["evaluate_clusters.py", "Sim_1", "--data_dir", data, "--n_samples", "20"]
+    before = states(data)
+    again = [run(*build), run(*evaluate)]
+    assert states(data) == before
+    assert "already there" in again[0].stderr + again[1].stderr
+    assert [result.returncode for result in again] == [0, 0]
+    (data / "clusters/Sim_1/venn_diagram.png").unlink()
+    run(*evaluate)
+    after = states(data)
+    assert after["venn_diagram.png"] > before["new_members.png"]
+    assert after["candidates.csv"] == before["candidates.csv"]
+    probabilities = pd.read_csv(data / "clusters/Sim_1/candidates.csv")["PMemb"]
+    run(*evaluate, "--seed", "43", "--no-save_plots")
+    assert states(data)["candidates.csv"] > after["candidates.csv"]
+    assert "venn_diagram.png" not in states(data), "a plot of other probabilities is left"
+    run(*evaluate, "--overwrite")
+    pd.testing.assert_series_equal(
+        pd.read_csv(data / "clusters/Sim_1/candidates.csv")["PMemb"], probabilities
+    )
+    run(*build, "--c_margin", "0.12")
+    assert pd.read_csv(data / "clusters/Sim_1/candidates.csv")["PMemb"].isna().all()
+    provenance = json.loads((data / "clusters/Sim_1/provenance.json").read_text())
+    assert set(provenance) == {"sets", "sets_plot"}
+    assert "--c_margin 0.12" in provenance["sets"]["command"]
+
+
+def test_the_recorded_commands_make_the_same_files(chain, tmp_path):
+    """Word for word, but for the data directory."""
+    data = chain[0]
+    for name in ("cg18_members.csv", "t22_members.csv", "cluster_parameters.csv", "isochrones.dat"):
+        (tmp_path / name).write_bytes((data / name).read_bytes())
+    records = json.loads((data / "clusters/Sim_2/provenance.json").read_text())
+    for stage in ("sets", "evaluation"):
+        words = shlex.split(records[stage]["command"])
+        assert words[0] == "python"
+        result = run(*words[1:], "--data_dir", tmp_path)
+        assert result.returncode == 0, result.stderr
+    ours = tmp_path / "clusters/Sim_2/candidates.csv"
+    assert ours.read_bytes() == (data / "clusters/Sim_2/candidates.csv").read_bytes()
+
+
+def test_two_runs_in_one_folder_at_a_time_give_what_one_gives(chain, tmp_path):
+    for name in ("cg18_members.csv", "t22_members.csv", "cluster_parameters.csv", "isochrones.dat"):
+        (tmp_path / name).write_bytes((chain[0] / name).read_bytes())
+    where = ["--data_dir", tmp_path, "--cone_source", chain[0] / "cones", "--cone_radius", "20"]
+    line = [sys.executable, ROOT / "build_sets.py", "Sim_2", "Sim_1", *where, "--no-save_plots"]
+    both = [
+        subprocess.Popen([*map(str, line), *more], stdout=subprocess.PIPE, cwd=ROOT)
+        for more in ([], ["--overwrite"])
+    ]
+    for process in both:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    for name in ("members.csv", "candidates.csv", "non_members.csv", "comparison.csv", "cone.parquet"):
+        ours, theirs = (path / "clusters/Sim_2" / name for path in (tmp_path, chain[0]))
+        if name != "candidates.csv":  # evaluated there
+            assert ours.read_bytes() == theirs.read_bytes(), name
+    assert not list((tmp_path / "clusters").glob("*/.tmp-*"))
 
 
 def test_workers_end_with_a_parent_that_is_killed(chain, tmp_path):

@@ -55,7 +55,8 @@ RC
 publish() {
   local inputs=/var/gavo/inputs/gaiadr3
   mkdir -p "$inputs"
-  (cd ../.. && PYTHONPATH=. "$PYTHON" tests/tap_server/table_description.py "$inputs" 20000)
+  [ -e cluster_data/isochrones.dat ] || (cd ../.. && PYTHONPATH=.:tests "$PYTHON" -m tap_server.clusters tests/tap_server/cluster_data 50)
+  (cd ../.. && PYTHONPATH=.:tests "$PYTHON" -m tap_server.table_description "$inputs" 20000 tests/tap_server/cluster_data)
   chown -R dachsroot:gavo "$inputs"
   su dachsroot -s /bin/bash -c "cd $inputs && dachs imp q"
 }

@@ -1,6 +1,6 @@
 """Writes the table of the test server, gaia.csv, and its description, q.rd, from the columns that we query.
 
-Called by set_up.sh:  python table_description.py FOLDER [ROWS]
+Called by set_up.sh:  python -m tap_server.table_description FOLDER ROWS [CLUSTERS]
 """
 
 import sys
@@ -87,7 +87,16 @@ def _column(name: str) -> str:
     )
 
 
+def as_typed(sources: pd.DataFrame) -> pd.DataFrame:
+    """Table with whole numbers where the archive has them."""
+    return sources.astype(dict.fromkeys(("source_id", *INTEGERS), np.int64))
+
+
 if __name__ == "__main__":
-    folder, rows = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20_000
-    synthetic_sources(rows).to_csv(folder / "gaia.csv", index=False)
+    from tap_server.clusters import cluster_sources
+
+    folder, tables = Path(sys.argv[1]), [as_typed(synthetic_sources(int(sys.argv[2])))]
+    if len(sys.argv) > 3:
+        tables.append(as_typed(cluster_sources(Path(sys.argv[3]))))
+    pd.concat(tables, ignore_index=True).to_csv(folder / "gaia.csv", index=False)
     (folder / "q.rd").write_text(description())
