@@ -11,7 +11,7 @@ class PlainSelect:
     Parameters
     ----------
     columns : tuple of str
-        Names, in the query's order.
+        Names, in the query's order; quoted ones keep their quotes, renamed ones their ``AS``.
     table : str
         Name of the table.
     condition : str
@@ -21,6 +21,21 @@ class PlainSelect:
     columns: tuple[str, ...]
     table: str
     condition: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the result."""
+        return tuple(_split(column)[1].strip('"') for column in self.columns)
+
+    def expression(self, name: str) -> str:
+        """What the query calls the column that has this name in the result.
+
+        Raises
+        ------
+        KeyError
+            If the result has no such column.
+        """
+        return dict(zip(self.names, (_split(column)[0] for column in self.columns), strict=True))[name]
 
     def text(self) -> str:
         """Return the query as ADQL."""
@@ -37,8 +52,10 @@ class PlainSelect:
         return PlainSelect(expressions, self.table, self.condition)
 
 
+_NAME = r'(?:\w+|"[^"]+")'
+_COLUMN = rf"{_NAME}(?:\s+AS\s+{_NAME})?"
 _PLAIN = re.compile(
-    r"\s*SELECT\s+(?P<columns>\w+(?:\s*,\s*\w+)*)\s+FROM\s+(?P<table>\w+(?:\.\w+)*)"
+    rf"\s*SELECT\s+(?P<columns>{_COLUMN}(?:\s*,\s*{_COLUMN})*)\s+FROM\s+(?P<table>{_NAME}(?:\.{_NAME})*)"
     r"(?:\s+WHERE\s+(?P<condition>.+?))?[\s;]*",
     re.IGNORECASE | re.DOTALL,
 )
@@ -66,5 +83,11 @@ def plain_select(query: str) -> PlainSelect | None:
         return None
     if re.search(r"\bOR\b", condition, re.IGNORECASE):
         condition = f"({condition})"
-    columns = tuple(name.strip() for name in match["columns"].split(","))
+    columns = tuple(re.findall(_COLUMN, match["columns"], re.IGNORECASE))
     return PlainSelect(columns, match["table"], condition)
+
+
+def _split(column: str) -> tuple[str, str]:
+    """What a column is called in the table, and in the result."""
+    found = re.fullmatch(rf"({_NAME})(?:\s+AS\s+({_NAME}))?", column, re.IGNORECASE)
+    return found[1], found[2] or found[1]

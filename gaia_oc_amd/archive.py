@@ -11,7 +11,7 @@ from gaia_oc_amd.adql import PlainSelect, plain_select
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import N_OBS_COLUMNS, ConeRegion
 from gaia_oc_amd.credentials import read_credentials
-from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
+from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ClusterError
 from gaia_oc_amd.retries import Effort, GaveUpError, LastingError, Patience, one_line
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def query_archive(
     Raises
     ------
     ArchiveUnavailableError
-        If the service cannot be reached, reports an error, gives wrong results, or refuses the login.
+        If the service cannot be reached, reports an error, gives wrong results, or refuses the login; an
+        `ArchiveBusyError` if that may pass.
     ClusterError
         If the result is above the service's row limit and cannot be split, or the URL cannot be used.
     """
@@ -105,7 +106,7 @@ def query_archive(
     except (GaveUpError, LastingError, OSError) as error:
         passing = getattr(error, "passing", False)
         remedy = "try again later, or use" if passing else "trying again will not help, use"
-        raise ArchiveUnavailableError(
+        raise (ArchiveBusyError if passing else ArchiveUnavailableError)(
             f"{url} gave no result ({one_line(error, 400)}): {remedy} --cone_source with another TAP URL or a local "
             "table."
         ) from error
@@ -132,7 +133,7 @@ def _whole_result(service: "TapService", query: str, job_file: Path | None) -> p
     answer = _verified(service, query, select, job_file)
     if not answer.is_cut:
         return answer.rows
-    if select is None or "source_id" not in select.columns:
+    if select is None or "source_id" not in select.names:
         raise ClusterError(
             f"{service.url} cut the result at its row limit, {len(answer.rows)} rows: ask for source_id in a plain "
             "SELECT ... FROM ... WHERE, which can be split, or for less."
@@ -145,7 +146,7 @@ def _whole_result(service: "TapService", query: str, job_file: Path | None) -> p
         service.url,
     )
     if complaint := _complaint(rows, select):
-        raise ArchiveUnavailableError(f"{service.url} gave a wrong result ({complaint}): try again later.")
+        raise ArchiveBusyError(f"{service.url} gave a wrong result ({complaint}): try again later.")
     return rows
 
 
@@ -175,7 +176,7 @@ def _verified(
             complaint = f"{len(answer.rows)} rows where it counts {n_rows}"
         logger.info("%s gave a wrong result (%s): the query is asked again.", service.url, complaint)
         n_rows = None  # a table that grows is counted again
-    raise ArchiveUnavailableError(
+    raise ArchiveBusyError(
         f"{service.url} gave a wrong result twice ({complaint}): try again later, or use --cone_source with another "
         "TAP URL or a local table."
     )
@@ -184,7 +185,7 @@ def _verified(
 def _complaint(rows: pd.DataFrame, select: PlainSelect | None) -> str | None:
     """What is wrong with the rows of a query."""
     if select is not None:
-        absent = sorted({name.lower() for name in select.columns} - {name.lower() for name in rows})
+        absent = sorted({name.lower() for name in select.names} - {name.lower() for name in rows})
         if absent:
             return f"without the column(s) {', '.join(absent)}"
     if "source_id" in rows and (repeated := int(rows["source_id"].duplicated().sum())):
@@ -208,6 +209,7 @@ def _extent(service: "TapService", select: PlainSelect) -> "Extent | None":
     from gaia_oc_amd.row_limits import Extent
     from gaia_oc_amd.tap import ask_one_row
 
-    asking = ("COUNT(*) AS n_rows", "MIN(source_id) AS low", "MAX(source_id) AS high")
+    name = select.expression("source_id")
+    asking = ("COUNT(*) AS n_rows", f"MIN({name}) AS low", f"MAX({name}) AS high")
     row = ask_one_row(service, select.asking(*asking).text())
     return Extent(**row) if row is not None and {"n_rows", "low", "high"} == row.keys() else None

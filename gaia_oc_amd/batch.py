@@ -21,7 +21,7 @@ def run_batch(
     scheduler: str | None = None,
     data_dir: Path | str | None = None,
 ) -> list[Outcome]:
-    """Do the same work for many clusters.
+    """Do the same work for many clusters, and once more for those that a service failed while it served others.
 
     Parameters
     ----------
@@ -48,6 +48,18 @@ def run_batch(
         If the Dask cluster cannot do the work; what is finished when it breaks down is returned.
     """
     names = list(dict.fromkeys(clusters))
+    outcomes = _round(work, names, workers, scheduler, data_dir)
+    late = [name for name in names if outcomes[name].may_pass]
+    if late and len(late) < len(names):  # else the service may be down for everybody
+        logger.info("%d cluster(s) that a service failed are tried once more.", len(late))
+        outcomes |= _round(work, late, workers, scheduler, data_dir)
+    return [outcomes[name] for name in clusters]
+
+
+def _round(
+    work: Work, names: list[str], workers: int, scheduler: str | None, data_dir: Path | str | None
+) -> dict[str, Outcome]:
+    """Outcome of each name; of what a breakdown has left undone, the breakdown."""
     outcomes: dict[str, Outcome] = {}
     progress = tqdm(total=len(names), unit="cluster", disable=None if len(names) > 1 else True)
     try:
@@ -61,7 +73,7 @@ def run_batch(
             raise
         logger.error("%s", stop)
         outcomes = {name: Outcome(name, 0.0, error=str(stop)) for name in names} | outcomes
-    return [outcomes[name] for name in clusters]
+    return outcomes
 
 
 def _outcomes(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.data_directory import read_json, write_json
-from gaia_oc_amd.exceptions import ArchiveUnavailableError, ConeUnavailableError
+from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ConeUnavailableError
 from gaia_oc_amd.hats import hats_cone
 from gaia_oc_amd.local_tables import cut_from_files, cut_from_table
 from gaia_oc_amd.mirrors import fetch_cone, find_mirror
@@ -67,7 +67,8 @@ def load_cone(
     Raises
     ------
     ArchiveUnavailableError, ConeUnavailableError
-        If no source has the stars; the message names each with its reason. The former if a service may answer later.
+        If no source has the stars; the message names each with its reason. An `ArchiveBusyError` if a
+        service may answer later.
     ClusterError
         If the data are wrong.
     """
@@ -120,10 +121,9 @@ def _from_first(
             )
             return stars, source
     reasons = " | ".join(f"{source}: {error}" for source, error in failures.items())
-    may_pass = any(isinstance(error, ArchiveUnavailableError) for error in failures.values())
-    raise (ArchiveUnavailableError if may_pass else ConeUnavailableError)(
-        f"{name}: none of the {len(failures)} sources has its stars: {reasons}"
-    )
+    kinds = (ArchiveBusyError, ArchiveUnavailableError, ConeUnavailableError)
+    kind = next(kind for kind in kinds if any(isinstance(error, kind) for error in failures.values()))
+    raise kind(f"{name}: none of the {len(failures)} sources has its stars: {reasons}")
 
 
 def _from_source(

@@ -17,6 +17,10 @@ class ArchiveUnavailableError(ClusterError):
     """The service that was asked for stars or tables did not answer, or answered with an error."""
 
 
+class ArchiveBusyError(ArchiveUnavailableError):
+    """The service did not answer, or answered wrongly, in a way that may pass."""
+
+
 class BatchStoppedError(OSError):
     """A batch cannot go on; what it has finished is kept."""
 

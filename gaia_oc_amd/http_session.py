@@ -17,6 +17,8 @@ from requests.adapters import HTTPAdapter
 from gaia_oc_amd.retries import Effort, LastingError, NonsenseError, PassingError, failure_of
 
 _CHUNK = 1 << 16
+_PROLOGUE = 1_000_000
+"""Bytes at the start of an answer among which entities would be defined."""
 _IN_MEMORY = 1 << 26
 """Larger answers are kept in an unnamed temporary file."""
 
@@ -102,6 +104,7 @@ class _WholeAnswersAdapter(HTTPAdapter):
         finally:
             response.close()
         self._content = _unpacked(self._content)
+        _refuse_entities(self._content)
         response.raw = _Body(self._content, response.raw)
         return response
 
@@ -137,6 +140,14 @@ def _unpacked(content: IO[bytes]) -> IO[bytes]:
         plain.close()
         raise NonsenseError("the answer is damaged, it cannot be unpacked") from error
     return _unpacked(plain)  # a packed file may have been packed again on its way
+
+
+def _refuse_entities(content: IO[bytes]) -> None:
+    """Refuse an XML document whose entities would grow beyond all memory when they are read."""
+    prologue = content.read(_PROLOGUE)
+    content.seek(0)
+    if b"<!ENTITY" in prologue or "<!ENTITY".encode("utf-16-le") in prologue:
+        raise LastingError("its answer defines XML entities, which no VOTable or job needs")
 
 
 class _Body:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.exceptions import ArchiveBusyError, ClusterError
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ class Outcome:
         What the work returned, for the table at the end; empty after a failure.
     error : str
         Why it failed, one line; empty after a success.
+    may_pass : bool
+        Whether the failure is one of a service that may answer later.
     messages : tuple of (int, str)
         What the work warned of, and in a worker what it logged, with the level of each.
     """
@@ -40,6 +42,7 @@ class Outcome:
     seconds: float
     summary: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    may_pass: bool = False
     messages: tuple[Message, ...] = ()
 
 
@@ -63,12 +66,14 @@ def attempt(work: Work, cluster: str) -> Outcome:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             summary = work(cluster)
-        error = ""
+        error, may_pass = "", False
     except (ClusterError, ValueError, OSError) as failure:
         summary, error = {}, " ".join(str(failure).split()) or type(failure).__name__
+        may_pass = isinstance(failure, ArchiveBusyError)
         logger.debug("where it happened:", exc_info=True)
     except (Exception, SystemExit) as failure:  # a defect of ours must not cost the other clusters
         summary, error = {}, f"internal error: {type(failure).__name__}: {' '.join(str(failure).split())}"
+        may_pass = False
         logger.debug("%s", traceback.format_exc())
     texts = dict.fromkeys(str(w.message) for w in caught if not issubclass(w.category, _NOT_FOR_USERS))
     return Outcome(
@@ -76,6 +81,7 @@ def attempt(work: Work, cluster: str) -> Outcome:
         time.perf_counter() - start,
         summary,
         with_name(cluster, error) if error else "",
+        may_pass,
         tuple((logging.WARNING, text) for text in texts),
     )
 

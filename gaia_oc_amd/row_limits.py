@@ -36,11 +36,11 @@ class Part:
 
     def query(self) -> PlainSelect:
         """Return the query for these rows alone."""
-        select = self.select
+        select, name = self.select, self.select.expression("source_id")
         if self.low is not None:
-            select = select.narrowed(f"source_id >= {self.low}")
+            select = select.narrowed(f"{name} >= {self.low}")
         if self.high is not None:
-            select = select.narrowed(f"source_id < {self.high}")
+            select = select.narrowed(f"{name} < {self.high}")
         return select
 
     def halves(self, middle: int) -> tuple["Part", "Part"]:

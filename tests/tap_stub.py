@@ -34,7 +34,7 @@ class TapStub:
     """The tables of a service by their ADQL names, and the queries that it was sent."""
 
     def __init__(self, **tables):
-        self.tables, self.queries, self.url, self.body = tables, [], "", None
+        self.tables, self.queries, self.url, self.body, self.limit = tables, [], "", None, None
 
     def run(self, query):
         """Rows of a query; every quoted name must be one of the service's."""
@@ -61,9 +61,10 @@ class TapStub:
         if self.body is not None:
             return self.body
         rows = self.run(query).sample(frac=1, random_state=1)
-        votable = VOTableFile.from_table(Table.from_pandas(rows))
+        cut = self.limit is not None and len(rows) > self.limit
+        votable = VOTableFile.from_table(Table.from_pandas(rows.head(self.limit) if cut else rows))
         votable.resources[0].type = "results"
-        votable.resources[0].infos.append(Info(name="QUERY_STATUS", value="OK"))
+        votable.resources[0].infos.append(Info(name="QUERY_STATUS", value="OVERFLOW" if cut else "OK"))
         content = io.BytesIO()
         votable.to_xml(content)
         return content.getvalue()

@@ -172,6 +172,10 @@ def test_queries_that_cannot_be_split_are_refused_when_cut(service):
         ("select a from t where x > 1 AND y < 2 ;", "x > 1 AND y < 2"),
         ("SELECT a FROM t WHERE x > 1 OR y < 2", "(x > 1 OR y < 2)"),
         (cone_query(REGION), "1 = CONTAINS("),
+        (
+            'SELECT "Source" AS source_id, "E(BP/RP)" AS excess FROM "I/355/gaiadr3" WHERE "Plx" > 1',
+            '"Plx" > 1',
+        ),
     ],
 )
 def test_plain_queries_are_taken_apart(query, condition):
@@ -181,11 +185,27 @@ def test_plain_queries_are_taken_apart(query, condition):
     assert plain_select(select.text()) is not None
 
 
+def test_renamed_columns_keep_both_names():
+    select = plain_select('SELECT "Source" AS source_id, ra, "E(BP/RP)" FROM "I/355/gaiadr3"')
+    assert select.names == ("source_id", "ra", "E(BP/RP)")
+    assert [select.expression(name) for name in select.names] == ['"Source"', "ra", '"E(BP/RP)"']
+    with pytest.raises(KeyError):
+        select.expression("dec")
+
+
+def test_an_answer_with_entities_is_refused(service):
+    service.body = (
+        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;">]><VOTABLE>&b;</VOTABLE>'
+    )
+    with pytest.raises(ArchiveUnavailableError, match="XML entities.*will not help"):
+        query_archive("SELECT ra FROM t", url=service.url)
+
+
 @pytest.mark.parametrize(
     "query",
     [
         "SELECT", "SELECT TOP 5 a FROM t", "SELECT DISTINCT a FROM t", "SELECT * FROM t", "SELECT a FROM t, u",
-        "SELECT a FROM t ORDER BY a", "SELECT a FROM t WHERE b > 0 GROUP BY a", "SELECT a AS b FROM t",
+        "SELECT a FROM t ORDER BY a", "SELECT a FROM t WHERE b > 0 GROUP BY a", "SELECT a + 1 AS b FROM t",
         "SELECT a FROM t WHERE b IN (SELECT b FROM u)", "SELECT a FROM t WHERE b > 0 -- AND c > 0",
         "SELECT a FROM t WHERE b > 0 UNION SELECT a FROM u",
     ],

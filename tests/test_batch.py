@@ -15,7 +15,7 @@ from batch_work import CountsUnpickling, killed, work
 
 from gaia_oc_amd.batch import run_batch, summary_table
 from gaia_oc_amd.batch_queue import MAX_DEATHS_IN_A_ROW, ClusterQueue
-from gaia_oc_amd.exceptions import BatchStoppedError
+from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, BatchStoppedError
 from gaia_oc_amd.outcomes import Outcome
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +48,25 @@ def test_workers_that_die_of_everything_end_the_batch():
         assert queue.worker_died(queue.next()) == []
     with pytest.raises(BatchStoppedError, match="--workers 1"):
         queue.worker_died(queue.next())
+
+
+def test_clusters_that_a_service_failed_are_tried_once_more():
+    asked = []
+
+    def busy(name):
+        asked.append(name)
+        if name in ("later", "never") and not (name == "later" and asked.count(name) == 2):
+            raise ArchiveBusyError(f"{name}: the archive is busy.")
+        if name == "wrong":
+            raise ArchiveUnavailableError("wrong: no such table.")
+        return {}
+
+    outcomes = run_batch(busy, ["later", "never", "wrong", "a"])
+    assert asked == ["later", "never", "wrong", "a", "later", "never"]
+    assert [bool(outcome.error) for outcome in outcomes] == [False, True, True, False]
+    asked.clear()
+    assert run_batch(busy, ["never"])[0].may_pass
+    assert asked == ["never"], "a service that serves nobody is not asked again"
 
 
 def test_a_name_that_occurs_twice_is_worked_on_once():
@@ -95,7 +114,7 @@ def test_interrupt_ends_the_processes_and_keeps_what_is_finished(tmp_path, numbe
             timeout=20
         )  # ends when the last process has closed its standard error
     assert process.returncode == 130
-    assert "interrupted: every cluster that was finished is kept." in errors
+    assert "interrupted: every cluster that was finished is kept" in errors
     assert "Traceback" not in errors
     assert {path.name for path in tmp_path.glob("*.done")} == {"quick.done"}
     assert not (tmp_path / "never.begun").exists()

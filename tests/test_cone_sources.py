@@ -102,6 +102,17 @@ def test_same_sets_to_the_byte_from_every_source(kind, field, services, tmp_path
     assert (found / "cone.parquet").read_bytes() == (expected / "cone.parquet").read_bytes()
 
 
+def test_vizier_cut_at_a_row_limit_comes_in_parts(field, services, tmp_path, monkeypatch, caplog):
+    """By the name that VizieR has for source_id."""
+    options = ConeOptions(cone_source=f"vizier:{services.url}")
+    expected = load_cone("Toy_1", REGION, tmp_path / "whole", options)
+    monkeypatch.setattr(services, "limit", len(expected) // 3)
+    with caplog.at_level(logging.INFO):
+        found = load_cone("Toy_1", REGION, tmp_path / "parts", options)
+    pd.testing.assert_frame_equal(found, expected)
+    assert "came in" in caplog.text
+
+
 @pytest.mark.filterwarnings("ignore:no column")
 def test_gavo_gives_the_same_stars_without_what_it_lacks(field, services, tmp_path):
     expected = load_cone("Toy_1", REGION, tmp_path, ConeOptions(cone_source=services.url))
