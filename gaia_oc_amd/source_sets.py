@@ -160,7 +160,7 @@ def load_sets(
             **{
                 part: _read_set(path.parent, part, columns)
                 if part in parts
-                else pd.DataFrame(columns=SET_COLUMNS)
+                else _as_numbers(pd.DataFrame(columns=SET_COLUMNS))
                 for part in SET_NAMES
             },
         )
@@ -182,9 +182,17 @@ def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> p
         raise ValueError(
             f"{path} lacks the columns {', '.join(absent)}: run `python build_sets.py {folder.name}` again."
         )
-    return table.astype({"PMemb": float}).assign(
+    return _as_numbers(table).assign(
         **{REJECTED_BY: table[REJECTED_BY].astype(object).fillna("").astype("str")}
     )
+
+
+def _as_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Set whose PMemb is a number though nobody is judged, and whose columns are though it is empty."""
+    if len(table):
+        return table.astype({"PMemb": float})
+    kinds = {"source_id": np.int64} | dict.fromkeys(set(table) - {"source_id", REJECTED_BY}, float)
+    return table.astype(kinds)
 
 
 def sets_folder(name: str, data_dir: Path | str) -> Path:

@@ -10,6 +10,7 @@ from conftest import toy_field
 
 from gaia_oc_amd.cluster import update_from_members
 from gaia_oc_amd.cluster_lookup import find_cluster
+from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.csv_files import write_rows
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClusterError
 from gaia_oc_amd.input_tables import InputTables
@@ -319,3 +320,18 @@ def test_one_table_for_all_clusters_is_read_once(toy, cone_file, tmp_path, monke
     toy.sources.iloc[:-1].to_csv(cone_file, index=False)  # a changed table is another one
     build_sets("Toy_1", both, tmp_path / "other", cone=cone)
     assert read == [cone_file] * 2
+
+
+@pytest.mark.parametrize("part", ["non_members", "candidates", "comparison"])
+def test_an_empty_set_has_the_types_of_a_full_one(toy, cone_file, tmp_path, part):
+    """A small cone may have no non-member; columns of objects would not be numbers for what comes next."""
+    sets, folder = build(toy, cone_file, tmp_path), tmp_path / "data"
+    save_sets(replace(sets, **{part: getattr(sets, part).iloc[:0]}), folder)
+    empty = getattr(load_sets(sets.cluster.name, folder), part)
+    assert len(empty) == 0
+    assert empty["source_id"].dtype == np.int64
+    numbers = [name for name in SET_COLUMNS if name != REJECTED_BY and name in empty]
+    assert len(numbers) > 25
+    assert all(empty[name].dtype.kind in "if" for name in numbers)
+    left_out = load_sets(sets.cluster.name, folder, parts=("members",)).candidates
+    assert left_out["ra"].dtype.kind == "f"
