@@ -17,15 +17,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from tap_server import gaia_front
 from tap_server.clusters import NAMES
 from tap_server.fault_proxy import Fault, Proxy
-from tap_server.fault_table import HERE, PATIENCE, server_url
+from tap_server import fault_table, gaia_front
+from tap_server.fault_table import HERE, server_url
 from tap_server.faults import KINDS
 
 ROOT = HERE.parents[1]
+PATIENCE = replace(fault_table.PATIENCE, tries=5)
+"""As short as for the fault table, but with as many tries as users have."""
 CLUSTERS = HERE / "cluster_data"
 LISTS = ("cg18_members.csv", "t22_members.csv", "cluster_parameters.csv", "isochrones.dat")
 LEFT_OUT = ("login refused", "session expired", "redirect to another host", "result over the row limit",
@@ -57,7 +60,7 @@ class RandomFaults(Proxy):
 
 
 def command(script: str, data: Path, names: list[str], *options: str) -> list[str]:
-    """A script's command line, run with the short waits of the fault table."""
+    """A script's command line, run with short waits."""
     start = (
         "import sys, runpy; from unittest import mock; from gaia_oc_amd import archive; "
         f"from gaia_oc_amd.retries import Patience; patience = {PATIENCE!r}; "
