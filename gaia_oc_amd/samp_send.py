@@ -102,7 +102,13 @@ def _at_the_hub() -> Iterator[Any]:
         )
         try:
             client.connect()
-        except (samp.SAMPHubError, XmlRpcError, OSError, KeyError) as error:
+        except (
+            samp.SAMPHubError,
+            XmlRpcError,
+            OSError,
+            KeyError,
+            ValueError,
+        ) as error:  # also of its lock file
             logger.debug("SAMP: %s", error)
             raise SampError(_NO_HUB) from error
         try:
@@ -114,8 +120,10 @@ def _at_the_hub() -> Iterator[Any]:
 
 
 def _leave(client: Any) -> None:
+    """Sign off at the hub; the client's own disconnect() does nothing for one that does not listen (pyvo 1.9.1)."""
     try:
-        client.disconnect()
+        client.client.unregister()
+        client.hub.disconnect()
     except (XmlRpcError, OSError) as error:  # it ended before us
         logger.debug("SAMP: %s", error)
 

@@ -4,6 +4,7 @@ astropy writes the same stream row by row, which takes half a minute for 200,000
 """
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -92,7 +93,11 @@ def _document(table: DescribedTable, fields: list[NDArray[Any]]) -> str:
     root = ElementTree.Element("VOTABLE", {"version": _VERSION, "xmlns": _NAMESPACE})
     resource = ElementTree.SubElement(root, "RESOURCE", {"type": "results"})
     ElementTree.SubElement(resource, "COOSYS", {"ID": _ICRS, "system": "ICRS", "epoch": "J2016.0"})
-    element = ElementTree.SubElement(resource, "TABLE", {"name": table.name, "nrows": str(len(table.rows))})
+    identifier = re.sub(
+        r"\W", "_", table.name if table.name[:1].isalpha() else f"_{table.name}", flags=re.ASCII
+    )
+    about_table = {"ID": identifier, "name": table.name, "nrows": str(len(table.rows))}
+    element = ElementTree.SubElement(resource, "TABLE", about_table)
     ElementTree.SubElement(element, "DESCRIPTION").text = table.text
     for about, value in table.parameters:
         _described(element, "PARAM", about, _datatype_of(value) | {"value": _text(value)})
