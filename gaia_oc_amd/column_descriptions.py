@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gaia_oc_amd.columns import SET_COLUMNS, UNITS
+from gaia_oc_amd.columns import UNITS
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,13 @@ def describe(name: str) -> Description:
     return Description(name, UNITS.get(name, ""), *_MEANINGS.get(name, ("", "")))
 
 
-def markdown_table(names: Iterable[str] = SET_COLUMNS) -> str:
+def markdown_table(columns: Iterable[Description]) -> str:
     """Table of columns for the documentation (docs/file_formats.md holds it, and a test compares).
 
     Parameters
     ----------
-    names : iterable of str
-        Which columns, in this order.
+    columns : iterable of Description
+        What it lists, in this order.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def markdown_table(names: Iterable[str] = SET_COLUMNS) -> str:
         Lines of Markdown.
     """
     rows = ["| column | unit | UCD | what it is |", "| --- | --- | --- | --- |"]
-    for about in map(describe, names):
+    for about in columns:
         ucd = f"`{about.ucd}`" if about.ucd else ""
         rows.append(f"| `{about.name}` | {about.unit} | {ucd} | {about.text} |")
     return "\n".join(rows)

@@ -94,7 +94,7 @@ def _parameters(folder: Path) -> Iterator[tuple[Description, Value]]:
         yield Description(f"reference_{number}", "", "meta.bib", "What to cite"), reference
     for name, value in content["cluster"].items():
         if name != "name" and value is not None:
-            yield _of_cluster(name), value
+            yield cluster_parameter(name), value
     for name, value in content["limits"].items():
         if value is not None:
             yield Description(f"limit_{name}", _LIMITS[name][0], "", _LIMITS[name][1]), value
@@ -109,8 +109,19 @@ def _parameters(folder: Path) -> Iterator[tuple[Description, Value]]:
     yield from _options("evaluation", chosen, "Option of evaluate_clusters.py")
 
 
-def _of_cluster(name: str) -> Description:
-    """A cluster parameter; the name's first words say whose it is."""
+def cluster_parameter(name: str) -> Description:
+    """Description of a parameter of a cluster; that of the column of the same name is about a star.
+
+    Parameters
+    ----------
+    name : str
+        A field of `cluster.Cluster`, but its name.
+
+    Returns
+    -------
+    Description
+        Its name begins with ``cluster_``.
+    """
     about = describe(name)
     scatter = "Standard deviation of the members' " + name.removesuffix("_error")
     mean = {

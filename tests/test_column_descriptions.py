@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from astropy.io.votable.ucd import check_ucd
 from astropy.units import Unit
+from test_validation import hand_made
 
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.column_descriptions import describe, markdown_table
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS
+from gaia_oc_amd.described_tables import cluster_parameter
+from gaia_oc_amd.selection_function import selection_function
+from gaia_oc_amd.simulation import TRUTH_COLUMNS
 
 FORMATS = Path(__file__).resolve().parents[1] / "docs" / "file_formats.md"
 
@@ -47,9 +51,25 @@ def test_unknown_columns_have_only_their_name():
     assert (about.name, about.unit, about.ucd, about.text) == ("my_own", "", "", "")
 
 
-def test_the_documentation_holds_the_same_table():
-    """If this fails: python -c 'from gaia_oc_amd.column_descriptions import *; print(markdown_table())'."""
-    assert markdown_table() in FORMATS.read_text()
+def test_the_documentation_holds_the_same_tables():
+    """If this fails, put the table into the document that the comparison shows."""
+    parameters = [field.name for field in fields(Cluster) if field.name != "name"]
+    text = FORMATS.read_text()
+    assert markdown_table(map(describe, SET_COLUMNS)) in text
+    assert markdown_table(map(cluster_parameter, parameters)) in text
+
+
+def rows_of(heading):
+    """Names in the first column of the table under a heading."""
+    part = FORMATS.read_text().split(f"### {heading}\n")[1].split("\n#")[0]
+    return re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)
+
+
+def test_the_documentation_knows_the_columns_of_the_other_tables():
+    assert rows_of("truth.csv") == list(TRUTH_COLUMNS)
+    assert rows_of("selection_function.csv") == list(
+        selection_function(hand_made(), (17.0, 18.0), (0.0, 2.0))
+    )
 
 
 def test_the_documentation_names_every_file_that_the_package_writes():

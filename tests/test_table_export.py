@@ -11,12 +11,14 @@ import pytest
 from astropy.io import fits, votable
 from astropy.table import Table
 from star_tables import full_sets, stars
+from test_source_sets import tables
 
+from build_sets import build_cluster
 from gaia_oc_amd.column_descriptions import describe
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS
 from gaia_oc_amd.described_tables import DescribedTable, described_set
 from gaia_oc_amd.export_options import EXPORT_SUFFIXES, ExportOptions
-from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.options import ConeOptions, FigureOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.source_sets import SET_NAMES, load_sets, save_candidates, save_sets
 from gaia_oc_amd.table_export import WRITERS, export_tables
 from gaia_oc_amd.tables import read_table
@@ -203,6 +205,29 @@ def test_new_probabilities_and_new_sets_leave_no_old_table(tmp_path):
     assert not exports(folder)
 
 
+def test_build_sets_writes_them_and_removes_what_is_old(toy, tmp_path):
+    toy.sources.to_csv(tmp_path / "toy.csv", index=False)
+    cone = ConeOptions(cone_source=str(tmp_path / "toy.csv"), cone_format="csv")
+    options = {"cone": cone, "member": MemberOptions(), "given": GivenCluster()}
+
+    def build(*formats, **selection):
+        build_cluster(
+            "Toy_1",
+            tables=tables(toy),
+            data_dir=tmp_path,
+            options=options | {"selection": SelectionOptions(**selection)},
+            figures=FigureOptions(save_plots=False),
+            export=ExportOptions(formats),
+        )
+        return exports(tmp_path / "clusters" / "Toy_1")
+
+    assert build("csv") == set()
+    assert build("votable") == named("votable")
+    assert build("ecsv") == named("votable", "ecsv")  # of the same sets
+    assert build("csv") == named("votable", "ecsv")
+    assert build("csv", c_margin=0.2) == set()
+
+
 def test_tables_of_the_users_own_are_left_alone(tmp_path):
     sets, folder = saved(tmp_path)
     (folder / "my_members.vot").write_text("mine")
@@ -254,6 +279,12 @@ def test_votlint_finds_nothing(stilts, tmp_path, table):
     text = (tmp_path / "odd.vot").read_text()
     (tmp_path / "bad.vot").write_text(text.replace('datatype="long"', 'datatype="integer"'))
     assert lint(stilts, tmp_path / "bad.vot") != ""
+
+
+def test_votlint_finds_nothing_in_a_real_cone(stilts, shared, tmp_path):
+    cone = read_table(shared / "real" / "cones" / "NGC_2509.csv.gz")
+    WRITERS["votable"](tmp_path / "real.vot", DescribedTable("NGC_2509 cone", "real stars", cone))
+    assert lint(stilts, tmp_path / "real.vot") == ""
 
 
 def test_stilts_reads_the_numbers_of_votable_and_fits(stilts, tmp_path, table):
