@@ -23,6 +23,7 @@ from gaia_oc_amd.command_line import (
     parse,
     run,
 )
+from gaia_oc_amd.export_options import ExportOptions
 from gaia_oc_amd.options import (
     ConeOptions,
     FigureOptions,
@@ -86,6 +87,9 @@ HELP = {
         "save_plots": "save candidates.png in the cluster's folder",
         "show_plots": "show the plot of each cluster on the screen",
     },
+    ExportOptions: {
+        "table_format": "formats in which the sets are written: csv (always), votable, fits, ecsv, parquet",
+    },
 }
 
 
@@ -99,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
         parser, build_cluster, overwrite="build sets again that are there, made with the same options"
     )
     add_run_options(parser)
-    arguments, run_options, paths, given, cone, member, selection, figures = parse(
+    arguments, run_options, paths, given, cone, member, selection, figures, export = parse(
         parser, argv, RunOptions, *HELP
     )
     figures.refuse_windows_of(run_options)
@@ -120,6 +124,7 @@ def main(argv: list[str] | None = None) -> int:
         data_dir=run_options.data_dir,
         options={"cone": cone, "member": member, "selection": selection, "given": given},
         figures=figures,
+        export=export,
         overwrite=arguments.overwrite,
         command=command_of(parser, arguments),
     )
@@ -135,6 +140,7 @@ def build_cluster(
     data_dir: Path,
     options: dict[str, Any],
     figures: FigureOptions,
+    export: ExportOptions,
     overwrite: bool = False,
     command: str = "",
 ) -> dict[str, Any]:
@@ -144,6 +150,7 @@ def build_cluster(
     from gaia_oc_amd.folder_locks import locked
     from gaia_oc_amd.provenance import Stage, read_provenance, run_stage
     from gaia_oc_amd.stage_recipes import sets_plot_recipe, sets_recipe
+    from gaia_oc_amd.table_export import export_tables
 
     cluster = find_cluster(name, tables, options["given"])
     folder = cluster_directory(data_dir, cluster.name)
@@ -157,6 +164,7 @@ def build_cluster(
             recipe = sets_plot_recipe(folder, {"figures": figures})
             plot = Stage("sets_plot", recipe, command)
             run_stage(folder, plot, partial(draw_sets, folder, figures), again=figures.show_plots)
+        export_tables(folder, export.formats(), command)
     return summary
 
 

@@ -19,6 +19,7 @@ from gaia_oc_amd.command_line import (
     parse,
     run,
 )
+from gaia_oc_amd.export_options import ExportOptions
 from gaia_oc_amd.options import FigureOptions, PlotOptions, RunOptions, SamplingOptions
 
 HELP = {
@@ -48,6 +49,10 @@ HELP = {
         "save_plots": "save the plots in the cluster's folder",
         "show_plots": "show the plots of each cluster on the screen",
     },
+    ExportOptions: {
+        "table_format": "formats in which the sets are written: csv (always), votable, fits, ecsv, parquet",
+        "send_to_topcat": "send the members, and the candidates above candidate_prob_threshold, to a running TOPCAT",
+    },
 }
 
 
@@ -63,12 +68,12 @@ def main(argv: list[str] | None = None) -> int:
     for signature, helps in HELP.items():
         add_options(parser, signature, **helps)
     add_run_options(parser)
-    arguments, run_options, sampling, plots, figures = parse(parser, argv, RunOptions, *HELP)
+    arguments, run_options, sampling, plots, figures, export = parse(parser, argv, RunOptions, *HELP)
     figures.refuse_windows_of(run_options)
     return evaluate(
         arguments.clusters,
         run_options,
-        {"sampling": sampling, "plots": plots, "figures": figures},
+        {"sampling": sampling, "plots": plots, "figures": figures, "export": export},
         model_dir=arguments.model_dir,
         plot_only=arguments.plot_only,
         overwrite=arguments.overwrite,
@@ -112,7 +117,11 @@ def evaluate(
         if not outcome.error:
             print_truth(outcome.cluster, run_options.data_dir)
     print(summary_table(outcomes))  # noqa: T201
-    return int(any(outcome.error for outcome in outcomes))
+    failed = any(outcome.error for outcome in outcomes)
+    if options["export"].send_to_topcat:
+        done = [outcome.cluster for outcome in outcomes if not outcome.error]
+        failed |= not send(done, run_options.data_dir, options["plots"].candidate_prob_threshold)
+    return int(failed)
 
 
 def evaluate_one(
@@ -123,6 +132,7 @@ def evaluate_one(
     sampling: SamplingOptions,
     plots: PlotOptions,
     figures: FigureOptions,
+    export: ExportOptions,
     overwrite: bool = False,
     command: str = "",
 ) -> dict[str, Any]:
@@ -132,6 +142,7 @@ def evaluate_one(
     from gaia_oc_amd.provenance import Stage, run_stage
     from gaia_oc_amd.source_sets import load_sets, sets_folder
     from gaia_oc_amd.stage_recipes import evaluation_plots_recipe, evaluation_recipe
+    from gaia_oc_amd.table_export import export_tables
 
     folder = sets_folder(name, run_options.data_dir)
     command = command.format(folder.name)
@@ -151,6 +162,7 @@ def evaluate_one(
             drawing = Stage("evaluation_plots", evaluation_plots_recipe(folder, options), command)
             draw = partial(draw_evaluation, sets, folder, plots, figures, run_options.seed)
             run_stage(folder, drawing, draw, again=classifier is None or figures.show_plots)
+        export_tables(folder, export.formats(), command)
     return evaluation_summary(sets, plots.candidate_prob_threshold, plots.new_members_prob_threshold)
 
 
@@ -172,6 +184,22 @@ def draw_evaluation(
     from gaia_oc_amd.figure_files import save_and_show
 
     return {}, save_and_show(evaluation_figures(sets, plots, seed=seed), folder, figures)
+
+
+def send(clusters: list[str], data_dir: Path, prob_threshold: float) -> bool:
+    """Send clusters to TOPCAT; returns whether it has them all, and says in one line why not."""
+    import logging
+
+    from gaia_oc_amd.samp_send import SampError, send_cluster
+
+    try:
+        for cluster in clusters:
+            programs = send_cluster(cluster, data_dir, prob_threshold)
+            logging.info("%s: sent to %s", cluster, ", ".join(programs))
+    except SampError as error:
+        logging.error("--send_to_topcat: %s", error)
+        return False
+    return True
 
 
 def print_truth(name: str, data_dir: Path) -> None:

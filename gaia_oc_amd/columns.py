@@ -101,5 +101,10 @@ UNITS = {
     "age": "log10(yr)",
     "a0": "mag",
     "dist": "pc",
+    "pmra_mean_error": "mas/yr",
+    "pmdec_mean_error": "mas/yr",
+    "parallax_mean_error": "mas",
+    "pm_dispersion": "mas/yr",
+    "parallax_dispersion": "mas",
 }
 """Unit of every column of a source table and of every cluster parameter, stated once."""

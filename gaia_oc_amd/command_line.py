@@ -157,7 +157,16 @@ def parse(
         parser.error(str(error))
 
 
-_OF_THE_RUN = ("clusters", "workers", "scheduler", "log_level", "show_plots", "overwrite", "overwrite_cone")
+_OF_THE_RUN = (
+    "clusters",
+    "workers",
+    "scheduler",
+    "log_level",
+    "show_plots",
+    "overwrite",
+    "overwrite_cone",
+    "send_to_topcat",
+)
 """Arguments that do not belong to one cluster's results."""
 
 

@@ -12,13 +12,15 @@ from typing import Any
 
 from gaia_oc_amd import __version__
 from gaia_oc_amd.data_directory import json_ready, read_json, remove_leftovers, write_json
+from gaia_oc_amd.export_options import EXPORT_SUFFIXES
 from gaia_oc_amd.fingerprints import file_fingerprint
 
 PROVENANCE = "provenance.json"
 
+_TABLES = tuple(f"tables_{name}" for name in EXPORT_SUFFIXES)
 FOLLOWING = {
-    "sets": ("sets_plot", "evaluation", "evaluation_plots", "validation"),
-    "evaluation": ("evaluation_plots", "validation"),
+    "sets": ("sets_plot", "evaluation", "evaluation_plots", "validation", *_TABLES),
+    "evaluation": ("evaluation_plots", "validation", *_TABLES),
 }
 """Stages whose results mean nothing any more when an earlier one is done again."""
 

@@ -30,6 +30,7 @@ from gaia_oc_amd.data_directory import (
     write_csv,
     write_json,
 )
+from gaia_oc_amd.export_options import remove_exports
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.tables import read_table
 
@@ -107,6 +108,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         with ThreadPoolExecutor() as pool:  # pyarrow writes side by side
             list(pool.map(_write_set, paths, [getattr(sets, name) for name in SET_NAMES]))
         (folder / CLUSTER_FILE).unlink(missing_ok=True)
+        remove_exports(folder, SET_NAMES)
     return folder
 
 
@@ -215,6 +217,7 @@ def sets_folder(name: str, data_dir: Path | str) -> Path:
 def save_candidates(sets: SourceSets, data_dir: Path | str) -> None:
     """Rewrite candidates.csv, whose PMemb an evaluation has changed, and nothing else."""
     folder = cluster_directory(data_dir, existing_name(sets.cluster.name, data_dir))
+    remove_exports(folder, SET_NAMES)
     write_csv(folder / "candidates.csv", sets.candidates)
 
 

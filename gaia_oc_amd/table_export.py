@@ -1,0 +1,57 @@
+"""The sets of a cluster in the formats of other tools, beside the CSV files that the package itself reads."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gaia_oc_amd.described_tables import described_set
+from gaia_oc_amd.export_options import EXPORT_SUFFIXES
+from gaia_oc_amd.fingerprints import code_fingerprint, value_fingerprint
+from gaia_oc_amd.provenance import Stage, run_stage
+from gaia_oc_amd.source_sets import SET_FILES, SET_NAMES, SourceSets, load_sets
+from gaia_oc_amd.stage_recipes import file_fingerprints
+from gaia_oc_amd.table_writers import write_ecsv, write_fits, write_parquet
+from gaia_oc_amd.votable_files import write_votable
+
+WRITERS = {"votable": write_votable, "fits": write_fits, "ecsv": write_ecsv, "parquet": write_parquet}
+
+
+def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
+    """Write the four sets of a cluster in the formats that are asked for, as far as they are not there.
+
+    The files of an earlier state of the sets are gone already: `source_sets.save_sets` and `save_candidates` remove
+    them before they change a CSV file.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder, held by `folder_locks.locked`.
+    formats : list of str
+        Of `export_options.EXPORT_SUFFIXES`.
+    command : str
+        Shell command that does it, for provenance.json.
+    """
+    if not formats:
+        return
+    sets = load_sets(folder.name, folder.parents[1])
+    made_with = {
+        "sets": file_fingerprints(folder, SET_FILES),
+        "parameters": value_fingerprint(
+            [
+                (about.name, value)
+                for about, value in described_set("members", sets.members, folder).parameters
+            ]
+        ),
+        "code": code_fingerprint("table_export"),
+    }
+    for name in formats:
+        stage = Stage(f"tables_{name}", made_with, command)
+        run_stage(folder, stage, partial(write_sets, sets, folder, name))
+
+
+def write_sets(sets: SourceSets, folder: Path, format: str) -> tuple[dict[str, Any], list[str]]:
+    """Write the four sets in one format; returns the names of the files."""
+    files = [f"{name}{EXPORT_SUFFIXES[format]}" for name in SET_NAMES]
+    for name, file in zip(SET_NAMES, files, strict=True):
+        WRITERS[format](folder / file, described_set(name, getattr(sets, name), folder))
+    return {}, files

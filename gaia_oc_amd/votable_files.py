@@ -1,0 +1,142 @@
+"""VOTables, written quickly: an XML head, and the rows as one BINARY2 stream.
+
+astropy writes the same stream row by row, which takes half a minute for 200,000 stars.
+"""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gaia_oc_amd.column_descriptions import Description
+from gaia_oc_amd.data_directory import write_atomically
+from gaia_oc_amd.described_tables import DescribedTable, Value
+
+_VERSION = "1.4"
+_NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
+"""Of version 1.4 too."""
+
+_UNITS = {"mas/yr": "mas.yr**-1", "electron/s": "'electron'.s**-1", "1/um": "um**-1"}
+"""Our units as VOUnits has them; it knows no electron, which therefore stands in quotes as in the Gaia archive."""
+
+_DATATYPES = {"i": ("long", ">i8"), "f": ("double", ">f8"), "b": ("boolean", "S1")}
+_ICRS = "gaia_icrs"
+_IN_ICRS = ("ra", "dec", "pmra", "pmdec", "parallax")
+_LINE = 3 << 17
+"""Bytes per line of the stream; a multiple of 3, so that lines can be encoded one by one."""
+
+
+def write_votable(path: Path, table: DescribedTable) -> None:
+    """Write a table as VOTable 1.4 with a BINARY2 stream, as a whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    table : DescribedTable
+        What to write. Integers are long, floating-point numbers double with NaN where a value is missing, strings
+        UTF-8 of a fixed length.
+    """
+    fields = [_encoded(table.rows[name]) for name in table.rows]
+    head, tail = _document(table, fields).split(_DATA)
+    rows = _stream(fields, len(table.rows))
+    with write_atomically(path) as temporary, temporary.open("wb") as file:
+        file.write(head.encode() + _BEFORE)
+        for start in range(0, len(rows), _LINE):
+            file.write(base64.b64encode(rows[start : start + _LINE]) + b"\n")
+        file.write(_AFTER + tail.encode())
+
+
+def votable_head(table: DescribedTable) -> str:
+    """VOTable of a table's columns and parameters, without its rows."""
+    document = _document(table, [_encoded(table.rows[name]) for name in table.rows])
+    return document.replace(_DATA, "")
+
+
+_BEFORE, _AFTER = b'<DATA><BINARY2><STREAM encoding="base64">\n', b"</STREAM></BINARY2></DATA>"
+_DATA = "<DATA/>"
+"""Holds the place of the rows; no text can be taken for it, for it would be escaped."""
+
+
+def _encoded(column: pd.Series) -> NDArray[Any]:
+    """Column as its bytes stand in the stream."""
+    values = column.to_numpy()
+    if values.dtype.kind == "b":
+        return np.where(values, b"T", b"F").astype("S1")
+    if values.dtype.kind in "if":
+        return values.astype(_DATATYPES[values.dtype.kind][1])
+    text = ["" if value is None or value != value else str(value) for value in values]
+    encoded = np.array([value.encode() for value in text] or [b""])[: len(text)]
+    return encoded.astype(f"S{max(encoded.dtype.itemsize, 2)}")  # S1 is a boolean
+
+
+def _stream(fields: list[NDArray[Any]], n_rows: int) -> bytes:
+    """Rows of BINARY2: bits that say what is missing (nothing: floating-point numbers have NaN), then the values."""
+    names = [f"f{number}" for number in range(len(fields))]
+    dtype = [
+        ("missing", f"V{(len(fields) + 7) // 8}"),
+        *zip(names, (field.dtype for field in fields), strict=True),
+    ]
+    rows = np.zeros(n_rows, dtype)
+    for name, field in zip(names, fields, strict=True):
+        rows[name] = field
+    return rows.tobytes()
+
+
+def _document(table: DescribedTable, fields: list[NDArray[Any]]) -> str:
+    """The XML with `_DATA` in the place of the rows."""
+    root = ElementTree.Element("VOTABLE", {"version": _VERSION, "xmlns": _NAMESPACE})
+    resource = ElementTree.SubElement(root, "RESOURCE", {"type": "results"})
+    ElementTree.SubElement(resource, "COOSYS", {"ID": _ICRS, "system": "ICRS", "epoch": "J2016.0"})
+    identifier = re.sub(
+        r"\W", "_", table.name if table.name[:1].isalpha() else f"_{table.name}", flags=re.ASCII
+    )
+    about_table = {"ID": identifier, "name": table.name, "nrows": str(len(table.rows))}
+    element = ElementTree.SubElement(resource, "TABLE", about_table)
+    ElementTree.SubElement(element, "DESCRIPTION").text = table.text
+    for about, value in table.parameters:
+        _described(element, "PARAM", about, _datatype_of(value) | {"value": _text(value)})
+    for about, field in zip(table.columns(), fields, strict=True):
+        frame = {"ref": _ICRS} if about.name in _IN_ICRS else {}
+        _described(element, "FIELD", about, _datatype(field) | frame)
+    ElementTree.indent(root, " ")
+    text = ElementTree.tostring(root, encoding="unicode")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + text.replace("</TABLE>", f"{_DATA}</TABLE>") + "\n"
+
+
+def _described(parent: ElementTree.Element, tag: str, about: Description, attributes: dict[str, str]) -> None:
+    unit = _UNITS.get(about.unit, about.unit if about.unit != "log10(yr)" else "")
+    known = {"name": about.name, "ucd": about.ucd, "unit": unit}
+    element = ElementTree.SubElement(
+        parent, tag, {key: text for key, text in known.items() if text} | attributes
+    )
+    if about.text:
+        ElementTree.SubElement(element, "DESCRIPTION").text = about.text
+
+
+def _datatype(field: NDArray[Any]) -> dict[str, str]:
+    if field.dtype == np.dtype("S1"):
+        return {"datatype": "boolean"}
+    if field.dtype.kind == "S":
+        return {"datatype": "char", "arraysize": str(field.dtype.itemsize)}
+    return {"datatype": _DATATYPES[field.dtype.kind][0]}
+
+
+def _datatype_of(value: Value) -> dict[str, str]:
+    """Of a parameter."""
+    if isinstance(value, str):
+        return {"datatype": "char", "arraysize": "*"}
+    return {
+        "datatype": "boolean" if isinstance(value, bool) else "long" if isinstance(value, int) else "double"
+    }
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}.get(repr(value), str(value))
