@@ -17,12 +17,12 @@ from gaia_oc_amd.fingerprints import file_fingerprint
 PROVENANCE = "provenance.json"
 
 FOLLOWING = {
-    "sets": ("sets_plot", "evaluation", "evaluation_plots", "validation"),
-    "evaluation": ("evaluation_plots", "validation"),
+    "sets": ("sets_plot", "evaluation", "evaluation_plots", "validation", "report"),
+    "evaluation": ("evaluation_plots", "validation", "report"),
 }
 """Stages whose results mean nothing any more when an earlier one is done again."""
 
-_PLOTS = ("sets_plot", "evaluation_plots")
+_PLOTS = ("sets_plot", "evaluation_plots", "report")
 """Stages whose files are removed when they show what is no more."""
 
 _LIBRARIES = ("numpy", "pandas", "scipy", "torch", "numba", "astropy", "pyarrow", "matplotlib")
