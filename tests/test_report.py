@@ -115,17 +115,13 @@ def test_identifiers_keep_their_last_digits(sets, rendered):
 def test_hostile_words_stay_words(sets, tmp_path):
     """Names and options come from files that anyone may have written."""
     folder = tmp_path / "clusters" / "Test_1"
-    write_json(
-        folder / "provenance.json",
-        {
-            HOSTILE: {
-                "command": f"python {HOSTILE}",
-                "files": {},
-                "warnings": [HOSTILE],
-                "list": [HOSTILE, {"a": HOSTILE}],
-            }
-        },
-    )
+    record = {
+        "command": f"python {HOSTILE}",
+        "files": {},
+        "warnings": [HOSTILE],
+        "list": [HOSTILE, {"a": HOSTILE}],
+    }
+    write_json(folder / "provenance.json", {HOSTILE: record})
     (folder / SELECTION_FUNCTION).write_text(f"bin,{HOSTILE}\n")
     page = Page(report_text(sets, tmp_path))
     assert [a for t, a in page.elements if t == "img"] == []
@@ -278,6 +274,28 @@ def test_command_from_options_gives_these_options(tmp_path):
         add_options(parser, type(options), **{name: "x" for name in vars(options)})
     arguments = parser.parse_args(words[5:])
     assert {name: collect(type(part), arguments) for name, part in made_with.items()} == made_with
+
+
+def test_what_was_warned_of_on_the_way_is_repeated(sets, tmp_path):
+    records = {
+        "sets": {"files": {}, "warnings": ["12 rows lack G"], "command": "python build_sets.py Test_1"}
+    }
+    write_json(tmp_path / "clusters/Test_1/provenance.json", records)
+    text = report_text(VARIANTS["empty"](sets), tmp_path)
+    assert "<strong>Said by the sets.</strong>" in text
+    assert "12 rows lack G" in text
+    assert "The commands that made this" in text
+
+
+def test_validation_of_an_earlier_evaluation_is_marked(sets, tmp_path):
+    folder = tmp_path / "clusters/Test_1"
+    write_json(folder / "provenance.json", {"evaluation": {"files": {}}, "validation": {"files": {}}})
+    table = selection_function.selection_function(hand_made(), (17.0, 18.0), (0.0, 2.0))
+    table.to_csv(folder / SELECTION_FUNCTION, index=False)
+    empty = VARIANTS["empty"](sets)
+    assert "Older validation" not in report_text(empty, tmp_path)
+    write_json(folder / "provenance.json", {"evaluation": {"files": {}}})
+    assert "Older validation" in report_text(empty, tmp_path)
 
 
 def test_unreadable_provenance_is_said_so(tmp_path):
