@@ -11,8 +11,8 @@
     ["id", "source_id", String], ["kind", "kind", String], ["p", "p", fixed(3)], ["g", "G", fixed(3)],
     ["colour", settings.colour, fixed(3)], ["parallax", "ϖ", fixed(3)], ["parallax_error", "±", fixed(3)],
     ["pmra", "μα*", fixed(3)], ["pmra_error", "±", fixed(3)], ["pmdec", "μδ", fixed(3)], ["pmdec_error", "±", fixed(3)],
-    ["r", "r [pc]", fixed(2)], ["ra", "RA", fixed(6)], ["dec", "Dec", fixed(6)], ["ruwe", "RUWE", fixed(2)],
-    ["listed", "in comparison", String],
+    ["r", "r [pc]", fixed(2)], ["ra", "RA", fixed(5)], ["dec", "Dec", fixed(5)], ["ruwe", "RUWE", fixed(2)],
+    ["listed", "listed", String],
   ];
   let source, filter, doc, data, count, isMember;
 
