@@ -9,8 +9,8 @@ CLUSTER := Simulated_1
 demo: .venv/installed
 	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo
 	$(BIN)/python build_sets.py $(CLUSTER) --data_dir demo --cone_source demo/cones
-	$(BIN)/python evaluate_clusters.py $(CLUSTER) --data_dir demo
-	@echo "Tables and plots: demo/clusters/$(CLUSTER)/"
+	$(BIN)/python evaluate_clusters.py $(CLUSTER) --data_dir demo --report
+	@echo "Tables, plots and report.html: demo/clusters/$(CLUSTER)/"
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest

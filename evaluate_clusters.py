@@ -6,6 +6,7 @@ earlier run did to the same sets with the same model, options and code is left a
 example: python evaluate_clusters.py NGC_2509 --n_samples 100
 """
 
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ HELP = {
         "membership_matrix_plot": "our verdict against the comparison list's",
         "density_profile_plot": "surface density with King profile",
         "mass_segregation_plot": "mass segregation ratio",
+        "report": "write report.html in the cluster's folder, and index.html in the data directory",
     },
     FigureOptions: {
         "save_plots": "save the plots in the cluster's folder",
@@ -94,7 +96,9 @@ def evaluate(
     """Evaluate a batch and print its table."""
     from gaia_oc_amd.batch_processes import prepare_processes
 
-    prepare_processes(run_options.workers, "membership", "evaluation_plots", "figure_files")
+    report = options["plots"].report
+    modules = ["membership", "evaluation_plots", "figure_files", *(["report"] if report else [])]
+    prepare_processes(run_options.workers, *modules)
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.cluster_names import read_cluster_names
@@ -116,6 +120,10 @@ def evaluate(
     for outcome in outcomes:
         if not outcome.error:
             print_truth(outcome.cluster, run_options.data_dir)
+    if report:
+        from gaia_oc_amd.report_index import write_index
+
+        write_index(run_options.data_dir)
     print(summary_table(outcomes))  # noqa: T201
     failed = any(outcome.error for outcome in outcomes)
     if options["export"].send_to_topcat:
@@ -158,11 +166,14 @@ def evaluate_one(
         if sets.candidates["PMemb"].isna().all() and classifier is None:
             raise ValueError(f"{name} was never evaluated: run without --plot_only first.")
         if plots.switched_on() and (figures.save_plots or figures.show_plots):
-            options = {"plots": plots, "figures": figures, "seed": run_options.seed}
+            options = {"plots": replace(plots, report=False), "figures": figures, "seed": run_options.seed}
             drawing = Stage("evaluation_plots", evaluation_plots_recipe(folder, options), command)
             draw = partial(draw_evaluation, sets, folder, plots, figures, run_options.seed)
             run_stage(folder, drawing, draw, again=classifier is None or figures.show_plots)
         export_tables(folder, export.formats(), command)
+        if plots.report:
+            write = partial(write_report_of, sets, run_options.data_dir, plots)
+            run_stage(folder, Stage("report", {"plots": asdict(plots)}, command), write, again=True)
     return evaluation_summary(sets, plots.candidate_prob_threshold, plots.new_members_prob_threshold)
 
 
@@ -200,6 +211,13 @@ def send(clusters: list[str], data_dir: Path, prob_threshold: float) -> bool:
         logging.error("--send_to_topcat: %s", error)
         return False
     return True
+
+
+def write_report_of(sets: Any, data_dir: Path, plots: PlotOptions) -> tuple[dict[str, Any], list[str]]:
+    """Write the report of a cluster; returns its file."""
+    from gaia_oc_amd.report import write_report
+
+    return {}, [write_report(sets, data_dir, plots).name]
 
 
 def print_truth(name: str, data_dir: Path) -> None:

@@ -278,7 +278,7 @@ class FigureOptions:
 
 @dataclass(frozen=True)
 class PlotOptions:
-    """Which stars the evaluation plots show, and which plots are drawn."""
+    """Which stars the evaluation plots show, which plots are drawn, and whether a report is written."""
 
     candidate_prob_threshold: float = 0.1
     new_members_prob_threshold: float = 0.8
@@ -292,6 +292,7 @@ class PlotOptions:
     membership_matrix_plot: bool = True
     density_profile_plot: bool = True
     mass_segregation_plot: bool = True
+    report: bool = False
 
     def __post_init__(self) -> None:
         _require_fraction(self, "candidate_prob_threshold", "new_members_prob_threshold")

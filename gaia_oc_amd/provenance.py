@@ -19,12 +19,12 @@ PROVENANCE = "provenance.json"
 
 _TABLES = tuple(f"tables_{name}" for name in EXPORT_SUFFIXES)
 FOLLOWING = {
-    "sets": ("sets_plot", "evaluation", "evaluation_plots", "validation", *_TABLES),
-    "evaluation": ("evaluation_plots", "validation", *_TABLES),
+    "sets": ("sets_plot", "evaluation", "evaluation_plots", "validation", "report", *_TABLES),
+    "evaluation": ("evaluation_plots", "validation", "report", *_TABLES),
 }
 """Stages whose results mean nothing any more when an earlier one is done again."""
 
-_PLOTS = ("sets_plot", "evaluation_plots")
+_PLOTS = ("sets_plot", "evaluation_plots", "report")
 """Stages whose files are removed when they show what is no more."""
 
 _LIBRARIES = ("numpy", "pandas", "scipy", "torch", "numba", "astropy", "pyarrow", "matplotlib")

@@ -1,0 +1,154 @@
+"""The visual language of every figure: colours, markers, shades, sizes and the words on the axes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+
+PAGE_WIDTH = 7.2
+"""Width of a figure of several panels [inch]: the page of a journal with two columns."""
+COLUMN_WIDTH = 3.6
+"""Width of a figure of one panel [inch], which thus has letters of the same size beside the others."""
+DOTS_PER_INCH = 200
+
+SETTINGS = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "figure.titlesize": 9,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.7,
+    "lines.linewidth": 1.2,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "svg.hashsalt": "gaia_oc_amd",  # the same names in the same picture
+    "pdf.fonttype": 42,  # letters that journals accept and editors can change
+}
+"""Matplotlib settings of every figure; a figure function is wrapped in ``rc_context(SETTINGS)``."""
+
+LINE_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
+"""Palette of Okabe & Ito for curves that are no kind of source: metrics, methods."""
+
+PROBABILITY_COLOURS = "plasma_r"
+"""Name of the colour map of membership probabilities: the surer, the darker on white paper."""
+UNCERTAIN, SURE = 0.0, 1.0
+"""Probabilities at the ends of the colour map in every picture, so that a colour always means the same."""
+
+INK = "#000000"
+"""Lines of theory and selection: isochrone, boundary, scale bar."""
+PAPER = "#FFFFFF"
+"""Outlines that lift lines and markers off what lies below them."""
+
+DENSITY_ABOVE = 2000
+"""A set of more field stars or candidates than this is shown as density, not as points."""
+
+HOLLOW = 1.8
+"""Area of hollow markers in units of that of filled ones, which must fit in."""
+BACKGROUND = 0.7
+"""Area of markers that only show the surroundings, in the same units."""
+
+
+@dataclass(frozen=True)
+class SourceStyle:
+    """How one kind of source is drawn in every picture.
+
+    Parameters
+    ----------
+    colour : str
+        Hexadecimal.
+    marker : str
+        As Matplotlib calls it.
+    filled : bool
+        Whether the marker is.
+    zorder : float
+        Higher ones lie above.
+    scale : float
+        Area of the markers in units of `marker_area`.
+    """
+
+    colour: str
+    marker: str = "o"
+    filled: bool = True
+    zorder: float = 3.0
+    scale: float = 1.0
+
+
+STYLES = {
+    "members": SourceStyle("#0072B2", zorder=4.0),
+    "training": SourceStyle("#0072B2", filled=False, zorder=2.5, scale=HOLLOW),
+    "candidates": SourceStyle("#E69F00", zorder=3.0),
+    "ours": SourceStyle("#005F45", zorder=3.5),
+    "comparison": SourceStyle("#B23A00", "s", filled=False, zorder=2.6, scale=HOLLOW),
+    "field": SourceStyle("#A6A6A6", zorder=2.0, scale=BACKGROUND),
+    "context": SourceStyle("#8FC3B1", zorder=2.2, scale=BACKGROUND),
+    "rejected": SourceStyle("#000000", "x", zorder=5.5),
+    "elsewhere": SourceStyle("#CC79A7", "^", zorder=5.5),
+}
+"""Styles of training members, the same beneath sources coloured by probability, candidates, our member list,
+the comparison list, other stars of the field, our members shown for orientation only, and members that we
+miss because they are no candidates or not in the cone.
+
+Blue, orange and grey are those of Okabe & Ito; green and vermilion are darker than theirs, which with normal
+sight makes no difference and with deuteranopia tells them from grey and orange."""
+
+BOTH_LISTS = "#F0E442"
+"""Area of the sources that two lists share."""
+FOUND = STYLES["ours"].colour
+LOSSES = {"probability": "#E69F00", "selection": "#56B4E9", "cone": "#A6A6A6"}
+"""Shares of a selection function: what was found, and where the rest was lost."""
+
+LABELS = {
+    "sky_x_deg": r"$\Delta\alpha\,\cos\delta$ [deg]",
+    "sky_y_deg": r"$\Delta\delta$ [deg]",
+    "sky_x_arcmin": r"$\Delta\alpha\,\cos\delta$ [arcmin]",
+    "sky_y_arcmin": r"$\Delta\delta$ [arcmin]",
+    "pmra": r"$\mu_{\alpha}\cos\delta$ [mas yr$^{-1}$]",
+    "pmdec": r"$\mu_{\delta}$ [mas yr$^{-1}$]",
+    "parallax": r"$\varpi$ [mas]",
+    "phot_g_mean_mag": "$G$ [mag]",
+    "g_rp": r"$G - G_\mathrm{RP}$ [mag]",
+    "bp_rp": r"$G_\mathrm{BP} - G_\mathrm{RP}$ [mag]",
+    "PMemb": "membership probability $p$",
+    "f_r": "projected radius [pc]",
+    "surface_density": r"surface density [pc$^{-2}$]",
+    "mass_segregation": r"$\Lambda_\mathrm{MSR}$",
+}
+"""Labels of the axes, with units."""
+
+
+def marker_area(n_sources: int) -> float:
+    """Area of a marker [point^2], smaller where there are many."""
+    return float(np.clip(11 * (100 / max(n_sources, 1)) ** 0.4, 1.2, 11))
+
+
+def density_colours(kind: str) -> Colormap:
+    """Shades that show how dense the sources of one kind lie: a pale to a strong tone of its colour.
+
+    Parameters
+    ----------
+    kind : str
+        Key of `STYLES`.
+
+    Returns
+    -------
+    Colormap
+    """
+    colour = STYLES[kind].colour
+    return LinearSegmentedColormap.from_list(kind, [_mixed(colour, 0.82), colour])
+
+
+def _mixed(colour: str, share: float) -> str:
+    """A colour with a share of white in it."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + share * (255 - part)):02X}" for part in parts)
+
+
+def probability_colours() -> Colormap:
+    """Colour map of membership probabilities."""
+    return colormaps[PROBABILITY_COLOURS]

@@ -1,0 +1,234 @@
+"""The tables of a report as text: parameters, numbers of stars, completeness and contamination."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gaia_oc_amd.candidates import ZERO_POINT_ERROR
+from gaia_oc_amd.truth import MAGNITUDE_EDGES
+
+if TYPE_CHECKING:
+    from gaia_oc_amd.cluster import Cluster
+    from gaia_oc_amd.source_sets import SourceSets
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of cells that are text, ready for a page.
+
+    Parameters
+    ----------
+    caption : str
+        What it shows.
+    columns : list of str
+        Headings.
+    rows : list of list of str
+        As long as the headings.
+    """
+
+    caption: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def parameter_table(sets: "SourceSets") -> TextTable:
+    """The cluster's parameters with the uncertainty of the mean and the spread of the members.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        Give the cluster and, as one row each, the selection limits.
+
+    Returns
+    -------
+    TextTable
+        A dash where something is not known or does not apply.
+    """
+    c = sets.cluster
+    rows = [
+        ["right ascension", f"{c.ra:.5f}", "", "", "deg", _MEANS],
+        ["declination", f"{c.dec:+.5f}", "", "", "deg", _MEANS],
+        ["proper motion μα cos δ", *_measured(c.pmra, c.pmra_mean_error, c.pmra_error), "mas/yr", _MEANS],
+        ["proper motion μδ", *_measured(c.pmdec, c.pmdec_mean_error, c.pmdec_error), "mas/yr", _MEANS],
+        ["parallax ϖ", *_measured(c.parallax, c.parallax_mean_error, c.parallax_error), "mas", _MEANS],
+        ["own scatter in proper motion", _number(c.pm_dispersion, 3), "", "", "mas/yr", _SCATTER],
+        ["own scatter in parallax", _number(c.parallax_dispersion, 4), "", "", "mas", _SCATTER],
+        [
+            "distance of 1 / ϖ",
+            *_parallax_distance(c),
+            "",
+            "pc",
+            f"error with {ZERO_POINT_ERROR:g} mas of zero point",
+        ],
+        ["distance of the isochrone", _number(c.dist, 0), "", "", "pc", _TABLE],
+        ["log10(age / yr)", _number(c.age, 2), "", "", "", f"{_TABLE}, {_years(c.age)}"],
+        ["extinction A0", _number(c.a0, 2), "", "", "mag", _TABLE],
+    ]
+    columns = ["quantity", "value", "± of the mean", "spread of members", "unit", "from"]
+    return TextTable("", columns, rows)
+
+
+_MEANS, _SCATTER, _TABLE = "mean of the training members", "their scatter beyond errors", "parameter table"
+
+
+def limit_table(sets: "SourceSets") -> TextTable:
+    """The selection limits for stars without measurement errors."""
+    limits = sets.limits
+    colour = {"g_rp": "G − G_RP", "bp_rp": "G_BP − G_RP"}[sets.colour]
+    rows = [
+        ["proper motion", f"{limits.pm:.3f}", "mas/yr"],
+        ["parallax, far side", f"{limits.parallax_far:.3f}", "mas"],
+        ["parallax, near side", f"{limits.parallax_near:.3f}", "mas"],
+        [f"distance to the isochrone in {colour}", f"{limits.colour:.3f}", "mag"],
+        ["distance to the isochrone in G", f"{limits.g:.3f}", "mag"],
+    ]
+    return TextTable(
+        "Largest offsets of a candidate without measurement errors", ["condition", "limit", "unit"], rows
+    )
+
+
+def number_table(sets: "SourceSets", thresholds: tuple[float, ...]) -> TextTable:
+    """Numbers of stars by magnitude and by probability.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The sets of one cluster.
+    thresholds : tuple of float
+        Probabilities; one that occurs twice is shown once.
+
+    Returns
+    -------
+    TextTable
+        Rows: all, then intervals of G. Columns: training members, candidates above each threshold, the
+        sum of p (expected members among the candidates), all candidates, non-members, comparison list.
+    """
+    wanted = sorted(set(thresholds))
+    parts = {"training members": sets.members}
+    parts |= {f"p ≥ {t:g}": sets.candidates[sets.candidates["PMemb"] >= t] for t in wanted}
+    parts |= {"Σ p": sets.candidates, "candidates": sets.candidates, "non-members": sets.non_members}
+    parts |= {"comparison list": sets.comparison}
+    rows = []
+    for label, low, high in magnitude_bins():
+        cells = [label]
+        for name, table in parts.items():
+            g = table["phot_g_mean_mag"].to_numpy(float)
+            inside = (g >= low) & (g < high) if label != "all" else np.ones(len(g), bool)
+            total = table.loc[inside, "PMemb"].sum() if name == "Σ p" else inside.sum()
+            cells.append(f"{total:,.1f}" if name == "Σ p" else f"{int(total):,}")
+        rows.append(cells)
+    return TextTable("Numbers of stars", ["G [mag]", *parts], rows)
+
+
+def magnitude_bins() -> list[tuple[str, float, float]]:
+    """Label and ends [mag] of "all" and of the intervals of G."""
+    bins = [("all", -np.inf, np.inf)]
+    for low, high in pairwise(MAGNITUDE_EDGES):
+        text = f"< {high:g}" if np.isinf(low) else f"≥ {low:g}" if np.isinf(high) else f"{low:g} – {high:g}"
+        bins.append((text, low, high))
+    return bins
+
+
+def truth_table(scores: pd.DataFrame) -> TextTable:
+    """Completeness and contamination of a simulated cluster, from `truth.score_against_truth`."""
+    rows = [
+        [label, f"{row['true']:,}", f"{row['found']:,}", f"{row['correct']:,}",
+         _percent(row["completeness"]), _percent(row["contamination"])]
+        for (label, *_), row in zip(magnitude_bins(), scores.to_dict("records"), strict=True)
+    ]  # fmt: skip
+    columns = ["G [mag]", "true members", "found", "of these true", "completeness", "contamination"]
+    return TextTable(
+        "Members with p ≥ 0.5 and training members against the truth of the simulation", columns, rows
+    )
+
+
+def selection_function_table(table: pd.DataFrame) -> TextTable:
+    """Completeness and contamination measured by validate_clusters.py.
+
+    Parameters
+    ----------
+    table : DataFrame
+        selection_function.csv.
+
+    Returns
+    -------
+    TextTable
+        One row for all, each bin of G, and each bin of radius.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column.
+    """
+    needed = ["bin", "g_min", "g_max", "r_min", "r_max", *_VALIDATED]
+    lacking = [name for name in needed if name not in table]
+    if lacking:
+        raise ValueError(f"it lacks the columns {', '.join(lacking)}: run validate_clusters.py again.")
+    rows = []
+    for row in table[table["bin"] != "G and radius"].to_dict("records"):
+        lost = [_percent(row[name]) for name in ("lost_to_cone", "lost_to_selection", "lost_to_probability")]
+        found = _with_interval(row, "completeness")
+        accepted = f"{row['n_accepted']:,.0f}"
+        rows.append([_bin_label(row), found, *lost, accepted, _with_interval(row, "contamination_controls"),
+                     _percent(row["contamination_probability"])])  # fmt: skip
+    columns = ["stars", "completeness", "lost to cone", "to selection", "to probability", "accepted",
+               "contamination, controls", "mean of 1 − p"]  # fmt: skip
+    return TextTable("Measured in the cluster's own cone, with 68 % intervals", columns, rows)
+
+
+_VALIDATED = (
+    "completeness",
+    "completeness_lower",
+    "completeness_upper",
+    "lost_to_cone",
+    "lost_to_selection",
+    "lost_to_probability",
+    "n_accepted",
+    "contamination_controls",
+    "contamination_controls_lower",
+    "contamination_controls_upper",
+    "contamination_probability",
+)
+
+
+def _bin_label(row: dict[str, float]) -> str:
+    if row["bin"] == "G":
+        return f"G {row['g_min']:g} – {row['g_max']:g}"
+    return "all" if row["bin"] == "all" else f"{row['r_min']:g} – {row['r_max']:g} pc"
+
+
+def _with_interval(row: dict[str, float], name: str) -> str:
+    if not np.isfinite(row[name]):
+        return "–"
+    interval = f" ({100 * row[f'{name}_lower']:.0f} – {100 * row[f'{name}_upper']:.0f})"
+    return _percent(row[name]) + (interval if np.isfinite(row[f"{name}_lower"]) else "")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if np.isfinite(share) else "–"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}" if np.isfinite(value) else "–"
+
+
+def _years(age: float) -> str:
+    """Age in words from log10(age / yr)."""
+    return f"{10 ** (age - 9):.2f} Gyr" if age >= 9 else f"{10 ** (age - 6):.0f} Myr"
+
+
+def _measured(value: float, error: float, spread: float) -> list[str]:
+    """Value, error of the mean and spread with the same digits, those of the error."""
+    digits = int(np.clip(1 - np.floor(np.log10(error)), 2, 5)) if np.isfinite(error) and error > 0 else 3
+    return [_number(value, digits), _number(error, digits), _number(spread, 3)]
+
+
+def _parallax_distance(cluster: "Cluster") -> list[str]:
+    """1 / parallax and its error [pc], where the parallax is significant."""
+    error = float(np.hypot(np.nan_to_num(cluster.parallax_mean_error), ZERO_POINT_ERROR))
+    if not cluster.parallax > 3 * error:
+        return ["–", "–"]
+    return [_number(1000 / cluster.parallax, 0), _number(1000 * error / cluster.parallax**2, 0)]
