@@ -140,7 +140,7 @@ def build_cluster(
     data_dir: Path,
     options: dict[str, Any],
     figures: FigureOptions,
-    export: ExportOptions,
+    export: ExportOptions = ExportOptions(),  # noqa: B008
     overwrite: bool = False,
     command: str = "",
 ) -> dict[str, Any]:
@@ -152,12 +152,14 @@ def build_cluster(
     from gaia_oc_amd.stage_recipes import sets_plot_recipe, sets_recipe
     from gaia_oc_amd.table_export import export_tables
 
-    cluster = find_cluster(name, tables, options["given"])
+    cluster = find_cluster(name, tables, options.get("given"))
     folder = cluster_directory(data_dir, cluster.name)
     command = command.format(cluster.name)
     with locked(folder):
-        judged_since = options["member"].bootstrap_members and "evaluation" in read_provenance(folder)
-        again = overwrite or options["cone"].overwrite_cone or judged_since
+        judged_since = getattr(
+            options.get("member"), "bootstrap_members", False
+        ) and "evaluation" in read_provenance(folder)
+        again = overwrite or getattr(options.get("cone"), "overwrite_cone", False) or judged_since
         sets = Stage("sets", sets_recipe(cluster, tables, options), command)
         summary = run_stage(folder, sets, partial(make_sets, name, tables, data_dir, options), again=again)
         if figures.save_plots or figures.show_plots:

@@ -140,7 +140,7 @@ def evaluate_one(
     sampling: SamplingOptions,
     plots: PlotOptions,
     figures: FigureOptions,
-    export: ExportOptions,
+    export: ExportOptions = ExportOptions(),  # noqa: B008
     overwrite: bool = False,
     command: str = "",
 ) -> dict[str, Any]:
