@@ -70,8 +70,8 @@ def clustering_features(stars: pd.DataFrame, options: FeatureOptions | None = No
     Returns
     -------
     values : ndarray, shape (n_used, n_features)
-        Parallax, pmra, pmdec; pmra / parallax, pmdec / parallax, distance modulus; eastern and northern offset. Less
-        the median, in robust standard deviations (range between the quartiles / 1.349), bounded by `clip`; then weighted.
+        Parallax, pmra, pmdec; pmra / parallax, pmdec / parallax, distance modulus; eastern and northern
+        offset. Less the median, in robust standard deviations (range between the quartiles / 1.349), bounded by `clip`; then weighted.
     used : ndarray of bool, shape (n_stars,)
         Stars that `values` holds, in their order.
 
@@ -79,6 +79,12 @@ def clustering_features(stars: pd.DataFrame, options: FeatureOptions | None = No
     -----
     Source: C. D. Alvaro Yunta, "Machine Learning Tools for Open Cluster Characterization" (slides). Departures: no
     angle of motion, which jumps where it passes 180 deg; the modulus is that of the distance.
+
+    Measured with K-Means (20 groups, one seed) on 14 real fields to G = 18, mean over them of the best group's F1
+    against the literature's members: bounds of none, 5, 3, 2 give 0.44, 0.53, 0.49, 0.54; divided features in all
+    fields give 0.30, for many members' parallaxes allow no division, and under the rule of "auto" 0.49 where none
+    give 0.49; positions of weight 0.5 and 1 give 0.49 and 0.53. Weights of the parallax from 0.3 to 1 do not
+    differ by more than seeds may.
     """
     options = options or FeatureOptions()
     motions = stars[["parallax", "pmra", "pmdec"]].to_numpy(float)

@@ -53,11 +53,11 @@ class EmbeddingOptions:
 
     hidden: tuple[int, ...] = (50, 50, 100)
     latent: int = 3
-    n_epochs: int = 40
+    n_epochs: int = 20
     batch_size: int = 256
     lr: float = 2e-3
     lr_groups: float = 1e-3
-    n_steps: int = 1000
+    n_steps: int = 100
     n_between: int = 20
     min_changed: float = 1e-3
     n_max_fitted: int = 20_000
@@ -107,6 +107,10 @@ def embedded_groups(
     -----
     Source: Xie, Girshick & Farhadi (2016, ICML), adapted for clusters by C. D. Alvaro Yunta (slides). Departures:
     the layers are trained together and without dropout, by Adam, for the network is small.
+
+    Dividing is bounded at 100 steps: it makes groups of equal size, which clusters are not. In 5 real fields with 30
+    groups the best group's F1 was lower after 300 steps than after 100 in all, and the rule of few changes did not
+    end it before.
     """
     options = options or EmbeddingOptions()
     require_features(values)

@@ -73,6 +73,12 @@ def kmeans_groups(values: Array, options: KMeansOptions | None = None, *, rng: n
     ------
     ValueError
         If a feature is not finite, or there are too few stars for the groups.
+
+    Notes
+    -----
+    Few groups cut the field instead of isolating the cluster, many cut the cluster: on 14 real fields (bound 3) the
+    best of 5, 10, 20, 40, 80 groups has a median completeness of 1.00, 1.00, 0.81, 0.69, 0.44 at a purity of 0.18,
+    0.28, 0.36, 0.55, 0.51. Numbers below 10 are therefore not compared.
     """
     options = options or KMeansOptions()
     require_features(values)
