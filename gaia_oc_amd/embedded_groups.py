@@ -108,9 +108,10 @@ def embedded_groups(
     Source: Xie, Girshick & Farhadi (2016, ICML), adapted for clusters by C. D. Alvaro Yunta (slides). Departures:
     the layers are trained together and without dropout, by Adam, for the network is small.
 
-    Dividing is bounded at 100 steps: it makes groups of equal size, which clusters are not. In 6 of 7 real fields with
-    30 groups the best group's F1 was lower after 300 steps than after 100, and the rule of few changes did not
-    end it before.
+    Measured on real fields (one seed, bound 2, parallax of weight 0.5), mean F1 of the best group by K-Means in the
+    features, in the latent space, and after 100 and 300 steps that divide: 0.56, 0.57, 0.53, 0.56 with 15 groups (14
+    fields), 0.58, 0.59, 0.56, 0.52 with 30 (13 fields). Dividing did not find clusters better than K-Means; the rule
+    of few changes ended none of these runs before its bound.
     """
     options = options or EmbeddingOptions()
     require_features(values)
