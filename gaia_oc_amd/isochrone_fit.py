@@ -280,3 +280,12 @@ def _summary(
         covariance=posterior.covariance(),
         draws=posterior.draw(_N_DRAWS, rng=rng),
     )
+
+
+def fit_summary(fit: IsochroneFit) -> dict[str, str]:
+    """Numbers of a fit as a table shows them: medians with the distances to the ends of the 68 % intervals."""
+    cells = {"stars": str(fit.n_stars)}
+    for name, label, digits in (("age", "log age", 2), ("a0", "A0", 2), ("dist", "dist", 0)):
+        middle, lower, upper = (getattr(fit, key) for key in (name, f"{name}_lower", f"{name}_upper"))
+        cells[label] = f"{middle:.{digits}f} +{upper - middle:.{digits}f} -{middle - lower:.{digits}f}"
+    return cells | {"age limit": fit.age_limit() or "-"}

@@ -25,6 +25,9 @@ class IsochroneFitOptions:
         Fraction of stars with an unresolved companion, of mass ratios uniform in 0 to 1.
     outlier_fraction : float
         Share of the stars with weight 1 that lie anywhere in the diagram.
+    n_independent : float
+        However many stars there are, their likelihood counts like that of fewer than so many: the errors of the
+        models (metallicity, colours, rotation) are common to all stars and no number of them averages them out.
     parallax_systematic : float
         Error that the mean parallax has however many stars it is of [mas].
     max_a0 : float
@@ -44,6 +47,7 @@ class IsochroneFitOptions:
     reddening_width: float = 0.05
     binary_fraction: float = 0.4
     outlier_fraction: float = 0.1
+    n_independent: float = 25.0
     parallax_systematic: float = 0.015
     max_a0: float = 6.0
     a0_scale: float = 3.0
@@ -58,9 +62,29 @@ class IsochroneFitOptions:
         require(0 <= self.reddening_width <= 1, self, "reddening_width", "between 0 and 1")
         require(0 <= self.binary_fraction <= 1, self, "binary_fraction", "between 0 and 1")
         require(0 < self.outlier_fraction < 1, self, "outlier_fraction", "between 0 and 1, without the ends")
+        require(self.n_independent > 0, self, "n_independent", "greater than 0")
         require(0 <= self.parallax_systematic <= 1, self, "parallax_systematic", "between 0 and 1 mas")
         require(0.1 <= self.max_a0 <= 20, self, "max_a0", "between 0.1 and 20 mag")
         require(self.a0_scale > 0, self, "a0_scale", "greater than 0")
         require(self.g_limit == self.g_limit, self, "g_limit", "a number")
         require(self.n_min_stars >= 5, self, "n_min_stars", "at least 5")
         require(self.n_max_stars >= self.n_min_stars, self, "n_max_stars", "at least n_min_stars")
+
+
+@dataclass(frozen=True)
+class FittedMembersOptions:
+    """Which stars of a cluster are fitted.
+
+    Parameters
+    ----------
+    prob_threshold : float
+        Smallest membership probability of a star that is fitted; its PMemb is its weight.
+    from_list : bool
+        Whether the stars of the member list are fitted even where sets were built.
+    """
+
+    prob_threshold: float = 0.7
+    from_list: bool = False
+
+    def __post_init__(self) -> None:
+        require(0 < self.prob_threshold <= 1, self, "prob_threshold", "greater than 0 and at most 1")

@@ -67,7 +67,7 @@ def log_likelihood(
     a0 : float
         Extinction [mag].
     moduli : ndarray, shape (n_moduli,)
-        Rising distance moduli [mag].
+        At least two rising distance moduli, equally spaced [mag].
     options : IsochroneFitOptions
         Scatters and shares.
     blur : tuple of float
@@ -100,7 +100,12 @@ def log_likelihood(
 
 @compiled
 def _sum_over_stars(stars: Array, covariance: Array, points: Array, moduli: Array, total: Array) -> Array:
-    """Sum of the logarithms of the mixture; points are sorted by G, columns as `log_likelihood` stacks them."""
+    """Sum of the logarithms of the mixture; points are sorted by G, columns as `log_likelihood` stacks them.
+
+    From one modulus to the next a normal density changes by a factor, which itself changes by a constant factor: that
+    saves most of the exponentials.
+    """
+    step = moduli[1] - moduli[0]
     result = np.zeros(len(moduli))
     density = np.empty(len(moduli))
     g_points = points[:, 1].copy()
@@ -109,7 +114,8 @@ def _sum_over_stars(stars: Array, covariance: Array, points: Array, moduli: Arra
         colour_variance, slope = covariance[i, 1, 1], covariance[i, 0, 1] / covariance[i, 1, 1]
         g_variance = covariance[i, 0, 0] - slope * covariance[i, 0, 1]
         reach_colour = _REACH * np.sqrt(colour_variance)
-        reach = _REACH * np.sqrt(covariance[i, 0, 0])
+        reach, reach_g = _REACH * np.sqrt(covariance[i, 0, 0]), _REACH * np.sqrt(g_variance)
+        shrink = np.exp(-step * step / g_variance)
         first = np.searchsorted(g_points, g - moduli[-1] - reach)
         last = np.searchsorted(g_points, g - moduli[0] + reach)
         density[:] = 0
@@ -119,10 +125,18 @@ def _sum_over_stars(stars: Array, covariance: Array, points: Array, moduli: Arra
                 continue
             factor = points[k, 2] * np.exp(-0.5 * offset * offset / colour_variance)
             rest = g - points[k, 1] - slope * offset
-            for j in range(len(moduli)):
-                square = (rest - moduli[j]) ** 2 / g_variance
-                if square < 20.0:
-                    density[j] += factor * np.exp(-0.5 * square)
+            rest = rest - moduli[0]
+            start = max(int(np.ceil((rest - reach_g) / step)), 0)
+            stop = min(int(np.floor((rest + reach_g) / step)) + 1, len(moduli))
+            if start >= stop:
+                continue
+            rest -= start * step
+            factor *= np.exp(-0.5 * rest * rest / g_variance)
+            ratio = np.exp((rest - 0.5 * step) * step / g_variance)
+            for j in range(start, stop):
+                density[j] += factor
+                factor *= ratio
+                ratio *= shrink
         scale = stars[i, 2] / (2 * np.pi * np.sqrt(colour_variance * g_variance))
         for j in range(len(moduli)):
             result[j] += np.log(scale * density[j] / total[j] + stars[i, 3])

@@ -34,9 +34,9 @@ class Stage:
 
 
 STAGES = (
-    Stage(0.1, 0.2, 0.2, 300, (0.06, 0.12), 15.0),
-    Stage(0.05, 0.1, 0.1, 600, (0.02, 0.05), 12.0),
-    Stage(0.02, 0.04, 0.04, 10**9, (0.0, 0.0), 12.0),
+    Stage(0.1, 0.2, 0.2, 300, (0.06, 0.12), 12.0),
+    Stage(0.05, 0.1, 0.1, 600, (0.02, 0.05), 8.0),
+    Stage(0.02, 0.02, 0.03, 10**9, (0.0, 0.0), 8.0),
 )
 _MOST_POINTS = 25
 """The last stages have at most so many points on the axes of extinction and modulus."""
@@ -56,7 +56,7 @@ class Posterior:
     ages, a0, moduli : ndarray
         Points of the three axes [log10 yr, mag, mag].
     log_likelihood, log_posterior : ndarray, shape (n_ages, n_a0, n_moduli)
-        The latter with the priors, not normalised.
+        The latter as `isochrone_posterior` defines it, not normalised.
     """
 
     ages: Array
@@ -127,8 +127,8 @@ def isochrone_posterior(
 ) -> Posterior:
     """Posterior of age, A0 and distance modulus.
 
-    Priors: even in log age over the table; exp(-A0 / a0_scale); even in modulus times the normal distribution of
-    the parallax.
+    The logarithm of the likelihood of n stars is multiplied with N / (N + n), N = n_independent. Priors: even in log
+    age over the table; exp(-A0 / a0_scale); even in modulus times the normal distribution of the parallax.
 
     Parameters
     ----------
@@ -202,7 +202,8 @@ class _Grids:
         )
         offsets = (10 ** (2 - 0.2 * moduli) - self._parallax) / self._parallax_error
         prior = -0.5 * offsets**2 - a0[:, None] / self._options.a0_scale
-        return Posterior(ages, a0, moduli, likelihood, likelihood + prior)
+        share = 1 / (1 + len(stars.g) / self._options.n_independent)
+        return Posterior(ages, a0, moduli, likelihood, share * likelihood + prior)
 
     def _predicted(self, age: float) -> PredictedStars:
         if age not in self._predictions:

@@ -77,9 +77,7 @@ def predicted_stars(
     PredictedStars
         Up to the early asymptotic giant branch. The extinction of a system is that of its primary.
     """
-    points = _of_metallicity(isochrones, metal_fraction)
-    points = points[(points["logAge"] == age) & (points["label"] <= LAST_LABEL)]
-    points = in_order_of_mass(points)
+    points = in_order_of_mass(one_isochrone(isochrones, age, metal_fraction=metal_fraction))
     masses, number = _masses_along(points)
     share = np.diff(_RATIO_EDGES) * binary_fraction
     middle = (_RATIO_EDGES[1:] + _RATIO_EDGES[:-1]) / 2
@@ -103,6 +101,14 @@ def _extinction_polynomial(passband: str, teff: Array) -> Array:
     nodes = np.array([0.5, 2.0, 4.0, 6.0])
     ratios = np.stack([passband_extinction(passband, teff, a0) / a0 for a0 in nodes])
     return np.linalg.solve(np.vander(nodes, increasing=True), ratios)
+
+
+def one_isochrone(isochrones: pd.DataFrame, age: float, *, metal_fraction: float) -> pd.DataFrame:
+    """Points of the isochrone nearest in age, however far, up to the early asymptotic giant branch."""
+    points = _of_metallicity(isochrones, metal_fraction)
+    points = points[points["label"] <= LAST_LABEL]
+    ages = points["logAge"].unique()
+    return points[points["logAge"] == ages[np.argmin(np.abs(ages - age))]]
 
 
 def _of_metallicity(isochrones: pd.DataFrame, metal_fraction: float) -> pd.DataFrame:
