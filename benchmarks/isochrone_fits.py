@@ -4,10 +4,13 @@ Real fields: the listed members with PMemb of at least --prob_threshold that are
 compared with the parameter table. The first 14 fields by name are those that the widths and priors were tuned on; the
 others are reported apart. Simulated clusters (--simulated N): the published list of a simulated cluster, whose age,
 extinction and distance are known; members lie on the isochrones of --truth_isochrones, which may have another
-metallicity than those that are fitted. Prints Markdown; offsets are fit minus catalogue (or truth).
+metallicity than those that are fitted. Clusters of Almeida et al. (2023), a list with photometry: N of those with
+known age that are no real field (--almeida N), or all those without (--ageless). Prints Markdown; offsets are fit
+minus catalogue (or truth).
 
 example: python benchmarks/isochrone_fits.py --isochrones ../shared/data/real/isochrones/parsec_z0.0205.dat
-         python benchmarks/isochrone_fits.py --simulated 40
+         python benchmarks/isochrone_fits.py --simulated 36
+         python benchmarks/isochrone_fits.py --almeida 60
 """
 
 import argparse
@@ -52,6 +55,10 @@ def main():
     )
     parser.add_argument("--prob_threshold", type=float, default=0.7)
     parser.add_argument("--simulated", type=int, default=0, help="fit so many simulated clusters instead")
+    parser.add_argument(
+        "--almeida", type=int, default=0, help="fit so many clusters of Almeida et al. instead"
+    )
+    parser.add_argument("--ageless", action="store_true", help="fit their clusters without known age instead")
     parser.add_argument("--tuning_only", action="store_true", help="only the fields that may be tuned on")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the fit")
@@ -62,15 +69,18 @@ def main():
     if arguments.simulated:
         truth = read_isochrones(arguments.truth_isochrones or arguments.isochrones)
         stars = simulated(arguments.simulated, truth, arguments.seed)
+    elif arguments.almeida or arguments.ageless:
+        stars = of_almeida(arguments)
     else:
         stars = real(arguments)
     table = fits(stars, isochrones, options, arguments.seed)
     print(rows(table))
     groups = {"all": table}
-    if not arguments.simulated and not arguments.tuning_only:
+    if not (arguments.simulated or arguments.almeida or arguments.ageless or arguments.tuning_only):
         groups = {"first 14, tuned on": table[:N_TUNING], "other": table[N_TUNING:], "all": table}
-    print()
-    print(summary(groups))
+    if not arguments.ageless:
+        print()
+        print(summary(groups))
 
 
 def read_options(pairs):
@@ -91,6 +101,35 @@ def real(arguments):
         sources = read_table(arguments.real_data / "cones" / f"{name}.csv.gz")
         probability = match_to_cone(listed_members(member_list, name), sources)
         yield name, sure(sources, probability, arguments.prob_threshold), known.loc[name]
+
+
+ALMEIDA = {
+    "Source": "source_id", "Plx": "parallax", "e_Plx": "parallax_error", "Gmag": "phot_g_mean_mag",
+    "e_Gmag": "phot_g_mean_mag_error", "BPmag": "bp", "e_BPmag": "e_bp", "RPmag": "rp", "e_RPmag": "e_rp",
+    "Pmemb": "PMemb",
+}  # fmt: skip
+"""Columns of the list, whose parallaxes are corrected already."""
+
+
+def of_almeida(arguments):
+    """Name, sure members and catalogue values of clusters that are no real field."""
+    table = pd.read_parquet(arguments.real_data / "almeida23_members.parquet")
+    known = read_parameter_table(arguments.real_data / "cluster_parameters.csv").set_index("name")
+    fields = set(pd.read_csv(arguments.real_data / "cones.csv")["cluster"])
+    table = table[table["Pmemb"] >= arguments.prob_threshold].rename(columns=ALMEIDA)
+    table = table.assign(
+        bp_rp=table["bp"] - table["rp"],
+        g_rp=table["phot_g_mean_mag"] - table["rp"],
+        bp_rp_error=np.hypot(table["e_bp"], table["e_rp"]),
+        g_rp_error=np.hypot(table["phot_g_mean_mag_error"], table["e_rp"]),
+    )
+    counts = table.loc[table["phot_g_mean_mag"] < 18, "cluster"].value_counts()
+    wanted = known["age"].isna() if arguments.ageless else known["age"].notna()
+    names = sorted(set(known.index[wanted]) & set(counts.index[counts >= 20]) - fields)
+    if arguments.almeida:
+        names = [names[i] for i in np.linspace(0, len(names) - 1, arguments.almeida).astype(int)]
+    for name in names:
+        yield name, table[(table["cluster"] == name) & np.isfinite(table["parallax"])], known.loc[name]
 
 
 def simulated(count, isochrones, seed):
@@ -161,7 +200,10 @@ def rows(table):
         cells = [row["name"], str(row["n"])]
         for key in QUANTITIES:
             up, down = (abs(row[f"{key}_{end}"] - row[key]) for end in ("upper", "lower"))
-            cells += [f"{row[key]:.2f} +{up:.2f} -{down:.2f}", f"{row[f'known_{key}']:.2f}"]
+            cells += [
+                f"{row[key]:.2f} +{up:.2f} -{down:.2f}",
+                f"{row[f'known_{key}']:.2f}".replace("nan", "-"),
+            ]
         lines.append(f"| {' | '.join([*cells, row['limit']])} |")
     return "\n".join(lines)
 
