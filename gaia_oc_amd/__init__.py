@@ -29,6 +29,7 @@ _PUBLIC = {
     "selection_limits": "candidates",
     "select_candidates": "candidates",
     "add_features": "features",
+    "fit_isochrone": "isochrone_fit",
     # the network
     "Classifier": "classifier",
     "train_deep_sets_model": "training",

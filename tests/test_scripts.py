@@ -46,6 +46,7 @@ def test_all_scripts_are_there():
     assert set(SCRIPTS) == {
         "build_sets.py",
         "create_gaia_credentials_file.py",
+        "fit_isochrone.py",
         "download_isochrones.py",
         "download_members_and_cluster_params.py",
         "evaluate_clusters.py",
