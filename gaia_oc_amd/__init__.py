@@ -21,6 +21,11 @@ _PUBLIC = {
     "read_table": "tables",
     "query_archive": "archive",
     "cone_query": "archive",
+    # members where no list has any
+    "find_target": "search_field",
+    "search_members": "member_search",
+    "quality_cuts": "quality_cuts",
+    "find_first_members": "first_members",
     # the pieces of the method
     "Cluster": "cluster",
     "read_isochrones": "isochrone_files",
