@@ -24,7 +24,6 @@ _PUBLIC = {
     # members where no list has any
     "find_target": "search_field",
     "search_members": "member_search",
-    "quality_cuts": "quality_cuts",
     "find_first_members": "first_members",
     # the pieces of the method
     "Cluster": "cluster",
