@@ -24,6 +24,7 @@ from gaia_oc_amd.command_line import (
     run,
 )
 from gaia_oc_amd.export_options import ExportOptions
+from gaia_oc_amd.first_members_options import FirstMembersOptions
 from gaia_oc_amd.options import (
     ConeOptions,
     FigureOptions,
@@ -57,6 +58,12 @@ HELP = {
         "age": "its age [log10(yr)]",
         "a0": "its extinction at 550 nm [mag]",
         "dist": "its distance [pc] (without it: 1000 / parallax)",
+    },
+    FirstMembersOptions: {
+        "find_first_members": "find members and parameters in the cluster's field, instead of reading lists",
+        "method": "how they are found, see find_first_members.py",
+        "search_radius": "radius of that field [deg] (default: that of 15 pc at a known distance, else 0.3)",
+        "first_prob_threshold": "smallest PMemb of a found star that is a training member",
     },
     ConeOptions: {
         "cone_source": "where the stars are; of several the first that has them: gaia, ari, gavo, vizier, the URL of "
@@ -103,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
         parser, build_cluster, overwrite="build sets again that are there, made with the same options"
     )
     add_run_options(parser)
-    arguments, run_options, paths, given, cone, member, selection, figures, export = parse(
+    arguments, run_options, paths, given, first, cone, member, selection, figures, export = parse(
         parser, argv, RunOptions, *HELP
     )
     figures.refuse_windows_of(run_options)
@@ -113,6 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     prepare_processes(run_options.workers, "set_building", "four_panels", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.cluster_names import read_cluster_names
+    from gaia_oc_amd.first_members_chain import read_tables_for_search
     from gaia_oc_amd.input_tables import read_input_tables
 
     clusters = read_cluster_names(arguments.clusters)
@@ -120,13 +128,17 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--{next(iter(given.values()))} is of one cluster, but {len(clusters)} are named.")
     work = partial(
         build_cluster,
-        tables=read_input_tables(run_options.data_dir, paths),
+        tables=(read_tables_for_search if first.find_first_members else read_input_tables)(
+            run_options.data_dir, paths
+        ),
         data_dir=run_options.data_dir,
         options={"cone": cone, "member": member, "selection": selection, "given": given},
         figures=figures,
         export=export,
         overwrite=arguments.overwrite,
         command=command_of(parser, arguments),
+        first=first,
+        seed=run_options.seed,
     )
     outcomes = run_batch(work, clusters, **run_options.where())
     print(summary_table(outcomes))  # noqa: T201
@@ -143,6 +155,8 @@ def build_cluster(
     export: ExportOptions = ExportOptions(),  # noqa: B008
     overwrite: bool = False,
     command: str = "",
+    first: FirstMembersOptions | None = None,
+    seed: int = RunOptions.seed,
 ) -> dict[str, Any]:
     """Build, save and draw the sets of one cluster, as far as it is not done; returns the numbers for the table."""
     from gaia_oc_amd.cluster_lookup import find_cluster
@@ -152,6 +166,12 @@ def build_cluster(
     from gaia_oc_amd.stage_recipes import sets_plot_recipe, sets_recipe
     from gaia_oc_amd.table_export import export_tables
 
+    if first and first.find_first_members:
+        from gaia_oc_amd.first_members_chain import found_tables
+
+        tables, options = found_tables(
+            name, tables, data_dir, options, first, seed=seed, command=command.format(name)
+        )
     cluster = find_cluster(name, tables, options.get("given"))
     folder = cluster_directory(data_dir, cluster.name)
     command = command.format(cluster.name)

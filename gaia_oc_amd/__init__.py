@@ -21,6 +21,10 @@ _PUBLIC = {
     "read_table": "tables",
     "query_archive": "archive",
     "cone_query": "archive",
+    # members where no list has any
+    "find_target": "search_field",
+    "search_members": "member_search",
+    "find_first_members": "first_members",
     # the pieces of the method
     "Cluster": "cluster",
     "read_isochrones": "isochrone_files",
@@ -29,6 +33,7 @@ _PUBLIC = {
     "selection_limits": "candidates",
     "select_candidates": "candidates",
     "add_features": "features",
+    "fit_isochrone": "isochrone_fit",
     # the network
     "Classifier": "classifier",
     "train_deep_sets_model": "training",

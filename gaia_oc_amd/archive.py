@@ -44,11 +44,37 @@ def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
         f"SELECT {', '.join(ARCHIVE_COLUMNS)}\nFROM {table}\n"
         f"WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), "
         f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
-        f"  AND {observed}\n"
-        f"  AND SQRT(POWER(pmra - ({region.pmra!r}), 2) + POWER(pmdec - ({region.pmdec!r}), 2))"
-        f" <= {region.pm_radius!r}\n"
-        f"  AND ABS(parallax - ({region.parallax!r})) <= {region.parallax_width!r}"
+        f"  AND {observed}" + motion_conditions(region)
     )
+
+
+def motion_conditions(
+    region: ConeRegion, pmra: str = "pmra", pmdec: str = "pmdec", parallax: str = "parallax"
+) -> str:
+    """ADQL of the limits in proper motion and parallax, each with its AND; nothing where there is none.
+
+    A region without a limit still leaves out the stars that lack the quantity, as one with a limit does.
+
+    Parameters
+    ----------
+    region : ConeRegion
+        Where to look.
+    pmra, pmdec, parallax : str
+        The service's names of the columns.
+
+    Returns
+    -------
+    str
+    """
+    square = f"POWER({pmra} - ({region.pmra!r}), 2) + POWER({pmdec} - ({region.pmdec!r}), 2)"
+    near = f"SQRT({square}) <= {region.pm_radius!r}"
+    alike = f"ABS({parallax} - ({region.parallax!r})) <= {region.parallax_width!r}"
+    limits = region.motion_intervals
+    conditions = [
+        near if "pmra" in limits else f"{pmra} IS NOT NULL",
+        alike if "parallax" in limits else f"{parallax} IS NOT NULL",
+    ]
+    return "".join(f"\n  AND {condition}" for condition in conditions)
 
 
 def query_archive(

@@ -37,9 +37,10 @@ class ConeRegion:
     ra, dec, radius : float
         Centre and radius on the sky [deg].
     pmra, pmdec, pm_radius : float
-        Centre and radius in proper motion [mas/yr] (Eq. 1 of van Groeningen et al. 2023).
+        Centre and radius in proper motion [mas/yr] (Eq. 1 of van Groeningen et al. 2023); an infinite radius is no
+        limit.
     parallax, parallax_width : float
-        Centre and half width in parallax [mas] (Eq. 2).
+        Centre and half width in parallax [mas] (Eq. 2); an infinite width is no limit.
     """
 
     ra: float
@@ -52,8 +53,18 @@ class ConeRegion:
     parallax_width: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Region by name, to be kept beside the cone file."""
-        return asdict(self)
+        """Region by name, to be kept beside the cone file; None stands for no limit, as in JSON."""
+        return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
+
+    @property
+    def motion_intervals(self) -> dict[str, tuple[float, float]]:
+        """Centre and half width of each quantity that is limited, by its archive name."""
+        intervals = {
+            "pmra": (self.pmra, self.pm_radius),
+            "pmdec": (self.pmdec, self.pm_radius),
+            "parallax": (self.parallax, self.parallax_width),
+        }
+        return {name: interval for name, interval in intervals.items() if np.isfinite(interval[1])}
 
 
 def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:

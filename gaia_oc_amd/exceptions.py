@@ -27,3 +27,11 @@ class BatchStoppedError(OSError):
 
 class ConeUnavailableError(ClusterError):
     """A source of stars lacks the cluster's field or cannot be read here; another source may have it."""
+
+
+class NoClusterError(ClusterError):
+    """A field has no group of stars that stands out as a cluster."""
+
+
+class TooFewStarsError(ClusterError):
+    """A field has too few usable stars to look for groups."""

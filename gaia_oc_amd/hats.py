@@ -60,7 +60,8 @@ def hats_cone(path: str, region: ConeRegion) -> pd.DataFrame:
             names = _archive_names(lsdb.open_catalog(path, columns="all").columns)
             refuse_missing_columns(names, origin, ConeUnavailableError)
             catalog = lsdb.open_catalog(path, columns=list(names.values()), search_filter=cone)
-            rows = catalog.query(_near_in_motion(names, region)).compute(**_QUIET)
+            limits = _near_in_motion(names, region)
+            rows = (catalog.query(limits) if limits else catalog).compute(**_QUIET)
             around = rows if len(rows) else catalog[[names["ra"], names["dec"]]].compute(**_QUIET)
     except ConeUnavailableError:
         raise
@@ -89,14 +90,9 @@ def _archive_names(columns: Any) -> dict[str, str]:
 
 
 def _near_in_motion(names: dict[str, str], region: ConeRegion) -> str:
-    """Condition on proper motion and parallax, a little wider than the cone's."""
-    intervals = {
-        "pmra": (region.pmra, region.pm_radius),
-        "pmdec": (region.pmdec, region.pm_radius),
-        "parallax": (region.parallax, region.parallax_width),
-    }
+    """Condition on proper motion and parallax, a little wider than the cone's; empty if it has none."""
     conditions = []
-    for name, (centre, width) in intervals.items():
+    for name, (centre, width) in region.motion_intervals.items():
         width += 1e-6 * max(1.0, abs(centre), width)
         conditions.append(f"`{names[name]}` >= {centre - width!r} and `{names[name]}` <= {centre + width!r}")
     return " and ".join(conditions)

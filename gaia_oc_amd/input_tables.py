@@ -161,11 +161,12 @@ def table_paths(data_dir: Path, paths: TablePaths) -> tuple[Path, Path, Path | N
     return (
         _existing(paths.cluster_path or data_dir / parameters.file_name, "--cluster_path"),
         _existing(paths.members_path or data_dir / members.file_name, "--members_path"),
-        _comparison_path(data_dir, paths),
+        comparison_path(data_dir, paths),
     )
 
 
-def _comparison_path(data_dir: Path, paths: TablePaths) -> Path | None:
+def comparison_path(data_dir: Path, paths: TablePaths) -> Path | None:
+    """File of the comparison members, None if none were asked for and the default list is not there."""
     if paths.comparison_path:
         return paths.comparison_path
     if paths.comparison_catalogue is None:

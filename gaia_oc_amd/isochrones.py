@@ -19,7 +19,8 @@ LAST_LABEL = 7
 FARTHEST_AGE = 0.5
 """Largest difference in log age between a cluster and the isochrone that stands for it."""
 
-_TIP_LABEL = 3
+TIP_LABEL = 3
+"""Evolutionary stage that ends at the tip of the red-giant branch."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str
         for band in ("G", "Gbp", "Grp")
     }
     bluer = "G" if colour == "g_rp" else "Gbp"
-    flash = np.flatnonzero(np.diff(points["label"].to_numpy() > _TIP_LABEL)) + 1
+    flash = np.flatnonzero(np.diff(points["label"].to_numpy() > TIP_LABEL)) + 1
     return Isochrone(
         colour=np.insert(magnitude[bluer] - magnitude["Grp"], flash, np.nan),
         g=np.insert(magnitude["G"], flash, np.nan),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.archive import GAIA_ARCHIVE, SOURCE_TABLE, cone_query, query_archive
+from gaia_oc_amd.archive import GAIA_ARCHIVE, SOURCE_TABLE, cone_query, motion_conditions, query_archive
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import (
     ConeRegion,
@@ -240,10 +240,7 @@ def mirror_query(region: ConeRegion, mirror: Mirror, columns: Mapping[str, str])
         f"SELECT {', '.join(selected)}\nFROM {mirror.table}\n"
         f"WHERE 1 = CONTAINS(POINT('ICRS', {columns['ra']}, {columns['dec']}), "
         f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
-        f"  AND {observed}\n"
-        f"  AND SQRT(POWER({pmra} - ({region.pmra!r}), 2) + POWER({pmdec} - ({region.pmdec!r}), 2))"
-        f" <= {region.pm_radius!r}\n"
-        f"  AND ABS({parallax} - ({region.parallax!r})) <= {region.parallax_width!r}"
+        f"  AND {observed}" + motion_conditions(region, pmra, pmdec, parallax)
     )
 
 

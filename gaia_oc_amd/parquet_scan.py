@@ -121,14 +121,9 @@ def row_filter(dataset: "Dataset", names: dict[str, str], region: ConeRegion) ->
     region : ConeRegion
         Where to look.
     """
-    intervals = {
-        "pmra": (region.pmra, region.pm_radius),
-        "pmdec": (region.pmdec, region.pm_radius),
-        "parallax": (region.parallax, region.parallax_width),
-    }
     conditions = [
         _between(names[name], centre - width, centre + width)
-        for name, (centre, width) in intervals.items()
+        for name, (centre, width) in region.motion_intervals.items()
         if _is_number(dataset, names[name])
     ]
     conditions += _on_the_sky(dataset, names, region)

@@ -1,6 +1,7 @@
 """Cones from a small HATS catalogue made here; the public one was never met."""
 
 import builtins
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,13 @@ def test_stars_are_those_of_the_whole_table(catalogue, sources, capfd):
     pd.testing.assert_frame_equal(found, in_order(cut_to_region(check_sources(sources, "all"), REGION)))
     assert found["source_id"].dtype == np.int64
     assert "%" not in capfd.readouterr().err  # no progress bars
+
+
+def test_without_limits_in_motion_all_stars_of_the_circle_come(catalogue, sources):
+    no_limits = replace(REGION, pm_radius=np.inf, parallax_width=np.inf)
+    found = hats_cone(catalogue, no_limits)
+    pd.testing.assert_frame_equal(found, in_order(cut_to_region(check_sources(sources, "all"), no_limits)))
+    assert len(found) > len(hats_cone(catalogue, REGION))
 
 
 @pytest.mark.parametrize("place", [{"ra": 0.01, "dec": 30.0}, {"ra": 200.0, "dec": 89.5}])

@@ -46,9 +46,11 @@ def test_all_scripts_are_there():
     assert set(SCRIPTS) == {
         "build_sets.py",
         "create_gaia_credentials_file.py",
+        "fit_isochrone.py",
         "download_isochrones.py",
         "download_members_and_cluster_params.py",
         "evaluate_clusters.py",
+        "find_first_members.py",
         "simulate_clusters.py",
         "train_deep_sets_model.py",
         "validate_clusters.py",
@@ -96,6 +98,8 @@ def test_promised_options_of_the_published_tool_exist():
         "validate_clusters.py": "model_dir n_artificial n_controls prob_threshold removal_threshold binary_fraction "
         "magnitude_edges radius_edges probability n_samples size_support_set isochrone_path save_plots show_plots "
         "data_dir seed workers",
+        "find_first_members.py": "ra dec radius method n_runs min_significance fit_isochrone cone_source cluster_path "
+        "isochrone_path search_g_max max_ruwe flux_excess min_parallax_snr min_flux_snr data_dir seed workers",
         "evaluate_clusters.py": "model_dir probability n_samples size_support_set candidate_prob_threshold "
         "new_members_prob_threshold use_tidal_radius use_comparison_tidal_radius plot_only",
     }
@@ -118,6 +122,10 @@ def test_promised_options_of_the_published_tool_exist():
         ("evaluate_clusters.py", ["NGC_1", "--n_samples", "0"]),
         ("train_deep_sets_model.py", ["NGC_1", "--validation_fraction", "1"]),
         ("simulate_clusters.py", ["--dist", "-1"]),
+        ("find_first_members.py", ["NGC_1", "--ra", "12"]),
+        ("find_first_members.py", ["NGC_1", "NGC_2", "--ra", "12", "--dec", "3"]),
+        ("find_first_members.py", ["NGC_1", "--method", "dbscan"]),
+        ("build_sets.py", ["NGC_1", "--find_first_members", "--search_radius", "0"]),
     ],
 )
 def test_wrong_usage_is_exit_code_2(script, arguments):
@@ -235,6 +243,33 @@ def test_same_seed_gives_identical_files_whatever_order_and_workers(chain, tmp_p
             assert one == two
         else:
             assert content == theirs[name], name
+
+
+def test_sets_from_a_position_alone(tmp_path):
+    """No member list and no parameter table: the first members are found in the field."""
+    everything = [
+        "--cone_pm_sigmas",
+        "inf",
+        "--cone_plx_sigmas",
+        "inf",
+        "--g_max",
+        "18.5",
+        "--list_g_max",
+        "18",
+    ]
+    simulated = run("simulate_clusters.py", "Sim_1", "--data_dir", tmp_path / "sky", *SMALL, *everything)
+    assert simulated.returncode == 0, simulated.stderr
+    data = tmp_path / "data"
+    data.mkdir()
+    (tmp_path / "sky" / "isochrones.dat").rename(data / "isochrones.dat")
+    where = ["--data_dir", data, "--cone_source", tmp_path / "sky" / "cones", "--cone_radius", "15"]
+    position = ["--ra", "106", "--dec", "-2", "--search_radius", "0.5"]
+    result = run("build_sets.py", "Sim_1", "--find_first_members", *position, *where, "--no-save_plots")
+    assert result.returncode == 0, result.stderr
+    truth = pd.read_csv(tmp_path / "sky" / "clusters" / "Sim_1" / "truth.csv").set_index("source_id")
+    members = pd.read_csv(data / "clusters" / "Sim_1" / "members.csv")
+    assert len(members) >= 40
+    assert truth["is_member"][members["source_id"]].mean() > 0.9
 
 
 def test_one_bad_cluster_does_not_stop_the_others(chain, tmp_path):

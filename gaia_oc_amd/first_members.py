@@ -1,0 +1,242 @@
+"""A cluster's first members from its field alone: groups, which of them is the cluster, and who belongs to it."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gaia_oc_amd.astrometry import tangent_plane
+from gaia_oc_amd.concentration import SkyMap, share_above_field, sky_map
+from gaia_oc_amd.exceptions import NoClusterError, TooFewStarsError
+from gaia_oc_amd.field_stars import FieldStars, field_stars
+from gaia_oc_amd.first_members_options import SearchOptions
+from gaia_oc_amd.group_choice import (
+    Expectation,
+    JudgedGroup,
+    control_concentration,
+    distinct,
+    judge_groups,
+    significance,
+)
+from gaia_oc_amd.group_profile import GroupProfile
+from gaia_oc_amd.search_methods import METHODS, SearchField
+
+Array = NDArray[np.float64]
+
+_KNOWN = 2.0
+"""Least significance of a group that moves as the catalogue says."""
+_NEAR = 12.0
+"""Stars farther than this from the cluster, in standard deviations, take no part in the repeated runs."""
+_MOST_NEAR = 20_000
+_OFTEN = 3.0
+"""Least number of groups' worth of stars in a field."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FirstMembers:
+    """What a search found.
+
+    Parameters
+    ----------
+    name : str
+        Of the cluster.
+    stars : DataFrame
+        The stars that took part, with PMemb.
+    group : JudgedGroup
+        The group that is the cluster.
+    significance : float
+        Of its concentration on the sky, in standard deviations of the controls.
+    others : tuple of JudgedGroup
+        Other groups of the field that are as significant as a cluster must be.
+    """
+
+    name: str
+    stars: pd.DataFrame
+    group: JudgedGroup
+    significance: float
+    others: tuple[JudgedGroup, ...]
+
+    @property
+    def members(self) -> pd.DataFrame:
+        """Stars with a PMemb of 0.1 or more, the most probable first."""
+        listed = self.stars[self.stars["PMemb"] >= 0.1]
+        return listed.sort_values(["PMemb", "source_id"], ascending=[False, True], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class KnownMotion:
+    """Mean motion of a cluster that a table knows, NaN where it does not.
+
+    Parameters
+    ----------
+    mean, scatter : ndarray, shape (3,)
+        pmra, pmdec [mas/yr], parallax [mas], and the standard deviations of the members.
+    """
+
+    mean: Array
+    scatter: Array
+
+
+def find_first_members(
+    name: str,
+    stars: pd.DataFrame,
+    options: SearchOptions | None = None,
+    *,
+    ra: float,
+    dec: float,
+    known: KnownMotion | None = None,
+    rng: np.random.Generator,
+) -> FirstMembers:
+    """Find the cluster in a field, and the probability of each star to belong to it.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name, for messages.
+    stars : DataFrame
+        Stars of the field that passed the quality cuts, with the archive's columns.
+    options : SearchOptions, optional
+        How groups are found and judged.
+    ra, dec : float
+        Where the cluster should be [deg].
+    known : KnownMotion, optional
+        Where it should be in motion.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    FirstMembers
+
+    Raises
+    ------
+    TooFewStarsError
+        If the field has fewer stars than a few groups.
+    NoClusterError
+        If no group stands out from the controls.
+    """
+    options = options or SearchOptions()
+    _refuse_few(name, len(stars), options)
+    field = SearchField(stars.reset_index(drop=True), field_stars(stars))
+    sky = sky_map(field.stars)
+    expected = _expectation(field.stars, ra, dec, known if options.use_catalogue_motion else None)
+    method = METHODS[options.method]
+    judged = judge_groups(field.stars, sky, method.search(field, options, rng), expected)
+    controls = _controls(field, sky, judged, options, rng)
+    found = [(group, significance(group.sky, controls)) for group in distinct(judged)]
+    sure = [pair for pair in found if pair[1] >= _needed(pair[0], options)]
+    if not sure:
+        raise NoClusterError(_nothing_found(name, len(stars), found, options))
+    group, sigma = sure[0]
+    _report(name, group, sigma, [other for other, _ in sure[1:]])
+    probability = membership_share(field, group.profile, options, rng=rng)
+    probability *= share_above_field(sky, np.flatnonzero(group.profile.core), group.profile.expected)
+    table = field.table.assign(PMemb=np.round(probability, 3))
+    return FirstMembers(name, table, group, sigma, tuple(other for other, _ in sure[1:]))
+
+
+def _controls(
+    field: SearchField,
+    sky: SkyMap,
+    judged: list[JudgedGroup],
+    options: SearchOptions,
+    rng: np.random.Generator,
+) -> Array:
+    """Largest concentration of each control; the search is done anew in each if it looks at places."""
+    if options.position_weight == 0:
+        return control_concentration(sky, judged, options.n_controls, rng=rng)
+    largest = []
+    for _ in range(options.n_controls):
+        moved = replace(field.stars, sky=field.stars.sky[rng.permutation(len(field.stars))])
+        divisions = METHODS[options.method].search(SearchField(field.table, moved), options, rng)
+        groups = judge_groups(moved, sky_map(moved), divisions, Expectation(np.zeros(2)))
+        largest.append(max((group.sky for group in groups), default=0.0))
+    return np.array(largest)
+
+
+def _needed(group: JudgedGroup, options: SearchOptions) -> float:
+    """Least significance of a group; that of one which moves as the catalogue says may be smaller."""
+    return min(options.min_significance, _KNOWN) if group.is_where_known else options.min_significance
+
+
+def _refuse_few(name: str, n_stars: int, options: SearchOptions) -> None:
+    least = int(_OFTEN * options.min_group_size)
+    if n_stars < least:
+        raise TooFewStarsError(
+            f"{name}: {n_stars} stars of its field passed the quality cuts, at least {least} are needed for groups of "
+            f"--min_group_size {options.min_group_size}: try a larger --radius, a fainter --search_g_max, or "
+            "looser cuts."
+        )
+
+
+def _expectation(stars: FieldStars, ra: float, dec: float, known: KnownMotion | None) -> Expectation:
+    offset = np.concatenate(tangent_plane(np.array([ra]), np.array([dec]), *stars.centre)) / stars.radius
+    if known is None or not np.isfinite(known.mean).any():
+        return Expectation(offset)
+    return Expectation(offset, known.mean, np.nan_to_num(known.scatter))
+
+
+def _nothing_found(
+    name: str, n_stars: int, found: list[tuple[JudgedGroup, float]], options: SearchOptions
+) -> str:
+    best = max(found, key=lambda pair: pair[1], default=None)
+    what = (
+        "no group is compact enough"
+        if best is None
+        else f"the most significant of {len(found)} groups, {int(best[0].profile.core.sum())} stars at pmra "
+        f"{best[0].profile.mean[0]:.2f}, pmdec {best[0].profile.mean[1]:.2f}, has {best[1]:.1f} sigma"
+    )
+    return (
+        f"{name}: no cluster was found among {n_stars} stars: {what}, --min_significance {options.min_significance:g} "
+        "is needed. Try a larger --radius (a cluster that fills its field does not stand out), or another "
+        "--search_g_max or --method."
+    )
+
+
+def _report(name: str, group: JudgedGroup, sigma: float, others: list[JudgedGroup]) -> None:
+    mean = group.profile.mean
+    logger.info(
+        "%s: %d stars around pmra %.2f, pmdec %.2f, parallax %.2f are the cluster (%.1f sigma).",
+        *(name, group.profile.core.sum(), *mean, sigma),
+    )
+    for other in others:
+        logger.warning(
+            "%s: its field has another concentration, %d stars around pmra %.2f, pmdec %.2f, parallax %.2f, which is "
+            "farther from what is known of the cluster, or weaker.",
+            *(name, other.profile.core.sum(), *other.profile.mean),
+        )
+
+
+def membership_share(
+    field: SearchField, profile: GroupProfile, options: SearchOptions, *, rng: np.random.Generator
+) -> Array:
+    """Share of repeated runs in which a star is in the cluster's group.
+
+    Parameters
+    ----------
+    field : SearchField
+        The whole field.
+    profile : GroupProfile
+        Of the cluster.
+    options : SearchOptions
+        Method and number of runs.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    ndarray, shape (n_stars,)
+        0 for stars far from the cluster, which take no part.
+    """
+    distance = profile.distance(field.stars)
+    near = np.flatnonzero(distance < _NEAR)
+    if len(near) > _MOST_NEAR:
+        near = np.sort(np.argsort(distance)[:_MOST_NEAR])
+    runs = METHODS[options.method].runs(field.part(near), profile.core[near], options, rng)
+    share = np.zeros(len(distance))
+    share[near] = np.mean(list(runs), axis=0)
+    return share

@@ -1,0 +1,127 @@
+"""The stars that an isochrone predicts, as weighted points in the colour-magnitude diagram."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gaia_oc_amd.extinction import A0_RANGE, passband_extinction
+from gaia_oc_amd.initial_mass_function import number_below
+from gaia_oc_amd.isochrones import LAST_LABEL, TIP_LABEL
+from gaia_oc_amd.stellar_systems import BANDS, absolute_magnitudes, in_order_of_mass
+
+Array = NDArray[np.float64]
+
+_STEP_G, _STEP_COLOUR = 0.08, 0.02
+"""Largest distance of neighbouring points on the curve [mag], below the scatter that the fit allows."""
+_RATIO_EDGES = np.array([0.0, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0])
+"""Bins of the mass ratio; companions in the first give too little light to be seen."""
+_THINNING = 2
+"""Systems are smeared over mass ratios, so that they need fewer masses than single stars."""
+
+
+@dataclass(frozen=True)
+class PredictedStars:
+    """Weighted points that stand for all stars of one age.
+
+    Parameters
+    ----------
+    age : float
+        log10 of the age [yr].
+    place : ndarray, shape (2, n_points)
+        Colour and absolute G without extinction [mag].
+    coefficients : ndarray, shape (2, 4, n_points)
+        Reddening and extinction in G are A0 times a polynomial in A0, of these coefficients.
+    weight : ndarray, shape (n_points,)
+        Relative number of stars, by the initial mass function and the binary fraction.
+    """
+
+    age: float
+    place: Array
+    coefficients: Array
+    weight: Array
+
+    def reddened(self, a0: float) -> tuple[Array, Array]:
+        """Colour and G [mag] behind an extinction of A0 [mag], without distance; each of shape (n_points,)."""
+        powers = a0 * np.clip(a0, *A0_RANGE) ** np.arange(4)
+        colour, g = self.place + np.einsum("p,bpn->bn", powers, self.coefficients)
+        return colour, g
+
+
+def ages_of(isochrones: pd.DataFrame, metal_fraction: float) -> Array:
+    """Ages in a table at the metal fraction nearest to the wanted one, rising [log10 yr]."""
+    return np.unique(_of_metallicity(isochrones, metal_fraction)["logAge"].to_numpy(float))
+
+
+def predicted_stars(
+    isochrones: pd.DataFrame, age: float, colour: str, *, metal_fraction: float, binary_fraction: float
+) -> PredictedStars:
+    """Single stars and unresolved binaries of one age in the table.
+
+    Parameters
+    ----------
+    isochrones : DataFrame
+        From `isochrone_files.read_isochrones`.
+    age : float
+        One of `ages_of`.
+    colour : {'bp_rp', 'g_rp'}
+        Which colour.
+    metal_fraction : float
+        Wanted Z, the nearest is taken.
+    binary_fraction : float
+        Fraction of stars with a companion; mass ratios are uniform in 0 to 1.
+
+    Returns
+    -------
+    PredictedStars
+        Up to the early asymptotic giant branch. The extinction of a system is that of its primary.
+    """
+    points = in_order_of_mass(one_isochrone(isochrones, age, metal_fraction=metal_fraction))
+    masses, number = _masses_along(points)
+    share = np.diff(_RATIO_EDGES) * binary_fraction
+    middle = (_RATIO_EDGES[1:] + _RATIO_EDGES[:-1]) / 2
+    tables = [absolute_magnitudes(points, masses, np.zeros(len(masses)))]
+    weights = [number * (1 - binary_fraction + share[0])]
+    few = np.add.reduceat(number, np.arange(0, len(number), _THINNING))
+    for ratio, part in zip(middle[1:], share[1:], strict=True):
+        tables.append(absolute_magnitudes(points, masses[::_THINNING], np.full(len(few), ratio)))
+        weights.append(few * part)
+    systems = pd.concat(tables, ignore_index=True)
+    teff = systems["teff"].to_numpy()
+    bluer = "bp" if colour == "bp_rp" else "g"
+    magnitude = {name: systems[name].to_numpy() for name in ("g", bluer, "rp")}
+    dimming = {name: _extinction_polynomial(BANDS[name][1], teff) for name in magnitude}
+    place, coefficients = (np.stack([band[bluer] - band["rp"], band["g"]]) for band in (magnitude, dimming))
+    return PredictedStars(float(age), place, coefficients, np.concatenate(weights))
+
+
+def _extinction_polynomial(passband: str, teff: Array) -> Array:
+    """Coefficients, shape (4, n), of the extinction over A0, which the model has as a cubic of A0."""
+    nodes = np.array([0.5, 2.0, 4.0, 6.0])
+    ratios = np.stack([passband_extinction(passband, teff, a0) / a0 for a0 in nodes])
+    return np.linalg.solve(np.vander(nodes, increasing=True), ratios)
+
+
+def one_isochrone(isochrones: pd.DataFrame, age: float, *, metal_fraction: float) -> pd.DataFrame:
+    """Points of the isochrone nearest in age, however far, up to the early asymptotic giant branch."""
+    points = _of_metallicity(isochrones, metal_fraction)
+    points = points[points["label"] <= LAST_LABEL]
+    ages = points["logAge"].unique()
+    return points[points["logAge"] == ages[np.argmin(np.abs(ages - age))]]
+
+
+def _of_metallicity(isochrones: pd.DataFrame, metal_fraction: float) -> pd.DataFrame:
+    available = isochrones["Zini"].unique()
+    return isochrones[isochrones["Zini"] == available[np.argmin(np.abs(available - metal_fraction))]]
+
+
+def _masses_along(points: pd.DataFrame) -> tuple[Array, Array]:
+    """Masses at equal steps along the curve, and the number of stars that each stands for."""
+    knots = points["Mini"].to_numpy(float)
+    g, colour = points["Gmag"].to_numpy(float), (points["G_BPmag"] - points["G_RPmag"]).to_numpy(float)
+    steps = np.hypot(np.diff(g) / _STEP_G, np.diff(colour) / _STEP_COLOUR)
+    steps[np.diff(points["label"].to_numpy() > TIP_LABEL)] = 0  # no star is seen between tip and clump
+    length = np.concatenate([[0], np.cumsum(steps)])
+    edges = np.interp(np.linspace(0, length[-1], int(length[-1]) + 2), length, knots)
+    return (edges[1:] + edges[:-1]) / 2, np.diff(number_below(edges))
