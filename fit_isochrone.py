@@ -9,6 +9,7 @@ example: python fit_isochrone.py NGC_2509
 """
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options, make_parser, parse, run
@@ -91,35 +92,48 @@ def fit_cluster(
     name: str, *, tables: Any, run_options: RunOptions, options: dict[str, Any], figures: FigureOptions
 ) -> dict[str, Any]:
     """Fit, save and draw one cluster; returns the numbers for the table at the end."""
-    from gaia_oc_amd.figure_files import save_and_show
-    from gaia_oc_amd.fitted_members import fitted_members, mean_parallax
+    from gaia_oc_amd.fitted_members import cluster_folder, fitted_members, mean_parallax
+    from gaia_oc_amd.folder_locks import locked
     from gaia_oc_amd.isochrone_fit import fit_isochrone, fit_summary
     from gaia_oc_amd.isochrone_fit_files import save_fit
     from gaia_oc_amd.random_streams import cluster_rng
 
-    members = fitted_members(
-        name, tables, run_options.data_dir, cone=options["cone"], options=options["member"]
-    )
-    parallax, parallax_error = mean_parallax(members.stars)
-    fit = fit_isochrone(
-        members.stars,
-        tables.isochrones,
-        parallax=parallax,
-        parallax_error=parallax_error,
-        weights=members.stars["PMemb"].to_numpy(float),
-        options=options["fit"],
-        rng=cluster_rng(run_options.seed, members.cluster.name),
-    )
-    parallaxes = {"mean_parallax": parallax, "mean_parallax_error": parallax_error}
-    folder = save_fit(fit, members, run_options.data_dir, made_with=options | parallaxes)
-    if figures.save_plots or figures.show_plots:
-        from gaia_oc_amd.isochrone_fit_plots import isochrone_fit_figure
-
-        figure = isochrone_fit_figure(
-            members.cluster.name, members.stars, fit, tables.isochrones, members.known, options["fit"]
+    data_dir = run_options.data_dir
+    with locked(cluster_folder(name, tables, data_dir)):
+        members = fitted_members(name, tables, data_dir, cone=options["cone"], options=options["member"])
+        parallax, parallax_error = mean_parallax(members.stars)
+        fit = fit_isochrone(
+            members.stars,
+            tables.isochrones,
+            parallax=parallax,
+            parallax_error=parallax_error,
+            weights=members.stars["PMemb"].to_numpy(float),
+            options=options["fit"],
+            rng=cluster_rng(run_options.seed, members.cluster.name),
         )
-        save_and_show({"isochrone_fit": figure}, folder, figures)
+        parallaxes = {"mean_parallax": parallax, "mean_parallax_error": parallax_error}
+        folder = save_fit(fit, members, data_dir, made_with=options | parallaxes)
+        if figures.save_plots or figures.show_plots:
+            draw(members, fit, tables.isochrones, options["fit"], folder, figures)
     return fit_summary(fit)
+
+
+def draw(
+    members: Any,
+    fit: Any,
+    isochrones: Any,
+    options: IsochroneFitOptions,
+    folder: Path,
+    figures: FigureOptions,
+) -> None:
+    """Draw the fit of one cluster into its folder."""
+    from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.isochrone_fit_plots import isochrone_fit_figure
+
+    figure = isochrone_fit_figure(
+        members.cluster.name, members.stars, fit, isochrones, members.known, options
+    )
+    save_and_show({"isochrone_fit": figure}, folder, figures)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def fitted_members(
         If the cluster is unknown, or fewer than two of its stars are sure enough.
     """
     options = options or FittedMembersOptions()
-    folder = cluster_directory(data_dir, existing_name(name, data_dir))
+    folder = cluster_folder(name, tables, data_dir)
     if (folder / CLUSTER_FILE).exists() and not options.from_list:
         sets = load_sets(folder.name, data_dir, parts=("members", "candidates"))
         cluster, origin = sets.cluster, "sets"
@@ -107,6 +107,20 @@ def fitted_members(
             "for a fit: lower --prob_threshold."
         )
     return FittedMembers(update_from_members(cluster, stars), stars, _known(cluster.name, tables), origin)
+
+
+def cluster_folder(name: str, tables: InputTables, data_dir: Path | str) -> Path:
+    """Folder of a cluster that has one, or that the parameter table knows; it need not exist yet.
+
+    Raises
+    ------
+    UnknownClusterError
+        If neither knows the name.
+    """
+    folder = cluster_directory(data_dir, existing_name(name, data_dir))
+    if folder.is_dir():
+        return folder
+    return cluster_directory(data_dir, tables.known_name(name) or find_cluster(name, tables).name)
 
 
 def _known(name: str, tables: InputTables) -> dict[str, float]:

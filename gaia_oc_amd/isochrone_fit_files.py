@@ -11,6 +11,7 @@ from gaia_oc_amd import __version__
 from gaia_oc_amd.cluster import PARAMETERS
 from gaia_oc_amd.data_directory import cluster_directory, read_json, write_csv, write_json
 from gaia_oc_amd.fitted_members import FittedMembers
+from gaia_oc_amd.folder_locks import locked
 from gaia_oc_amd.isochrone_fit import IsochroneFit
 from gaia_oc_amd.source_sets import existing_name
 
@@ -89,8 +90,9 @@ def merge_fits(names: Iterable[str], data_dir: Path | str) -> Path:
     path = Path(data_dir) / FITTED_PARAMETERS
     folders = [cluster_directory(data_dir, existing_name(name, data_dir)) for name in names]
     rows = pd.DataFrame([read_json(folder / FIT_FILE)["row"] for folder in folders])
-    if path.exists():
-        old = pd.read_csv(path, dtype={"name": str}, keep_default_na=True)
-        rows = pd.concat([old[~old["name"].isin(rows["name"])], rows], ignore_index=True)
-    write_csv(path, rows.sort_values("name", ignore_index=True))
+    with locked(data_dir):
+        if path.exists():
+            old = pd.read_csv(path, dtype={"name": str})
+            rows = pd.concat([old[~old["name"].isin(rows["name"])], rows], ignore_index=True)
+        write_csv(path, rows.sort_values("name", ignore_index=True))
     return path

@@ -46,11 +46,11 @@ def test_all_scripts_are_there():
     assert set(SCRIPTS) == {
         "build_sets.py",
         "create_gaia_credentials_file.py",
-        "fit_isochrone.py",
         "download_isochrones.py",
         "download_members_and_cluster_params.py",
         "evaluate_clusters.py",
         "find_first_members.py",
+        "fit_isochrone.py",
         "simulate_clusters.py",
         "train_deep_sets_model.py",
         "validate_clusters.py",
