@@ -8,9 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # type checkers and editors cannot follow __getattr__
-    from gaia_oc_amd.archive import cone_query as cone_query, query_archive as query_archive
+    from gaia_oc_amd.archive import cone_query as cone_query
+    from gaia_oc_amd.archive import query_archive as query_archive
     from gaia_oc_amd.candidates import (
         select_candidates as select_candidates,
+    )
+    from gaia_oc_amd.candidates import (
         selection_limits as selection_limits,
     )
     from gaia_oc_amd.classifier import Classifier as Classifier
@@ -19,21 +22,31 @@ if TYPE_CHECKING:  # type checkers and editors cannot follow __getattr__
     from gaia_oc_amd.injection import inject_members as inject_members
     from gaia_oc_amd.input_tables import read_input_tables as read_input_tables
     from gaia_oc_amd.isochrone_files import read_isochrones as read_isochrones
-    from gaia_oc_amd.isochrones import nearest_age as nearest_age, place_isochrone as place_isochrone
+    from gaia_oc_amd.isochrones import nearest_age as nearest_age
+    from gaia_oc_amd.isochrones import place_isochrone as place_isochrone
     from gaia_oc_amd.membership import (
         evaluate_cluster as evaluate_cluster,
+    )
+    from gaia_oc_amd.membership import (
         membership_probabilities as membership_probabilities,
     )
     from gaia_oc_amd.own_stars import prepare_stars as prepare_stars
     from gaia_oc_amd.posterior import ConeJudge as ConeJudge
     from gaia_oc_amd.set_building import (
         build_sets as build_sets,
+    )
+    from gaia_oc_amd.set_building import (
         calibrate as calibrate,
+    )
+    from gaia_oc_amd.set_building import (
         divide_cone as divide_cone,
+    )
+    from gaia_oc_amd.set_building import (
         find_members as find_members,
     )
     from gaia_oc_amd.simulation import simulate_cluster as simulate_cluster
-    from gaia_oc_amd.source_sets import load_sets as load_sets, save_sets as save_sets
+    from gaia_oc_amd.source_sets import load_sets as load_sets
+    from gaia_oc_amd.source_sets import save_sets as save_sets
     from gaia_oc_amd.tables import read_table as read_table
     from gaia_oc_amd.training import train_deep_sets_model as train_deep_sets_model
     from gaia_oc_amd.truth import score_against_truth as score_against_truth

@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tap_server import fault_table, gaia_front
 from tap_server.clusters import NAMES
 from tap_server.fault_proxy import Fault, Proxy
-from tap_server import fault_table, gaia_front
 from tap_server.fault_table import HERE, server_url
 from tap_server.faults import KINDS
 
