@@ -1,10 +1,10 @@
-# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style.
+# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style.   make docs: the documentation.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
 
-.PHONY: demo test lint tap-server stop-tap-server fault-table clean
+.PHONY: demo test lint docs tap-server stop-tap-server fault-table clean
 
 demo: .venv/installed
 	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo
@@ -18,6 +18,10 @@ test: .venv/installed-dev
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs
+	@echo "The documentation: build/docs/index.html"
 
 tap-server: .venv/installed
 	tests/tap_server/set_up.sh start
@@ -38,5 +42,9 @@ fault-table: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
+.venv/installed-docs: .venv/installed requirements-docs.txt
+	$(BIN)/python -m pip install --quiet -r requirements-docs.txt
+	touch $@
+
 clean:
-	rm -rf .venv demo build *.egg-info
+	rm -rf .venv demo build docs/api *.egg-info

@@ -5,7 +5,56 @@ that ``import gaia_oc_amd`` costs nothing.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # type checkers and editors cannot follow __getattr__
+    from gaia_oc_amd.archive import cone_query as cone_query
+    from gaia_oc_amd.archive import query_archive as query_archive
+    from gaia_oc_amd.candidates import (
+        select_candidates as select_candidates,
+    )
+    from gaia_oc_amd.candidates import (
+        selection_limits as selection_limits,
+    )
+    from gaia_oc_amd.classifier import Classifier as Classifier
+    from gaia_oc_amd.cluster import Cluster as Cluster
+    from gaia_oc_amd.features import add_features as add_features
+    from gaia_oc_amd.first_members import find_first_members as find_first_members
+    from gaia_oc_amd.injection import inject_members as inject_members
+    from gaia_oc_amd.input_tables import read_input_tables as read_input_tables
+    from gaia_oc_amd.isochrone_files import read_isochrones as read_isochrones
+    from gaia_oc_amd.isochrone_fit import fit_isochrone as fit_isochrone
+    from gaia_oc_amd.isochrones import nearest_age as nearest_age
+    from gaia_oc_amd.isochrones import place_isochrone as place_isochrone
+    from gaia_oc_amd.member_search import search_members as search_members
+    from gaia_oc_amd.membership import (
+        evaluate_cluster as evaluate_cluster,
+    )
+    from gaia_oc_amd.membership import (
+        membership_probabilities as membership_probabilities,
+    )
+    from gaia_oc_amd.own_stars import prepare_stars as prepare_stars
+    from gaia_oc_amd.posterior import ConeJudge as ConeJudge
+    from gaia_oc_amd.search_field import find_target as find_target
+    from gaia_oc_amd.set_building import (
+        build_sets as build_sets,
+    )
+    from gaia_oc_amd.set_building import (
+        calibrate as calibrate,
+    )
+    from gaia_oc_amd.set_building import (
+        divide_cone as divide_cone,
+    )
+    from gaia_oc_amd.set_building import (
+        find_members as find_members,
+    )
+    from gaia_oc_amd.simulation import simulate_cluster as simulate_cluster
+    from gaia_oc_amd.source_sets import load_sets as load_sets
+    from gaia_oc_amd.source_sets import save_sets as save_sets
+    from gaia_oc_amd.tables import read_table as read_table
+    from gaia_oc_amd.training import train_deep_sets_model as train_deep_sets_model
+    from gaia_oc_amd.truth import score_against_truth as score_against_truth
+    from gaia_oc_amd.validation import validate_cluster as validate_cluster
 
 __version__ = "0.1.0"
 
@@ -34,6 +83,7 @@ _PUBLIC = {
     "select_candidates": "candidates",
     "add_features": "features",
     "fit_isochrone": "isochrone_fit",
+    "prepare_stars": "own_stars",
     # the network
     "Classifier": "classifier",
     "train_deep_sets_model": "training",

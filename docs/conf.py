@@ -1,0 +1,63 @@
+"""How Sphinx builds the documentation: `make docs`. Nothing is fetched from a network."""
+
+from gaia_oc_amd import __version__
+
+project = "gaia_oc_amd"
+author = "the authors of gaia_oc_amd"
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+]
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.xref_missing", "myst.header", "misc.highlighting_failure"]
+highlight_language = "none"
+exclude_patterns = ["api/_templates"]
+
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_typehints = "none"  # the docstrings give types, shapes and units
+autodoc_default_options = {"members": True}
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+default_role = "code"
+nitpick_ignore_regex = [("py:.*", ".*")]  # types are words here ("DataFrame", "path"), not names to be linked
+
+html_theme = "furo"
+html_title = "gaia_oc_amd"
+html_copy_source = False
+
+
+def _write_api_pages() -> None:
+    """List the public names and all modules, so that none can be forgotten."""
+    from pathlib import Path
+
+    import gaia_oc_amd
+
+    here = Path(__file__).parent
+    names = sorted(gaia_oc_amd._PUBLIC.items())
+    public = "\n".join(f"gaia_oc_amd.{module}.{name}" for name, module in names)
+    modules = sorted(
+        path.stem for path in (here.parent / "gaia_oc_amd").glob("*.py") if path.stem != "__init__"
+    )
+    listed = "\n".join(f"gaia_oc_amd.{name}" for name in modules)
+    (here / "api").mkdir(exist_ok=True)
+    table = "```{{eval-rst}}\n.. autosummary::\n{options}\n\n{names}\n```\n"
+
+    def summary(entries: str, options: str = "") -> str:
+        return table.format(options=options, names="\n".join(f"   {name}" for name in entries.split("\n")))
+
+    text = (
+        "# Reference\n\n## Public names\n\nThese are imported from `gaia_oc_amd` itself and kept stable.\n\n"
+        f"{summary(public)}\n## All modules\n\n{summary(listed, '   :toctree: .')}"
+    )
+    (here / "api" / "index.md").write_text(text, encoding="utf-8")
+
+
+_write_api_pages()
