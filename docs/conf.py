@@ -15,7 +15,7 @@ extensions = [
 ]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing", "myst.header", "misc.highlighting_failure"]
+suppress_warnings = ["misc.highlighting_failure"]
 highlight_language = "none"
 exclude_patterns = ["api/_templates"]
 

@@ -221,6 +221,7 @@ def _looker() -> Callable[[str | None, str, tuple[str, ...]], dict[str, Any]]:
         import importlib.metadata
         import pathlib
         import platform
+        import uuid
         import zlib
 
         found: dict[str, Any] = {"host": platform.node(), "shared": path is None, "versions": {}}
@@ -239,8 +240,9 @@ def _looker() -> Callable[[str | None, str, tuple[str, ...]], dict[str, Any]]:
         if path is not None:
             try:
                 found["shared"] = pathlib.Path(path).read_text() == text
-                pathlib.Path(path + "-reply").touch()
-                pathlib.Path(path + "-reply").unlink()
+                reply = pathlib.Path(f"{path}-{uuid.uuid4().hex}")  # each worker's own
+                reply.touch()
+                reply.unlink()
             except OSError as error:
                 found["trouble"] = str(error)
         return found

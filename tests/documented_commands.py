@@ -16,6 +16,7 @@ SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 EXCEPTIONS = {
     r"python -m venv |pip install |jupyter ": "installs or starts what a test must not",
     r"make [a-z-]+$": "a target of the Makefile, whose existence is tested; CI runs demo, test, docs, lint, tap-server",
+    r"make tap-server && PYTHONPATH": "half an hour beside a real server; tests/test_killed_run.py kills runs, too",
     r"\.venv/bin/python -m pytest ": "the tests themselves",
     r"dask |export DASK|while read ": "needs several machines; tests/test_scheduler.py starts schedulers and workers",
     r"python benchmarks/|benchmarks/\w+\.sh": "takes minutes to hours; files and options are tested",

@@ -49,6 +49,12 @@ def folder(tmp_path_factory):
     both = [pd.read_csv(place / "cg18_members.csv") for place in (data, folder / "mine")]
     pd.concat(both).to_csv(folder / "my_members.csv", index=False)
     shutil.copy(data / "cluster_parameters.csv", folder / "my_table.csv")
+    shutil.copy(
+        data / "cluster_parameters.csv", data / "fitted_parameters.csv"
+    )  # as fit_isochrone.py makes it
+    found = data / "clusters/My_1"  # what find_first_members.py makes
+    shutil.copy(folder / "mine/cg18_members.csv", found / "first_members.csv")
+    shutil.copy(folder / "mine/cluster_parameters.csv", found / "first_members_parameters.csv")
     for old, new in (("cg18_members", "hunt24_members"), ("cluster_parameters", "hunt24_parameters")):
         shutil.copy(data / f"{old}.csv", data / f"{new}.csv")
     (folder / "survey.txt").write_text("NGC_2509\nNGC_752\n")
