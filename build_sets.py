@@ -91,8 +91,9 @@ HELP = {
         "iso_threshold_member_fraction": "share of the members that must pass the isochrone condition",
     },
     FigureOptions: {
-        "save_plots": "save candidates.png in the cluster's folder",
+        "save_plots": "save the plot of the candidates in the cluster's folder",
         "show_plots": "show the plot of each cluster on the screen",
+        "plot_format": "format of the plots; pdf and svg for papers",
     },
     ExportOptions: {
         "table_format": "formats in which the sets are written: csv (always), votable, fits, ecsv, parquet",

@@ -50,6 +50,7 @@ HELP = {
     FigureOptions: {
         "save_plots": "save the plots in the cluster's folder",
         "show_plots": "show the plots of each cluster on the screen",
+        "plot_format": "format of the plots; pdf and svg for papers",
     },
     ExportOptions: {
         "table_format": "formats in which the sets are written: csv (always), votable, fits, ecsv, parquet",

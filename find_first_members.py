@@ -60,8 +60,9 @@ HELP = {
         "credentials_path": "Gaia archive credentials (default: gaia_credentials, if it is there)",
     },
     FigureOptions: {
-        "save_plots": "save first_members.png in the cluster's folder",
+        "save_plots": "save the plot of the group in the cluster's folder",
         "show_plots": "show the plot of each cluster on the screen",
+        "plot_format": "format of the plots; pdf and svg for papers",
     },
 }
 

@@ -49,8 +49,9 @@ HELP = {
         "cone_radius": "projected radius of the cone at the cluster's distance [pc]",
     },
     FigureOptions: {
-        "save_plots": "save isochrone_fit.png in the cluster's folder",
+        "save_plots": "save the plot of the fit in the cluster's folder",
         "show_plots": "show the plot of each cluster on the screen",
+        "plot_format": "format of the plots; pdf and svg for papers",
     },
 }
 

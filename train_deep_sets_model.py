@@ -40,7 +40,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_options(parser, train, resume="go on from the checkpoint of an interrupted training")
     add_options(
-        parser, FigureOptions, save_plots="save metrics.png in the model folder", show_plots="show it"
+        parser,
+        FigureOptions,
+        save_plots="save the plot of the metrics in the model folder",
+        show_plots="show it",
+        plot_format="its format",
     )
     add_run_options(parser, leave_out=("workers",))
     arguments, run_options, options, figures = parse(parser, argv, RunOptions, TrainingOptions, FigureOptions)

@@ -40,8 +40,9 @@ HELP = {
     },
     TablePaths: {"isochrone_path": "PARSEC isochrones of the evaluation (default: isochrones.dat)"},
     FigureOptions: {
-        "save_plots": "save selection_function.png in the cluster's folder",
+        "save_plots": "save the plot of the selection function in the cluster's folder",
         "show_plots": "show the plot of each cluster on the screen",
+        "plot_format": "format of the plots; pdf and svg for papers",
     },
 }
 

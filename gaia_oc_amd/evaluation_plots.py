@@ -15,7 +15,8 @@ from gaia_oc_amd.four_panels import (
 )
 from gaia_oc_amd.member_comparison import comparison_members, membership_matrix, our_members, within_radius
 from gaia_oc_amd.options import PlotOptions
-from gaia_oc_amd.plotting import NO_COMPARISON, STYLE, figure_title, new_figure, write_note
+from gaia_oc_amd.plot_style import SETTINGS
+from gaia_oc_amd.plotting import NO_COMPARISON, figure_title, new_figure, write_note
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
 from gaia_oc_amd.radial_plots import complete_radius, density_profile_figure, mass_segregation_figure
 from gaia_oc_amd.random_streams import cluster_rng
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def evaluation_figures(
     sets: "SourceSets", options: PlotOptions | None = None, *, seed: int = 42
 ) -> dict[str, Figure]:
@@ -87,7 +88,7 @@ def _chosen_radius(sets: "SourceSets", options: PlotOptions) -> float | None:
     return min((king.tidal_radius for king in kings if king), default=None)
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def membership_matrix_figure(
     sets: "SourceSets", *, prob_threshold: float = 0.1, high_prob_threshold: float = 0.8
 ) -> Figure:

@@ -16,22 +16,15 @@ from gaia_oc_amd.group_profile import CORE
 from gaia_oc_amd.isochrones import Isochrone, nearest_age, place_isochrone
 from gaia_oc_amd.member_search import MemberSearch
 from gaia_oc_amd.panels import PANELS
-from gaia_oc_amd.plotting import (
-    PROBABILITY_COLOURS,
-    STYLE,
-    Layer,
-    draw_layers,
-    figure_title,
-    legend_handles,
-    new_figure,
-)
+from gaia_oc_amd.plot_style import PROBABILITY_COLOURS, SETTINGS
+from gaia_oc_amd.plotting import Layer, draw_layers, figure_title, legend_handles, new_figure
 from gaia_oc_amd.source_sets import SourceSets
 
 _SHOWN = 0.1
 _SIZE = (9.5, 8.8)
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def first_members_figure(search: MemberSearch, isochrones: pd.DataFrame | None = None) -> Figure:
     """Draw the found stars, coloured by PMemb, among the stars of the field in four panels.
 

@@ -10,15 +10,8 @@ from matplotlib.figure import Figure
 
 from gaia_oc_amd.member_comparison import comparison_members, missed_members, our_members, probable_candidates
 from gaia_oc_amd.panels import PANELS
-from gaia_oc_amd.plotting import (
-    NO_COMPARISON,
-    PROBABILITY_COLOURS,
-    STYLE,
-    Layer,
-    figure_title,
-    legend_handles,
-    new_figure,
-)
+from gaia_oc_amd.plot_style import PROBABILITY_COLOURS, SETTINGS
+from gaia_oc_amd.plotting import NO_COMPARISON, Layer, figure_title, legend_handles, new_figure
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
@@ -33,7 +26,7 @@ _ROW = (1, 4, (15.5, 4.4))
 _COLOUR_BAR_WIDTH = 1.1
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def candidates_figure(sets: "SourceSets") -> Figure:
     """Draw members, candidates and non-members in four panels, as Fig. 1 of van Groeningen et al. (2023).
 
@@ -55,7 +48,7 @@ def candidates_figure(sets: "SourceSets") -> Figure:
     return _panels_figure(sets, layers, "candidate selection", sentence)
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def new_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.8) -> Figure:
     """Draw the training members and the new ones, coloured by probability, in four panels.
 
@@ -79,7 +72,7 @@ def new_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.8) -> Fi
     return _panels_figure(sets, layers, "new members", sentence)
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def comparison_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
     """Draw our members and the comparison list's in a row, as Fig. 4 of van Groeningen et al. (2023).
 
@@ -104,7 +97,7 @@ def comparison_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Fig
     return _panels_figure(sets, layers, title, _about_comparison(sets), layout=_ROW)
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def additional_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
     """Draw our members that the comparison list lacks, in four panels.
 
@@ -136,7 +129,7 @@ def additional_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1
     return _panels_figure(sets, layers, "members that the comparison list lacks", sentence)
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def missed_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
     """Draw members of the comparison list that are not in ours, by the reason, in four panels.
 

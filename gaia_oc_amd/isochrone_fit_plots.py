@@ -10,15 +10,15 @@ from gaia_oc_amd.isochrone_fit import IsochroneFit
 from gaia_oc_amd.isochrone_fit_options import IsochroneFitOptions
 from gaia_oc_amd.isochrone_stars import one_isochrone
 from gaia_oc_amd.isochrones import FARTHEST_AGE, Isochrone, place_isochrone
-from gaia_oc_amd.plotting import STYLE, marker_area, new_figure
+from gaia_oc_amd.plot_style import LABELS, LINE_COLOURS, SETTINGS, STYLES, marker_area
+from gaia_oc_amd.plotting import new_figure
 
-_FITTED, _KNOWN, _STARS = "#D55E00", "#009E73", "#0072B2"
+_FITTED, _KNOWN, _STARS = LINE_COLOURS[2], LINE_COLOURS[3], STYLES["members"].colour
 _BAND = {"color": _FITTED, "lw": 0.8, "alpha": 0.06, "zorder": 1.5}
 _N_CURVES = 60
-_LABELS = {"bp_rp": r"$G_\mathrm{BP} - G_\mathrm{RP}$ [mag]", "g_rp": r"$G - G_\mathrm{RP}$ [mag]"}
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def isochrone_fit_figure(
     name: str,
     stars: pd.DataFrame,
@@ -96,7 +96,7 @@ def draw_diagram(
     ax.set_xlim(ends[0][0] - 0.3, ends[0][1] + 0.3)
     ax.set_ylim(ends[1][1] + 0.5, ends[1][0] - 0.8)
     ax.set_box_aspect(1)
-    ax.set_xlabel(_LABELS[options.colour])
+    ax.set_xlabel(LABELS[options.colour])
     ax.set_ylabel("$G$ [mag]")
     return ax
 

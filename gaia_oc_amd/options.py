@@ -259,10 +259,11 @@ class SamplingOptions:
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """Where figures go."""
+    """Where figures go, and as what."""
 
     save_plots: bool = True
     show_plots: bool = False
+    plot_format: Literal["png", "pdf", "svg"] = "png"
 
     def refuse_windows_of(self, run: RunOptions) -> None:
         """Refuse to show plots from other processes than this one."""

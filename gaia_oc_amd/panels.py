@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.plot_style import LABELS
 from gaia_oc_amd.plotting import (
     Layer,
     Range,
@@ -67,8 +68,8 @@ def sky_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
     half = max(float(half), _SMALLEST_FIELD)
     draw_layers(ax, layers, points, ((half, -half), (-half, half)))
     ax.set_aspect("equal", adjustable="box")
-    ax.set_xlabel(r"$\Delta\alpha\,\cos\delta$ [deg]")
-    ax.set_ylabel(r"$\Delta\delta$ [deg]")
+    ax.set_xlabel(LABELS["sky_x"])
+    ax.set_ylabel(LABELS["sky_y"])
     return ax
 
 
@@ -98,8 +99,8 @@ def proper_motion_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -
     angle = np.linspace(0, 2 * np.pi, 200)
     draw_line(ax, centre[0] + limit * np.cos(angle), centre[1] + limit * np.sin(angle), dashed=True)
     ax.set_aspect("equal", adjustable="box")
-    ax.set_xlabel(r"$\mu_{\alpha}\cos\delta$ [mas yr$^{-1}$]")
-    ax.set_ylabel(r"$\mu_{\delta}$ [mas yr$^{-1}$]")
+    ax.set_xlabel(LABELS["pmra"])
+    ax.set_ylabel(LABELS["pmdec"])
     return ax
 
 
@@ -131,8 +132,8 @@ def parallax_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axe
     for bound in bounds:
         draw_line(ax, ax.get_xlim(), (bound, bound), dashed=True)
     ax.set_box_aspect(1)
-    ax.set_xlabel("$G$ [mag]")
-    ax.set_ylabel(r"$\varpi$ [mas]")
+    ax.set_xlabel(LABELS["phot_g_mean_mag"])
+    ax.set_ylabel(LABELS["parallax"])
     return ax
 
 
@@ -161,10 +162,8 @@ def colour_magnitude_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]
     draw_line(ax, sets.isochrone.colour, sets.isochrone.g)
     _draw_isochrone_boundary(ax, sets, colours, (bright, faint))
     ax.set_box_aspect(1)
-    ax.set_xlabel(
-        {"g_rp": r"$G - G_\mathrm{RP}$ [mag]", "bp_rp": r"$G_\mathrm{BP} - G_\mathrm{RP}$ [mag]"}[sets.colour]
-    )
-    ax.set_ylabel("$G$ [mag]")
+    ax.set_xlabel(LABELS[sets.colour])
+    ax.set_ylabel(LABELS["phot_g_mean_mag"])
     return ax
 
 

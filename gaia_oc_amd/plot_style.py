@@ -3,26 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
-PAGE_WIDTH = 7.2
-"""Width of a figure of several panels [inch]: the page of a journal with two columns."""
-COLUMN_WIDTH = 3.6
-"""Width of a figure of one panel [inch], which thus has letters of the same size beside the others."""
-DOTS_PER_INCH = 200
-
 SETTINGS = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "figure.titlesize": 9,
-    "legend.fontsize": 7.5,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "figure.titlesize": 11,
+    "legend.fontsize": 9,
     "legend.frameon": False,
-    "axes.linewidth": 0.7,
-    "lines.linewidth": 1.2,
     "xtick.direction": "in",
     "ytick.direction": "in",
     "xtick.top": True,
@@ -33,13 +22,10 @@ SETTINGS = {
 """Matplotlib settings of every figure; a figure function is wrapped in ``rc_context(SETTINGS)``."""
 
 LINE_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
-"""Palette of Okabe & Ito for curves that are no kind of source: metrics, methods."""
+"""Palette of Okabe & Ito for curves that are no kind of source."""
 
 PROBABILITY_COLOURS = "plasma_r"
 """Name of the colour map of membership probabilities: the surer, the darker on white paper."""
-UNCERTAIN, SURE = 0.0, 1.0
-"""Probabilities at the ends of the colour map in every picture, so that a colour always means the same."""
-
 INK = "#000000"
 """Lines of theory and selection: isochrone, boundary, scale bar."""
 PAPER = "#FFFFFF"
@@ -104,27 +90,21 @@ LOSSES = {"probability": "#E69F00", "selection": "#56B4E9", "cone": "#A6A6A6"}
 """Shares of a selection function: what was found, and where the rest was lost."""
 
 LABELS = {
-    "sky_x_deg": r"$\Delta\alpha\,\cos\delta$ [deg]",
-    "sky_y_deg": r"$\Delta\delta$ [deg]",
-    "sky_x_arcmin": r"$\Delta\alpha\,\cos\delta$ [arcmin]",
-    "sky_y_arcmin": r"$\Delta\delta$ [arcmin]",
+    "sky_x": r"$\Delta\alpha\,\cos\delta$ [deg]",
+    "sky_y": r"$\Delta\delta$ [deg]",
     "pmra": r"$\mu_{\alpha}\cos\delta$ [mas yr$^{-1}$]",
     "pmdec": r"$\mu_{\delta}$ [mas yr$^{-1}$]",
     "parallax": r"$\varpi$ [mas]",
     "phot_g_mean_mag": "$G$ [mag]",
     "g_rp": r"$G - G_\mathrm{RP}$ [mag]",
     "bp_rp": r"$G_\mathrm{BP} - G_\mathrm{RP}$ [mag]",
-    "PMemb": "membership probability $p$",
-    "f_r": "projected radius [pc]",
-    "surface_density": r"surface density [pc$^{-2}$]",
-    "mass_segregation": r"$\Lambda_\mathrm{MSR}$",
 }
 """Labels of the axes, with units."""
 
 
 def marker_area(n_sources: int) -> float:
     """Area of a marker [point^2], smaller where there are many."""
-    return float(np.clip(11 * (100 / max(n_sources, 1)) ** 0.4, 1.2, 11))
+    return float(np.clip(16 * (100 / max(n_sources, 1)) ** 0.4, 1.5, 16))
 
 
 def density_colours(kind: str) -> Colormap:
@@ -147,8 +127,3 @@ def _mixed(colour: str, share: float) -> str:
     """A colour with a share of white in it."""
     parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return "#" + "".join(f"{round(part + share * (255 - part)):02X}" for part in parts)
-
-
-def probability_colours() -> Colormap:
-    """Colour map of membership probabilities."""
-    return colormaps[PROBABILITY_COLOURS]

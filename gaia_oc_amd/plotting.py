@@ -1,4 +1,4 @@
-"""The visual language of every figure: how the layers of sources and the lines over them are drawn."""
+"""How the layers of sources and the lines over them are drawn, in every figure alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,22 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
+
+from gaia_oc_amd.plot_style import (
+    DENSITY_ABOVE,
+    INK,
+    PAPER,
+    PROBABILITY_COLOURS,
+    STYLES,
+    SourceStyle,
+    density_colours,
+    marker_area,
+)
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
@@ -21,32 +32,7 @@ Array = NDArray[np.float64]
 Range = tuple[float, float]
 
 
-STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "figure.titlesize": 11,
-    "legend.fontsize": 9,
-    "legend.frameon": False,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-}
-"""Matplotlib settings of every figure; a figure function is wrapped in ``rc_context(STYLE)``."""
-
-
-PROBABILITY_COLOURS = "viridis"
-
-
-DENSITY_ABOVE = 3000
-"""A field of more sources than this is shown as density, not as points."""
-
-
 NO_COMPARISON = "There is no comparison list."
-
-
-_FIELD_GREYS = LinearSegmentedColormap.from_list("field", ["#eeeeee", "#a6a6a6"])
 
 
 _HEXAGONS = 70
@@ -55,10 +41,10 @@ _HEXAGONS = 70
 _TICKS = 6
 
 
-_HOLLOW = 1.8
-"""Area of hollow markers in units of that of filled ones, which must fit in."""
-_BACKGROUND = 0.7
-"""Area of markers that only show the surroundings, in the same units."""
+MANY = 500
+"""Layers of more points are pictures in PDF and SVG."""
+
+
 _LEAST_OPAQUE = 0.35
 """Opacity of the markers of the largest layers, where it shows how dense they lie."""
 
@@ -66,39 +52,11 @@ _LEAST_OPAQUE = 0.35
 _DASHES = (0, (4, 3))
 
 
-_OUTLINE = {"color": "white", "lw": 2.6, "zorder": 2.1}
+_OUTLINE = {"color": PAPER, "lw": 2.6, "zorder": 2.1}
 """Beneath each line, above the field but below the other sources."""
 
 
-_LINE = {"color": "black", "lw": 1.0, "zorder": 6.0}
-
-
-@dataclass(frozen=True)
-class SourceStyle:
-    """How one kind of source is drawn in every plot; the colours of Okabe & Ito suit the colour-blind."""
-
-    colour: str
-    marker: str = "o"
-    filled: bool = True
-    zorder: float = 3.0
-    scale: float = 1.0
-    """Area of the markers in units of `marker_area`."""
-
-
-STYLES = {
-    "members": SourceStyle("#0072B2", zorder=4.0),
-    "training": SourceStyle("#0072B2", filled=False, zorder=2.5, scale=_HOLLOW),
-    "candidates": SourceStyle("#E69F00", zorder=3.0),
-    "ours": SourceStyle("#009E73", zorder=3.5),
-    "comparison": SourceStyle("#D55E00", "s", filled=False, zorder=2.6, scale=_HOLLOW),
-    "field": SourceStyle("#999999", zorder=2.0, scale=_BACKGROUND),
-    "context": SourceStyle("#B3B3B3", zorder=2.2, scale=_BACKGROUND),
-    "rejected": SourceStyle("#000000", "x", zorder=5.5),
-    "elsewhere": SourceStyle("#CC79A7", "^", zorder=5.5),
-}
-"""Styles of training members, the same beneath sources coloured by probability, candidates, our member
-list, the comparison list, other sources of the field, members shown for orientation only, and missed
-members that are no candidates or not in the cone."""
+_LINE = {"color": INK, "lw": 1.0, "zorder": 6.0}
 
 
 @dataclass(frozen=True)
@@ -129,8 +87,9 @@ class Layer:
 
     @property
     def as_density(self) -> bool:
-        """Whether there are too many field sources to be drawn as points."""
-        return self.kind == "field" and len(self.sources) > DENSITY_ABOVE
+        """Whether there are too many sources of the field, or candidates among it, to be drawn as points."""
+        among_field = self.kind in ("field", "candidates") and not self.probabilities
+        return among_field and len(self.sources) > DENSITY_ABOVE
 
 
 def figure_title(sets: "SourceSets", what: str) -> str:
@@ -218,7 +177,7 @@ def draw_layers(ax: Axes, layers: Sequence[Layer], points: list[Any], ranges: tu
     for layer, (x, y) in zip(layers, points, strict=True):
         inside = _within(x, ranges[0]) & _within(y, ranges[1])
         if layer.as_density:
-            _draw_density(ax, x[inside], y[inside], ranges)
+            _draw_density(ax, layer.kind, x[inside], y[inside], ranges)
         else:
             _draw_points(ax, layer, x, y, inside)
     ax.locator_params(axis="x", nbins=_TICKS)
@@ -230,7 +189,7 @@ def _within(values: Array, bounds: Range) -> NDArray[np.bool_]:
     return (values >= min(bounds)) & (values <= max(bounds))
 
 
-def _draw_density(ax: Axes, x: Array, y: Array, ranges: tuple[Range, Range]) -> None:
+def _draw_density(ax: Axes, kind: str, x: Array, y: Array, ranges: tuple[Range, Range]) -> None:
     if len(x):
         extent = (*sorted(ranges[0]), *sorted(ranges[1]))
         ax.hexbin(
@@ -240,9 +199,10 @@ def _draw_density(ax: Axes, x: Array, y: Array, ranges: tuple[Range, Range]) -> 
             extent=extent,
             mincnt=1,
             norm=LogNorm(),
-            cmap=_FIELD_GREYS,
+            cmap=density_colours(kind),
             lw=0.2,
-            zorder=1,
+            zorder=1 + STYLES[kind].zorder / 10,  # below all points
+            rasterized=True,
         )
 
 
@@ -252,6 +212,7 @@ def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.
         "s": style.scale * marker_area(len(layer.sources)),
         "marker": style.marker,
         "zorder": style.zorder,
+        "rasterized": len(layer.sources) > MANY,  # in PDF and SVG, which thus stay small
     }
     if len(layer.sources) > DENSITY_ABOVE:
         look["alpha"] = float(np.clip(DENSITY_ABOVE / len(layer.sources), _LEAST_OPAQUE, 1))
@@ -275,11 +236,6 @@ def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.
         ax.scatter(x[inside], y[inside], facecolors="none", edgecolors=style.colour, lw=0.6, **look)
 
 
-def marker_area(n_sources: int) -> float:
-    """Area of a marker [point^2], smaller where there are many."""
-    return float(np.clip(16 * (100 / max(n_sources, 1)) ** 0.4, 1.5, 16))
-
-
 def draw_line(ax: Axes, x: Any, y: Any, *, dashed: bool = False) -> None:
     """Draw a thin black line, dashed for a boundary, that shows on a dense field and hides no source."""
     ax.plot(x, y, **_OUTLINE)
@@ -297,8 +253,8 @@ def draw_contour(ax: Axes, x: Array, y: Array, values: Array, *, level: float) -
 def legend_handles(layers: Sequence[Layer]) -> list[Line2D]:
     """Legend entries with the numbers of sources, and those of the isochrone and its boundary."""
     lines = [
-        Line2D([], [], color="black", lw=1.2, label="isochrone"),
-        Line2D([], [], color="black", lw=1.2, ls=_DASHES, label="zero-uncertainty boundary"),
+        Line2D([], [], color=INK, lw=1.2, label="isochrone"),
+        Line2D([], [], color=INK, lw=1.2, ls=_DASHES, label="zero-uncertainty boundary"),
     ]
     return [_layer_handle(layer) for layer in layers] + lines
 

@@ -12,7 +12,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.mass_segregation import MassSegregation, mass_segregation
 from gaia_oc_amd.member_comparison import comparison_members, our_members
-from gaia_oc_amd.plotting import STYLE, STYLES, figure_title, new_figure, write_note
+from gaia_oc_amd.plot_style import SETTINGS, STYLES
+from gaia_oc_amd.plotting import figure_title, new_figure, write_note
 from gaia_oc_amd.profiles import (
     DensityProfile,
     KingProfile,
@@ -30,7 +31,7 @@ _POISSON_UPPER_LIMIT = 1.841
 """Upper limit (84 %) of the mean where nothing was counted (Gehrels 1986)."""
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def density_profile_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
     """Draw the surface density of each member list with its King profile.
 
@@ -144,7 +145,7 @@ def complete_radius(sets: "SourceSets") -> float:
     )
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def mass_segregation_figure(
     sets: "SourceSets", *, rng: np.random.Generator, prob_threshold: float = 0.1
 ) -> Figure:

@@ -9,15 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gaia_oc_amd.plotting import STYLE, new_figure, write_note
+from gaia_oc_amd.plot_style import LINE_COLOURS, SETTINGS
+from gaia_oc_amd.plotting import new_figure, write_note
 
 _METRICS = {
-    "f1": ("F1", "#000000"),
-    "precision": ("precision", "#0072B2"),
-    "recall": ("recall", "#D55E00"),
-    "selectivity": ("selectivity", "#009E73"),
-    "accuracy": ("accuracy", "#E69F00"),
-    "balanced_accuracy": ("balanced accuracy", "#CC79A7"),
+    "f1": ("F1", LINE_COLOURS[0]),
+    "precision": ("precision", LINE_COLOURS[1]),
+    "recall": ("recall", LINE_COLOURS[2]),
+    "selectivity": ("selectivity", LINE_COLOURS[3]),
+    "accuracy": ("accuracy", LINE_COLOURS[4]),
+    "balanced_accuracy": ("balanced accuracy", LINE_COLOURS[5]),
 }
 
 
@@ -27,7 +28,7 @@ _PARTS = (
 )
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def training_metrics_figure(metrics: Mapping[str, Any]) -> Figure:
     """Draw loss and classification metrics against epoch, as Fig. 2 of van Groeningen et al. (2023).
 

@@ -6,20 +6,28 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gaia_oc_amd.plotting import STYLE, new_figure
+from gaia_oc_amd.plot_style import FOUND, LOSSES, SETTINGS, STYLES
+from gaia_oc_amd.plotting import new_figure
 
-_RECOVERED, _LOSSES = "#009E73", {
-    "lost_to_probability": ("rejected: probability", "#E69F00"),
-    "lost_to_selection": ("lost to the candidate selection", "#56B4E9"),
-    "lost_to_cone": ("not in the cone", "#999999"),
+_LOSSES = {
+    "lost_to_probability": ("rejected: probability", LOSSES["probability"]),
+    "lost_to_selection": ("lost to the candidate selection", LOSSES["selection"]),
+    "lost_to_cone": ("not in the cone", LOSSES["cone"]),
 }  # fmt: skip
-_BY_CONTROLS = {"color": "#D55E00", "marker": "s", "ms": 5, "ls": "", "capsize": 2.5}
-_BY_PROBABILITY = {"color": "#0072B2", "marker": "o", "ms": 6, "ls": "", "mfc": "white", "mew": 1.3}
+_BY_CONTROLS = {"color": STYLES["comparison"].colour, "marker": "s", "ms": 5, "ls": "", "capsize": 2.5}
+_BY_PROBABILITY = {
+    "color": STYLES["members"].colour,
+    "marker": "o",
+    "ms": 6,
+    "ls": "",
+    "mfc": "white",
+    "mew": 1.3,
+}
 _SHIFT = 0.14
 """Markers of the two contaminations stand so far apart, in widths of a bin."""
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def selection_function_figure(table: pd.DataFrame, name: str, prob_threshold: float) -> Figure:
     """Draw completeness with the reasons of loss, and contamination by both ways, against G and radius.
 
@@ -76,7 +84,7 @@ def draw_completeness(ax: Axes, part: pd.DataFrame) -> Axes:
         The axes given.
     """
     x, bottom = np.arange(len(part)), part["completeness"].to_numpy(float)
-    ax.bar(x, bottom, width=0.9, color=_RECOVERED, label="recovered (completeness)")
+    ax.bar(x, bottom, width=0.9, color=FOUND, label="recovered (completeness)")
     for column, (label, colour) in _LOSSES.items():
         height = part[column].to_numpy(float)
         ax.bar(x, height, width=0.9, bottom=bottom, color=colour, alpha=0.75, label=label)

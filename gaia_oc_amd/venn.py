@@ -10,18 +10,18 @@ from matplotlib.patches import Circle, Patch
 from scipy.optimize import brentq
 
 from gaia_oc_amd.member_comparison import overlap_sets
-from gaia_oc_amd.plotting import NO_COMPARISON, STYLE, STYLES, figure_title, new_figure, write_note
+from gaia_oc_amd.plot_style import BOTH_LISTS, SETTINGS, STYLES
+from gaia_oc_amd.plotting import NO_COMPARISON, figure_title, new_figure, write_note
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
 
 
-_BOTH = "#F0E442"
 _OPACITY = 0.75
 """Of the parts in one list only."""
 
 
-@rc_context(STYLE)
+@rc_context(SETTINGS)
 def venn_diagram_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
     """Draw how our list and the comparison list overlap, as Fig. 3 of van Groeningen et al. (2023).
 
@@ -69,7 +69,7 @@ def draw_venn(ax: Axes, n_left: int, n_right: int, n_both: int, *, names: tuple[
         return write_note(ax, "Neither list has a member here.")
     left, right, distance = venn_circles(n_left, n_right, n_both)
     colours = STYLES["ours"].colour, STYLES["comparison"].colour
-    lens = Circle((distance, 0), right, facecolor=_BOTH, lw=0)
+    lens = Circle((distance, 0), right, facecolor=BOTH_LISTS, lw=0)
     for x, radius, colour in ((0, left, colours[0]), (distance, right, colours[1])):
         ax.add_patch(Circle((x, 0), radius, facecolor=colour, alpha=_OPACITY, lw=0))
     whole = Circle((0, 0), left, transform=ax.transData)
@@ -83,7 +83,7 @@ def draw_venn(ax: Axes, n_left: int, n_right: int, n_both: int, *, names: tuple[
     union = sum(counts)
     patches = [
         Patch(facecolor=colour, label=f"{label}\n{count:,} ({100 * count / union:.1f} %)", lw=0)
-        for colour, label, count in zip((faces[0], _BOTH, faces[1]), labels, counts, strict=True)
+        for colour, label, count in zip((faces[0], BOTH_LISTS, faces[1]), labels, counts, strict=True)
     ]
     ax.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3)
     ax.set_xlim(-1.08 * max(left, right - distance), 1.08 * max(distance + right, left))

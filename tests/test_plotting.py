@@ -7,15 +7,8 @@ from matplotlib.figure import Figure
 from plot_sets import example_sets
 
 from gaia_oc_amd.panels import PANELS
-from gaia_oc_amd.plotting import (
-    DENSITY_ABOVE,
-    STYLES,
-    Layer,
-    common_range,
-    draw_layers,
-    marker_area,
-    robust_range,
-)
+from gaia_oc_amd.plot_style import DENSITY_ABOVE, STYLES, marker_area
+from gaia_oc_amd.plotting import Layer, common_range, draw_layers, robust_range
 
 
 @pytest.fixture(scope="module")

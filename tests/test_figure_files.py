@@ -1,0 +1,44 @@
+"""Figures as files: valid in each format, equal between equal runs, never two formats of one picture."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_oc_amd.figure_files import save_and_show
+from gaia_oc_amd.options import FigureOptions
+from gaia_oc_amd.plot_style import DENSITY_ABOVE
+from gaia_oc_amd.plotting import Layer, draw_layers, new_figure
+
+BEGINNINGS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
+
+
+def figure(n=50_000):
+    """Many stars of the field and many candidates."""
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(2, n))
+    stars = pd.DataFrame({"x": points[0], "y": points[1]})
+    drawn = new_figure("a title", size=(4, 4))
+    layers = [Layer("field", stars, "field"), Layer("candidates", stars.iloc[: DENSITY_ABOVE // 2], "some")]
+    values = [(layer.sources["x"].to_numpy(), layer.sources["y"].to_numpy()) for layer in layers]
+    draw_layers(drawn.subplots(), layers, values, ((-3, 3), (-3, 3)))
+    return drawn
+
+
+@pytest.mark.parametrize("plot_format", BEGINNINGS)
+def test_each_format_is_whole_small_and_the_same_again(tmp_path, plot_format):
+    options = FigureOptions(plot_format=plot_format)
+    for folder in ("a", "b"):
+        assert save_and_show({"picture": figure()}, tmp_path / folder, options) == [f"picture.{plot_format}"]
+    one, two = ((tmp_path / folder / f"picture.{plot_format}").read_bytes() for folder in "ab")
+    assert one == two
+    assert one.startswith(BEGINNINGS[plot_format])
+    assert len(one) < 600_000
+
+
+def test_the_same_picture_in_another_format_goes(tmp_path):
+    (tmp_path / "other.pdf").write_bytes(b"of somebody else")
+    for plot_format in BEGINNINGS:
+        save_and_show({"picture": figure(100)}, tmp_path, FigureOptions(plot_format=plot_format))
+        assert {path.name for path in tmp_path.iterdir()} == {"other.pdf", f"picture.{plot_format}"}
+    save_and_show({"picture": figure(100)}, tmp_path, FigureOptions(save_plots=False, plot_format="png"))
+    assert (tmp_path / "picture.svg").exists()
