@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from tqdm import tqdm
-
 from gaia_oc_amd.exceptions import BatchStoppedError
 from gaia_oc_amd.outcomes import Outcome, Work, attempt, with_name
+from gaia_oc_amd.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ def _round(
 ) -> dict[str, Outcome]:
     """Outcome of each name; of what a breakdown has left undone, the breakdown."""
     outcomes: dict[str, Outcome] = {}
-    progress = tqdm(total=len(names), unit="cluster", disable=None if len(names) > 1 else True)
+    progress = progress_bar(total=len(names), unit="cluster", hidden=len(names) == 1)
     try:
         with progress, closing(_outcomes(work, names, workers, scheduler, data_dir)) as finished:
             for outcome in finished:
@@ -99,7 +98,7 @@ def _report(outcome: Outcome) -> None:
 
 
 def summary_table(outcomes: list[Outcome]) -> str:
-    """The table that ends a run: one row per cluster, and why those failed that did.
+    """The table that ends a run: a row per cluster, the number of warnings if any, and why those failed that did.
 
     Parameters
     ----------
@@ -112,9 +111,11 @@ def summary_table(outcomes: list[Outcome]) -> str:
         Text of several lines; what stopped several clusters is said once.
     """
     columns = list(dict.fromkeys(key for outcome in outcomes for key in outcome.summary))
-    rows = [["cluster", *columns, "seconds"]]
+    warned = any(outcome.n_warnings for outcome in outcomes)
+    rows = [["cluster", *columns, *["warnings"] * warned, "seconds"]]
     for outcome in outcomes:
         cells = [str(outcome.summary.get(name, "-")) for name in columns]
+        cells += [str(outcome.n_warnings)] * warned
         rows.append([outcome.cluster, *cells, f"{outcome.seconds:.1f}"])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [

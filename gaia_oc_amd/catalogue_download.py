@@ -53,12 +53,12 @@ def download_catalogues(
     ArchiveUnavailableError
         At the first failure; what was finished is kept.
     """
-    from tqdm import tqdm
+    from gaia_oc_amd.progress import progress_bar
 
     tables = {table.file_name: table for key in catalogues for table in find_catalogue(key).tables}
     return [
         download_table(table, data_dir, overwrite=overwrite, server=server)
-        for table in tqdm(tables.values(), desc="catalogues", unit="table", disable=None)
+        for table in progress_bar(tables.values(), desc="catalogues", unit="table")
     ]
 
 

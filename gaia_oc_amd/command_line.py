@@ -109,6 +109,18 @@ def add_run_options(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ..
     if "workers" in leave_out:
         leave_out += ("scheduler",)
     add_options(parser, RunOptions, **{name: text for name, text in helps.items() if name not in leave_out})
+    for name, level, text in (
+        ("quiet", "error", "report errors and the table at the end alone, without progress bars"),
+        ("verbose", "debug", "report everything"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            action="store_const",
+            dest="log_level",
+            const=level,
+            help=text,
+            default=argparse.SUPPRESS,
+        )
 
 
 def collect(signature: Callable[..., Options], arguments: argparse.Namespace) -> Options:

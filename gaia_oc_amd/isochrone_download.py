@@ -193,13 +193,13 @@ def _message(page: str) -> str:
 
 
 def _fetch(session: "requests.Session", link: str) -> bytes:
-    from tqdm import tqdm
+    from gaia_oc_amd.progress import progress_bar
 
     with session.get(link, timeout=_TIMEOUT, stream=True) as reply:
         reply.raise_for_status()
         size = int(reply.headers.get("Content-Length", 0)) or None
         content = bytearray()
-        with tqdm(desc="isochrones", total=size, unit="B", unit_scale=True, disable=None) as bar:
+        with progress_bar(desc="isochrones", total=size, unit="B", unit_scale=True) as bar:
             for chunk in reply.iter_content(2**16):
                 content += chunk
                 bar.update(len(chunk))

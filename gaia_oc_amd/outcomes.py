@@ -45,6 +45,11 @@ class Outcome:
     may_pass: bool = False
     messages: tuple[Message, ...] = ()
 
+    @property
+    def n_warnings(self) -> int:
+        """How often it was warned of something."""
+        return sum(level == logging.WARNING for level, _ in self.messages)
+
 
 def attempt(work: Work, cluster: str) -> Outcome:
     """Outcome of one cluster; only an interrupt passes through.

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.calibration import Calibration
@@ -18,6 +17,7 @@ from gaia_oc_amd.features import add_features
 from gaia_oc_amd.inference import Judge, make_judge
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
 from gaia_oc_amd.photometry import photometric_covariance
+from gaia_oc_amd.progress import progress_bar
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.support_sets import draw_support_sets
 from gaia_oc_amd.threads import for_each_block
@@ -249,7 +249,7 @@ def posterior_votes(
     """
     sets, votes = judge.sets, np.zeros(len(stars))
     usable = can_be_sampled(stars, sets.colour, ["f_r"])
-    for _ in tqdm(range(n_samples), unit="sample", desc=sets.cluster.name, disable=None, leave=False):
+    for _ in progress_bar(range(n_samples), unit="sample", desc=sets.cluster.name, leave=False):
         sample = add_features(
             _drawn(stars[usable], sets.colour, rng), sets.cluster, sets.limits, sets.isochrone, sets.colour
         )

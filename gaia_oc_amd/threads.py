@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
+
+from gaia_oc_amd.progress import progress_bar
 
 Index = NDArray[np.int64]
 
@@ -59,7 +60,7 @@ def for_each_block(
     with (
         one_thread(),
         ThreadPoolExecutor(n_parallel) as pool,
-        tqdm(total=len(rows), unit="star", desc=name, disable=None, leave=False) as progress,
+        progress_bar(total=len(rows), unit="star", desc=name, leave=False) as progress,
     ):
         try:
             for block, _ in zip(blocks, pool.map(work, blocks, rng.spawn(len(blocks))), strict=True):

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.data_directory import write_json
@@ -25,6 +24,7 @@ from gaia_oc_amd.posterior_sets import (
     make_posterior_set,
     posterior_standardisations,
 )
+from gaia_oc_amd.progress import progress_bar
 from gaia_oc_amd.source_sets import existing_name, load_sets
 from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
 from gaia_oc_amd.training_state import Checkpoint, History, TrainingState
@@ -139,10 +139,7 @@ def _posterior_examples(
 ) -> tuple[list[PosteriorSet | None], Standardisations]:
     """Examples of our network, from stars whose truth is known."""
     parts = [
-        [
-            cone_examples(name, data_dir, seed=seed)
-            for name in tqdm(names, unit="cone", desc=what, disable=None)
-        ]
+        [cone_examples(name, data_dir, seed=seed) for name in progress_bar(names, unit="cone", desc=what)]
         for what, names in (("training", training), ("validation", validation))
     ]
     features = posterior_standardisations(parts[0])
@@ -216,7 +213,7 @@ def fit(
         _resume(optimiser, state, checkpoint)
         logger.info("training goes on after epoch %d.", state.n_epochs)
     fixed = validation.draw(options, rng=np.random.default_rng([seed, 0])) if validation else None
-    with engine, tqdm(total=options.n_epochs, initial=state.n_epochs, unit="epoch", disable=None) as progress:
+    with engine, progress_bar(total=options.n_epochs, initial=state.n_epochs, unit="epoch") as progress:
         while state.n_epochs < options.n_epochs and not _exhausted(state, options):
             rng = np.random.default_rng([seed, state.n_epochs + 1])
             optimiser.param_groups[0]["lr"] = _learning_rate(options, state.n_epochs)

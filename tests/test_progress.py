@@ -1,0 +1,69 @@
+"""Progress bars and the words of a run: as much as was asked for, and only where somebody looks."""
+
+import io
+import logging
+
+import pytest
+
+from gaia_oc_amd.batch import summary_table
+from gaia_oc_amd.command_line import add_run_options, make_parser, parse
+from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.outcomes import Outcome
+from gaia_oc_amd.progress import progress_bar
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is one."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def level():
+    """The root logger's level, put back after the test."""
+    root = logging.getLogger()
+    before = root.level
+    yield root.setLevel
+    root.setLevel(before)
+
+
+def shown(stream, **keywords):
+    with progress_bar(total=4, file=stream, mininterval=0, **keywords) as bar:
+        for _ in range(4):
+            bar.update()
+    return stream.getvalue()
+
+
+def test_a_bar_is_shown_on_a_terminal_and_knows_its_end(level):
+    level(logging.INFO)
+    assert "4/4" in shown(Terminal(), unit="cluster")
+
+
+def test_no_bar_in_a_file_nor_when_quiet_nor_when_hidden(level):
+    level(logging.INFO)
+    assert shown(io.StringIO()) == ""
+    assert shown(Terminal(), hidden=True) == ""
+    level(logging.ERROR)
+    assert shown(Terminal()) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [([], "info"), (["--quiet"], "error"), (["--verbose"], "debug"), (["--log_level", "warning"], "warning")],
+)
+def test_quiet_and_verbose_are_levels(arguments, expected, level):
+    parser = make_parser("Does nothing.")
+    add_run_options(parser)
+    _, options = parse(parser, arguments, RunOptions)
+    assert options.log_level == expected
+    assert logging.getLogger().level == getattr(logging, expected.upper())
+
+
+def test_warnings_are_counted_at_the_end_if_there_are_any():
+    calm = Outcome("a", 1.0, {"members": 5}, messages=((logging.INFO, "fine"),))
+    doubtful = Outcome("b", 1.0, {"members": 6}, messages=((logging.WARNING, "x"), (logging.WARNING, "y")))
+    assert "warnings" not in summary_table([calm])
+    table = [line.split() for line in summary_table([calm, doubtful]).splitlines()]
+    column = table[0].index("warnings")
+    assert [row[column] for row in table[1:]] == ["0", "2"]
