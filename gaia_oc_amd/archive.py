@@ -198,7 +198,7 @@ def _verified(
             if n_rows is None or n_rows == len(answer.rows):
                 return answer
             if _looks_cut(len(answer.rows), n_rows):
-                return Answer(answer.rows, is_cut=True)
+                return Answer(answer.rows, is_cut=True, n_counted=n_rows)
             complaint = f"{len(answer.rows)} rows where it counts {n_rows}"
         logger.info("%s gave a wrong result (%s): the query is asked again.", service.url, complaint)
         n_rows = None  # a table that grows is counted again

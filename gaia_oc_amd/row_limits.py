@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.adql import PlainSelect
-from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.exceptions import ArchiveBusyError, ClusterError
 from gaia_oc_amd.tap import Answer
 
 logger = logging.getLogger(__name__)
@@ -79,10 +79,13 @@ def fetch_in_parts(
 
     Raises
     ------
+    ArchiveBusyError
+        If the parts do not have as many rows as the service counted.
     ClusterError
         If a part that cannot be split further is still cut, or there are too many.
     """
     whole, limit, done = measure(select), len(cut.rows), []
+    n_rows = whole.n_rows if whole else cut.n_counted
     waiting = _split(Part(select), whole, cut.rows, origin)
     while waiting:
         if len(waiting) + len(done) > MAXIMUM_PARTS:
@@ -93,7 +96,8 @@ def fetch_in_parts(
             waiting[:0] = _split(part, extent, cut.rows, origin)
             continue
         answer = fetch(part.query(), None if extent is None else extent.n_rows)
-        if answer.is_cut:
+        is_full = extent is None and len(answer.rows) >= limit > 1  # as many as came before: cut again
+        if answer.is_cut or is_full:
             limit = min(limit, len(answer.rows))
             waiting[:0] = _split(part, extent, answer.rows, origin)
         else:
@@ -102,9 +106,9 @@ def fetch_in_parts(
         "%s: the result came in %d parts, being above its limit of %d rows.", origin, len(done), limit
     )
     rows = pd.concat(done, ignore_index=True)
-    if whole is not None and len(rows) != whole.n_rows:
-        raise ClusterError(
-            f"{origin} counted {whole.n_rows} rows but gave {len(rows)} in {len(done)} parts: try again later."
+    if n_rows is not None and len(rows) != n_rows:
+        raise ArchiveBusyError(
+            f"{origin} counted {n_rows} rows but gave {len(rows)} in {len(done)} parts: try again later."
         )
     return rows
 

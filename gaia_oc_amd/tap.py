@@ -26,10 +26,11 @@ SUBMISSIONS = 2
 
 @dataclass(frozen=True)
 class Answer:
-    """Rows of a query, and whether the service says that it left some out (QUERY_STATUS OVERFLOW)."""
+    """Rows of a query, whether the service left some out, and how many it counts, if that is known."""
 
     rows: pd.DataFrame
     is_cut: bool
+    n_counted: int | None = None
 
 
 def run_query(service: TapService, query: str, *, job_file: Path | None = None) -> Answer:

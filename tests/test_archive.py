@@ -141,6 +141,40 @@ def test_cut_results_are_joined_from_parts(service, caplog, says_overflow, count
     assert not service.jobs
 
 
+class CountsAtFirst:
+    """A service that counts some times and is too busy for it then."""
+
+    def __init__(self, times):
+        self.left = times
+
+    def __bool__(self):
+        self.left -= 1
+        return self.left >= 0
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4, 5])
+def test_rows_are_never_lost_when_a_service_stops_counting(service, times):
+    """It cuts without a word, and its counts are all that could tell: the first one holds for the whole."""
+    service.limit, service.says_overflow, service.counts = 200, False, CountsAtFirst(times)
+    result = query_archive(cone_query(REGION), url=service.url)
+    assert result["source_id"].sort_values().tolist() == sorted(service.table["source_id"])
+
+
+def test_parts_that_lose_rows_are_refused(service, monkeypatch):
+    """The total was counted once, the parts are not."""
+    service.limit, service.says_overflow, service.counts = 200, False, CountsAtFirst(1)
+    table, answer = service.table, service.answer
+
+    def without_the_last(query, maxrec):
+        is_part = re.search(r"source_id (>=|<) \d", query)
+        service.table = table[table["source_id"] < table["source_id"].max()] if is_part else table
+        return answer(query, maxrec)
+
+    monkeypatch.setattr(service, "answer", without_the_last)
+    with pytest.raises(ArchiveUnavailableError, match="counted 460 rows but gave 459"):
+        query_archive(cone_query(REGION), url=service.url)
+
+
 @pytest.mark.parametrize(
     "ids", [[5, 6, 7, 2**62, 2**62 + 1], [0, 1, 2, 3, 4], [2**63 - 5, 2**63 - 3, 2**63 - 1]]
 )
