@@ -13,7 +13,7 @@ demo: .venv/installed
 	@echo "Tables, plots and report.html: demo/clusters/$(CLUSTER)/"
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
