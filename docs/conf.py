@@ -41,12 +41,11 @@ def _write_api_pages() -> None:
     import gaia_oc_amd
 
     here = Path(__file__).parent
-    names = sorted(gaia_oc_amd._PUBLIC.items())
-    public = "\n".join(f"gaia_oc_amd.{module}.{name}" for name, module in names)
-    modules = sorted(
-        path.stem for path in (here.parent / "gaia_oc_amd").glob("*.py") if path.stem != "__init__"
-    )
-    listed = "\n".join(f"gaia_oc_amd.{name}" for name in modules)
+    package = here.parent / "gaia_oc_amd"
+    objects = [getattr(gaia_oc_amd, name) for name in gaia_oc_amd.__all__]
+    public = "\n".join(sorted(f"{found.__module__}.{found.__qualname__}" for found in objects))
+    paths = sorted(path.relative_to(package.parent) for path in package.rglob("*.py"))
+    listed = "\n".join(".".join(path.with_suffix("").parts) for path in paths if path.stem != "__init__")
     (here / "api").mkdir(exist_ok=True)
     table = "```{{eval-rst}}\n.. autosummary::\n{options}\n\n{names}\n```\n"
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gaia_oc_amd import __version__
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.data_directory import read_json, write_atomically, write_json
 from gaia_oc_amd.deep_sets import DeepSets

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gaia_oc_amd import __version__
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.options import RunOptions
 

@@ -227,7 +227,7 @@ def _looker() -> Callable[[str | None, str, tuple[str, ...]], dict[str, Any]]:
         found: dict[str, Any] = {"host": platform.node(), "shared": path is None, "versions": {}}
         try:
             package = importlib.import_module("gaia_oc_amd")
-            sources = sorted(pathlib.Path(package.__file__).parent.glob("*.py"))
+            sources = sorted(pathlib.Path(package.__file__).parent.rglob("*.py"))
             found["package"] = package.__version__
             found["sources"] = zlib.crc32(b"".join(source.read_bytes() for source in sources))
         except ImportError:

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +9,6 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.data_directory import json_text
-
-_PACKAGE = Path(__file__).parent
-_IMPORT = re.compile(r"^\s*from gaia_oc_amd\.(\w+) import", re.MULTILINE)
 
 
 def file_fingerprint(path: Path | str) -> str:
@@ -51,39 +46,6 @@ def arrays_fingerprint(arrays: dict[str, np.ndarray]) -> str:
         digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-@cache
-def code_fingerprint(*modules: str) -> str:
-    """Fingerprint of the package's code that some of its modules run: their own, and what they import of it.
-
-    A result made by other code is made again, one that only code elsewhere (a plot, say) has changed since is not.
-
-    Parameters
-    ----------
-    *modules : str
-        Names without the package's.
-
-    Returns
-    -------
-    str
-    """
-    digest = _hash()
-    for name, text in sorted(_sources(modules).items()):
-        digest.update(f"{name}\n{text}".encode())
-    return digest.hexdigest()
-
-
-def _sources(modules: tuple[str, ...]) -> dict[str, str]:
-    """Source text of modules and of all that they import of the package, by name."""
-    sources: dict[str, str] = {}
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name not in sources:
-            sources[name] = (_PACKAGE / f"{name}.py").read_text()
-            waiting += _IMPORT.findall(sources[name])
-    return sources
 
 
 def _hash() -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
-from gaia_oc_amd.fingerprints import code_fingerprint, table_fingerprint
+from gaia_oc_amd.fingerprints import table_fingerprint
 from gaia_oc_amd.first_members_options import (
     FieldOptions,
     FirstMembersOptions,
@@ -83,7 +84,7 @@ def search_stage(
         "target": target.as_dict(),
         "options": options | {"seed": seed, "drawn": draw is not None},
         "isochrones": table_fingerprint(isochrones) if fit_isochrone and isochrones is not None else None,
-        "code": code_fingerprint("member_search"),
+        "version": __version__,
     }
 
     def work() -> tuple[dict[str, Any], list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_oc_amd import __version__
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import PARAMETERS
 from gaia_oc_amd.data_directory import cluster_directory, read_json, write_csv, write_json
 from gaia_oc_amd.fitted_members import FittedMembers

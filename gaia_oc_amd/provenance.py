@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd import __version__
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.data_directory import json_ready, read_json, remove_leftovers, write_json
 from gaia_oc_amd.export_options import EXPORT_SUFFIXES
 from gaia_oc_amd.fingerprints import file_fingerprint

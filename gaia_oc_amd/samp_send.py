@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Error as XmlRpcError
 
-from gaia_oc_amd import __version__
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.described_tables import DescribedTable, described_set
 from gaia_oc_amd.source_sets import load_sets, sets_folder
 from gaia_oc_amd.votable_files import write_votable

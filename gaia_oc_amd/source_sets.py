@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd import __version__
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.cluster_names import canonical_name, normalise_name

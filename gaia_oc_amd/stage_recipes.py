@@ -1,4 +1,4 @@
-"""What each stage's result depends on: the options, and fingerprints of input, model and code."""
+"""What each stage's result depends on: options, fingerprints of input and model, and the package's version."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.data_directory import CLUSTER_FILE
-from gaia_oc_amd.fingerprints import code_fingerprint, file_fingerprint, table_fingerprint
+from gaia_oc_amd.fingerprints import file_fingerprint, table_fingerprint
 from gaia_oc_amd.input_tables import InputTables
 from gaia_oc_amd.isochrones import nearest_age
 
@@ -41,7 +42,7 @@ def sets_recipe(cluster: Cluster, tables: InputTables, options: dict[str, Any]) 
         "members": table_fingerprint(tables.listed_members(cluster.name)),
         "comparison": table_fingerprint(tables.listed_for_comparison(cluster.name)),
         "isochrone": table_fingerprint(nearest_age(tables.isochrones, cluster.age)),
-        "code": code_fingerprint("set_building", "source_sets"),
+        "version": __version__,
     }
 
 
@@ -65,25 +66,25 @@ def evaluation_recipe(folder: Path, model: str, options: dict[str, Any]) -> dict
         "options": as_dicts(options),
         "model": model,
         "sets": file_fingerprints(folder, _SETS_FILES),
-        "code": code_fingerprint("membership"),
+        "version": __version__,
     }
 
 
 def sets_plot_recipe(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """What the plot of the candidate selection depends on, which shows no probabilities."""
-    return _drawing(folder, _SETS_FILES, options, "four_panels")
+    return _drawing(folder, _SETS_FILES, options)
 
 
 def evaluation_plots_recipe(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """What the plots of an evaluated cluster depend on."""
-    return _drawing(folder, (*_SETS_FILES, "candidates.csv", "comparison.csv"), options, "evaluation_plots")
+    return _drawing(folder, (*_SETS_FILES, "candidates.csv", "comparison.csv"), options)
 
 
-def _drawing(folder: Path, files: tuple[str, ...], options: dict[str, Any], module: str) -> dict[str, Any]:
+def _drawing(folder: Path, files: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     return {
         "options": as_dicts(options),
         "sets": file_fingerprints(folder, files),
-        "code": code_fingerprint(module, "figure_files"),
+        "version": __version__,
     }
 
 
@@ -96,7 +97,7 @@ def validation_recipe(
         "model": model,
         "isochrones": table_fingerprint(isochrones),
         "sets": file_fingerprints(folder, (*_SETS_FILES, "candidates.csv", "cone.json")),
-        "code": code_fingerprint("validation", "selection_function", "membership", "validation_plots"),
+        "version": __version__,
     }
 
 

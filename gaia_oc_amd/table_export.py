@@ -4,9 +4,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.described_tables import described_set
 from gaia_oc_amd.export_options import EXPORT_SUFFIXES
-from gaia_oc_amd.fingerprints import code_fingerprint, value_fingerprint
+from gaia_oc_amd.fingerprints import value_fingerprint
 from gaia_oc_amd.provenance import Stage, run_stage
 from gaia_oc_amd.source_sets import SET_FILES, SET_NAMES, SourceSets, load_sets
 from gaia_oc_amd.stage_recipes import file_fingerprints
@@ -42,7 +43,7 @@ def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
                 for about, value in described_set("members", sets.members, folder).parameters
             ]
         ),
-        "code": code_fingerprint("table_export"),
+        "version": __version__,
     }
     for name in formats:
         stage = Stage(f"tables_{name}", made_with, command)

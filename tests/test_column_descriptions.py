@@ -75,7 +75,7 @@ def test_the_documentation_knows_the_columns_of_the_other_tables():
 def test_the_documentation_names_every_file_that_the_package_writes():
     text = FORMATS.read_text()
     package = FORMATS.parents[1]
-    sources = "".join(path.read_text() for path in sorted((package / "gaia_oc_amd").glob("*.py")))
+    sources = "".join(path.read_text() for path in sorted((package / "gaia_oc_amd").rglob("*.py")))
     written = set(re.findall(r'"(\w+\.(?:csv|json|dat|npz|parquet|lock))"', sources))
     assert {"cluster.json", "candidates.csv", "cone.json", "isochrones.dat", "truth.csv"} <= written
     assert not {name for name in written if f"`{name}`" not in text}

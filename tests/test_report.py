@@ -347,6 +347,6 @@ def test_script_writes_report_and_index(sets, tmp_path):
 
 def test_templates_are_shipped():
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert "gaia_oc_amd.templates" in setup["packages"]
+    assert setup["packages"]["find"]["include"] == ["gaia_oc_amd*"]
     assert setup["package-data"]["gaia_oc_amd.templates"] == ["*"]
     assert len(list((ROOT / "gaia_oc_amd/templates").iterdir())) >= 6
