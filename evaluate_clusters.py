@@ -146,9 +146,9 @@ def evaluate_one(
     command: str = "",
 ) -> dict[str, Any]:
     """Evaluate one cluster and draw its plots, as far as it is not done; returns the numbers for the table."""
-    from gaia_oc_amd.folder_locks import locked
+    from gaia_oc_amd.files.data_directory import locked
+    from gaia_oc_amd.files.provenance import Stage, run_stage
     from gaia_oc_amd.membership import evaluation_summary
-    from gaia_oc_amd.provenance import Stage, run_stage
     from gaia_oc_amd.source_sets import load_sets, sets_folder
     from gaia_oc_amd.stage_recipes import evaluation_plots_recipe, evaluation_recipe
     from gaia_oc_amd.table_export import export_tables

@@ -93,8 +93,8 @@ def fit_cluster(
     name: str, *, tables: Any, run_options: RunOptions, options: dict[str, Any], figures: FigureOptions
 ) -> dict[str, Any]:
     """Fit, save and draw one cluster; returns the numbers for the table at the end."""
+    from gaia_oc_amd.files.data_directory import locked
     from gaia_oc_amd.fitted_members import cluster_folder, fitted_members, mean_parallax
-    from gaia_oc_amd.folder_locks import locked
     from gaia_oc_amd.isochrone_fit import fit_isochrone, fit_summary
     from gaia_oc_amd.isochrone_fit_files import save_fit
     from gaia_oc_amd.random_streams import cluster_rng

@@ -86,7 +86,7 @@ def validate(
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.cluster_names import read_cluster_names
-    from gaia_oc_amd.data_directory import ISOCHRONES
+    from gaia_oc_amd.files.data_directory import ISOCHRONES
     from gaia_oc_amd.isochrone_files import read_isochrones
 
     names = read_cluster_names(clusters)
@@ -118,8 +118,8 @@ def validate_one(
     command: str = "",
 ) -> dict[str, Any]:
     """Validate one cluster if it is not done; returns the numbers for the table at the end."""
-    from gaia_oc_amd.folder_locks import locked
-    from gaia_oc_amd.provenance import Stage, run_stage
+    from gaia_oc_amd.files.data_directory import locked
+    from gaia_oc_amd.files.provenance import Stage, run_stage
     from gaia_oc_amd.source_sets import sets_folder
     from gaia_oc_amd.stage_recipes import validation_recipe
 
@@ -144,8 +144,8 @@ def measure(
     figures: FigureOptions,
 ) -> tuple[dict[str, Any], list[str]]:
     """Measure completeness and contamination, write table and plot; returns the numbers and the files."""
-    from gaia_oc_amd.data_directory import write_csv
     from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.files.tables import write_csv
     from gaia_oc_amd.membership import membership_probabilities
     from gaia_oc_amd.selection_function import SELECTION_FUNCTION, selection_function, validation_summary
     from gaia_oc_amd.validation import validate_cluster

@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
 from gaia_oc_amd.cluster_population import draw_cluster
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.fitted_members import mean_parallax
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.isochrone_fit import fit_isochrone
@@ -37,7 +38,6 @@ from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.set_building import calibrate
 from gaia_oc_amd.simulation import simulate_cluster
 from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.tables import read_table
 
 N_TUNING = 14
 REAL = Path("../shared/data/real")

@@ -10,7 +10,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gaia_oc_amd.data_directory import write_atomically
+from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.truth import read_truth
 

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gaia_oc_amd.catalogue_tables import read_member_list
 from gaia_oc_amd.cluster_names import normalise_name, read_cluster_names
-from gaia_oc_amd.data_directory import cluster_directory, write_csv
+from gaia_oc_amd.files.data_directory import cluster_directory
+from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.member_matching import listed_members, match_to_cone
 from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.truth import LABELS_FILE

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.data_directory import write_json
+from gaia_oc_amd.files.data_directory import write_json
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import SourceSets

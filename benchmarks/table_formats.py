@@ -19,9 +19,9 @@ import pandas as pd
 from astropy.table import Table
 
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS
-from gaia_oc_amd.csv_files import write_rows
-from gaia_oc_amd.described_tables import DescribedTable
 from gaia_oc_amd.export_options import EXPORT_SUFFIXES
+from gaia_oc_amd.files.tables import write_rows
+from gaia_oc_amd.files.votable import DescribedTable
 from gaia_oc_amd.table_export import WRITERS
 
 ASTROPY = {

@@ -14,6 +14,7 @@ from .classifier import Classifier as Classifier
 # the pieces of the method
 from .cluster import Cluster as Cluster
 from .features import add_features as add_features
+from .files.tables import read_table as read_table
 from .first_members import find_first_members as find_first_members
 from .injection import inject_members as inject_members
 from .input_tables import read_input_tables as read_input_tables
@@ -38,7 +39,6 @@ from .set_building import find_members as find_members
 from .simulation import simulate_cluster as simulate_cluster
 from .source_sets import load_sets as load_sets
 from .source_sets import save_sets as save_sets
-from .tables import read_table as read_table
 from .training import train_deep_sets_model as train_deep_sets_model
 from .truth import score_against_truth as score_against_truth
 

@@ -11,9 +11,8 @@ import pandas as pd
 from gaia_oc_amd.catalogue_tables import check_members, check_parameters
 from gaia_oc_amd.catalogues import DEFAULT_KEYS, PublishedTable, find_catalogue
 from gaia_oc_amd.columns import UNITS
-from gaia_oc_amd.data_directory import write_csv
 from gaia_oc_amd.exceptions import ArchiveUnavailableError
-from gaia_oc_amd.tables import canonical, from_astropy
+from gaia_oc_amd.files.tables import canonical, from_astropy, write_csv
 
 VIZIER = "vizier.cds.unistra.fr"
 _TIMEOUT = 600  # s without a byte; VizieR needs minutes before it sends a million rows

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.cluster_names import normalise_name
-from gaia_oc_amd.tables import read_table, whole_numbers
+from gaia_oc_amd.files.tables import read_table, whole_numbers
 
 MEMBER_COLUMNS = ("cluster", "source_id", "PMemb")
 """Columns that a member list must have."""
@@ -31,7 +31,7 @@ def read_member_list(path: Path | str) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        Any table that `tables.read_table` reads, with the columns cluster, source_id and PMemb.
+        Any table that `files.tables.read_table` reads, with the columns cluster, source_id and PMemb.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def read_parameter_table(path: Path | str) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        Any table that `tables.read_table` reads, with the columns of `PARAMETER_COLUMNS`.
+        Any table that `files.tables.read_table` reads, with the columns of `PARAMETER_COLUMNS`.
 
     Returns
     -------

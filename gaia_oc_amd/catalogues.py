@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gaia_oc_amd.data_directory import CLUSTER_PARAMETERS
+from gaia_oc_amd.files.data_directory import CLUSTER_PARAMETERS
 
 
 @dataclass(frozen=True)

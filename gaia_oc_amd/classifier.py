@@ -14,9 +14,9 @@ from torch import Tensor
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.data_directory import read_json, write_atomically, write_json
 from gaia_oc_amd.deep_sets import DeepSets
-from gaia_oc_amd.fingerprints import arrays_fingerprint, value_fingerprint
+from gaia_oc_amd.files.data_directory import read_json, write_atomically, write_json
+from gaia_oc_amd.files.provenance import arrays_fingerprint, value_fingerprint
 
 HYPER_PARAMETERS = "hyper_parameters"
 MODEL_PARAMETERS = "model_parameters"

@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.data_directory import read_json, write_json
 from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ConeUnavailableError
+from gaia_oc_amd.files.data_directory import read_json, write_json
+from gaia_oc_amd.files.tables import write_table
 from gaia_oc_amd.hats import hats_cone
 from gaia_oc_amd.local_tables import cut_from_files, cut_from_table
 from gaia_oc_amd.mirrors import fetch_cone, find_mirror
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.parquet_scan import scan_cone
-from gaia_oc_amd.tables import write_table
 
 logger = logging.getLogger(__name__)
 

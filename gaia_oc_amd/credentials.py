@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from gaia_oc_amd.data_directory import CREDENTIALS, write_text
+from gaia_oc_amd.files.data_directory import CREDENTIALS, write_text
 
 logger = logging.getLogger(__name__)
 

@@ -1,17 +1,15 @@
 """Tables that say what they are: a set of stars with what its columns mean and how it was made."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gaia_oc_amd.column_descriptions import Description, describe
-from gaia_oc_amd.data_directory import CLUSTER_FILE, read_json
-from gaia_oc_amd.provenance import read_provenance
-
-Value = str | bool | int | float
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
+from gaia_oc_amd.files.provenance import read_provenance
+from gaia_oc_amd.files.votable import DescribedTable, Value
 
 SET_DESCRIPTIONS = {
     "members": "training members of the cluster: listed members that pass the candidate selection",
@@ -33,32 +31,6 @@ _LIMITS = {
     "g": ("mag", "The same of G, from the isochrone (Eq. 12)"),
 }
 _NOT_OF_THE_RESULT = ("overwrite_cone",)
-
-
-@dataclass(frozen=True)
-class DescribedTable:
-    """A table with what it holds.
-
-    Parameters
-    ----------
-    name : str
-        Short name, ``NGC_2509 members``.
-    text : str
-        What its rows are.
-    rows : DataFrame
-        Numbers, booleans and strings.
-    parameters : tuple of (Description, value)
-        What holds for the whole table: cluster, limits, options, software.
-    """
-
-    name: str
-    text: str
-    rows: pd.DataFrame
-    parameters: tuple[tuple[Description, Value], ...] = ()
-
-    def columns(self) -> list[Description]:
-        """What its columns mean."""
-        return [describe(str(name)) for name in self.rows]
 
 
 def described_set(name: str, rows: pd.DataFrame, folder: Path) -> DescribedTable:

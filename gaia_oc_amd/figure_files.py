@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from gaia_oc_amd.data_directory import write_atomically
+from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.options import FigureOptions
 from gaia_oc_amd.plot_style import SETTINGS
 

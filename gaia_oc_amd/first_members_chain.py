@@ -9,13 +9,13 @@ import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
-from gaia_oc_amd.fingerprints import table_fingerprint
+from gaia_oc_amd.files.data_directory import locked
+from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
 from gaia_oc_amd.first_members_options import (
     FieldOptions,
     FirstMembersOptions,
     SearchOptions,
 )
-from gaia_oc_amd.folder_locks import locked
 from gaia_oc_amd.input_tables import InputTables, comparison_path
 from gaia_oc_amd.member_search import (
     MEMBERS_FILE,
@@ -27,7 +27,6 @@ from gaia_oc_amd.member_search import (
     search_members,
 )
 from gaia_oc_amd.options import GivenCluster, TablePaths
-from gaia_oc_amd.provenance import Stage, run_stage
 from gaia_oc_amd.search_field import SearchTarget, find_target
 from gaia_oc_amd.search_tables import SearchTables, read_search_tables
 from gaia_oc_amd.stage_recipes import as_dicts

@@ -15,7 +15,7 @@ from gaia_oc_amd.cone import (
     refuse_missing_columns,
 )
 from gaia_oc_amd.exceptions import ConeUnavailableError
-from gaia_oc_amd.tables import canonical, from_arrow
+from gaia_oc_amd.files.tables import canonical, from_arrow
 
 _MARGIN = 1.0
 """Added to the radius that LSDB cuts at [arcsec]; the exact cut is ours."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
 from gaia_oc_amd.catalogues import CATALOGUES, CG18_MEMBERS, CG20_PARAMETERS, T22_MEMBERS, find_catalogue
 from gaia_oc_amd.cluster_names import NameIndex, normalise_name
-from gaia_oc_amd.data_directory import CREDENTIALS, ISOCHRONES
+from gaia_oc_amd.files.data_directory import CREDENTIALS, ISOCHRONES
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.member_matching import rows_by_cluster
 from gaia_oc_amd.options import TablePaths

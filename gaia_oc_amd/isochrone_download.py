@@ -11,8 +11,8 @@ from urllib.parse import urljoin, urlsplit
 
 import numpy as np
 
-from gaia_oc_amd.data_directory import ISOCHRONES, write_atomically
 from gaia_oc_amd.exceptions import ArchiveUnavailableError
+from gaia_oc_amd.files.data_directory import ISOCHRONES, write_atomically
 
 if TYPE_CHECKING:
     import requests

@@ -9,9 +9,9 @@ import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import PARAMETERS
-from gaia_oc_amd.data_directory import cluster_directory, read_json, write_csv, write_json
+from gaia_oc_amd.files.data_directory import cluster_directory, locked, read_json, write_json
+from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.fitted_members import FittedMembers
-from gaia_oc_amd.folder_locks import locked
 from gaia_oc_amd.isochrone_fit import IsochroneFit
 from gaia_oc_amd.source_sets import existing_name
 

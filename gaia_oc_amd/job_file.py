@@ -6,7 +6,7 @@ import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gaia_oc_amd.data_directory import read_json, write_text
+from gaia_oc_amd.files.data_directory import read_json, write_text
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import pandas as pd
 from gaia_oc_amd.cluster_names import normalise_name
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order, refuse_empty
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.parquet_scan import scan_cone
-from gaia_oc_amd.tables import read_table
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _TABLE_SUFFIXES = (

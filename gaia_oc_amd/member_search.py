@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_oc_amd.data_directory import cluster_directory, read_json, write_csv, write_json
+from gaia_oc_amd.files.data_directory import cluster_directory, read_json, write_json
+from gaia_oc_amd.files.provenance import versions
+from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.first_members import FirstMembers, find_first_members
 from gaia_oc_amd.first_members_options import QualityOptions, SearchOptions
 from gaia_oc_amd.found_parameters import MEMBER_PROBABILITY, found_parameters
 from gaia_oc_amd.group_choice import JudgedGroup
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.provenance import versions
 from gaia_oc_amd.quality_cuts import quality_cuts
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.search_field import FIELD_FOLDER, SearchTarget, load_field

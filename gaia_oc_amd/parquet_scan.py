@@ -20,8 +20,8 @@ from gaia_oc_amd.cone import (
     refuse_missing_columns,
 )
 from gaia_oc_amd.exceptions import ConeUnavailableError
+from gaia_oc_amd.files.tables import canonical, from_arrow
 from gaia_oc_amd.source_ids import agree_with_positions, identifier_ranges
-from gaia_oc_amd.tables import canonical, from_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa

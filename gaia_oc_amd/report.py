@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
 from gaia_oc_amd.member_comparison import membership_matrix
 from gaia_oc_amd.options import PlotOptions
 from gaia_oc_amd.report_figures import is_older, pictures

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.data_directory import write_atomically
+from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.report import REPORT_FILE
 from gaia_oc_amd.report_page import asset, render
 

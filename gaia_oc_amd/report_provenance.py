@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd.data_directory import CLUSTER_FILE, read_json
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
+from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
-from gaia_oc_amd.provenance import read_provenance
 from gaia_oc_amd.report_warnings import Caution
 
 _CONE_FILE = "cone.json"

@@ -10,9 +10,9 @@ from typing import Any
 from xmlrpc.client import Error as XmlRpcError
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.described_tables import DescribedTable, described_set
+from gaia_oc_amd.described_tables import described_set
+from gaia_oc_amd.files.votable import DescribedTable, write_votable
 from gaia_oc_amd.source_sets import load_sets, sets_folder
-from gaia_oc_amd.votable_files import write_votable
 
 LOAD = "table.load.votable"
 """What a program says that it understands if it can load tables."""

@@ -14,9 +14,10 @@ from gaia_oc_amd.cluster_lookup import find_cluster
 from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.cone_sources import load_cone
-from gaia_oc_amd.data_directory import cluster_directory
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
+from gaia_oc_amd.files.data_directory import cluster_directory
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.input_tables import InputTables
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.member_matching import (
@@ -29,7 +30,6 @@ from gaia_oc_amd.member_matching import (
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.photometry import add_magnitude_errors, warn_of_missing_colours
 from gaia_oc_amd.source_sets import SourceSets
-from gaia_oc_amd.tables import read_table
 
 MINIMUM_LEFT = 10
 """Training members that must be left after the selection, the size of a support set."""

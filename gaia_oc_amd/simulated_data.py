@@ -12,21 +12,20 @@ import pandas as pd
 from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.cluster_names import normalise_name
 from gaia_oc_amd.cluster_population import draw_cluster
-from gaia_oc_amd.data_directory import (
+from gaia_oc_amd.files.data_directory import (
     CLUSTER_FILE,
     CLUSTER_PARAMETERS,
     ISOCHRONES,
     cluster_directory,
-    write_csv,
+    locked,
     write_text,
 )
-from gaia_oc_amd.folder_locks import locked
+from gaia_oc_amd.files.tables import write_csv, write_table
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones, write_isochrones
 from gaia_oc_amd.simulation import simulate_cluster
 from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.tables import write_table
 
 MEMBERS = "cg18_members.csv"
 COMPARISON = "t22_members.csv"

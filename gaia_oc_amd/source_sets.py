@@ -21,18 +21,16 @@ from gaia_oc_amd.columns import (
     SIGMA_OFFSETS,
     SOURCE_FEATURES,
 )
-from gaia_oc_amd.csv_files import write_rows
-from gaia_oc_amd.data_directory import (
+from gaia_oc_amd.export_options import remove_exports
+from gaia_oc_amd.files.data_directory import (
     CLUSTER_FILE,
     cluster_directory,
     read_json,
     write_atomically,
-    write_csv,
     write_json,
 )
-from gaia_oc_amd.export_options import remove_exports
+from gaia_oc_amd.files.tables import read_table, write_csv, write_rows
 from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.tables import read_table
 
 SET_NAMES = ("members", "candidates", "non_members", "comparison")
 SET_FILES = (CLUSTER_FILE, *(f"{name}.csv" for name in SET_NAMES))

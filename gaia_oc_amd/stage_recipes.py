@@ -8,8 +8,8 @@ import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.data_directory import CLUSTER_FILE
-from gaia_oc_amd.fingerprints import file_fingerprint, table_fingerprint
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE
+from gaia_oc_amd.files.provenance import file_fingerprints, table_fingerprint
 from gaia_oc_amd.input_tables import InputTables
 from gaia_oc_amd.isochrones import nearest_age
 
@@ -32,7 +32,7 @@ def sets_recipe(cluster: Cluster, tables: InputTables, options: dict[str, Any]) 
     Returns
     -------
     dict
-        For `provenance.Stage`.
+        For `files.provenance.Stage`.
     """
     chosen = as_dicts(options)
     chosen.get("cone", {}).pop("overwrite_cone", None)
@@ -99,11 +99,6 @@ def validation_recipe(
         "sets": file_fingerprints(folder, (*_SETS_FILES, "candidates.csv", "cone.json")),
         "version": __version__,
     }
-
-
-def file_fingerprints(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
-    """Fingerprints of those of a folder's files that exist."""
-    return {name: file_fingerprint(folder / name) for name in names if (folder / name).exists()}
 
 
 def as_dicts(options: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,10 @@ from typing import Any
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.described_tables import described_set
 from gaia_oc_amd.export_options import EXPORT_SUFFIXES
-from gaia_oc_amd.fingerprints import value_fingerprint
-from gaia_oc_amd.provenance import Stage, run_stage
+from gaia_oc_amd.files.provenance import Stage, file_fingerprints, run_stage, value_fingerprint
+from gaia_oc_amd.files.votable import write_votable
 from gaia_oc_amd.source_sets import SET_FILES, SET_NAMES, SourceSets, load_sets
-from gaia_oc_amd.stage_recipes import file_fingerprints
 from gaia_oc_amd.table_writers import write_ecsv, write_fits, write_parquet
-from gaia_oc_amd.votable_files import write_votable
 
 WRITERS = {"votable": write_votable, "fits": write_fits, "ecsv": write_ecsv, "parquet": write_parquet}
 
@@ -26,7 +24,7 @@ def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
     Parameters
     ----------
     folder : path
-        The cluster's folder, held by `folder_locks.locked`.
+        The cluster's folder, held by `files.data_directory.locked`.
     formats : list of str
         Of `export_options.EXPORT_SUFFIXES`.
     command : str

@@ -9,10 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.column_descriptions import Description
-from gaia_oc_amd.csv_files import write_rows
-from gaia_oc_amd.data_directory import write_atomically
-from gaia_oc_amd.described_tables import DescribedTable, Value
-from gaia_oc_amd.votable_files import votable_head
+from gaia_oc_amd.files.data_directory import write_atomically
+from gaia_oc_amd.files.tables import write_rows
+from gaia_oc_amd.files.votable import DescribedTable, Value, votable_head
 
 _CARD = 80
 """Characters of a line of a FITS header."""

@@ -10,8 +10,8 @@ import pyvo
 import requests
 from astropy.io.votable import parse as parse_votable
 
+from gaia_oc_amd.files.tables import canonical, from_astropy
 from gaia_oc_amd.retries import GaveUpError, LastingError, one_line
-from gaia_oc_amd.tables import canonical, from_astropy
 from gaia_oc_amd.tap_jobs import start, submitted_job, wait
 from gaia_oc_amd.tap_service import JobLostError, TapService, lost_if_unknown, understanding
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
-from gaia_oc_amd.data_directory import write_json
 from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.files.data_directory import write_json
 from gaia_oc_amd.gradients import GradientEngine
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions

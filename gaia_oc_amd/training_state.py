@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gaia_oc_amd.data_directory import write_atomically
+from gaia_oc_amd.files.data_directory import write_atomically
 
 History = dict[str, list[float]]
 

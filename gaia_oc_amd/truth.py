@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.data_directory import cluster_directory
+from gaia_oc_amd.files.data_directory import cluster_directory
 from gaia_oc_amd.source_sets import SourceSets
 
 TRUTH_FILE = "truth.csv"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gaia_oc_amd.artificial_members import fit_cluster_model
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.control_clusters import Controls, control_places, look_at_controls
-from gaia_oc_amd.data_directory import CLUSTER_FILE, cluster_directory, read_json
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json
 from gaia_oc_amd.injection import Field, Judge, inject_members
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.options import SelectionOptions

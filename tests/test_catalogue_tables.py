@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.catalogue_tables import check_parameters, read_member_list, read_parameter_table
-from gaia_oc_amd.tables import write_table
+from gaia_oc_amd.files.tables import write_table
 
 BIG = 5853498713190525696  # not representable as a float
 
@@ -179,7 +179,7 @@ def test_a_document_type_without_entities_is_read(tmp_path):
 @pytest.mark.parametrize("name", ["m.vot", "m.vot.gz"])
 def test_an_oversized_votable_is_one_line(tmp_path, members, monkeypatch, name):
     write_table(tmp_path / name, pd.concat([members] * 100), "votable")
-    monkeypatch.setattr("gaia_oc_amd.tables._LARGEST_VOTABLE", 3000)
+    monkeypatch.setattr("gaia_oc_amd.files.tables._LARGEST_VOTABLE", 3000)
     with pytest.raises(ValueError, match=r"\(it has more than 3000 bytes, try Parquet or CSV\)") as caught:
         read_member_list(tmp_path / name)
     assert "\n" not in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 
 import create_gaia_credentials_file as script
 from gaia_oc_amd.credentials import create_credentials_file, read_credentials, write_credentials
-from gaia_oc_amd.data_directory import write_atomically
+from gaia_oc_amd.files.data_directory import write_atomically
 
 SECRET = "cor:rect horse#"
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from gaia_oc_amd.csv_files import read_csv, write_rows
+from gaia_oc_amd.files.tables import read_csv, write_rows
 
 BIG = 5853498713190525696  # not representable as a float
 

@@ -7,7 +7,7 @@ import stat
 import numpy as np
 import pytest
 
-from gaia_oc_amd.data_directory import cluster_directory, read_json, write_atomically, write_json
+from gaia_oc_amd.files.data_directory import cluster_directory, read_json, write_atomically, write_json
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.fingerprints import (
+from gaia_oc_amd.files.provenance import (
     arrays_fingerprint,
     file_fingerprint,
     table_fingerprint,

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from gaia_oc_amd import folder_locks
-from gaia_oc_amd.folder_locks import LOCK_FILE, locked
+from gaia_oc_amd.files import data_directory as folder_locks
+from gaia_oc_amd.files.data_directory import LOCK_FILE, locked
 
 HOLDER = """
 import sys, time

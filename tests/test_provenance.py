@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from gaia_oc_amd.provenance import PROVENANCE, Stage, forget, read_provenance, run_stage, versions
+from gaia_oc_amd.files.provenance import PROVENANCE, Stage, forget, read_provenance, run_stage, versions
 
 SETS = Stage("sets", {"options": {"radius": 50.0}, "code": "abc"}, "python build_sets.py X")
 

@@ -22,7 +22,7 @@ from test_validation import hand_made
 from gaia_oc_amd import selection_function
 from gaia_oc_amd.columns import SET_COLUMNS
 from gaia_oc_amd.command_line import add_options, collect, make_parser
-from gaia_oc_amd.data_directory import write_json
+from gaia_oc_amd.files.data_directory import write_json
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, PlotOptions, SelectionOptions
 from gaia_oc_amd.report import SELECTION_FUNCTION, write_report

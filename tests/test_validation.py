@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.control_clusters import Controls
-from gaia_oc_amd.data_directory import ISOCHRONES
 from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.files.data_directory import ISOCHRONES
 from gaia_oc_amd.input_tables import read_input_tables
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.options import ConeOptions, TablePaths

@@ -30,9 +30,9 @@ from tap_server.fault_proxy import Fault, Proxy, Reply
 from gaia_oc_amd import archive, cone_sources, mirrors
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.files.tables import from_astropy, read_table
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.retries import Patience
-from gaia_oc_amd.tables import from_astropy, read_table
 
 ALL = proxies.STAGES
 JOB = ("job", "phase")
@@ -268,7 +268,7 @@ def _log() -> Iterator[io.StringIO]:
 
 
 def _old_cone(folder: Path) -> dict[str, bytes]:
-    from gaia_oc_amd.data_directory import write_json
+    from gaia_oc_amd.files.data_directory import write_json
 
     folder.mkdir()
     (folder / "cone.csv").write_text("source_id\n1\n")

@@ -1,10 +1,11 @@
-"""VOTables, written quickly: an XML head, and the rows as one BINARY2 stream.
+"""Tables that say what they are, written quickly as VOTable: an XML head, and the rows as one BINARY2 stream.
 
 astropy writes the same stream row by row, which takes half a minute for 200,000 stars.
 """
 
 import base64
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,9 +14,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.column_descriptions import Description
-from gaia_oc_amd.data_directory import write_atomically
-from gaia_oc_amd.described_tables import DescribedTable, Value
+from gaia_oc_amd.column_descriptions import Description, describe
+from gaia_oc_amd.files.data_directory import write_atomically
+
+Value = str | bool | int | float
+
+
+@dataclass(frozen=True)
+class DescribedTable:
+    """A table with what it holds.
+
+    Parameters
+    ----------
+    name : str
+        Short name, ``NGC_2509 members``.
+    text : str
+        What its rows are.
+    rows : DataFrame
+        Numbers, booleans and strings.
+    parameters : tuple of (Description, value)
+        What holds for the whole table: cluster, limits, options, software.
+    """
+
+    name: str
+    text: str
+    rows: pd.DataFrame
+    parameters: tuple[tuple[Description, Value], ...] = ()
+
+    def columns(self) -> list[Description]:
+        """What its columns mean."""
+        return [describe(str(name)) for name in self.rows]
+
 
 _VERSION = "1.4"
 _NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"

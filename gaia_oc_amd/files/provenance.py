@@ -1,5 +1,7 @@
-"""What made the files of a cluster, and whether a stage of the work has to be done at all."""
+"""What made the files of a cluster, by fingerprints, and whether a stage of the work has to be done at all."""
 
+import hashlib
+import json
 import logging
 import platform
 import warnings
@@ -10,10 +12,60 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.data_directory import json_ready, read_json, remove_leftovers, write_json
 from gaia_oc_amd.export_options import EXPORT_SUFFIXES
-from gaia_oc_amd.fingerprints import file_fingerprint
+from gaia_oc_amd.files.data_directory import (
+    json_ready,
+    json_text,
+    read_json,
+    remove_leftovers,
+    write_json,
+)
+
+
+def file_fingerprint(path: Path | str) -> str:
+    """Fingerprint of a file's bytes (BLAKE2b, 128 bits).
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, _hash).hexdigest()
+
+
+def table_fingerprint(table: pd.DataFrame) -> str:
+    """Fingerprint of a table's column names and values, in their order; the index does not count."""
+    digest = _hash()
+    digest.update(json.dumps([str(name) for name in table]).encode())
+    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def value_fingerprint(value: Any) -> str:
+    """Fingerprint of anything that JSON can hold, of arrays, and of paths."""
+    digest = _hash()
+    digest.update(json_text(value).encode())
+    return digest.hexdigest()
+
+
+def arrays_fingerprint(arrays: dict[str, np.ndarray]) -> str:
+    """Fingerprint of named arrays: names, shapes, types and bytes."""
+    digest = _hash()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _hash() -> Any:
+    return hashlib.blake2b(digest_size=16)
+
 
 PROVENANCE = "provenance.json"
 
@@ -71,7 +123,7 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
     Parameters
     ----------
     folder : path
-        The cluster's folder, held by `folder_locks.locked`.
+        The cluster's folder, held by `files.data_directory.locked`.
     stage : Stage
         What is done, and with what.
     work : callable
@@ -162,3 +214,8 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def file_fingerprints(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
+    """Fingerprints of those of a folder's files that exist."""
+    return {name: file_fingerprint(folder / name) for name in names if (folder / name).exists()}
