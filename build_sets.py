@@ -120,9 +120,9 @@ def main(argv: list[str] | None = None) -> int:
 
     prepare_processes(run_options.workers, "set_building", "four_panels", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
-    from gaia_oc_amd.cluster_names import read_cluster_names
+    from gaia_oc_amd.catalogues.names import read_cluster_names
+    from gaia_oc_amd.catalogues.tables import read_input_tables
     from gaia_oc_amd.first_members_chain import read_tables_for_search
-    from gaia_oc_amd.input_tables import read_input_tables
 
     clusters = read_cluster_names(arguments.clusters)
     if given.values() and len(clusters) > 1:
@@ -160,7 +160,7 @@ def build_cluster(
     seed: int = RunOptions.seed,
 ) -> dict[str, Any]:
     """Build, save and draw the sets of one cluster, as far as it is not done; returns the numbers for the table."""
-    from gaia_oc_amd.cluster_lookup import find_cluster
+    from gaia_oc_amd.catalogues.lookup import find_cluster
     from gaia_oc_amd.files.data_directory import cluster_directory, locked
     from gaia_oc_amd.files.provenance import Stage, read_provenance, run_stage
     from gaia_oc_amd.stage_recipes import sets_plot_recipe, sets_recipe

@@ -9,7 +9,7 @@ from gaia_oc_amd.options import RunOptions
 
 def main(argv: list[str] | None = None) -> int:
     """Download the isochrones; returns the exit code."""
-    from gaia_oc_amd.isochrone_download import download_isochrones
+    from gaia_oc_amd.catalogues.download import download_isochrones
 
     parser = make_parser(__doc__)
     add_options(

@@ -11,8 +11,8 @@ from gaia_oc_amd.options import RunOptions
 
 def main(argv: list[str] | None = None) -> int:
     """Download the catalogues; returns the exit code."""
-    from gaia_oc_amd.catalogue_download import download_catalogues
-    from gaia_oc_amd.catalogues import CATALOGUES
+    from gaia_oc_amd.catalogues.download import download_catalogues
+    from gaia_oc_amd.catalogues.published import CATALOGUES
 
     listing = "\n".join(f"  {catalogue.key:12} {catalogue.content}" for catalogue in CATALOGUES)
     parser = make_parser(f"{__doc__}{listing}")

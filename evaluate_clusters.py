@@ -101,8 +101,8 @@ def evaluate(
     modules = ["membership", "evaluation_plots", "figure_files", *(["report"] if report else [])]
     prepare_processes(run_options.workers, *modules)
     from gaia_oc_amd.batch import run_batch, summary_table
+    from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.classifier import Classifier
-    from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.inference import torch_device
 
     names = read_cluster_names(clusters)

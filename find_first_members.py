@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
 
     prepare_processes(run_options.workers, "first_members_chain", "first_members_plot", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
-    from gaia_oc_amd.cluster_names import read_cluster_names
+    from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.search_tables import read_search_tables
 
     clusters = read_cluster_names(arguments.clusters)

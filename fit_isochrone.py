@@ -70,8 +70,8 @@ def main(argv: list[str] | None = None) -> int:
 
     prepare_processes(run_options.workers, "fitted_members", "isochrone_fit_plots", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
-    from gaia_oc_amd.cluster_names import read_cluster_names
-    from gaia_oc_amd.input_tables import read_input_tables
+    from gaia_oc_amd.catalogues.names import read_cluster_names
+    from gaia_oc_amd.catalogues.tables import read_input_tables
     from gaia_oc_amd.isochrone_fit_files import merge_fits
 
     work = partial(
@@ -93,11 +93,11 @@ def fit_cluster(
     name: str, *, tables: Any, run_options: RunOptions, options: dict[str, Any], figures: FigureOptions
 ) -> dict[str, Any]:
     """Fit, save and draw one cluster; returns the numbers for the table at the end."""
+    from gaia_oc_amd.catalogues.names import cluster_rng
     from gaia_oc_amd.files.data_directory import locked
     from gaia_oc_amd.fitted_members import cluster_folder, fitted_members, mean_parallax
     from gaia_oc_amd.isochrone_fit import fit_isochrone, fit_summary
     from gaia_oc_amd.isochrone_fit_files import save_fit
-    from gaia_oc_amd.random_streams import cluster_rng
 
     data_dir = run_options.data_dir
     with locked(cluster_folder(name, tables, data_dir)):

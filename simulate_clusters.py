@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     from gaia_oc_amd.batch_processes import prepare_processes
 
     prepare_processes(run_options.workers, "simulated_data")
-    from gaia_oc_amd.cluster_names import read_cluster_names
+    from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.simulated_data import simulate_clusters
 
     names = read_cluster_names(arguments.clusters)

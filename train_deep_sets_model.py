@@ -68,8 +68,8 @@ def train(
     resume: bool = False,
 ) -> int:
     """Train, save and draw the metrics."""
+    from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.classifier import load_metrics
-    from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.figure_files import save_and_show
     from gaia_oc_amd.files.data_directory import locked
     from gaia_oc_amd.training import train_deep_sets_model

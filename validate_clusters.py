@@ -84,8 +84,8 @@ def validate(
 
     prepare_processes(run_options.workers, "membership", "validation", "validation_plots", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
+    from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.classifier import Classifier
-    from gaia_oc_amd.cluster_names import read_cluster_names
     from gaia_oc_amd.files.data_directory import ISOCHRONES
     from gaia_oc_amd.isochrone_files import read_isochrones
 

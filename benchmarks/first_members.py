@@ -27,12 +27,12 @@ from first_members_fields import (
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.first_members import KnownMotion, find_first_members
 from gaia_oc_amd.first_members_options import SearchOptions
 from gaia_oc_amd.group_choice import LEAST_UNCERTAINTY
 from gaia_oc_amd.quality_cuts import quality_cuts
-from gaia_oc_amd.random_streams import cluster_rng
 
 TUNED = (
     *(

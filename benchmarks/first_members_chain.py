@@ -18,11 +18,12 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.first_members_chain import found_tables, read_tables_for_search
 from gaia_oc_amd.first_members_options import FirstMembersOptions
-from gaia_oc_amd.input_tables import read_input_tables
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import (
     ConeOptions,
@@ -32,7 +33,6 @@ from gaia_oc_amd.options import (
     SelectionOptions,
     TablePaths,
 )
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.set_building import build_sets
 
 LIST_THRESHOLD = 0.8

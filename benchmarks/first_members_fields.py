@@ -12,11 +12,11 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gaia_oc_amd.astrometry import angular_separation
-from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
+from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
 from gaia_oc_amd.cone import check_sources
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.member_matching import listed_members, match_to_cone
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones
 from gaia_oc_amd.simulation import simulate_cluster, vary_options
 from gaia_oc_amd.simulation_options import SimulationOptions

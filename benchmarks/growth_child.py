@@ -12,10 +12,10 @@ import torch
 from drawn_stars import drawn_stars
 from timing import answer, machine, measured
 
+from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.classifier import Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.files.tables import read_table, write_table
-from gaia_oc_amd.input_tables import read_input_tables
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ConeOptions, SamplingOptions, TrainingOptions
 from gaia_oc_amd.set_building import build_sets

@@ -25,7 +25,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
+from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
 from gaia_oc_amd.cluster_population import draw_cluster
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.fitted_members import mean_parallax
@@ -34,7 +35,6 @@ from gaia_oc_amd.isochrone_fit import fit_isochrone
 from gaia_oc_amd.isochrone_fit_options import IsochroneFitOptions
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.member_matching import listed_members, match_to_cone
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.set_building import calibrate
 from gaia_oc_amd.simulation import simulate_cluster
 from gaia_oc_amd.simulation_options import SimulationOptions

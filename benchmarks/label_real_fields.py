@@ -17,8 +17,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gaia_oc_amd.catalogue_tables import read_member_list
-from gaia_oc_amd.cluster_names import normalise_name, read_cluster_names
+from gaia_oc_amd.catalogues.names import normalise_name, read_cluster_names
+from gaia_oc_amd.catalogues.tables import read_member_list
 from gaia_oc_amd.files.data_directory import cluster_directory
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.member_matching import listed_members, match_to_cone

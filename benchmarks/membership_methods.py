@@ -22,11 +22,10 @@ from judged_stars import Cone, cached, digest_of
 from method_figures import all_figures, sums_of_p
 from method_tables import BOUNDS, bins_table, check_list, overall_table
 
+from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names
 from gaia_oc_amd.classifier import HYPER_PARAMETERS, MODEL_PARAMETERS, Classifier
-from gaia_oc_amd.cluster_names import read_cluster_names
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import SamplingOptions
-from gaia_oc_amd.random_streams import cluster_rng
 
 BASELINES = ("hdbscan", "gmm", "boosted_trees")
 MOST_FIELD = 30

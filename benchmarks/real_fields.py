@@ -17,13 +17,12 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gaia_oc_amd.candidates import parallax_distance, proper_motion_distance
-from gaia_oc_amd.catalogue_tables import read_member_list
+from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names
+from gaia_oc_amd.catalogues.tables import read_member_list
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.cluster_names import read_cluster_names
 from gaia_oc_amd.member_matching import listed_members, match_to_cone
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import SelectionOptions
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import load_sets
 
 COUNTS = {

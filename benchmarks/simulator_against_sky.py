@@ -25,12 +25,11 @@ sys.path.insert(0, str(ROOT))
 
 import itertools
 
-from gaia_oc_amd.cluster_names import normalise_name, read_cluster_names
+from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name, read_cluster_names
 from gaia_oc_amd.dust import Dust
 from gaia_oc_amd.error_model import USUAL_DENSITY, ScanningLaw
 from gaia_oc_amd.field_model import field_stars
 from gaia_oc_amd.measurement import measure
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.simulation_options import SimulationOptions
 from gaia_oc_amd.space_motion import ecliptic_latitude, galactic_coordinates
 

@@ -7,6 +7,7 @@ from .archive import cone_query as cone_query
 from .archive import query_archive as query_archive
 from .candidates import select_candidates as select_candidates
 from .candidates import selection_limits as selection_limits
+from .catalogues.tables import read_input_tables as read_input_tables
 
 # the network
 from .classifier import Classifier as Classifier
@@ -17,7 +18,6 @@ from .features import add_features as add_features
 from .files.tables import read_table as read_table
 from .first_members import find_first_members as find_first_members
 from .injection import inject_members as inject_members
-from .input_tables import read_input_tables as read_input_tables
 from .isochrone_files import read_isochrones as read_isochrones
 from .isochrone_fit import fit_isochrone as fit_isochrone
 from .isochrones import nearest_age as nearest_age

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.four_panels import (
     additional_members_figure,
     comparison_figure,
@@ -19,7 +20,6 @@ from gaia_oc_amd.plot_style import SETTINGS
 from gaia_oc_amd.plotting import NO_COMPARISON, figure_title, new_figure, write_note
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
 from gaia_oc_amd.radial_plots import complete_radius, density_profile_figure, mass_segregation_figure
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.venn import venn_diagram_figure
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
+from gaia_oc_amd.catalogues.tables import InputTables, comparison_path, read_member_list, read_parameter_table
 from gaia_oc_amd.files.data_directory import locked
 from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
 from gaia_oc_amd.first_members_options import (
@@ -16,7 +16,6 @@ from gaia_oc_amd.first_members_options import (
     FirstMembersOptions,
     SearchOptions,
 )
-from gaia_oc_amd.input_tables import InputTables, comparison_path
 from gaia_oc_amd.member_search import (
     MEMBERS_FILE,
     PARAMETERS_FILE,

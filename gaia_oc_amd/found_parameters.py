@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.astrometry import mean_direction, parallax_zero_point, weighted_mean
+from gaia_oc_amd.catalogues.lookup import fill_gaps
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.given_cluster import fill_gaps
 
 MEMBER_PROBABILITY = 0.5
 """PMemb from which a star counts for the means."""
@@ -36,7 +36,7 @@ def found_parameters(
     Position, proper motion and parallax (as the archive gives it) with the standard deviations are those of the
     members. Age, extinction and distance come from a fit of the isochrones if it is asked for, else from the
     parameter table; a distance that is still missing is that of the mean parallax, corrected for the zero point, and
-    what is then missing that of a typical cluster (see `given_cluster.fill_gaps`).
+    what is then missing that of a typical cluster (see `catalogues.lookup.fill_gaps`).
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.catalogues.names import normalise_name
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order, refuse_empty
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.files.tables import read_table

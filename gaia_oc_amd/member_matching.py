@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from gaia_oc_amd.astrometry import unit_vectors
-from gaia_oc_amd.cluster_names import NameIndex, normalise_name
+from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
 from gaia_oc_amd.exceptions import TooFewMembersError
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _EPOCH_DIFFERENCE = 0.5
 
 
 def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Rows of one cluster, whatever its spelling or alias (see `cluster_names.NameIndex`).
+    """Rows of one cluster, whatever its spelling or alias (see `catalogues.names.NameIndex`).
 
     Parameters
     ----------
@@ -48,27 +48,6 @@ def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
     listed = normalise_name(NameIndex(names, table="the member list").get(name) or "")
     spellings = [other for other in names if normalise_name(other) == listed]
     return member_list[member_list["cluster"].isin(spellings)].reset_index(drop=True)
-
-
-def rows_by_cluster(member_list: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
-    """Where the clusters of a member list stand in it, so that many are found without looking through it again.
-
-    Parameters
-    ----------
-    member_list : DataFrame
-        With the column cluster.
-
-    Returns
-    -------
-    dict of str to ndarray of int
-        Positions of a cluster's rows in ascending order, by its normalised name (`cluster_names.normalise_name`).
-    """
-    spelling, spellings = pd.factorize(member_list["cluster"])
-    names, number = np.unique([normalise_name(name) for name in spellings], return_inverse=True)
-    cluster = number[spelling] if len(names) else spelling
-    order = np.argsort(cluster, kind="stable")
-    ends = np.searchsorted(cluster[order], np.arange(1, len(names)))
-    return dict(zip(names.tolist(), np.split(order, ends), strict=False))
 
 
 def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:

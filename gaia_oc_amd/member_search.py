@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.files.data_directory import cluster_directory, read_json, write_json
 from gaia_oc_amd.files.provenance import versions
 from gaia_oc_amd.files.tables import write_csv
@@ -16,7 +17,6 @@ from gaia_oc_amd.found_parameters import MEMBER_PROBABILITY, found_parameters
 from gaia_oc_amd.group_choice import JudgedGroup
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.quality_cuts import quality_cuts
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.search_field import FIELD_FOLDER, SearchTarget, load_field
 from gaia_oc_amd.source_sets import existing_name
 

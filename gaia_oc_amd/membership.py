@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.posterior import ConeJudge, posterior_votes
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_candidates
 from gaia_oc_amd.votes import vote_probabilities
 

@@ -81,7 +81,7 @@ class RunOptions:
 
 
 CatalogueName = Literal["cg18", "cg20", "t22", "hunt23", "hunt24", "dias21", "castro22", "groeningen23"]
-"""Catalogues that build_sets can take members and parameters from, see `gaia_oc_amd.catalogues`."""
+"""Catalogues that build_sets can take members and parameters from, see `gaia_oc_amd.catalogues.published`."""
 
 
 @dataclass(frozen=True)

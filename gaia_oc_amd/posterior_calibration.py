@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.calibration import Calibration, fit_calibration
+from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.posterior import ConeJudge
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.truth import read_labels
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Standardisation
 from gaia_oc_amd.evidence import (
     CONE_FEATURES,
@@ -21,7 +22,6 @@ from gaia_oc_amd.evidence import (
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.options import TrainingOptions
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.support_sets import draw_support_sets
 from gaia_oc_amd.training_sets import Batch

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.cluster_names import NameIndex
+from gaia_oc_amd.catalogues.names import NameIndex
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.exceptions import UnknownClusterError

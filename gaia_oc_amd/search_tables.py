@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaia_oc_amd.catalogue_tables import read_parameter_table
-from gaia_oc_amd.catalogues import CG20_PARAMETERS, find_catalogue
+from gaia_oc_amd.catalogues.published import CG20_PARAMETERS, find_catalogue
+from gaia_oc_amd.catalogues.tables import read_parameter_table
 from gaia_oc_amd.files.data_directory import CREDENTIALS, ISOCHRONES
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.options import TablePaths

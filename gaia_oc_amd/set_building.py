@@ -9,8 +9,9 @@ import pandas as pd
 
 from gaia_oc_amd.astrometry import parallax_zero_point
 from gaia_oc_amd.candidates import failed_conditions, select_candidates, selection_limits
+from gaia_oc_amd.catalogues.lookup import find_cluster
+from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
-from gaia_oc_amd.cluster_lookup import find_cluster
 from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.cone_sources import load_cone
@@ -18,7 +19,6 @@ from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.files.data_directory import cluster_directory
 from gaia_oc_amd.files.tables import read_table
-from gaia_oc_amd.input_tables import InputTables
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.member_matching import (
     MATCHED,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.batch import run_batch
-from gaia_oc_amd.cluster_names import normalise_name
+from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
 from gaia_oc_amd.cluster_population import draw_cluster
 from gaia_oc_amd.files.data_directory import (
     CLUSTER_FILE,
@@ -22,7 +22,6 @@ from gaia_oc_amd.files.data_directory import (
 )
 from gaia_oc_amd.files.tables import write_csv, write_table
 from gaia_oc_amd.isochrone_files import read_isochrones
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones, write_isochrones
 from gaia_oc_amd.simulation import simulate_cluster
 from gaia_oc_amd.simulation_options import SimulationOptions

@@ -11,8 +11,8 @@ import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.candidates import SelectionLimits
+from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cluster_names import canonical_name, normalise_name
 from gaia_oc_amd.columns import (
     MAGNITUDE_ERRORS,
     REJECTED_BY,

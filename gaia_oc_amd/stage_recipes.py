@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE
 from gaia_oc_amd.files.provenance import file_fingerprints, table_fingerprint
-from gaia_oc_amd.input_tables import InputTables
 from gaia_oc_amd.isochrones import nearest_age
 
 _SETS_FILES = (CLUSTER_FILE, "members.csv", "non_members.csv")
@@ -23,7 +23,7 @@ def sets_recipe(cluster: Cluster, tables: InputTables, options: dict[str, Any]) 
     Parameters
     ----------
     cluster : Cluster
-        As `cluster_lookup.find_cluster` gives it.
+        As `catalogues.lookup.find_cluster` gives it.
     tables : InputTables
         Only the rows of this cluster count, and the isochrone of its age.
     options : dict of option dataclasses

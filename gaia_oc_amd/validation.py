@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.artificial_members import fit_cluster_model
+from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.control_clusters import Controls, control_places, look_at_controls
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json
 from gaia_oc_amd.injection import Field, Judge, inject_members
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.options import SelectionOptions
-from gaia_oc_amd.random_streams import cluster_rng
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.validation_options import ValidationOptions
 

@@ -18,12 +18,12 @@ import torch  # before the forks, for its import takes longer than the work
 import build_sets
 import evaluate_clusters
 from gaia_oc_amd import (
-    cluster_lookup,  # noqa: F401
     membership,  # noqa: F401
     set_building,  # noqa: F401
     source_sets,  # noqa: F401
     stage_recipes,  # noqa: F401
 )
+from gaia_oc_amd.catalogues import lookup as cluster_lookup  # noqa: F401
 from gaia_oc_amd.files import data_directory as folder_locks  # noqa: F401
 from gaia_oc_amd.files import provenance  # noqa: F401
 

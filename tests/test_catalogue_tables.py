@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_oc_amd.catalogue_tables import check_parameters, read_member_list, read_parameter_table
+from gaia_oc_amd.catalogues.tables import check_parameters, read_member_list, read_parameter_table
 from gaia_oc_amd.files.tables import write_table
 
 BIG = 5853498713190525696  # not representable as a float

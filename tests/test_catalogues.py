@@ -15,9 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import download_members_and_cluster_params as script
-from gaia_oc_amd.catalogue_download import download_catalogues, download_table
-from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
-from gaia_oc_amd.catalogues import (
+from gaia_oc_amd.catalogues.download import download_catalogues, download_table
+from gaia_oc_amd.catalogues.published import (
     CATALOGUES,
     CG18_MEMBERS,
     CG20_PARAMETERS,
@@ -29,6 +28,7 @@ from gaia_oc_amd.catalogues import (
     T22_MEMBERS,
     find_catalogue,
 )
+from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
 from gaia_oc_amd.exceptions import ArchiveUnavailableError
 from gaia_oc_amd.options import CatalogueName
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from conftest import toy_field
 
-from gaia_oc_amd.catalogues import CATALOGUES
-from gaia_oc_amd.cluster_lookup import find_cluster
+from gaia_oc_amd.catalogues.lookup import find_cluster
+from gaia_oc_amd.catalogues.published import CATALOGUES
+from gaia_oc_amd.catalogues.tables import read_input_tables, table_paths
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClusterError
-from gaia_oc_amd.input_tables import read_input_tables, table_paths
 from gaia_oc_amd.options import ConeOptions, GivenCluster, TablePaths
 from gaia_oc_amd.set_building import build_sets
 

@@ -3,8 +3,15 @@
 import pandas as pd
 import pytest
 
-from gaia_oc_amd.cluster_aliases import ABBREVIATIONS, ALIASES
-from gaia_oc_amd.cluster_names import NameIndex, canonical_name, find_name, normalise_name, read_cluster_names
+from gaia_oc_amd.catalogues.names import (
+    ABBREVIATIONS,
+    ALIASES,
+    NameIndex,
+    canonical_name,
+    find_name,
+    normalise_name,
+    read_cluster_names,
+)
 from gaia_oc_amd.exceptions import UnknownClusterError
 
 KNOWN = ["NGC_2506", "NGC_2509", "IC_4651", "ESO_130_06", "UPK_12"]

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_oc_amd.catalogue_tables import read_parameter_table
+from gaia_oc_amd.catalogues.tables import InputTables, read_parameter_table
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.fitted_members import fitted_members, mean_parallax
-from gaia_oc_amd.input_tables import InputTables
 from gaia_oc_amd.isochrone_fit import fit_isochrone, fit_summary
 from gaia_oc_amd.isochrone_fit_files import FIT_FILE, FITTED_PARAMETERS, merge_fits, save_fit
 from gaia_oc_amd.isochrone_fit_options import FittedMembersOptions, IsochroneFitOptions

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from search_fields import field
 
-from gaia_oc_amd.catalogue_tables import read_member_list, read_parameter_table
+from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
 from gaia_oc_amd.cluster import Cluster, check_complete
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, NoClusterError, UnknownClusterError
 from gaia_oc_amd.first_members_chain import read_tables_for_search, search_stage

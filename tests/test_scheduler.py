@@ -112,8 +112,8 @@ def build_and_evaluate(data_dir, cones, **where):
     """Two clusters through two scripts' work functions; the files that come of it."""
     from build_sets import build_cluster
     from evaluate_clusters import evaluate_one
+    from gaia_oc_amd.catalogues.tables import read_input_tables
     from gaia_oc_amd.classifier import Classifier
-    from gaia_oc_amd.input_tables import read_input_tables
 
     options = {
         "cone": ConeOptions(cone_source=str(cones), cone_radius=20),

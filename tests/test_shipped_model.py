@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.features import add_features
-from gaia_oc_amd.input_tables import read_input_tables
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ConeOptions, SamplingOptions, TablePaths

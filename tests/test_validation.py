@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.control_clusters import Controls
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.files.data_directory import ISOCHRONES
-from gaia_oc_amd.input_tables import read_input_tables
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.options import ConeOptions, TablePaths
 from gaia_oc_amd.selection_function import (

@@ -1,15 +1,104 @@
-"""Cluster names: how a user's spelling or alias finds a table's row, and where names are read from."""
+"""Names of clusters: how they are spelt, their other names, and the random numbers that each one gets."""
 
 import difflib
 import logging
 import os
 import re
+import zlib
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 
-from gaia_oc_amd.cluster_aliases import ABBREVIATIONS, ALIASES
+import numpy as np
+
 from gaia_oc_amd.exceptions import UnknownClusterError
+
+ABBREVIATIONS = {
+    "am": "arpmadore",
+    "ba": "basel",
+    "bark": "barkhatova",
+    "be": "berkeley",
+    "ber": "berkeley",
+    "berk": "berkeley",
+    "bi": "biurakan",
+    "bo": "bochum",
+    "coll": "collinder",
+    "cr": "collinder",
+    "cz": "czernik",
+    "do": "dolidze",
+    "dodz": "dolidzedzimselejsvili",
+    "fof": "lp",
+    "haf": "haffner",
+    "har": "harvard",
+    "ho": "hogg",
+    "ki": "king",
+    "ly": "lynga",
+    "mel": "melotte",
+    "messier": "m",
+    "mrk": "markarian",
+    "pis": "pismis",
+    "ro": "roslund",
+    "ros": "roslund",
+    "ru": "ruprecht",
+    "rup": "ruprecht",
+    "sau": "saurer",
+    "st": "stock",
+    "ste": "stephenson",
+    "steph": "stephenson",
+    "teu": "teutsch",
+    "to": "tombaugh",
+    "tom": "tombaugh",
+    "tr": "trumpler",
+    "tru": "trumpler",
+    "vdb": "vdbergh",
+    "vdbh": "bh",
+    "vdberghhagen": "bh",
+    "wa": "waterloo",
+    "we": "westerlund",
+}
+"""Normalised short forms before a number, and the catalogue each stands for."""
+
+ALIASES = (
+    ("Melotte 20", "Alpha Persei", "alpha Per", "alf Per cluster", "Collinder 39"),
+    ("Melotte 22", "Pleiades", "M 45", "Seven Sisters", "Collinder 42"),
+    ("Melotte 25", "Hyades", "Collinder 50"),
+    ("Melotte 111", "Coma Berenices", "Coma Ber", "Coma star cluster", "Collinder 256"),
+    ("NGC 2632", "Praesepe", "M 44", "Beehive", "Beehive cluster", "Melotte 88", "Collinder 189"),
+    ("NGC 2682", "M 67", "Melotte 94", "Collinder 204"),
+    ("NGC 869", "h Persei", "h Per"),
+    ("NGC 884", "chi Persei", "chi Per"),
+    ("NGC 4755", "Jewel Box", "kappa Crucis", "kappa Cru"),
+    ("NGC 6405", "M 6", "Butterfly cluster"),
+    ("NGC 6475", "M 7", "Ptolemy cluster"),
+    ("NGC 6705", "M 11", "Wild Duck cluster"),
+    ("NGC 6611", "M 16"),
+    ("NGC 6613", "M 18"),
+    ("NGC 6531", "M 21"),
+    ("NGC 6494", "M 23"),
+    ("IC 4725", "M 25"),
+    ("NGC 6694", "M 26"),
+    ("NGC 6913", "M 29"),
+    ("NGC 1039", "M 34"),
+    ("NGC 2168", "M 35"),
+    ("NGC 1960", "M 36"),
+    ("NGC 2099", "M 37"),
+    ("NGC 1912", "M 38"),
+    ("NGC 7092", "M 39"),
+    ("NGC 2287", "M 41"),
+    ("NGC 2437", "M 46"),
+    ("NGC 2422", "M 47"),
+    ("NGC 2548", "M 48"),
+    ("NGC 2323", "M 50"),
+    ("NGC 7654", "M 52"),
+    ("NGC 2447", "M 93"),
+    ("NGC 581", "M 103"),
+    ("IC 2391", "omicron Velorum", "omi Vel cluster"),
+    ("IC 2602", "theta Carinae", "theta Car cluster", "Southern Pleiades"),
+    ("IC 4665", "Melotte 179", "Collinder 349"),
+    ("Collinder 69", "lambda Orionis", "lambda Ori cluster"),
+)
+"""Names of one cluster a row, in any spelling; the first is the usual one in Gaia's catalogues."""
+
 
 _LARGEST_LIST = 2**20
 _LIST_SUFFIXES = (".txt", ".lst", ".csv")
@@ -227,3 +316,20 @@ def _read_list(path: Path) -> list[str]:
         raise ValueError(f"{path} has no cluster name in it: write one a line.")
     logger.info("%d cluster names read from %s", len(names), path)
     return names
+
+
+def cluster_rng(seed: int, name: str) -> np.random.Generator:
+    """Random stream of one cluster, the same whatever other clusters there are and however its name is spelt.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the run.
+    name : str
+        Cluster name.
+
+    Returns
+    -------
+    Generator
+    """
+    return np.random.default_rng([seed, zlib.crc32(normalise_name(name).encode())])
