@@ -194,7 +194,7 @@ def make_sets(
     name: str, tables: Any, data_dir: Path, options: dict[str, Any]
 ) -> tuple[dict[str, int], list[str]]:
     """Build and save the sets; returns their sizes and the files that hold them."""
-    from gaia_oc_amd.cone_sources import cone_files
+    from gaia_oc_amd.query import cone_files
     from gaia_oc_amd.set_building import build_sets
     from gaia_oc_amd.source_sets import SET_FILES, save_sets
 

@@ -11,7 +11,7 @@ from gaia_oc_amd.options import RunOptions
 
 def main(argv: list[str] | None = None) -> int:
     """Ask for what is missing and write the file; returns the exit code."""
-    from gaia_oc_amd.credentials import create_credentials_file
+    from gaia_oc_amd.archive.login import create_credentials_file
 
     parser = make_parser(__doc__)
     parser.add_argument("username", nargs="?", help="user name; asked for if missing")

@@ -3,8 +3,7 @@
 __version__: str
 
 # a cluster's stars
-from .archive import cone_query as cone_query
-from .archive import query_archive as query_archive
+from .archive.results import query_archive as query_archive
 from .candidates import select_candidates as select_candidates
 from .candidates import selection_limits as selection_limits
 from .catalogues.tables import read_input_tables as read_input_tables
@@ -27,6 +26,7 @@ from .membership import evaluate_cluster as evaluate_cluster
 from .membership import membership_probabilities as membership_probabilities
 from .own_stars import prepare_stars as prepare_stars
 from .posterior import ConeJudge as ConeJudge
+from .query import cone_query as cone_query
 
 # members where no list has any
 from .search_field import find_target as find_target

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.archive.session import one_line
 from gaia_oc_amd.catalogues.names import NameIndex
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.exceptions import UnknownClusterError
 from gaia_oc_amd.first_members import KnownMotion
 from gaia_oc_amd.first_members_options import FieldOptions
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.retries import one_line
+from gaia_oc_amd.query import load_cone
 
 FIELD_FOLDER = "search_field"
 """Folder in the cluster's own that keeps the field: it is not the cluster's cone, which has limits in motion."""

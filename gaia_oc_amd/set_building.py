@@ -14,7 +14,6 @@ from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
 from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.cone import cone_region
-from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.files.data_directory import cluster_directory
@@ -29,6 +28,7 @@ from gaia_oc_amd.member_matching import (
 )
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.photometry import add_magnitude_errors, warn_of_missing_colours
+from gaia_oc_amd.query import load_cone
 from gaia_oc_amd.source_sets import SourceSets
 
 MINIMUM_LEFT = 10

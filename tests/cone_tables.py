@@ -4,7 +4,7 @@ import numpy as np
 
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.mirrors import FLUX_ZERO_POINTS, VIZIER_COLUMNS
+from gaia_oc_amd.query import FLUX_ZERO_POINTS, VIZIER_COLUMNS
 from gaia_oc_amd.source_ids import source_ids
 
 REGION = ConeRegion(

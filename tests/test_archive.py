@@ -16,15 +16,14 @@ import pytest
 from tap_server import stub_service
 from tap_server.faults import FAST
 
-from gaia_oc_amd.adql import plain_select
-from gaia_oc_amd.archive import cone_query, query_archive
+from gaia_oc_amd.archive.results import plain_select, query_archive
+from gaia_oc_amd.archive.tap import SubmittedJob, query_digest, remember_job
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ConeRegion, cone_region
-from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
-from gaia_oc_amd.job_file import SubmittedJob, query_digest, remember_job
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.query import cone_query, load_cone
 
 REGION = cone_region(
     Cluster("x", 10.5, -20.25, -3.0, 2.0, 1.0, 0.1, 0.3, 0.05, 8.5, 0, 1000.0), ConeOptions()
@@ -33,7 +32,7 @@ REGION = cone_region(
 
 @pytest.fixture
 def service(toy, monkeypatch):
-    monkeypatch.setattr("gaia_oc_amd.archive.Patience", lambda: FAST)
+    monkeypatch.setattr("gaia_oc_amd.archive.results.Patience", lambda: FAST)
     absent = dict.fromkeys(set(ARCHIVE_COLUMNS) - set(toy.sources), 1.0)
     stub = stub_service.Stub(toy.sources.assign(**absent))
     server = stub_service.serve(stub)
@@ -257,7 +256,7 @@ def test_an_interrupted_query_goes_on_with_its_job(service, tmp_path, monkeypatc
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gaia_oc_amd.tap._result", interrupt)
+    monkeypatch.setattr("gaia_oc_amd.archive.tap._result", interrupt)
     with pytest.raises(KeyboardInterrupt):
         query_archive(query, url=service.url, job_file=path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -273,7 +272,9 @@ def test_an_interrupted_query_goes_on_with_its_job(service, tmp_path, monkeypatc
 
 
 def test_without_a_file_an_interrupted_job_is_deleted(service, monkeypatch):
-    monkeypatch.setattr("gaia_oc_amd.tap._result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        "gaia_oc_amd.archive.tap._result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         query_archive(cone_query(REGION), url=service.url)
     assert service.deleted == ["1"]

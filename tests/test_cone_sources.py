@@ -11,9 +11,9 @@ from conftest import toy_field
 from tap_stub import TapStub, serve
 from test_source_sets import tables
 
-from gaia_oc_amd.cone_sources import load_cone
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.query import load_cone
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import save_sets
 
@@ -24,10 +24,10 @@ NOBODY = "http://127.0.0.1:9/tap"
 def impatient(monkeypatch):
     """Nobody answers at NOBODY, and we do not wait for it to change its mind."""
     try:
-        from gaia_oc_amd.retries import Patience
+        from gaia_oc_amd.archive.session import Patience
     except ImportError:
         return
-    monkeypatch.setattr("gaia_oc_amd.archive.Patience", lambda: Patience(tries=1))
+    monkeypatch.setattr("gaia_oc_amd.archive.results.Patience", lambda: Patience(tries=1))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_gavo_gives_the_same_stars_without_what_it_lacks(field, services, tmp_pa
     for name in ("phot_g_mean_flux", "phot_rp_mean_flux_error", "g_rp"):
         assert found[name].to_numpy() == pytest.approx(expected[name].to_numpy(), rel=1e-9)
     services.tables["TAP_SCHEMA.columns"].loc[:, "column_name"] = "ra"
-    from gaia_oc_amd import mirrors
+    from gaia_oc_amd import query as mirrors
 
     mirrors._published_columns.cache_clear()
     with pytest.raises(

@@ -8,13 +8,11 @@ import pytest
 from cone_tables import REGION, with_archive_columns
 from conftest import toy_field
 
-from gaia_oc_amd.adql import plain_select
-from gaia_oc_amd.archive import cone_query
+from gaia_oc_amd.archive.parquet import scan_cone
+from gaia_oc_amd.archive.results import plain_select
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
-from gaia_oc_amd.cone_sources import load_cone
-from gaia_oc_amd.mirrors import MIRRORS, VIZIER_COLUMNS, mirror_query
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.parquet_scan import scan_cone
+from gaia_oc_amd.query import MIRRORS, VIZIER_COLUMNS, cone_query, load_cone, mirror_query
 
 NO_LIMITS = replace(REGION, pm_radius=np.inf, parallax_width=np.inf)
 

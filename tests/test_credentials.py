@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 import create_gaia_credentials_file as script
-from gaia_oc_amd.credentials import create_credentials_file, read_credentials, write_credentials
+from gaia_oc_amd.archive.login import create_credentials_file, read_credentials, write_credentials
 from gaia_oc_amd.files.data_directory import write_atomically
 
 SECRET = "cor:rect horse#"
@@ -84,7 +84,7 @@ def test_the_script_asks_for_what_is_missing(path, monkeypatch, caplog, capsys):
 
 
 def test_the_script_warns_of_a_password_in_the_shells_history(path, capsys):
-    with caplog_of("gaia_oc_amd.credentials") as records:
+    with caplog_of("gaia_oc_amd.archive.login") as records:
         assert script.main(["me", SECRET, "--credentials_path", str(path)]) == 0
     assert any("history" in record.getMessage() for record in records)
     assert SECRET not in "".join(record.getMessage() for record in records) + "".join(capsys.readouterr())

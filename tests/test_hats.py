@@ -9,9 +9,9 @@ import pytest
 from cone_tables import REGION, with_archive_columns
 from conftest import toy_field
 
+from gaia_oc_amd.archive.local_tables import hats_cone
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
-from gaia_oc_amd.hats import hats_cone
 
 pytestmark = pytest.mark.filterwarnings("default")  # LSDB's and Dask's own
 

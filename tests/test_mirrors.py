@@ -3,9 +3,17 @@
 import pytest
 from cone_tables import REGION
 
-from gaia_oc_amd.archive import GAIA_ARCHIVE, cone_query
+from gaia_oc_amd.archive.results import GAIA_ARCHIVE
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.mirrors import MIRRORS, VIZIER_COLUMNS, Mirror, available_columns, find_mirror, mirror_query
+from gaia_oc_amd.query import (
+    MIRRORS,
+    VIZIER_COLUMNS,
+    Mirror,
+    available_columns,
+    cone_query,
+    find_mirror,
+    mirror_query,
+)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import pytest
 import pyvo
 import requests
 
-from gaia_oc_amd.http_session import WholeAnswersSession
-from gaia_oc_amd.retries import (
+from gaia_oc_amd.archive.session import (
     Effort,
     GaveUpError,
     LastingError,
     PassingError,
     Patience,
+    WholeAnswersSession,
     failure_of,
     retry_after_seconds,
 )

@@ -155,7 +155,7 @@ def test_unfinished_cone_is_not_used(toy, cone_file, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     whole = build(toy, cone_file, tmp_path)
-    monkeypatch.setattr("gaia_oc_amd.cone_sources.write_table", killed)
+    monkeypatch.setattr("gaia_oc_amd.query.write_table", killed)
     with pytest.raises(KeyboardInterrupt):
         build(toy, cone_file, tmp_path, cone={"cone_radius": 5.0})
     monkeypatch.undo()
@@ -307,7 +307,7 @@ def test_names_never_escape_the_data_directory(toy, cone_file, tmp_path):
 def test_one_table_for_all_clusters_is_read_once(toy, cone_file, tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(
-        "gaia_oc_amd.local_tables.read_table", lambda path: read.append(path) or read_table(path)
+        "gaia_oc_amd.archive.local_tables.read_table", lambda path: read.append(path) or read_table(path)
     )
     parameters = pd.concat([toy.parameters, toy.parameters.assign(name="Toy_2")], ignore_index=True)
     members = pd.concat([toy.members, toy.members.assign(cluster="Toy_2")], ignore_index=True)

@@ -19,9 +19,10 @@ from tap_server import faults, gaia_front
 from tap_server.fault_table import PATIENCE, REGION, server_url
 from tap_server.table_description import synthetic_sources
 
-from gaia_oc_amd.archive import cone_query, query_archive
+from gaia_oc_amd.archive.results import query_archive
 from gaia_oc_amd.cone import cut_to_region
 from gaia_oc_amd.exceptions import ArchiveUnavailableError
+from gaia_oc_amd.query import cone_query
 
 pytest.importorskip("cryptography", reason="the front needs a certificate")
 BY_NAME = {kind.name: kind for kind in faults.KINDS}
@@ -83,7 +84,7 @@ def test_bad_queries_are_reported_in_the_services_own_words(url, query, message)
 KILLED = """
 import sys
 from pathlib import Path
-from gaia_oc_amd.archive import query_archive
+from gaia_oc_amd.archive.results import query_archive
 query_archive(Path(sys.argv[1]).read_text(), url=sys.argv[2], job_file=Path(sys.argv[3]))
 """
 

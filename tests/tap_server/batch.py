@@ -62,8 +62,8 @@ class RandomFaults(Proxy):
 def command(script: str, data: Path, names: list[str], *options: str) -> list[str]:
     """A script's command line, run with short waits."""
     start = (
-        "import sys, runpy; from unittest import mock; from gaia_oc_amd import archive; "
-        f"from gaia_oc_amd.retries import Patience; patience = {PATIENCE!r}; "
+        "import sys, runpy; from unittest import mock; from gaia_oc_amd.archive import results as archive; "
+        f"from gaia_oc_amd.archive.session import Patience; patience = {PATIENCE!r}; "
         "sys.argv = sys.argv[1:]; archive.Patience = lambda: patience; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     return [sys.executable, "-c", start, str(ROOT / script), *names, "--data_dir", str(data), *options]

@@ -16,8 +16,8 @@ from pathlib import Path
 from tap_server.fault_proxy import STAGES
 from tap_server.faults import KINDS, Bench, Outcome, bench, run
 
+from gaia_oc_amd.archive.session import Patience
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.retries import Patience
 
 HERE = Path(__file__).resolve().parent
 REGION = ConeRegion(130.1, 19.7, 0.4, -36.0, -13.0, 8.0, 5.0, 1.0)

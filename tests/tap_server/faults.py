@@ -27,12 +27,14 @@ from tap_server import gaia_front
 from tap_server.certificate import write_certificate
 from tap_server.fault_proxy import Fault, Proxy, Reply
 
-from gaia_oc_amd import archive, cone_sources, mirrors
+from gaia_oc_amd import query as cone_sources
+from gaia_oc_amd import query as mirrors
+from gaia_oc_amd.archive import results as archive
+from gaia_oc_amd.archive.session import Patience
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.files.tables import from_astropy, read_table
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.retries import Patience
 
 ALL = proxies.STAGES
 JOB = ("job", "phase")

@@ -1,27 +1,97 @@
-"""Services that hold Gaia DR3's source table: their addresses, and what they call the table and its columns.
+"""The stars around a cluster: the kept cone, else the archive, another service or a table; checked and cut once."""
 
-None of the entries has met its live service from here: names are from the documents cited beside them.
-"""
-
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.archive import GAIA_ARCHIVE, SOURCE_TABLE, cone_query, motion_conditions, query_archive
+from gaia_oc_amd.archive.local_tables import cut_from_files, cut_from_table, hats_cone
+from gaia_oc_amd.archive.parquet import scan_cone
+from gaia_oc_amd.archive.results import GAIA_ARCHIVE, query_archive
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import (
+    N_OBS_COLUMNS,
     ConeRegion,
     check_sources,
     cut_to_region,
     in_order,
     refuse_missing_columns,
 )
-from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
+from gaia_oc_amd.exceptions import (
+    ArchiveBusyError,
+    ArchiveUnavailableError,
+    ClusterError,
+    ConeUnavailableError,
+)
+from gaia_oc_amd.files.data_directory import read_json, write_json
+from gaia_oc_amd.files.tables import write_table
+from gaia_oc_amd.options import ConeOptions
+
+if TYPE_CHECKING:
+    pass
+
+
+SOURCE_TABLE = "gaiadr3.gaia_source"
+
+
+def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
+    """ADQL text of a cone search (Eqs. 1 and 2 of van Groeningen et al. 2023).
+
+    Parameters
+    ----------
+    region : ConeRegion
+        Where to look.
+    table : str
+        The service's name of the source table.
+
+    Returns
+    -------
+    str
+        A query for the archive columns of stars observed in G, BP and RP.
+    """
+    observed = "\n  AND ".join(f"{name} > 0" for name in N_OBS_COLUMNS)
+    return (
+        f"SELECT {', '.join(ARCHIVE_COLUMNS)}\nFROM {table}\n"
+        f"WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), "
+        f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
+        f"  AND {observed}" + motion_conditions(region)
+    )
+
+
+def motion_conditions(
+    region: ConeRegion, pmra: str = "pmra", pmdec: str = "pmdec", parallax: str = "parallax"
+) -> str:
+    """ADQL of the limits in proper motion and parallax, each with its AND; nothing where there is none.
+
+    A region without a limit still leaves out the stars that lack the quantity, as one with a limit does.
+
+    Parameters
+    ----------
+    region : ConeRegion
+        Where to look.
+    pmra, pmdec, parallax : str
+        The service's names of the columns.
+
+    Returns
+    -------
+    str
+    """
+    square = f"POWER({pmra} - ({region.pmra!r}), 2) + POWER({pmdec} - ({region.pmdec!r}), 2)"
+    near = f"SQRT({square}) <= {region.pm_radius!r}"
+    alike = f"ABS({parallax} - ({region.parallax!r})) <= {region.parallax_width!r}"
+    limits = region.motion_intervals
+    conditions = [
+        near if "pmra" in limits else f"{pmra} IS NOT NULL",
+        alike if "parallax" in limits else f"{parallax} IS NOT NULL",
+    ]
+    return "".join(f"\n  AND {condition}" for condition in conditions)
+
 
 BANDS = ("g", "bp", "rp")
 
@@ -215,7 +285,7 @@ def _published_columns(url: str, table: str) -> frozenset[str]:
 
 
 def mirror_query(region: ConeRegion, mirror: Mirror, columns: Mapping[str, str]) -> str:
-    """ADQL text of the cone search of `archive.cone_query` in a service's own names.
+    """ADQL text of the cone search of `query.cone_query` in a service's own names.
 
     Parameters
     ----------
@@ -277,3 +347,128 @@ def with_fluxes(sources: pd.DataFrame) -> pd.DataFrame:
             with np.errstate(divide="ignore"):
                 added |= {flux: values, f"{flux}_error": values / sources[ratio].to_numpy(float)}
     return sources.assign(**added)
+
+
+logger = logging.getLogger(__name__)
+
+CONE_FILES = {"votable": "cone.vot.gz", "csv": "cone.csv", "parquet": "cone.parquet"}
+_KEPT_NAMES = (*CONE_FILES.values(), "cone.csv.gz")
+RECORD = "cone.json"
+JOB_FILE = "cone_job.json"
+"""In the cluster's folder while a service works on the cone: a killed run goes on with its job."""
+
+
+def cone_files(folder: Path) -> list[str]:
+    """Names of the files in a cluster's folder that hold its cone."""
+    return [name for name in (RECORD, *_KEPT_NAMES) if (folder / name).exists()]
+
+
+def load_cone(
+    name: str,
+    region: ConeRegion,
+    folder: Path,
+    options: ConeOptions,
+    *,
+    credentials_path: Path | None = None,
+) -> pd.DataFrame:
+    """Stars of a cone, from the cluster's folder if they are there, else from the first source that has them.
+
+    The next source is tried where one cannot be reached, does not exist, lacks the columns, or has no star of the
+    field. Wrong data (repeated identifiers, impossible values, a damaged file, no star that passes the cone's cuts)
+    end the cluster at once: they are to be looked at, not passed over.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    region : ConeRegion
+        Where to look.
+    folder : path
+        The cluster's folder. The cone is kept there as ``cone.*``, with its region and source in ``cone.json``;
+        a kept cone of another region, or of a source that is none of the options', is fetched again, one without
+        ``cone.json`` (put there by hand) is cut to the region.
+    options : ConeOptions
+        Sources, format, and whether a kept cone is fetched again.
+    credentials_path : path, optional
+        Credentials of the Gaia archive.
+
+    Returns
+    -------
+    DataFrame
+        Checked sources inside the region (see `cone.check_sources`), sorted by source_id: a service gives them
+        in any order.
+
+    Raises
+    ------
+    ArchiveUnavailableError, ConeUnavailableError
+        If no source has the stars; the message names each with its reason. An `ArchiveBusyError` if a
+        service may answer later.
+    ClusterError
+        If the data are wrong.
+    """
+    kept = next((folder / name for name in _KEPT_NAMES if (folder / name).exists()), None)
+    record = folder / RECORD
+    if kept and not options.overwrite_cone and _is_current(record, region, options.cone_source):
+        logger.debug("%s: the cone in %s is used.", name, kept)
+        return cut_from_table(kept, region)
+    sources, source = _from_first(options.cone_source, name, region, folder, credentials_path)
+    made_by = {"region": region.as_dict(), "source": source}
+    write_json(record, made_by | {"n_sources": None})  # not yet complete
+    new = folder / CONE_FILES[options.cone_format]
+    write_table(new, sources, options.cone_format)
+    for old in {folder / name for name in _KEPT_NAMES} - {new}:
+        old.unlink(missing_ok=True)
+    write_json(record, made_by | {"n_sources": len(sources)})
+    return sources
+
+
+def _is_current(record: Path, region: ConeRegion, asked_for: tuple[str, ...]) -> bool:
+    """Whether a kept cone was made for the same region from one of the sources, or by the user's own hand."""
+    if not record.exists():
+        return True
+    kept = read_json(record)
+    same = kept.get("region") == region.as_dict() and kept.get("source") in asked_for
+    if not same or kept.get("n_sources") is None:
+        logger.info(
+            "%s describes another region or source, or an unfinished cone: it is fetched again.", record
+        )
+        return False
+    return True
+
+
+def _from_first(
+    asked_for: tuple[str, ...], name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
+) -> tuple[pd.DataFrame, str]:
+    """Stars from the first source that has them, and which it was."""
+    failures: dict[str, ArchiveUnavailableError | ConeUnavailableError] = {}
+    for source in dict.fromkeys(asked_for):
+        try:
+            stars = _from_source(source, name, region, folder, credentials_path)
+        except (ArchiveUnavailableError, ConeUnavailableError) as error:
+            if len(asked_for) == 1:
+                raise
+            logger.warning("%s: no stars from %s: %s", name, source, error)
+            failures[source] = error
+        else:
+            logger.log(
+                logging.INFO if failures else logging.DEBUG, "%s: %d stars from %s", name, len(stars), source
+            )
+            return stars, source
+    reasons = " | ".join(f"{source}: {error}" for source, error in failures.items())
+    kinds = (ArchiveBusyError, ArchiveUnavailableError, ConeUnavailableError)
+    kind = next(kind for kind in kinds if any(isinstance(error, kind) for error in failures.values()))
+    raise kind(f"{name}: none of the {len(failures)} sources has its stars: {reasons}")
+
+
+def _from_source(
+    source: str, name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
+) -> pd.DataFrame:
+    """Stars from what one word of ``--cone_source`` names."""
+    mirror = find_mirror(source)
+    if mirror:
+        return fetch_cone(name, region, mirror, credentials_path=credentials_path, job_file=folder / JOB_FILE)
+    if source.lower().startswith("hats:"):
+        return hats_cone(source[len("hats:") :], region)
+    if source.lower().startswith("parquet:"):
+        return scan_cone(Path(source[len("parquet:") :]), region)
+    return cut_from_files(Path(source), name, region)

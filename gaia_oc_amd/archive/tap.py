@@ -1,31 +1,195 @@
-"""The life of an asynchronous job at a TAP service: submitted or picked up, started, waited for, deleted."""
+"""A TAP service, and the life of a job there: submitted, waited for, read, taken up again after a kill."""
 
 import contextlib
+import hashlib
+import json
 import logging
+import struct
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
+from xml.parsers.expat import ExpatError
 
+import pandas as pd
 import pyvo
 import requests
+from astropy.io.votable import parse as parse_votable
 from pyvo.dal import AsyncTAPJob
 
-from gaia_oc_amd.exceptions import ArchiveUnavailableError
-from gaia_oc_amd.job_file import SubmittedJob, forget_job, query_digest, remember_job, remembered_job
-from gaia_oc_amd.retries import (
+from gaia_oc_amd.archive.session import (
+    Effort,
     GaveUpError,
     LastingError,
     NonsenseError,
     PassingError,
+    WholeAnswersSession,
     failure_of,
     one_line,
     was_never_sent,
 )
-from gaia_oc_amd.tap_service import JobLostError, TapService, lost_if_unknown, understanding
+from gaia_oc_amd.exceptions import ArchiveUnavailableError
+from gaia_oc_amd.files.data_directory import read_json, write_text
+from gaia_oc_amd.files.tables import canonical, from_astropy
+
+if TYPE_CHECKING:
+    from pyvo.dal import AsyncTAPJob
+
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TapService:
+    """A TAP service, the session that talks to it, and how to log in again when that has expired.
+
+    Parameters
+    ----------
+    url : str
+        TAP base URL.
+    session : WholeAnswersSession
+        Gives whole answers within bounds.
+    effort : Effort
+        Clock and tries.
+    log_in : callable, optional
+        Called when the service says 401 or 403, once for each step.
+    """
+
+    url: str
+    session: WholeAnswersSession
+    effort: Effort
+    log_in: Callable[[], None] | None = None
+
+    def attempt(self, step: str, action: Callable[[], Any], *, tries: int | None = None) -> Any:
+        """Result of a step, tried again where that may help, after a new login where that has expired."""
+        try:
+            return self.effort.attempt(step, action, tries=tries)
+        except GaveUpError as error:
+            if self.log_in is None or error.code not in (401, 403):
+                raise
+            logger.info("%s: the login has expired, logging in again.", step)
+        self.log_in()
+        try:
+            return self.effort.attempt(step, action, tries=tries)
+        except GaveUpError as error:
+            raise GaveUpError(
+                f"{error}, after a new login", code=error.code, passing=error.passing
+            ) from error
+
+
+class JobLostError(Exception):
+    """A job cannot be finished, but the same query may succeed as another one."""
+
+
+@contextmanager
+def understanding(complaint: str) -> Iterator[None]:
+    """Make of every way in which pyvo and astropy fail to parse an answer one error, which may pass."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # oddities of other people's XML; overflow is read from the status
+            yield
+    except _NOT_UNDERSTOOD as error:
+        raise NonsenseError(complaint) from error
+
+
+_NOT_UNDERSTOOD = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    SyntaxError,  # astropy's VOTable errors
+    EOFError,
+    ExpatError,
+    struct.error,
+    pyvo.dal.DALFormatError,
+)
+
+
+@contextmanager
+def lost_if_unknown() -> Iterator[None]:
+    """Make of the answer that there is no such job a `JobLostError`."""
+    try:
+        yield
+    except pyvo.dal.DALServiceError as error:
+        if error.code not in (404, 410):
+            raise
+        raise JobLostError("the service no longer knows the job") from error
+
+
+@dataclass(frozen=True)
+class SubmittedJob:
+    """A job at a service.
+
+    Parameters
+    ----------
+    service : str
+        TAP base URL.
+    digest : str
+        Of the query, see `query_digest`.
+    url : str
+        Of the job. Who knows it may read the result, so the file is readable by its owner only.
+    """
+
+    service: str
+    digest: str
+    url: str
+
+
+def query_digest(query: str) -> str:
+    """Hexadecimal SHA-256 of a query, whatever its spacing.
+
+    Parameters
+    ----------
+    query : str
+        ADQL.
+
+    Returns
+    -------
+    str
+    """
+    return hashlib.sha256(" ".join(query.split()).encode()).hexdigest()
+
+
+def remember_job(path: Path | None, job: SubmittedJob) -> None:
+    """Write the file of a job, as a whole or not at all, readable by its owner only; without a path do nothing."""
+    if path is not None:
+        write_text(path, json.dumps(asdict(job), indent=2) + "\n", mode=0o600)
+
+
+def remembered_job(path: Path | None) -> SubmittedJob | None:
+    """Job of a file.
+
+    Parameters
+    ----------
+    path : path or None
+        The file.
+
+    Returns
+    -------
+    SubmittedJob or None
+        None if there is no such file, or it is damaged: then the query is merely asked again.
+    """
+    if path is None or not path.is_file():
+        return None
+    try:
+        content = read_json(path)
+        return SubmittedJob(**{name: str(content[name]) for name in ("service", "digest", "url")})
+    except (ValueError, KeyError) as error:
+        logger.info("%s is damaged (%s): its job is not picked up.", path, type(error).__name__)
+        return None
+
+
+def forget_job(path: Path | None) -> None:
+    """Remove the file of a job, if there is one."""
+    if path is not None:
+        path.unlink(missing_ok=True)
+
 
 MAXIMUM_ROWS = 3_000_000
 """Rows asked for; a service may allow fewer."""
@@ -250,3 +414,95 @@ def _delete(service: TapService, url: str, job_file: Path | None) -> None:
         service.attempt("deleting the job", delete, tries=1)
     except (GaveUpError, ArchiveUnavailableError) as error:
         logger.info("the job was not deleted (%s): it expires at the service.", one_line(error))
+
+
+SUBMISSIONS = 2
+"""How often a query is submitted if the service loses its job."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of a query, whether the service left some out, and how many it counts, if that is known."""
+
+    rows: pd.DataFrame
+    is_cut: bool
+    n_counted: int | None = None
+
+
+def run_query(service: TapService, query: str, *, job_file: Path | None = None) -> Answer:
+    """Answer to a query that is run as an asynchronous job.
+
+    Parameters
+    ----------
+    service : TapService
+        Where to ask.
+    query : str
+        ADQL.
+    job_file : path, optional
+        Where the job is remembered while it runs. If this process ends before the job does, the next call with
+        the same query goes on with that job. Without it the job is deleted whatever happens.
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    GaveUpError
+        If a step failed for good.
+    """
+    lost = ""
+    for _ in range(SUBMISSIONS):
+        try:
+            with submitted_job(service, query, job_file) as job:
+                start(service, job)
+                wait(service, job)
+                return service.attempt("fetching the result", lambda job=job: _result(service, job))
+        except JobLostError as error:
+            lost = str(error)
+            logger.info("%s: the query is submitted anew.", lost)
+    raise GaveUpError(f"{lost}; submitted {SUBMISSIONS} times", passing=True)
+
+
+def _result(service: TapService, job: "AsyncTAPJob") -> Answer:
+    with understanding("the result is not a whole VOTable"), lost_if_unknown():
+        result = job.fetch_result()
+        return Answer(
+            canonical(from_astropy(result.to_table()), service.url), result.status[0].upper() == "OVERFLOW"
+        )
+
+
+def ask_one_row(service: TapService, query: str) -> dict[str, int] | None:
+    """Answer to a query that counts: one row of whole numbers.
+
+    Parameters
+    ----------
+    service : TapService
+        Where to ask.
+    query : str
+        ADQL.
+
+    Returns
+    -------
+    dict or None
+        Number by column name in lower case; None if the service cannot or will not say.
+    """
+    patience = service.effort.patience
+
+    def ask() -> dict[str, int]:
+        form = pyvo.dal.TAPQuery(service.url, query, mode="sync")
+        timeout = (patience.connect, min(patience.count, patience.read))
+        try:
+            response = service.session.post(f"{service.url}/sync", data=dict(form), timeout=timeout)
+        except requests.ReadTimeout as error:
+            raise LastingError("counting takes it too long") from error
+        response.raise_for_status()
+        with understanding("the answer is no row of numbers"):
+            (row,) = pyvo.dal.TAPResults(parse_votable(response.raw.read)).to_table()
+            return {name.lower(): int(row[name]) for name in row.colnames}
+
+    try:
+        return service.attempt("counting the rows", ask, tries=min(2, patience.tries))
+    except GaveUpError as error:
+        logger.debug("the rows could not be counted (%s): their number is not checked.", one_line(error))
+        return None

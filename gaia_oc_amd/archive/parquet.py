@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.dataset import Dataset, Expression
 
+
 logger = logging.getLogger(__name__)
 
 _SAMPLED_FILES, _SAMPLED_ROWS = 5, 400
