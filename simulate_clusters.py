@@ -9,7 +9,7 @@ example: python simulate_clusters.py Simulated_1 --data_dir simulated_data
 
 from gaia_oc_amd.command_line import add_options, add_run_options, make_parser, parse, run
 from gaia_oc_amd.options import RunOptions
-from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.simulation.options import SimulationOptions
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -26,12 +26,12 @@ sys.path.insert(0, str(ROOT))
 import itertools
 
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name, read_cluster_names
-from gaia_oc_amd.dust import Dust
-from gaia_oc_amd.error_model import USUAL_DENSITY, ScanningLaw
-from gaia_oc_amd.field_model import field_stars
-from gaia_oc_amd.measurement import measure
-from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.space_motion import ecliptic_latitude, galactic_coordinates
+from gaia_oc_amd.simulation.errors import USUAL_DENSITY, ScanningLaw
+from gaia_oc_amd.simulation.field import field_stars
+from gaia_oc_amd.simulation.galaxy import Dust
+from gaia_oc_amd.simulation.measurement import measure
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.simulation.space import ecliptic_latitude, galactic_coordinates
 
 CUT_IN_PARALLAX = {"NGC_2354", "NGC_2447", "NGC_3680", "NGC_5460", "NGC_7654", "IC_4651", "Berkeley_31"}
 """Tables that hold only a part of their stars."""

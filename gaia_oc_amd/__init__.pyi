@@ -36,7 +36,7 @@ from .set_building import divide_cone as divide_cone
 from .set_building import find_members as find_members
 
 # a cluster whose members are known
-from .simulation import simulate_cluster as simulate_cluster
+from .simulation.simulate import simulate_cluster as simulate_cluster
 from .source_sets import load_sets as load_sets
 from .source_sets import save_sets as save_sets
 from .training import train_deep_sets_model as train_deep_sets_model

@@ -9,18 +9,18 @@ from scipy.optimize import brentq
 
 from gaia_oc_amd.astrometry import intrinsic_dispersion, tangent_plane
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cluster_model import king_fraction, sample_king_radii
-from gaia_oc_amd.initial_mass_function import sample_masses
 from gaia_oc_amd.profiles import UnconstrainedProfileError, density_profile, field_radius, king_profile
-from gaia_oc_amd.source_sets import SourceSets
-from gaia_oc_amd.space_motion import KM_S_PER_AU_YR, local_axes, seen_from_the_sun, space_velocity
-from gaia_oc_amd.stellar_systems import (
+from gaia_oc_amd.simulation.cluster import king_fraction, sample_king_radii
+from gaia_oc_amd.simulation.space import KM_S_PER_AU_YR, local_axes, seen_from_the_sun, space_velocity
+from gaia_oc_amd.simulation.stars import (
     absolute_magnitudes,
     apparent_magnitudes,
     binary_fractions,
     draw_mass_ratios,
     in_order_of_mass,
+    sample_masses,
 )
+from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]
 

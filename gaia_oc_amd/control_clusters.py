@@ -14,8 +14,8 @@ from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.injection import Field, Judge, inside_cone
 from gaia_oc_amd.set_building import divide_cone
+from gaia_oc_amd.simulation.space import local_axes
 from gaia_oc_amd.source_sets import SourceSets
-from gaia_oc_amd.space_motion import local_axes
 
 Array = NDArray[np.float64]
 

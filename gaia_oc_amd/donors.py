@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from gaia_oc_amd.astrometry import astrometric_covariance
-from gaia_oc_amd.error_model import draw_error_factors
 from gaia_oc_amd.photometry import BANDS, add_magnitude_errors, magnitude_error
-from gaia_oc_amd.space_motion import ecliptic_latitude, galactic_coordinates
+from gaia_oc_amd.simulation.errors import draw_error_factors
+from gaia_oc_amd.simulation.space import ecliptic_latitude, galactic_coordinates
 from gaia_oc_amd.votes import draw_normal
 
 Array = NDArray[np.float64]
@@ -58,7 +58,7 @@ def measure_by_donors(stars: pd.DataFrame, field: pd.DataFrame, *, rng: np.rando
 
     Each takes errors, correlations, numbers of observations, flux errors, RUWE and kind of solution of one
     star, and noise drawn from them; for a few per cent of the stars the noise is larger than the published
-    error (`gaia_oc_amd.error_model.draw_error_factors`). Fluxes keep the absolute error of the donor's.
+    error (`gaia_oc_amd.simulation.errors.draw_error_factors`). Fluxes keep the absolute error of the donor's.
 
     Parameters
     ----------

@@ -24,8 +24,8 @@ from gaia_oc_amd.cone import ConeRegion, cut_to_region
 from gaia_oc_amd.donors import measure_by_donors
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.options import SelectionOptions
+from gaia_oc_amd.simulation.stars import apparent_magnitudes
 from gaia_oc_amd.source_sets import SourceSets
-from gaia_oc_amd.stellar_systems import apparent_magnitudes
 
 Array = NDArray[np.float64]
 

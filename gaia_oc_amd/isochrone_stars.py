@@ -7,9 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.extinction import A0_RANGE, passband_extinction
-from gaia_oc_amd.initial_mass_function import number_below
 from gaia_oc_amd.isochrones import LAST_LABEL, TIP_LABEL
-from gaia_oc_amd.stellar_systems import BANDS, absolute_magnitudes, in_order_of_mass
+from gaia_oc_amd.simulation.stars import BANDS, absolute_magnitudes, in_order_of_mass, number_below
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,6 @@ import pandas as pd
 
 from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
-from gaia_oc_amd.cluster_population import draw_cluster
 from gaia_oc_amd.files.data_directory import (
     CLUSTER_FILE,
     CLUSTER_PARAMETERS,
@@ -22,9 +21,14 @@ from gaia_oc_amd.files.data_directory import (
 )
 from gaia_oc_amd.files.tables import write_csv, write_table
 from gaia_oc_amd.isochrone_files import read_isochrones
-from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones, write_isochrones
-from gaia_oc_amd.simulation import simulate_cluster
-from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.simulation.catalogue import draw_cluster
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.simulation.schematic_isochrones import (
+    SCHEMATIC_LOG_AGES,
+    schematic_isochrones,
+    write_isochrones,
+)
+from gaia_oc_amd.simulation.simulate import simulate_cluster
 
 MEMBERS = "cg18_members.csv"
 COMPARISON = "t22_members.csv"

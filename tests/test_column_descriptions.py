@@ -14,7 +14,7 @@ from gaia_oc_amd.column_descriptions import describe, markdown_table
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS
 from gaia_oc_amd.described_tables import cluster_parameter
 from gaia_oc_amd.selection_function import selection_function
-from gaia_oc_amd.simulation import TRUTH_COLUMNS
+from gaia_oc_amd.simulation.simulate import TRUTH_COLUMNS
 
 FORMATS = Path(__file__).resolve().parents[1] / "docs" / "file_formats.md"
 

@@ -18,10 +18,10 @@ from gaia_oc_amd.isochrone_fit_files import FIT_FILE, FITTED_PARAMETERS, merge_f
 from gaia_oc_amd.isochrone_fit_options import FittedMembersOptions, IsochroneFitOptions
 from gaia_oc_amd.isochrone_fit_plots import isochrone_fit_figure
 from gaia_oc_amd.options import ConeOptions, MemberOptions
-from gaia_oc_amd.schematic_isochrones import schematic_isochrones, write_isochrones
 from gaia_oc_amd.set_building import build_sets
-from gaia_oc_amd.simulation import simulate_cluster
-from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones, write_isochrones
+from gaia_oc_amd.simulation.simulate import simulate_cluster
 from gaia_oc_amd.source_sets import save_sets
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,19 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
-from gaia_oc_amd.initial_mass_function import sample_masses
 from gaia_oc_amd.isochrone_fit import fit_isochrone
 from gaia_oc_amd.isochrone_fit_options import IsochroneFitOptions
 from gaia_oc_amd.isochrone_likelihood import ObservedStars, log_likelihood
 from gaia_oc_amd.isochrone_posterior import Posterior
 from gaia_oc_amd.isochrone_stars import predicted_stars
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
-from gaia_oc_amd.schematic_isochrones import schematic_isochrones
-from gaia_oc_amd.stellar_systems import (
+from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
+from gaia_oc_amd.simulation.stars import (
     absolute_magnitudes,
     apparent_magnitudes,
     draw_mass_ratios,
     in_order_of_mass,
+    sample_masses,
 )
 
 AGE_STEP = 0.1

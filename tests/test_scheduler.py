@@ -33,7 +33,7 @@ from gaia_oc_amd.options import (
     SelectionOptions,
 )
 from gaia_oc_amd.simulated_data import simulate_clusters
-from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.simulation.options import SimulationOptions
 
 pytest.importorskip("distributed")
 import dask

@@ -1,17 +1,17 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd import analytic_stars as stars
-from gaia_oc_amd.initial_mass_function import number_below, sample_masses
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
-from gaia_oc_amd.schematic_isochrones import (
+from gaia_oc_amd.simulation import analytic_stars as stars
+from gaia_oc_amd.simulation.schematic_isochrones import (
     COLUMNS,
     SCHEMATIC_LOG_AGES,
     gaia_photometry,
     schematic_isochrones,
     write_isochrones,
 )
+from gaia_oc_amd.simulation.stars import number_below, sample_masses
 
 
 @pytest.fixture(scope="module")

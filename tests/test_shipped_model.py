@@ -14,10 +14,10 @@ from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ConeOptions, SamplingOptions, TablePaths
-from gaia_oc_amd.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.set_building import build_sets, calibrate, divide_cone
-from gaia_oc_amd.simulation import simulate_cluster
-from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
+from gaia_oc_amd.simulation.simulate import simulate_cluster
 
 MODEL = Path(__file__).resolve().parents[1] / "deep_sets_model"
 

@@ -6,34 +6,35 @@ import pytest
 from scipy import stats
 
 from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance, parallax_zero_point
-from gaia_oc_amd.cluster_model import cluster_stars, king_fraction, sample_king_radii
-from gaia_oc_amd.cluster_population import draw_cluster
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.dust import Dust
-from gaia_oc_amd.error_model import (
+from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.simulated_data import MARKER, simulate_clusters
+from gaia_oc_amd.simulation.catalogue import draw_cluster
+from gaia_oc_amd.simulation.cluster import cluster_stars, king_fraction, sample_king_radii
+from gaia_oc_amd.simulation.errors import (
     ScanningLaw,
     draw_error_factors,
     draw_ruwe,
     flux_errors,
     mean_parallax_error,
 )
-from gaia_oc_amd.field_model import ConeCut, field_stars
-from gaia_oc_amd.galaxy import mean_disc_motion
-from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.measurement import measure
-from gaia_oc_amd.schematic_isochrones import schematic_isochrones
-from gaia_oc_amd.simulated_data import MARKER, simulate_clusters
-from gaia_oc_amd.simulation import SimulatedCluster, simulate_cluster, vary_options
-from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.sky_patches import Patches, cone_area, cone_radius_deg
-from gaia_oc_amd.source_ids import nested_pixels, source_ids
-from gaia_oc_amd.space_motion import (
+from gaia_oc_amd.simulation.field import ConeCut, field_stars
+from gaia_oc_amd.simulation.galaxy import Dust, mean_disc_motion
+from gaia_oc_amd.simulation.measurement import measure
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
+from gaia_oc_amd.simulation.simulate import SimulatedCluster, simulate_cluster, vary_options
+from gaia_oc_amd.simulation.space import (
+    Patches,
+    cone_area,
+    cone_radius_deg,
     ecliptic_latitude,
     galactic_coordinates,
     seen_from_the_sun,
     space_velocity,
 )
-from gaia_oc_amd.stellar_systems import absolute_magnitudes, draw_mass_ratios, in_order_of_mass
+from gaia_oc_amd.simulation.stars import absolute_magnitudes, draw_mass_ratios, in_order_of_mass
+from gaia_oc_amd.source_ids import nested_pixels, source_ids
 
 SMALL = SimulationOptions(cone_radius=16, field_density=3000, n_members=200)
 
@@ -417,7 +418,7 @@ def test_dust_gives_the_cluster_its_extinction_and_scatter():
 
 def test_dust_grows_with_distance():
     dust = Dust(SMALL, rng=np.random.default_rng(0))
-    from gaia_oc_amd.space_motion import local_axes
+    from gaia_oc_amd.simulation.space import local_axes
 
     sight = dust.along_sight(local_axes(SMALL.ra, SMALL.dec)[2], np.array([100.0, 500, 1000, 5000]))
     assert np.all(np.diff(sight) > 0)
@@ -608,7 +609,7 @@ def test_workers_change_nothing(tmp_path):
 
 
 def test_drawn_clusters_can_be_listed(isochrones):
-    from gaia_oc_amd.schematic_isochrones import SCHEMATIC_LOG_AGES
+    from gaia_oc_amd.simulation.schematic_isochrones import SCHEMATIC_LOG_AGES
 
     grid = schematic_isochrones(SCHEMATIC_LOG_AGES[::5])
     options = draw_cluster(replace(SMALL, vary=True), grid, rng=np.random.default_rng(2))

@@ -20,7 +20,7 @@ from gaia_oc_amd.selection_function import (
 )
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.simulated_data import simulate_clusters
-from gaia_oc_amd.simulation_options import SimulationOptions
+from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.source_sets import load_sets, save_candidates, save_sets
 from gaia_oc_amd.truth import read_truth
 from gaia_oc_amd.validation import Validation, validate_cluster

@@ -8,23 +8,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from gaia_oc_amd.dust import MAX_A0, Dust
-from gaia_oc_amd.error_model import mean_parallax_error
-from gaia_oc_amd.galaxy import (
+from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.simulation.errors import mean_parallax_error
+from gaia_oc_amd.simulation.galaxy import (
+    MAX_A0,
     POPULATION_NAMES,
     POPULATIONS,
+    Dust,
     Population,
     density,
     draw_metallicities,
     draw_velocities,
 )
-from gaia_oc_amd.initial_mass_function import number_below
-from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.schematic_isochrones import schematic_isochrones
-from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.sky_patches import Patches
-from gaia_oc_amd.space_motion import galactic_axes, seen_from_the_sun
-from gaia_oc_amd.stellar_systems import (
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
+from gaia_oc_amd.simulation.space import Patches, galactic_axes, seen_from_the_sun
+from gaia_oc_amd.simulation.stars import (
     BANDS,
     absolute_magnitudes,
     binary_fractions,
@@ -32,6 +31,7 @@ from gaia_oc_amd.stellar_systems import (
     extinction,
     in_order_of_mass,
     metallicity_shift,
+    number_below,
 )
 
 Array = NDArray[np.float64]
@@ -120,7 +120,7 @@ def field_stars(
 
     A star far outside the cut in parallax can only pass with much noise of one sign. Such stars are drawn
     as often as that happens, and carry a deviate from that tail of the normal distribution, which
-    `gaia_oc_amd.measurement.measure` then uses: the sources that pass are as if all had been drawn.
+    `gaia_oc_amd.simulation.measurement.measure` then uses: the sources that pass are as if all had been drawn.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def field_stars(
     Yields
     ------
     DataFrame
-        The columns of `gaia_oc_amd.cluster_model.cluster_stars`, and parallax_deviate.
+        The columns of `gaia_oc_amd.simulation.cluster.cluster_stars`, and parallax_deviate.
     """
     cut, dust = cut or ConeCut(), dust or Dust(options, rng=rng)
     tracks = _tracks(isochrones)

@@ -4,18 +4,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from gaia_oc_amd.dust import Dust
-from gaia_oc_amd.galaxy import POPULATION_NAMES, SUN_TO_CENTRE
-from gaia_oc_amd.initial_mass_function import sample_masses
 from gaia_oc_amd.profiles import king_counts
-from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.space_motion import galactic_axes, local_axes, seen_from_the_sun, space_velocity
-from gaia_oc_amd.stellar_systems import (
+from gaia_oc_amd.simulation.galaxy import POPULATION_NAMES, SUN_TO_CENTRE, Dust
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.simulation.space import galactic_axes, local_axes, seen_from_the_sun, space_velocity
+from gaia_oc_amd.simulation.stars import (
     absolute_magnitudes,
     apparent_magnitudes,
     binary_fractions,
     draw_mass_ratios,
     in_order_of_mass,
+    sample_masses,
 )
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ from gaia_oc_amd.columns import (
     ASTROMETRY,
     MAGNITUDES,
 )
-from gaia_oc_amd.error_model import (
+from gaia_oc_amd.simulation.errors import (
     ScanningLaw,
     astrometric_errors,
     blended_light,
@@ -23,7 +23,7 @@ from gaia_oc_amd.error_model import (
     pseudocolour_error,
     six_parameter_fraction,
 )
-from gaia_oc_amd.space_motion import ecliptic_latitude, galactic_coordinates
+from gaia_oc_amd.simulation.space import ecliptic_latitude, galactic_coordinates
 
 Array = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ _DECIMALS |= dict.fromkeys((*MAGNITUDES, "bp_rp", "g_rp"), 5)
 def measure(stars: pd.DataFrame, scanning: ScanningLaw, *, rng: np.random.Generator) -> pd.DataFrame:
     """Measure stars as Gaia DR3 did.
 
-    Errors are those of real stars of the same magnitude (`gaia_oc_amd.error_model`); noise of parallax and
+    Errors are those of real stars of the same magnitude (`gaia_oc_amd.simulation.errors`); noise of parallax and
     proper motion is drawn from the full covariance, for a few per cent of the stars with more noise than
     published. The zero point of Lindegren et al. (2021) is added to the parallax. Members and field stars
     are treated alike.

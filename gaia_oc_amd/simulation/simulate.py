@@ -6,24 +6,23 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.astrometry import angular_separation
-from gaia_oc_amd.cluster_model import cluster_stars
-from gaia_oc_amd.cluster_population import vary_options
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.dust import Dust
-from gaia_oc_amd.error_model import USUAL_DENSITY, ScanningLaw
-from gaia_oc_amd.field_model import ConeCut, field_stars
 from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age
-from gaia_oc_amd.measurement import NOISE_FACTOR, measure
-from gaia_oc_amd.simulated_lists import (
+from gaia_oc_amd.simulation.catalogue import (
     catalogue_parameters,
     comparison_list,
     published_list,
+    vary_options,
     without_outliers,
 )
-from gaia_oc_amd.simulation_options import SimulationOptions
-from gaia_oc_amd.sky_patches import cone_radius_deg
+from gaia_oc_amd.simulation.cluster import cluster_stars
+from gaia_oc_amd.simulation.errors import USUAL_DENSITY, ScanningLaw
+from gaia_oc_amd.simulation.field import ConeCut, field_stars
+from gaia_oc_amd.simulation.galaxy import Dust
+from gaia_oc_amd.simulation.measurement import NOISE_FACTOR, measure
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.simulation.space import cone_radius_deg, ecliptic_latitude, galactic_coordinates
 from gaia_oc_amd.source_ids import source_ids
-from gaia_oc_amd.space_motion import ecliptic_latitude, galactic_coordinates
 
 __all__ = ["TRUTH_COLUMNS", "SimulatedCluster", "simulate_cluster", "vary_options"]
 
@@ -86,7 +85,7 @@ def simulate_cluster(
     options : SimulationOptions
         What to simulate.
     isochrones : DataFrame
-        Isochrones with the column Mini, from `gaia_oc_amd.schematic_isochrones.schematic_isochrones` or a
+        Isochrones with the column Mini, from `gaia_oc_amd.simulation.schematic_isochrones.schematic_isochrones` or a
         grid, on which the members lie. The field lies on them too if they cover its ages, 6e7 to 1.3e10
         years, and masses from 0.15 Msun; else on schematic ones.
     rng : Generator

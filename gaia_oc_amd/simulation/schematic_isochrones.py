@@ -21,9 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from gaia_oc_amd import analytic_stars as stars
 from gaia_oc_amd.files.data_directory import write_atomically
-from gaia_oc_amd.initial_mass_function import number_below
+from gaia_oc_amd.simulation import analytic_stars as stars
+from gaia_oc_amd.simulation.stars import number_below
 
 logger = logging.getLogger(__name__)
 
