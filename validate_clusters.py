@@ -21,7 +21,7 @@ from gaia_oc_amd.command_line import (
     run,
 )
 from gaia_oc_amd.options import FigureOptions, RunOptions, SamplingOptions, TablePaths
-from gaia_oc_amd.validation_options import ValidationOptions
+from gaia_oc_amd.validation.options import ValidationOptions
 
 HELP = {
     ValidationOptions: {
@@ -147,9 +147,13 @@ def measure(
     from gaia_oc_amd.figure_files import save_and_show
     from gaia_oc_amd.files.tables import write_csv
     from gaia_oc_amd.membership import membership_probabilities
-    from gaia_oc_amd.selection_function import SELECTION_FUNCTION, selection_function, validation_summary
-    from gaia_oc_amd.validation import validate_cluster
-    from gaia_oc_amd.validation_plots import selection_function_figure
+    from gaia_oc_amd.validation.plots import selection_function_figure
+    from gaia_oc_amd.validation.validate import (
+        SELECTION_FUNCTION,
+        selection_function,
+        validate_cluster,
+        validation_summary,
+    )
 
     judge = partial(membership_probabilities, classifier=classifier, options=sampling)
     result = validate_cluster(

@@ -16,7 +16,6 @@ from .cluster import Cluster as Cluster
 from .features import add_features as add_features
 from .files.tables import read_table as read_table
 from .first_members import find_first_members as find_first_members
-from .injection import inject_members as inject_members
 from .isochrone_files import read_isochrones as read_isochrones
 from .isochrone_fit import fit_isochrone as fit_isochrone
 from .isochrones import nearest_age as nearest_age
@@ -41,6 +40,7 @@ from .source_sets import load_sets as load_sets
 from .source_sets import save_sets as save_sets
 from .training import train_deep_sets_model as train_deep_sets_model
 from .truth import score_against_truth as score_against_truth
+from .validation.injection import inject_members as inject_members
 
 # how complete, how pure
-from .validation import validate_cluster as validate_cluster
+from .validation.validate import validate_cluster as validate_cluster

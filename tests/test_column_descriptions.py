@@ -13,8 +13,8 @@ from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.column_descriptions import describe, markdown_table
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS
 from gaia_oc_amd.described_tables import cluster_parameter
-from gaia_oc_amd.selection_function import selection_function
 from gaia_oc_amd.simulation.simulate import TRUTH_COLUMNS
+from gaia_oc_amd.validation.validate import selection_function
 
 FORMATS = Path(__file__).resolve().parents[1] / "docs" / "file_formats.md"
 

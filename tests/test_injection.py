@@ -7,23 +7,23 @@ import pandas as pd
 import pytest
 from conftest import toy_field
 
-from gaia_oc_amd.artificial_members import (
+from gaia_oc_amd.astrometry import angular_separation, tangent_plane
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.cone import cone_region
+from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.options import ConeOptions, SelectionOptions
+from gaia_oc_amd.set_building import calibrate, divide_cone, find_members
+from gaia_oc_amd.simulation.stars import number_below
+from gaia_oc_amd.validation.artificial import (
     ClusterModel,
     artificial_members,
     draw_systems,
     fit_cluster_model,
     king_radii,
+    measure_by_donors,
 )
-from gaia_oc_amd.astrometry import angular_separation, tangent_plane
-from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cone import cone_region
-from gaia_oc_amd.control_clusters import Place, control_places, directions, look_at_controls, move_stars
-from gaia_oc_amd.donors import measure_by_donors
-from gaia_oc_amd.injection import Field, inject_members, inside_cone
-from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.options import ConeOptions, SelectionOptions
-from gaia_oc_amd.set_building import calibrate, divide_cone, find_members
-from gaia_oc_amd.simulation.stars import number_below
+from gaia_oc_amd.validation.controls import Place, control_places, directions, look_at_controls, move_stars
+from gaia_oc_amd.validation.injection import Field, inject_members, inside_cone
 
 EDGES = (0.0, 14.0, 15.0, 16.0, 17.0, 18.0, 21.0)
 MODEL = ClusterModel(core_radius=1.5, tidal_radius=8.0, dispersion=(0.3, 0.3))

@@ -19,7 +19,6 @@ from plot_sets import VARIANTS
 from report_sets import FIRST_ID, report_sets
 from test_validation import hand_made
 
-from gaia_oc_amd import selection_function
 from gaia_oc_amd.columns import SET_COLUMNS
 from gaia_oc_amd.command_line import add_options, collect, make_parser
 from gaia_oc_amd.files.data_directory import write_json
@@ -33,6 +32,7 @@ from gaia_oc_amd.report_stars import LEAST_PROBABILITY, MOST_CANDIDATES, shown_s
 from gaia_oc_amd.report_tables import number_table, parameter_table, selection_function_table, truth_table
 from gaia_oc_amd.report_view import view_item
 from gaia_oc_amd.source_sets import SET_NAMES, save_sets
+from gaia_oc_amd.validation import validate as selection_function
 
 ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&<b>"

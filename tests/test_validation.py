@@ -7,25 +7,26 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.catalogues.tables import read_input_tables
-from gaia_oc_amd.control_clusters import Controls
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.files.data_directory import ISOCHRONES
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.options import ConeOptions, TablePaths
-from gaia_oc_amd.selection_function import (
-    jeffreys_interval,
-    poisson_interval,
-    selection_function,
-    validation_summary,
-)
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.simulated_data import simulate_clusters
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.source_sets import load_sets, save_candidates, save_sets
 from gaia_oc_amd.truth import read_truth
-from gaia_oc_amd.validation import Validation, validate_cluster
-from gaia_oc_amd.validation_options import ValidationOptions
-from gaia_oc_amd.validation_plots import selection_function_figure
+from gaia_oc_amd.validation.controls import Controls
+from gaia_oc_amd.validation.options import ValidationOptions
+from gaia_oc_amd.validation.plots import selection_function_figure
+from gaia_oc_amd.validation.validate import (
+    Validation,
+    jeffreys_interval,
+    poisson_interval,
+    selection_function,
+    validate_cluster,
+    validation_summary,
+)
 
 CLUSTERS = ("Sim_1", "Sim_2", "Sim_3")
 OPTIONS = ValidationOptions(n_artificial=2400, n_controls=4)

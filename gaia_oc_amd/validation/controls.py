@@ -8,14 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import ncx2
 
-from gaia_oc_amd.artificial_members import ClusterModel, fit_cluster_model
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.injection import Field, Judge, inside_cone
 from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.simulation.space import local_axes
 from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.validation.artificial import ClusterModel, fit_cluster_model
+from gaia_oc_amd.validation.injection import Field, Judge, inside_cone
 
 Array = NDArray[np.float64]
 

@@ -34,7 +34,7 @@ def selection_function_figure(table: pd.DataFrame, name: str, prob_threshold: fl
     Parameters
     ----------
     table : DataFrame
-        From `gaia_oc_amd.selection_function.selection_function`.
+        From `gaia_oc_amd.validation.validate.selection_function`.
     name : str
         Cluster name.
     prob_threshold : float

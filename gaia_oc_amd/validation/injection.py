@@ -10,22 +10,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from gaia_oc_amd.artificial_members import (
+from gaia_oc_amd.astrometry import parallax_zero_point, tangent_plane
+from gaia_oc_amd.candidates import select_candidates
+from gaia_oc_amd.cone import ConeRegion, cut_to_region
+from gaia_oc_amd.features import add_features
+from gaia_oc_amd.options import SelectionOptions
+from gaia_oc_amd.simulation.stars import apparent_magnitudes
+from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.validation.artificial import (
     ClusterModel,
     artificial_members,
     draw_systems,
     fit_cluster_model,
     flat_radii,
     king_radii,
+    measure_by_donors,
 )
-from gaia_oc_amd.astrometry import parallax_zero_point, tangent_plane
-from gaia_oc_amd.candidates import select_candidates
-from gaia_oc_amd.cone import ConeRegion, cut_to_region
-from gaia_oc_amd.donors import measure_by_donors
-from gaia_oc_amd.features import add_features
-from gaia_oc_amd.options import SelectionOptions
-from gaia_oc_amd.simulation.stars import apparent_magnitudes
-from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]
 
