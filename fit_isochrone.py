@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_oc_amd.command_line import add_clusters, add_options, add_run_options, make_parser, parse, run
-from gaia_oc_amd.isochrone_fit_options import FittedMembersOptions, IsochroneFitOptions
+from gaia_oc_amd.isochrone_fit.options import FittedMembersOptions, IsochroneFitOptions
 from gaia_oc_amd.options import ConeOptions, FigureOptions, RunOptions, TablePaths
 
 HELP = {
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.catalogues.tables import read_input_tables
-    from gaia_oc_amd.isochrone_fit_files import merge_fits
+    from gaia_oc_amd.stages.fit_isochrone import merge_fits
 
     work = partial(
         fit_cluster,
@@ -95,9 +95,9 @@ def fit_cluster(
     """Fit, save and draw one cluster; returns the numbers for the table at the end."""
     from gaia_oc_amd.catalogues.names import cluster_rng
     from gaia_oc_amd.files.data_directory import locked
-    from gaia_oc_amd.fitted_members import cluster_folder, fitted_members, mean_parallax
-    from gaia_oc_amd.isochrone_fit import fit_isochrone, fit_summary
-    from gaia_oc_amd.isochrone_fit_files import save_fit
+    from gaia_oc_amd.isochrone_fit.fit import fit_isochrone, fit_summary
+    from gaia_oc_amd.isochrone_fit.members import cluster_folder, fitted_members, mean_parallax
+    from gaia_oc_amd.stages.fit_isochrone import save_fit
 
     data_dir = run_options.data_dir
     with locked(cluster_folder(name, tables, data_dir)):
@@ -129,7 +129,7 @@ def draw(
 ) -> None:
     """Draw the fit of one cluster into its folder."""
     from gaia_oc_amd.figure_files import save_and_show
-    from gaia_oc_amd.isochrone_fit_plots import isochrone_fit_figure
+    from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
 
     figure = isochrone_fit_figure(
         members.cluster.name, members.stars, fit, isochrones, members.known, options

@@ -17,7 +17,7 @@ from .features import add_features as add_features
 from .files.tables import read_table as read_table
 from .first_members import find_first_members as find_first_members
 from .isochrone_files import read_isochrones as read_isochrones
-from .isochrone_fit import fit_isochrone as fit_isochrone
+from .isochrone_fit.fit import fit_isochrone as fit_isochrone
 from .isochrones import nearest_age as nearest_age
 from .isochrones import place_isochrone as place_isochrone
 from .member_search import search_members as search_members

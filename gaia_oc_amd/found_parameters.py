@@ -115,7 +115,7 @@ def _fit(
     rng: np.random.Generator,
 ) -> tuple[dict[str, float], dict[str, Any] | None]:
     """Age, extinction and distance by the isochrones; a fit that is not possible is said and left out."""
-    from gaia_oc_amd.isochrone_fit import fit_isochrone
+    from gaia_oc_amd.isochrone_fit.fit import fit_isochrone
 
     statistical = float(np.sqrt(max(error**2 - _SYSTEMATIC**2, 0)))
     weights = members["PMemb"].to_numpy(float)

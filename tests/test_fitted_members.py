@@ -12,17 +12,17 @@ import pytest
 
 from gaia_oc_amd.catalogues.tables import InputTables, read_parameter_table
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
-from gaia_oc_amd.fitted_members import fitted_members, mean_parallax
-from gaia_oc_amd.isochrone_fit import fit_isochrone, fit_summary
-from gaia_oc_amd.isochrone_fit_files import FIT_FILE, FITTED_PARAMETERS, merge_fits, save_fit
-from gaia_oc_amd.isochrone_fit_options import FittedMembersOptions, IsochroneFitOptions
-from gaia_oc_amd.isochrone_fit_plots import isochrone_fit_figure
+from gaia_oc_amd.isochrone_fit.fit import fit_isochrone, fit_summary
+from gaia_oc_amd.isochrone_fit.members import fitted_members, mean_parallax
+from gaia_oc_amd.isochrone_fit.options import FittedMembersOptions, IsochroneFitOptions
+from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
 from gaia_oc_amd.options import ConeOptions, MemberOptions
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones, write_isochrones
 from gaia_oc_amd.simulation.simulate import simulate_cluster
 from gaia_oc_amd.source_sets import save_sets
+from gaia_oc_amd.stages.fit_isochrone import FIT_FILE, FITTED_PARAMETERS, merge_fits, save_fit
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "Simulated_1"

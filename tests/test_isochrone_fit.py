@@ -7,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
-from gaia_oc_amd.isochrone_fit import fit_isochrone
-from gaia_oc_amd.isochrone_fit_options import IsochroneFitOptions
-from gaia_oc_amd.isochrone_likelihood import ObservedStars, log_likelihood
-from gaia_oc_amd.isochrone_posterior import Posterior
-from gaia_oc_amd.isochrone_stars import predicted_stars
+from gaia_oc_amd.isochrone_fit.fit import fit_isochrone
+from gaia_oc_amd.isochrone_fit.model import ObservedStars, log_likelihood, predicted_stars
+from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
+from gaia_oc_amd.isochrone_fit.posterior import Posterior
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation.stars import (

@@ -9,10 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
-from gaia_oc_amd.isochrone_fit_options import IsochroneFitOptions
-from gaia_oc_amd.isochrone_likelihood import ObservedStars
-from gaia_oc_amd.isochrone_posterior import AXES, Posterior, isochrone_posterior
-from gaia_oc_amd.isochrone_stars import ages_of
+from gaia_oc_amd.isochrone_fit.model import ObservedStars, ages_of
+from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
+from gaia_oc_amd.isochrone_fit.posterior import AXES, Posterior, isochrone_posterior
 from gaia_oc_amd.photometry import add_magnitude_errors, photometric_covariance
 
 Array = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Files of isochrone fits: one of each cluster, and the table of all that build_sets can take."""
+"""Fit the isochrone of one cluster, save and draw the fit, and merge fits into one table."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -11,8 +11,8 @@ from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import PARAMETERS
 from gaia_oc_amd.files.data_directory import cluster_directory, locked, read_json, write_json
 from gaia_oc_amd.files.tables import write_csv
-from gaia_oc_amd.fitted_members import FittedMembers
-from gaia_oc_amd.isochrone_fit import IsochroneFit
+from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
+from gaia_oc_amd.isochrone_fit.members import FittedMembers
 from gaia_oc_amd.source_sets import existing_name
 
 FIT_FILE = "isochrone_fit.json"

@@ -7,9 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.isochrone_fit_options import IsochroneFitOptions
-from gaia_oc_amd.isochrone_likelihood import ObservedStars, log_likelihood
-from gaia_oc_amd.isochrone_stars import PredictedStars, ages_of, predicted_stars
+from gaia_oc_amd.isochrone_fit.model import (
+    ObservedStars,
+    PredictedStars,
+    ages_of,
+    log_likelihood,
+    predicted_stars,
+)
+from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 
 Array = NDArray[np.float64]
 Box = list[tuple[float, float]]

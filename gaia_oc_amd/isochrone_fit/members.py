@@ -16,7 +16,7 @@ from gaia_oc_amd.cluster import Cluster, update_from_members
 from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
-from gaia_oc_amd.isochrone_fit_options import FittedMembersOptions
+from gaia_oc_amd.isochrone_fit.options import FittedMembersOptions
 from gaia_oc_amd.member_matching import match_to_cone, refuse_unlisted
 from gaia_oc_amd.options import ConeOptions, GivenCluster
 from gaia_oc_amd.query import load_cone

@@ -6,9 +6,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gaia_oc_amd.isochrone_fit import IsochroneFit
-from gaia_oc_amd.isochrone_fit_options import IsochroneFitOptions
-from gaia_oc_amd.isochrone_stars import one_isochrone
+from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
+from gaia_oc_amd.isochrone_fit.model import one_isochrone
+from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrones import FARTHEST_AGE, Isochrone, place_isochrone
 from gaia_oc_amd.plot_style import LABELS, LINE_COLOURS, SETTINGS, STYLES, marker_area
 from gaia_oc_amd.plotting import new_figure
