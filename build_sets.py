@@ -24,7 +24,7 @@ from gaia_oc_amd.command_line import (
     run,
 )
 from gaia_oc_amd.export_options import ExportOptions
-from gaia_oc_amd.first_members_options import FirstMembersOptions
+from gaia_oc_amd.first_members.options import FirstMembersOptions
 from gaia_oc_amd.options import (
     ConeOptions,
     FigureOptions,
@@ -122,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.catalogues.tables import read_input_tables
-    from gaia_oc_amd.first_members_chain import read_tables_for_search
+    from gaia_oc_amd.stages.find_first_members import read_tables_for_search
 
     clusters = read_cluster_names(arguments.clusters)
     if given.values() and len(clusters) > 1:
@@ -167,7 +167,7 @@ def build_cluster(
     from gaia_oc_amd.table_export import export_tables
 
     if first and first.find_first_members:
-        from gaia_oc_amd.first_members_chain import found_tables
+        from gaia_oc_amd.stages.find_first_members import found_tables
 
         tables, options = found_tables(
             name, tables, data_dir, options, first, seed=seed, command=command.format(name)

@@ -21,7 +21,7 @@ from gaia_oc_amd.command_line import (
     parse,
     run,
 )
-from gaia_oc_amd.first_members_options import FieldOptions, QualityOptions, SearchOptions
+from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions, SearchOptions
 from gaia_oc_amd.options import ConeOptions, FigureOptions, RunOptions, TablePaths
 
 HELP = {
@@ -90,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     prepare_processes(run_options.workers, "first_members_chain", "first_members_plot", "figure_files")
     from gaia_oc_amd.batch import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
-    from gaia_oc_amd.search_tables import read_search_tables
+    from gaia_oc_amd.first_members.field import read_search_tables
 
     clusters = read_cluster_names(arguments.clusters)
     if field.ra is not None and len(clusters) > 1:
@@ -126,8 +126,8 @@ def search_one(
     command: str = "",
 ) -> dict[str, Any]:
     """Search, save and draw the first members of one cluster, unless that is done; returns the table's numbers."""
-    from gaia_oc_amd.first_members_chain import search_stage
-    from gaia_oc_amd.search_field import find_target
+    from gaia_oc_amd.first_members.field import find_target
+    from gaia_oc_amd.stages.find_first_members import search_stage
 
     target = find_target(name, tables.parameters, field)
     return search_stage(
@@ -146,7 +146,7 @@ def search_one(
 def draw(isochrones: Any, figures: FigureOptions, search: Any, folder: Path) -> list[str]:
     """Draw what was found; returns the names of the files."""
     from gaia_oc_amd.figure_files import save_and_show
-    from gaia_oc_amd.first_members_plot import first_members_figure
+    from gaia_oc_amd.first_members.plots import first_members_figure
 
     return save_and_show({"first_members": first_members_figure(search, isochrones)}, folder, figures)
 

@@ -29,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.first_members import KnownMotion, find_first_members
-from gaia_oc_amd.first_members_options import SearchOptions
-from gaia_oc_amd.group_choice import LEAST_UNCERTAINTY
-from gaia_oc_amd.quality_cuts import quality_cuts
+from gaia_oc_amd.first_members.choice import LEAST_UNCERTAINTY
+from gaia_oc_amd.first_members.field import quality_cuts
+from gaia_oc_amd.first_members.options import SearchOptions
+from gaia_oc_amd.first_members.search import KnownMotion, find_first_members
 
 TUNED = (
     *(

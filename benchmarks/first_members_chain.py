@@ -22,8 +22,7 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.first_members_chain import found_tables, read_tables_for_search
-from gaia_oc_amd.first_members_options import FirstMembersOptions
+from gaia_oc_amd.first_members.options import FirstMembersOptions
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import (
     ConeOptions,
@@ -34,6 +33,7 @@ from gaia_oc_amd.options import (
     TablePaths,
 )
 from gaia_oc_amd.set_building import build_sets
+from gaia_oc_amd.stages.find_first_members import found_tables, read_tables_for_search
 
 LIST_THRESHOLD = 0.8
 

@@ -15,20 +15,20 @@ from .classifier import Classifier as Classifier
 from .cluster import Cluster as Cluster
 from .features import add_features as add_features
 from .files.tables import read_table as read_table
-from .first_members import find_first_members as find_first_members
+
+# members where no list has any
+from .first_members.field import find_target as find_target
+from .first_members.results import search_members as search_members
+from .first_members.search import find_first_members as find_first_members
 from .isochrone_files import read_isochrones as read_isochrones
 from .isochrone_fit.fit import fit_isochrone as fit_isochrone
 from .isochrones import nearest_age as nearest_age
 from .isochrones import place_isochrone as place_isochrone
-from .member_search import search_members as search_members
 from .membership import evaluate_cluster as evaluate_cluster
 from .membership import membership_probabilities as membership_probabilities
 from .own_stars import prepare_stars as prepare_stars
 from .posterior import ConeJudge as ConeJudge
 from .query import cone_query as cone_query
-
-# members where no list has any
-from .search_field import find_target as find_target
 from .set_building import build_sets as build_sets
 from .set_building import calibrate as calibrate
 from .set_building import divide_cone as divide_cone

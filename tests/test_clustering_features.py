@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from planted_field import planted_field
 
-from gaia_oc_amd.clustering_features import FeatureOptions, clustering_features
+from gaia_oc_amd.first_members.stars import FeatureOptions, clustering_features
 
 
 def test_scale_and_origin_do_not_matter():

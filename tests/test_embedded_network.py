@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gaia_oc_amd import embedded_network as dec
+from gaia_oc_amd.first_members import embedding as dec
 
 
 @pytest.fixture

@@ -7,15 +7,23 @@ import numpy as np
 import pytest
 from search_fields import field
 
-from gaia_oc_amd.concentration import sequence_concentration, sky_concentration, sky_map
 from gaia_oc_amd.exceptions import NoClusterError, TooFewStarsError
-from gaia_oc_amd.field_stars import colour_ranks, field_stars
-from gaia_oc_amd.first_members import KnownMotion, find_first_members
-from gaia_oc_amd.first_members_options import SearchOptions
-from gaia_oc_amd.group_choice import Expectation, control_concentration, judge_groups, significance
-from gaia_oc_amd.group_profile import CORE, group_profile, widest_motion
-from gaia_oc_amd.hdbscan_groups import hdbscan_groups
-from gaia_oc_amd.mixture_groups import mixture_posterior
+from gaia_oc_amd.first_members.choice import (
+    CORE,
+    Expectation,
+    control_concentration,
+    group_profile,
+    judge_groups,
+    sequence_concentration,
+    significance,
+    sky_concentration,
+    sky_map,
+    widest_motion,
+)
+from gaia_oc_amd.first_members.groups import hdbscan_groups, mixture_posterior
+from gaia_oc_amd.first_members.options import SearchOptions
+from gaia_oc_amd.first_members.search import KnownMotion, find_first_members
+from gaia_oc_amd.first_members.stars import colour_ranks, field_stars
 
 TWO = ((0.0, 0.0, -3.0, 2.0, 1.0, 80), (0.15, 0.1, 1.0, -1.5, 0.6, 80))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from planted_field import planted_field
 
-from gaia_oc_amd.clustering_features import FeatureOptions, clustering_features
-from gaia_oc_amd.embedded_groups import EmbeddingOptions, embedded_groups
-from gaia_oc_amd.kmeans_groups import KMeansOptions, kmeans_groups, number_of_groups
+from gaia_oc_amd.first_members.embedding import EmbeddingOptions, embedded_groups
+from gaia_oc_amd.first_members.groups import KMeansOptions, kmeans_groups, number_of_groups
+from gaia_oc_amd.first_members.stars import FeatureOptions, clustering_features
 
 GROUPS = KMeansOptions(n_groups=20)
 QUICK = EmbeddingOptions(n_epochs=10, n_steps=60, groups=GROUPS)
@@ -132,6 +132,6 @@ def test_bad_options_of_the_network_are_refused():
 
 
 def test_the_import_brings_neither_pytorch_nor_scikit_learn():
-    code = "import sys, gaia_oc_amd.embedded_groups; print({'torch', 'sklearn'} & set(sys.modules))"
+    code = "import sys, gaia_oc_amd.first_members.embedding; print({'torch', 'sklearn'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"

@@ -13,15 +13,18 @@ from search_fields import field
 from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
 from gaia_oc_amd.cluster import Cluster, check_complete
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, NoClusterError, UnknownClusterError
-from gaia_oc_amd.first_members_chain import read_tables_for_search, search_stage
-from gaia_oc_amd.first_members_options import FieldOptions, QualityOptions, SearchOptions
-from gaia_oc_amd.first_members_plot import first_members_figure
-from gaia_oc_amd.found_parameters import found_parameters
-from gaia_oc_amd.member_search import save_search, search_members
+from gaia_oc_amd.first_members.field import (
+    SearchTables,
+    find_target,
+    quality_cuts,
+    read_search_tables,
+    sesame_position,
+)
+from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions, SearchOptions
+from gaia_oc_amd.first_members.plots import first_members_figure
+from gaia_oc_amd.first_members.results import found_parameters, save_search, search_members
 from gaia_oc_amd.options import ConeOptions, TablePaths
-from gaia_oc_amd.quality_cuts import quality_cuts
-from gaia_oc_amd.search_field import find_target, sesame_position
-from gaia_oc_amd.search_tables import SearchTables, read_search_tables
+from gaia_oc_amd.stages.find_first_members import read_tables_for_search, search_stage
 
 HERE = FieldOptions(120.0, -20.0, 0.25)
 QUICK = SearchOptions(n_runs=3, n_controls=10)

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.group_profile import CORE
+from gaia_oc_amd.first_members.choice import CORE
+from gaia_oc_amd.first_members.results import MemberSearch
 from gaia_oc_amd.isochrones import Isochrone, nearest_age, place_isochrone
-from gaia_oc_amd.member_search import MemberSearch
 from gaia_oc_amd.panels import PANELS
 from gaia_oc_amd.plot_style import PROBABILITY_COLOURS, SETTINGS
 from gaia_oc_amd.plotting import Layer, draw_layers, figure_title, legend_handles, new_figure

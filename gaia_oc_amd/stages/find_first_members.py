@@ -1,4 +1,4 @@
-"""The search for first members as a stage of the work on a cluster, and what build_sets takes from it."""
+"""Find the first members of one cluster, save and draw them, or hand them to build_sets as its tables."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,12 +11,9 @@ from gaia_oc_amd._version import __version__
 from gaia_oc_amd.catalogues.tables import InputTables, comparison_path, read_member_list, read_parameter_table
 from gaia_oc_amd.files.data_directory import locked
 from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
-from gaia_oc_amd.first_members_options import (
-    FieldOptions,
-    FirstMembersOptions,
-    SearchOptions,
-)
-from gaia_oc_amd.member_search import (
+from gaia_oc_amd.first_members.field import SearchTables, SearchTarget, find_target, read_search_tables
+from gaia_oc_amd.first_members.options import FieldOptions, FirstMembersOptions, SearchOptions
+from gaia_oc_amd.first_members.results import (
     MEMBERS_FILE,
     PARAMETERS_FILE,
     RECORD_FILE,
@@ -26,8 +23,6 @@ from gaia_oc_amd.member_search import (
     search_members,
 )
 from gaia_oc_amd.options import GivenCluster, TablePaths
-from gaia_oc_amd.search_field import SearchTarget, find_target
-from gaia_oc_amd.search_tables import SearchTables, read_search_tables
 from gaia_oc_amd.stage_recipes import as_dicts
 
 Settings = dict[str, Any]
@@ -57,7 +52,7 @@ def search_stage(
     data_dir : path
         The data directory.
     settings : dict of options
-        ``cone``, ``quality`` and ``search``, as `member_search.search_members` takes them.
+        ``cone``, ``quality`` and ``search``, as `first_members.results.search_members` takes them.
     seed : int
         Seed of the run.
     fit_isochrone : bool

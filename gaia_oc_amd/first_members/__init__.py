@@ -1,0 +1,15 @@
+"""The first members of a cluster that no list knows.
+
+The door: `find_target`, `search_members`, `find_first_members`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "field": ["find_target"],
+        "results": ["search_members"],
+        "search": ["find_first_members"],
+    },
+)
