@@ -122,7 +122,7 @@ def evaluate(
         if not outcome.error:
             print_truth(outcome.cluster, run_options.data_dir)
     if report:
-        from gaia_oc_amd.report_index import write_index
+        from gaia_oc_amd.report.page import write_index
 
         write_index(run_options.data_dir)
     print(summary_table(outcomes))  # noqa: T201
@@ -216,7 +216,7 @@ def send(clusters: list[str], data_dir: Path, prob_threshold: float) -> bool:
 
 def write_report_of(sets: Any, data_dir: Path, plots: PlotOptions) -> tuple[dict[str, Any], list[str]]:
     """Write the report of a cluster; returns its file."""
-    from gaia_oc_amd.report import write_report
+    from gaia_oc_amd.report.page import write_report
 
     return {}, [write_report(sets, data_dir, plots).name]
 

@@ -24,13 +24,23 @@ from gaia_oc_amd.command_line import add_options, collect, make_parser
 from gaia_oc_amd.files.data_directory import write_json
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, PlotOptions, SelectionOptions
-from gaia_oc_amd.report import SELECTION_FUNCTION, write_report
-from gaia_oc_amd.report_figures import LARGEST_FIGURE, pictures
-from gaia_oc_amd.report_index import index_rows, write_index
-from gaia_oc_amd.report_provenance import commands, recorded
-from gaia_oc_amd.report_stars import LEAST_PROBABILITY, MOST_CANDIDATES, shown_stars
-from gaia_oc_amd.report_tables import number_table, parameter_table, selection_function_table, truth_table
-from gaia_oc_amd.report_view import view_item
+from gaia_oc_amd.report.page import (
+    LARGEST_FIGURE,
+    SELECTION_FUNCTION,
+    index_rows,
+    pictures,
+    write_index,
+    write_report,
+)
+from gaia_oc_amd.report.tables import (
+    commands,
+    number_table,
+    parameter_table,
+    recorded,
+    selection_function_table,
+    truth_table,
+)
+from gaia_oc_amd.report.view import LEAST_PROBABILITY, MOST_CANDIDATES, shown_stars, view_item
 from gaia_oc_amd.source_sets import SET_NAMES, save_sets
 from gaia_oc_amd.validation import validate as selection_function
 
@@ -88,7 +98,7 @@ def test_nothing_is_loaded_from_elsewhere(rendered):
     policy = next(a["content"] for t, a in page.elements if t == "meta" and "http-equiv" in a)
     assert policy.startswith("default-src 'none'")
     assert "http" not in policy
-    styles = (ROOT / "gaia_oc_amd/templates/report.css").read_text()
+    styles = (ROOT / "gaia_oc_amd/report/templates/report.css").read_text()
     assert "url(" not in styles
     assert "@import" not in styles
 
@@ -348,5 +358,5 @@ def test_script_writes_report_and_index(sets, tmp_path):
 def test_templates_are_shipped():
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert setup["packages"]["find"]["include"] == ["gaia_oc_amd*"]
-    assert setup["package-data"]["gaia_oc_amd.templates"] == ["*"]
-    assert len(list((ROOT / "gaia_oc_amd/templates").iterdir())) >= 6
+    assert setup["package-data"]["gaia_oc_amd.report.templates"] == ["*"]
+    assert len(list((ROOT / "gaia_oc_amd.report.templates").iterdir())) >= 6

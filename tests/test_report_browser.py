@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from report_sets import report_sets
 
-from gaia_oc_amd.report import write_report
-from gaia_oc_amd.report_index import write_index
-from gaia_oc_amd.report_stars import shown_stars
+from gaia_oc_amd.report.page import write_index, write_report
+from gaia_oc_amd.report.view import shown_stars
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="no browser test without playwright: pip install -r requirements-dev.txt"

@@ -7,8 +7,8 @@ import pytest
 from plot_sets import not_evaluated, shortened, without_comparison
 from report_sets import report_sets
 
-from gaia_oc_amd import report_warnings as bounds
-from gaia_oc_amd.report_warnings import cautions
+from gaia_oc_amd.report import cautions as bounds
+from gaia_oc_amd.report.cautions import cautions
 
 
 @pytest.fixture(scope="module")

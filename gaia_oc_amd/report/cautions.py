@@ -12,6 +12,7 @@ from gaia_oc_amd.isochrones import Isochrone
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
 
+
 FEW_MEMBERS = 30
 """Training members. With fewer, three stars or less decide on the limits that leave out a tenth of them."""
 WIDE_ISOCHRONE = 0.12

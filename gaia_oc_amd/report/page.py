@@ -1,36 +1,168 @@
-"""The report of an evaluated cluster: one page that is readable without a network."""
+"""The report of a cluster and the index of all: pages that stand alone, without a network."""
 
+import base64
+import json
+import re
+from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+from bokeh.resources import Resources
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
 from gaia_oc_amd.member_comparison import membership_matrix
 from gaia_oc_amd.options import PlotOptions
-from gaia_oc_amd.report_figures import is_older, pictures
-from gaia_oc_amd.report_page import asset, bokeh_script, render, script_json
-from gaia_oc_amd.report_provenance import commands, recorded, recorded_cautions
-from gaia_oc_amd.report_stars import ShownStars, shown_stars
-from gaia_oc_amd.report_tables import (
+from gaia_oc_amd.report.cautions import Caution, cautions
+from gaia_oc_amd.report.tables import (
     TextTable,
+    commands,
     limit_table,
     magnitude_bins,
     number_table,
     parameter_table,
+    recorded,
+    recorded_cautions,
     selection_function_table,
     truth_table,
 )
-from gaia_oc_amd.report_view import view_item
-from gaia_oc_amd.report_warnings import Caution, cautions
+from gaia_oc_amd.report.view import ShownStars, shown_stars, view_item
 from gaia_oc_amd.source_sets import existing_name
 from gaia_oc_amd.truth import read_truth, score_against_truth
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
+
+
+_FOLDER = "templates"
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template; every value is escaped, and one that is missing is an error.
+
+    Parameters
+    ----------
+    template : str
+        Name of a file in the package's folder of templates.
+    **values : any
+        What the template names.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    environment = Environment(
+        loader=PackageLoader("gaia_oc_amd.report", _FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def asset(name: str) -> Markup:
+    """A style sheet or script of the package, as it is."""
+    return Markup(files("gaia_oc_amd.report").joinpath(_FOLDER, name).read_text(encoding="utf-8"))
+
+
+def bokeh_script() -> Markup:
+    """The part of Bokeh's script that figures need (1.3 MB); widgets, tables, WebGL and formulas are left out."""
+    return Markup("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw))
+
+
+def script_json(value: Any) -> Markup:
+    """A value as JSON that may stand in a script element: nothing in it can end the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+LARGEST_FIGURE = 3_000_000
+"""Bytes; a larger figure is linked instead: a report stays quick."""
+_STALE = 60.0  # seconds; files that were copied one after the other differ by less
+
+_CAPTIONS = {
+    "new_members": "Training members and new members, coloured by probability.",
+    "candidates": "Candidate selection: training members, candidates and the field.",
+    "comparison": "Our members and those of the comparison list.",
+    "additional_members": "Members that the comparison list lacks.",
+    "missed_members": "Members of the comparison list that we lack, by the reason.",
+    "venn_diagram": "Overlap of the two lists.",
+    "membership_matrix": "Our verdict on each source against the comparison list's.",
+    "density_profile": "Surface density with King profile.",
+    "mass_segregation": "Mass segregation ratio.",
+    "selection_function": "Completeness and contamination against magnitude and radius.",
+}
+_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure and what stands below it.
+
+    Parameters
+    ----------
+    name : str
+        Name of its file without the ending.
+    caption : str
+        What it shows.
+    address : str
+        A ``data:`` URL, or the file's name where it is not embedded.
+    embedded : bool
+        Whether it is in the page.
+    stale : bool
+        Whether the file is older than the evaluation.
+    """
+
+    name: str
+    caption: str
+    address: str
+    embedded: bool
+    stale: bool
+
+
+def pictures(folder: Path) -> list[Picture]:
+    """The figures that a cluster's folder holds.
+
+    Parameters
+    ----------
+    folder : path
+        A cluster's folder.
+
+    Returns
+    -------
+    list of Picture
+        In a fixed order; of a figure in several formats the newest.
+    """
+    found = []
+    for name, caption in _CAPTIONS.items():
+        files = [folder / f"{name}{suffix}" for suffix in (*_TYPES, ".pdf")]
+        present = [path for path in files if path.is_file()]
+        if present:
+            found.append(_picture(max(present, key=lambda path: path.stat().st_mtime), caption))
+    return found
+
+
+def _picture(path: Path, caption: str) -> Picture:
+    embedded = path.suffix in _TYPES and path.stat().st_size <= LARGEST_FIGURE
+    address = path.name
+    if embedded:
+        address = f"data:{_TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    compared = "cluster.json" if path.stem == "candidates" else "candidates.csv"
+    return Picture(path.stem, caption, address, embedded, is_older(path, path.parent / compared))
+
+
+def is_older(path: Path, than: Path) -> bool:
+    """Whether a file was written well before another, so that it may show what is no longer so."""
+    return path.exists() and than.exists() and path.stat().st_mtime < than.stat().st_mtime - _STALE
+
 
 REPORT_FILE = "report.html"
 SELECTION_FUNCTION = "selection_function.csv"
@@ -200,3 +332,90 @@ def _settings(sets: "SourceSets", shown: ShownStars, start: float, *, simulated:
         "colour": {"g_rp": "G−RP", "bp_rp": "BP−RP"}[sets.colour],
         "links": not simulated,
     }
+
+
+INDEX_FILE = "index.html"
+_HEAD = 65_536  # bytes; the summary stands at the top of a report
+_SUMMARY = re.compile(rb'<script type="application/json" id="summary">(.*?)</script>', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """What the index says of one cluster.
+
+    Parameters
+    ----------
+    folder : str
+        Name of the cluster's folder.
+    address : str
+        Address of its report relative to the index.
+    summary : dict
+        As the report gives it; empty if it gives none.
+    """
+
+    folder: str
+    address: str
+    summary: dict[str, Any]
+
+
+def write_index(data_dir: Path | str) -> Path | None:
+    """Write index.html into the data directory, with every cluster that has a report.
+
+    Parameters
+    ----------
+    data_dir : path
+        The data directory.
+
+    Returns
+    -------
+    Path or None
+        The file; None, and no file is written, if there is no report.
+    """
+    rows = index_rows(data_dir)
+    if not rows:
+        return None
+    path = Path(data_dir) / INDEX_FILE
+    page = render(
+        "index.html",
+        rows=rows,
+        version=__version__,
+        style=asset("report.css"),
+        script=asset("index.js"),
+    )
+    with write_atomically(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
+
+
+def index_rows(data_dir: Path | str) -> list[IndexRow]:
+    """What the reports in a data directory say of themselves, by name.
+
+    Parameters
+    ----------
+    data_dir : path
+        The data directory.
+
+    Returns
+    -------
+    list of IndexRow
+    """
+    reports = sorted(Path(data_dir).glob(f"clusters/*/{REPORT_FILE}"))
+    return [
+        IndexRow(path.parent.name, f"clusters/{quote(path.parent.name)}/{REPORT_FILE}", _read_summary(path))
+        for path in reports
+    ]
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    """Summary at the top of a report; empty if there is none of this form, as in a file of someone else."""
+    with path.open("rb") as file:
+        found = _SUMMARY.search(file.read(_HEAD))
+    try:
+        summary = json.loads(found[1]) if found else {}
+    except ValueError:
+        return {}
+    expected = {"numbers": dict, "cluster": dict, "attention": list, "notes": list}
+    whole = isinstance(summary, dict) and all(
+        isinstance(summary.get(k), kind) for k, kind in expected.items()
+    )
+    return summary if whole else {}

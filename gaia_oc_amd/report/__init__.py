@@ -1,0 +1,13 @@
+"""Pages about clusters that stand alone.
+
+The door: `write_report`, `write_index`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "page": ["write_report", "write_index"],
+    },
+)
