@@ -146,12 +146,12 @@ def evaluate_one(
     command: str = "",
 ) -> dict[str, Any]:
     """Evaluate one cluster and draw its plots, as far as it is not done; returns the numbers for the table."""
+    from gaia_oc_amd.exports.tables import export_tables
     from gaia_oc_amd.files.data_directory import locked
     from gaia_oc_amd.files.provenance import Stage, run_stage
     from gaia_oc_amd.membership import evaluation_summary
     from gaia_oc_amd.source_sets import load_sets, sets_folder
     from gaia_oc_amd.stage_recipes import evaluation_plots_recipe, evaluation_recipe
-    from gaia_oc_amd.table_export import export_tables
 
     folder = sets_folder(name, run_options.data_dir)
     command = command.format(folder.name)
@@ -202,7 +202,7 @@ def send(clusters: list[str], data_dir: Path, prob_threshold: float) -> bool:
     """Send clusters to TOPCAT; returns whether it has them all, and says in one line why not."""
     import logging
 
-    from gaia_oc_amd.samp_send import SampError, send_cluster
+    from gaia_oc_amd.exports.samp import SampError, send_cluster
 
     try:
         for cluster in clusters:

@@ -20,9 +20,9 @@ from astropy.table import Table
 
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS
 from gaia_oc_amd.export_options import EXPORT_SUFFIXES
+from gaia_oc_amd.exports.tables import WRITERS
 from gaia_oc_amd.files.tables import write_rows
 from gaia_oc_amd.files.votable import DescribedTable
-from gaia_oc_amd.table_export import WRITERS
 
 ASTROPY = {
     "votable": {"format": "votable", "tabledata_format": "binary2"},

@@ -13,9 +13,9 @@ from star_tables import full_sets
 
 from evaluate_clusters import evaluate
 from gaia_oc_amd.export_options import ExportOptions
+from gaia_oc_amd.exports.samp import LOAD, SampError, send_cluster, send_tables
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.options import FigureOptions, PlotOptions, RunOptions, SamplingOptions
-from gaia_oc_amd.samp_send import LOAD, SampError, send_cluster, send_tables
 from gaia_oc_amd.source_sets import save_sets
 
 
@@ -113,7 +113,7 @@ def test_a_program_that_fails_is_named(hub, sets, tmp_path):
 
 
 def test_a_program_that_does_not_answer_is_named(hub, sets, tmp_path, monkeypatch):
-    monkeypatch.setattr("gaia_oc_amd.samp_send.TIMEOUT", 1)
+    monkeypatch.setattr("gaia_oc_amd.exports.samp.TIMEOUT", 1)
     program = Viewer(hub)
     program.client.bind_receive_call(LOAD, lambda *_: None)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from xmlrpc.client import Error as XmlRpcError
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.described_tables import described_set
+from gaia_oc_amd.exports.tables import described_set
 from gaia_oc_amd.files.votable import DescribedTable, write_votable
 from gaia_oc_amd.source_sets import load_sets, sets_folder
 
