@@ -116,10 +116,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     figures.refuse_windows_of(run_options)
 
-    from gaia_oc_amd.batch_processes import prepare_processes
+    from gaia_oc_amd.batch.processes import prepare_processes
 
     prepare_processes(run_options.workers, "set_building", "four_panels", "figure_files")
-    from gaia_oc_amd.batch import run_batch, summary_table
+    from gaia_oc_amd.batch.run import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.catalogues.tables import read_input_tables
     from gaia_oc_amd.stages.find_first_members import read_tables_for_search

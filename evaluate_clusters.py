@@ -95,12 +95,12 @@ def evaluate(
     command: str = "",
 ) -> int:
     """Evaluate a batch and print its table."""
-    from gaia_oc_amd.batch_processes import prepare_processes
+    from gaia_oc_amd.batch.processes import prepare_processes
 
     report = options["plots"].report
     modules = ["membership", "evaluation_plots", "figure_files", *(["report"] if report else [])]
     prepare_processes(run_options.workers, *modules)
-    from gaia_oc_amd.batch import run_batch, summary_table
+    from gaia_oc_amd.batch.run import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.inference import torch_device

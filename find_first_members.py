@@ -85,10 +85,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     figures.refuse_windows_of(run_options)
 
-    from gaia_oc_amd.batch_processes import prepare_processes
+    from gaia_oc_amd.batch.processes import prepare_processes
 
     prepare_processes(run_options.workers, "first_members_chain", "first_members_plot", "figure_files")
-    from gaia_oc_amd.batch import run_batch, summary_table
+    from gaia_oc_amd.batch.run import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.first_members.field import read_search_tables
 

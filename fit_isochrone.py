@@ -66,10 +66,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments, run_options, member, fit, paths, cone, figures = parse(parser, argv, RunOptions, *HELP)
     figures.refuse_windows_of(run_options)
 
-    from gaia_oc_amd.batch_processes import prepare_processes
+    from gaia_oc_amd.batch.processes import prepare_processes
 
     prepare_processes(run_options.workers, "fitted_members", "isochrone_fit_plots", "figure_files")
-    from gaia_oc_amd.batch import run_batch, summary_table
+    from gaia_oc_amd.batch.run import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.catalogues.tables import read_input_tables
     from gaia_oc_amd.stages.fit_isochrone import merge_fits

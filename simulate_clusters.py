@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     add_run_options(parser)
     arguments, run_options, options = parse(parser, argv, RunOptions, SimulationOptions)
 
-    from gaia_oc_amd.batch_processes import prepare_processes
+    from gaia_oc_amd.batch.processes import prepare_processes
 
     prepare_processes(run_options.workers, "simulated_data")
     from gaia_oc_amd.catalogues.names import read_cluster_names

@@ -80,10 +80,10 @@ def validate(
     command: str = "",
 ) -> int:
     """Validate a batch and print its table."""
-    from gaia_oc_amd.batch_processes import prepare_processes
+    from gaia_oc_amd.batch.processes import prepare_processes
 
     prepare_processes(run_options.workers, "membership", "validation", "validation_plots", "figure_files")
-    from gaia_oc_amd.batch import run_batch, summary_table
+    from gaia_oc_amd.batch.run import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.files.data_directory import ISOCHRONES

@@ -67,7 +67,7 @@ class GradientEngine:
         batch : Batch
             Examples.
         support : Tensor, shape (n_members, n_support_features)
-            What ``batch.chosen`` points to.
+            What ``batch.run.chosen`` points to.
 
         Returns
         -------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.batch import run_batch
+from gaia_oc_amd.batch.run import run_batch
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
 from gaia_oc_amd.files.data_directory import (
     CLUSTER_FILE,

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from batch_work import CountsUnpickling, killed, work
 
-from gaia_oc_amd.batch import run_batch, summary_table
-from gaia_oc_amd.batch_queue import MAX_DEATHS_IN_A_ROW, ClusterQueue
+from gaia_oc_amd.batch.outcomes import MAX_DEATHS_IN_A_ROW, ClusterQueue, Outcome
+from gaia_oc_amd.batch.run import run_batch, summary_table
 from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, BatchStoppedError
-from gaia_oc_amd.outcomes import Outcome
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -96,7 +95,7 @@ def test_interrupt_is_not_swallowed():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_ends_the_processes_and_keeps_what_is_finished(tmp_path, number):
     code = (
-        "from functools import partial\nfrom batch_work import slow\nfrom gaia_oc_amd.batch import run_batch\n"
+        "from functools import partial\nfrom batch_work import slow\nfrom gaia_oc_amd.batch.run import run_batch\n"
         "from gaia_oc_amd.command_line import run\n"
         f"work = partial(slow, folder={str(tmp_path)!r}, seconds=60)\n"
         "if __name__ == '__main__':\n"

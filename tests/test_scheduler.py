@@ -20,8 +20,8 @@ import pytest
 from batch_work import CountsUnpickling, killed, slow, work
 
 import gaia_oc_amd
-from gaia_oc_amd import dask_connection
-from gaia_oc_amd.batch import run_batch
+from gaia_oc_amd.batch import dask as dask_connection
+from gaia_oc_amd.batch.run import run_batch
 from gaia_oc_amd.exceptions import BatchStoppedError
 from gaia_oc_amd.options import (
     ConeOptions,
@@ -206,7 +206,7 @@ def on_every_worker(scheduler, name):
     from distributed import Client
 
     def length(name):
-        from gaia_oc_amd import batch_worker
+        from gaia_oc_amd.batch import processes as batch_worker
 
         return len(getattr(batch_worker, name))
 
@@ -218,7 +218,7 @@ def test_interrupt_takes_back_what_has_not_begun(scheduler, tmp_path):
     from distributed import Client
 
     code = (
-        "from functools import partial\nfrom batch_work import slow\nfrom gaia_oc_amd.batch import run_batch\n"
+        "from functools import partial\nfrom batch_work import slow\nfrom gaia_oc_amd.batch.run import run_batch\n"
         "from gaia_oc_amd.command_line import run\n"
         f"work = partial(slow, folder={str(tmp_path)!r}, seconds=2)\n"
         f"names, scheduler = ['quick', *(f'long_{{i}}' for i in range(9))], {scheduler!r}\n"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, with_name
 from gaia_oc_amd.exceptions import BatchStoppedError
-from gaia_oc_amd.outcomes import Outcome, Work, attempt, with_name
 from gaia_oc_amd.progress import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -79,11 +79,11 @@ def _outcomes(
     work: Work, names: list[str], workers: int, scheduler: str | None, data_dir: Path | str | None
 ) -> Iterator[Outcome]:
     if scheduler is not None:
-        from gaia_oc_amd.batch_dask import in_dask  # needs Dask, which is optional
+        from gaia_oc_amd.batch.dask import in_dask
 
         yield from in_dask(work, names, scheduler, data_dir)
     elif min(workers, len(names)) > 1:
-        from gaia_oc_amd.batch_processes import in_processes
+        from gaia_oc_amd.batch.processes import in_processes
 
         yield from in_processes(work, names, min(workers, len(names)))
     else:
