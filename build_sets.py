@@ -164,7 +164,7 @@ def build_cluster(
     from gaia_oc_amd.exports.tables import export_tables
     from gaia_oc_amd.files.data_directory import cluster_directory, locked
     from gaia_oc_amd.files.provenance import Stage, read_provenance, run_stage
-    from gaia_oc_amd.stage_recipes import sets_plot_recipe, sets_recipe
+    from gaia_oc_amd.stages.recipes import sets_plot_recipe, sets_recipe
 
     if first and first.find_first_members:
         from gaia_oc_amd.stages.find_first_members import found_tables

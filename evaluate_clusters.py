@@ -151,7 +151,7 @@ def evaluate_one(
     from gaia_oc_amd.files.provenance import Stage, run_stage
     from gaia_oc_amd.membership import evaluation_summary
     from gaia_oc_amd.source_sets import load_sets, sets_folder
-    from gaia_oc_amd.stage_recipes import evaluation_plots_recipe, evaluation_recipe
+    from gaia_oc_amd.stages.recipes import evaluation_plots_recipe, evaluation_recipe
 
     folder = sets_folder(name, run_options.data_dir)
     command = command.format(folder.name)

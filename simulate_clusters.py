@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
 
     prepare_processes(run_options.workers, "simulated_data")
     from gaia_oc_amd.catalogues.names import read_cluster_names
-    from gaia_oc_amd.simulated_data import simulate_clusters
+    from gaia_oc_amd.stages.simulate import simulate_clusters
 
     names = read_cluster_names(arguments.clusters)
     rows = simulate_clusters(

@@ -121,7 +121,7 @@ def validate_one(
     from gaia_oc_amd.files.data_directory import locked
     from gaia_oc_amd.files.provenance import Stage, run_stage
     from gaia_oc_amd.source_sets import sets_folder
-    from gaia_oc_amd.stage_recipes import validation_recipe
+    from gaia_oc_amd.stages.recipes import validation_recipe
 
     folder = sets_folder(name, run_options.data_dir)
     options = {"validation": validation, "sampling": sampling, "figures": figures, "seed": run_options.seed}

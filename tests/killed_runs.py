@@ -21,11 +21,11 @@ from gaia_oc_amd import (
     membership,  # noqa: F401
     set_building,  # noqa: F401
     source_sets,  # noqa: F401
-    stage_recipes,  # noqa: F401
 )
 from gaia_oc_amd.catalogues import lookup as cluster_lookup  # noqa: F401
 from gaia_oc_amd.files import data_directory as folder_locks  # noqa: F401
 from gaia_oc_amd.files import provenance  # noqa: F401
+from gaia_oc_amd.stages import recipes as stage_recipes  # noqa: F401
 
 KILLED = 137
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaia_oc_amd.simulated_data import simulate_clusters
 from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.stages.simulate import simulate_clusters
 
 ROOT = Path(__file__).resolve().parents[1]
 

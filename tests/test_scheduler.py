@@ -32,8 +32,8 @@ from gaia_oc_amd.options import (
     SamplingOptions,
     SelectionOptions,
 )
-from gaia_oc_amd.simulated_data import simulate_clusters
 from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.stages.simulate import simulate_clusters
 
 pytest.importorskip("distributed")
 import dask

@@ -8,7 +8,6 @@ from scipy import stats
 from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance, parallax_zero_point
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.simulated_data import MARKER, simulate_clusters
 from gaia_oc_amd.simulation.catalogue import draw_cluster
 from gaia_oc_amd.simulation.cluster import cluster_stars, king_fraction, sample_king_radii
 from gaia_oc_amd.simulation.errors import (
@@ -35,6 +34,7 @@ from gaia_oc_amd.simulation.space import (
 )
 from gaia_oc_amd.simulation.stars import absolute_magnitudes, draw_mass_ratios, in_order_of_mass
 from gaia_oc_amd.source_ids import nested_pixels, source_ids
+from gaia_oc_amd.stages.simulate import MARKER, simulate_clusters
 
 SMALL = SimulationOptions(cone_radius=16, field_density=3000, n_members=200)
 

@@ -12,9 +12,9 @@ from gaia_oc_amd.files.data_directory import ISOCHRONES
 from gaia_oc_amd.isochrone_files import read_isochrones
 from gaia_oc_amd.options import ConeOptions, TablePaths
 from gaia_oc_amd.set_building import build_sets
-from gaia_oc_amd.simulated_data import simulate_clusters
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.source_sets import load_sets, save_candidates, save_sets
+from gaia_oc_amd.stages.simulate import simulate_clusters
 from gaia_oc_amd.truth import read_truth
 from gaia_oc_amd.validation.controls import Controls
 from gaia_oc_amd.validation.options import ValidationOptions

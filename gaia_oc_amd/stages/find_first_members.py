@@ -23,7 +23,7 @@ from gaia_oc_amd.first_members.results import (
     search_members,
 )
 from gaia_oc_amd.options import GivenCluster, TablePaths
-from gaia_oc_amd.stage_recipes import as_dicts
+from gaia_oc_amd.stages.recipes import as_dicts
 
 Settings = dict[str, Any]
 Draw = Callable[[MemberSearch, Path], list[str]]

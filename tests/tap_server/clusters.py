@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.simulated_data import CONES, simulate_clusters
 from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.stages.simulate import CONES, simulate_clusters
 
 NAMES = tuple(f"Sim_{number}" for number in range(1, 51))
 
