@@ -23,10 +23,10 @@ from gaia_oc_amd.command_line import (
     parse,
     run,
 )
-from gaia_oc_amd.export_options import ExportOptions
 from gaia_oc_amd.first_members.options import FirstMembersOptions
 from gaia_oc_amd.options import (
     ConeOptions,
+    ExportOptions,
     FigureOptions,
     GivenCluster,
     MemberOptions,

@@ -20,8 +20,7 @@ from gaia_oc_amd.command_line import (
     parse,
     run,
 )
-from gaia_oc_amd.export_options import ExportOptions
-from gaia_oc_amd.options import FigureOptions, PlotOptions, RunOptions, SamplingOptions
+from gaia_oc_amd.options import ExportOptions, FigureOptions, PlotOptions, RunOptions, SamplingOptions
 
 HELP = {
     SamplingOptions: {

@@ -19,10 +19,10 @@ import pandas as pd
 from astropy.table import Table
 
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS
-from gaia_oc_amd.export_options import EXPORT_SUFFIXES
 from gaia_oc_amd.exports.tables import WRITERS
 from gaia_oc_amd.files.tables import write_rows
 from gaia_oc_amd.files.votable import DescribedTable
+from gaia_oc_amd.options import EXPORT_SUFFIXES
 
 ASTROPY = {
     "votable": {"format": "votable", "tabledata_format": "binary2"},

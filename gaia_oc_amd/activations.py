@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gaia_oc_amd.compiled import compiled
+from gaia_oc_amd.parallel import compiled
 
 Array = NDArray[np.float32]
 

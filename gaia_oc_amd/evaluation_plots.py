@@ -14,12 +14,12 @@ from gaia_oc_amd.four_panels import (
     missed_members_figure,
     new_members_figure,
 )
-from gaia_oc_amd.member_comparison import comparison_members, membership_matrix, our_members, within_radius
 from gaia_oc_amd.options import PlotOptions
 from gaia_oc_amd.plot_style import SETTINGS
 from gaia_oc_amd.plotting import NO_COMPARISON, figure_title, new_figure, write_note
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
 from gaia_oc_amd.radial_plots import complete_radius, density_profile_figure, mass_segregation_figure
+from gaia_oc_amd.source_sets import comparison_members, membership_matrix, our_members, within_radius
 from gaia_oc_amd.venn import venn_diagram_figure
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull, Delaunay, QhullError, cKDTree
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.threads import n_threads
+from gaia_oc_amd.parallel import n_threads
 
 Array = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from gaia_oc_amd.member_comparison import comparison_members, missed_members, our_members, probable_candidates
 from gaia_oc_amd.panels import PANELS
 from gaia_oc_amd.plot_style import PROBABILITY_COLOURS, SETTINGS
 from gaia_oc_amd.plotting import NO_COMPARISON, Layer, figure_title, legend_handles, new_figure
+from gaia_oc_amd.source_sets import comparison_members, missed_members, our_members, probable_candidates
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gaia_oc_amd.activations import set_activations, set_gradients
 from gaia_oc_amd.deep_sets import N_EQUIVARIANT_LAYERS, DeepSets
-from gaia_oc_amd.threads import n_threads, one_thread
+from gaia_oc_amd.parallel import n_threads, one_thread
 from gaia_oc_amd.training_sets import Batch
 
 Array = NDArray[np.float32]

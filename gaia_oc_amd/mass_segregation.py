@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gaia_oc_amd.compiled import compiled
+from gaia_oc_amd.parallel import compiled
 
 Array = NDArray[np.float64]
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gaia_oc_amd.compiled import compiled
 from gaia_oc_amd.isochrones import Isochrone
+from gaia_oc_amd.parallel import compiled
 
 Array = NDArray[np.float64]
 

@@ -1,5 +1,6 @@
 """The options of every stage: the only place where a default stands, and where its bounds are checked."""
 
+import logging
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -302,3 +303,26 @@ class PlotOptions:
         """Names of the plots to draw, without the ending ``_plot``."""
         plots = [field.name for field in fields(self) if field.name.endswith("_plot")]
         return [name.removesuffix("_plot") for name in plots if getattr(self, name)]
+
+
+logger = logging.getLogger(__name__)
+
+EXPORT_SUFFIXES = {"votable": ".vot", "fits": ".fits", "ecsv": ".ecsv", "parquet": ".parquet"}
+"""Endings of the files of each format, ``members.vot``."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """In which formats the sets are written besides CSV, and whether they are sent to TOPCAT."""
+
+    table_format: tuple[str, ...] = ("csv",)
+    send_to_topcat: bool = False
+
+    def __post_init__(self) -> None:
+        known = {"csv", *EXPORT_SUFFIXES}
+        bound = f"of {', '.join(('csv', *EXPORT_SUFFIXES))}"
+        require(len(self.table_format) > 0 and set(self.table_format) <= known, self, "table_format", bound)
+
+    def formats(self) -> list[str]:
+        """Formats besides CSV, in a fixed order."""
+        return [name for name in EXPORT_SUFFIXES if name in self.table_format]

@@ -16,11 +16,10 @@ from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.inference import Judge, make_judge
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
+from gaia_oc_amd.parallel import for_each_block, progress_bar
 from gaia_oc_amd.photometry import photometric_covariance
-from gaia_oc_amd.progress import progress_bar
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.support_sets import draw_support_sets
-from gaia_oc_amd.threads import for_each_block
 from gaia_oc_amd.votes import can_be_sampled, draw_normal
 
 Array = NDArray[np.float64]

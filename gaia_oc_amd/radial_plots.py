@@ -11,7 +11,6 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.mass_segregation import MassSegregation, mass_segregation
-from gaia_oc_amd.member_comparison import comparison_members, our_members
 from gaia_oc_amd.plot_style import SETTINGS, STYLES
 from gaia_oc_amd.plotting import figure_title, new_figure, write_note
 from gaia_oc_amd.profiles import (
@@ -22,6 +21,7 @@ from gaia_oc_amd.profiles import (
     field_radius,
     king_profile,
 )
+from gaia_oc_amd.source_sets import comparison_members, our_members
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets

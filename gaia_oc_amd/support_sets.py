@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gaia_oc_amd.compiled import compiled
 from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.parallel import compiled
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

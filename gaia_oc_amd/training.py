@@ -17,6 +17,7 @@ from gaia_oc_amd.files.data_directory import write_json
 from gaia_oc_amd.gradients import GradientEngine
 from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
+from gaia_oc_amd.parallel import progress_bar
 from gaia_oc_amd.posterior_calibration import calibrated
 from gaia_oc_amd.posterior_sets import (
     PosteriorSet,
@@ -24,7 +25,6 @@ from gaia_oc_amd.posterior_sets import (
     make_posterior_set,
     posterior_standardisations,
 )
-from gaia_oc_amd.progress import progress_bar
 from gaia_oc_amd.source_sets import existing_name, load_sets
 from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
 from gaia_oc_amd.training_state import Checkpoint, History, TrainingState

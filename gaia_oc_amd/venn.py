@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch
 from scipy.optimize import brentq
 
-from gaia_oc_amd.member_comparison import overlap_sets
 from gaia_oc_amd.plot_style import BOTH_LISTS, SETTINGS, STYLES
 from gaia_oc_amd.plotting import NO_COMPARISON, figure_title, new_figure, write_note
+from gaia_oc_amd.source_sets import overlap_sets
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets

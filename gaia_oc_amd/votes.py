@@ -14,10 +14,10 @@ from gaia_oc_amd.features import parallax_separation, proper_motion_separation
 from gaia_oc_amd.inference import Judge, make_judge
 from gaia_oc_amd.nearest_point import isochrone_offsets
 from gaia_oc_amd.options import SamplingOptions
+from gaia_oc_amd.parallel import for_each_block
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.support_sets import draw_support_sets
-from gaia_oc_amd.threads import for_each_block
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -10,8 +10,7 @@ from astropy.units import Unit
 from test_validation import hand_made
 
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.column_descriptions import describe, markdown_table
-from gaia_oc_amd.columns import SET_COLUMNS, UNITS
+from gaia_oc_amd.columns import SET_COLUMNS, UNITS, describe, markdown_table
 from gaia_oc_amd.exports.tables import cluster_parameter
 from gaia_oc_amd.simulation.simulate import TRUTH_COLUMNS
 from gaia_oc_amd.validation.validate import selection_function

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from plot_sets import example_sets, not_evaluated
 
-from gaia_oc_amd.member_comparison import (
+from gaia_oc_amd.source_sets import (
     comparison_members,
     membership_matrix,
     missed_members,

@@ -9,7 +9,7 @@ from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.batch.run import summary_table
 from gaia_oc_amd.command_line import add_run_options, make_parser, parse
 from gaia_oc_amd.options import RunOptions
-from gaia_oc_amd.progress import progress_bar
+from gaia_oc_amd.parallel import progress_bar
 
 
 class Terminal(io.StringIO):

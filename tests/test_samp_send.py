@@ -12,10 +12,9 @@ from pyvo import samp
 from star_tables import full_sets
 
 from evaluate_clusters import evaluate
-from gaia_oc_amd.export_options import ExportOptions
 from gaia_oc_amd.exports.samp import LOAD, SampError, send_cluster, send_tables
 from gaia_oc_amd.files.tables import read_table
-from gaia_oc_amd.options import FigureOptions, PlotOptions, RunOptions, SamplingOptions
+from gaia_oc_amd.options import ExportOptions, FigureOptions, PlotOptions, RunOptions, SamplingOptions
 from gaia_oc_amd.source_sets import save_sets
 
 

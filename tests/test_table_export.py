@@ -14,13 +14,19 @@ from star_tables import full_sets, stars
 from test_source_sets import tables
 
 from build_sets import build_cluster
-from gaia_oc_amd.column_descriptions import describe
-from gaia_oc_amd.columns import SET_COLUMNS, UNITS
-from gaia_oc_amd.export_options import EXPORT_SUFFIXES, ExportOptions
+from gaia_oc_amd.columns import SET_COLUMNS, UNITS, describe
 from gaia_oc_amd.exports.tables import WRITERS, described_set, export_tables
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.files.votable import DescribedTable
-from gaia_oc_amd.options import ConeOptions, FigureOptions, GivenCluster, MemberOptions, SelectionOptions
+from gaia_oc_amd.options import (
+    EXPORT_SUFFIXES,
+    ConeOptions,
+    ExportOptions,
+    FigureOptions,
+    GivenCluster,
+    MemberOptions,
+    SelectionOptions,
+)
 from gaia_oc_amd.source_sets import SET_NAMES, load_sets, save_candidates, save_sets
 
 NO_ELECTRON = "ignore:.*did not parse as fits unit:astropy.units.UnitsWarning"

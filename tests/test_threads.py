@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gaia_oc_amd.threads import for_each_block, n_threads
+from gaia_oc_amd.parallel import for_each_block, n_threads
 
 
 @pytest.fixture(params=[1, 3])

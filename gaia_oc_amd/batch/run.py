@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, with_name
 from gaia_oc_amd.exceptions import BatchStoppedError
-from gaia_oc_amd.progress import progress_bar
+from gaia_oc_amd.parallel import progress_bar
 
 logger = logging.getLogger(__name__)
 

@@ -62,7 +62,7 @@ def download_catalogues(
     ArchiveUnavailableError
         At the first failure; what was finished is kept.
     """
-    from gaia_oc_amd.progress import progress_bar
+    from gaia_oc_amd.parallel import progress_bar
 
     tables = {table.file_name: table for key in catalogues for table in find_catalogue(key).tables}
     return [
@@ -365,7 +365,7 @@ def _message(page: str) -> str:
 
 
 def _fetch(session: "requests.Session", link: str) -> bytes:
-    from gaia_oc_amd.progress import progress_bar
+    from gaia_oc_amd.parallel import progress_bar
 
     with session.get(link, timeout=_CMD_TIMEOUT, stream=True) as reply:
         reply.raise_for_status()

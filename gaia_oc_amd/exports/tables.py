@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.column_descriptions import Description, describe
-from gaia_oc_amd.export_options import EXPORT_SUFFIXES
+from gaia_oc_amd.columns import Description, describe
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json, write_atomically
 from gaia_oc_amd.files.provenance import (
     Stage,
@@ -23,6 +22,7 @@ from gaia_oc_amd.files.provenance import (
 )
 from gaia_oc_amd.files.tables import write_rows
 from gaia_oc_amd.files.votable import DescribedTable, Value, votable_head, write_votable
+from gaia_oc_amd.options import EXPORT_SUFFIXES
 from gaia_oc_amd.source_sets import SET_FILES, SET_NAMES, SourceSets, load_sets
 
 SET_DESCRIPTIONS = {
@@ -305,7 +305,7 @@ def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
     folder : path
         The cluster's folder, held by `files.data_directory.locked`.
     formats : list of str
-        Of `export_options.EXPORT_SUFFIXES`.
+        Of `options.EXPORT_SUFFIXES`.
     command : str
         Shell command that does it, for provenance.json.
     """

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.export_options import EXPORT_SUFFIXES
 from gaia_oc_amd.files.data_directory import (
     json_ready,
     json_text,
@@ -24,6 +23,7 @@ from gaia_oc_amd.files.data_directory import (
     remove_leftovers,
     write_json,
 )
+from gaia_oc_amd.options import EXPORT_SUFFIXES
 
 
 def file_fingerprint(path: Path | str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.column_descriptions import Description, describe
+from gaia_oc_amd.columns import Description, describe
 from gaia_oc_amd.files.data_directory import write_atomically
 
 Value = str | bool | int | float

@@ -268,7 +268,7 @@ def embedded_groups(
     options = options or EmbeddingOptions()
     require_features(values)
     require_enough(len(values), options.groups)
-    from gaia_oc_amd.threads import one_thread  # brings PyTorch
+    from gaia_oc_amd.parallel import one_thread
 
     order = fixed_order(values)
     labels = np.empty(len(values), np.int64)

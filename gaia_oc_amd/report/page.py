@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
-from gaia_oc_amd.member_comparison import membership_matrix
 from gaia_oc_amd.options import PlotOptions
 from gaia_oc_amd.report.cautions import Caution, cautions
 from gaia_oc_amd.report.tables import (
@@ -33,7 +32,7 @@ from gaia_oc_amd.report.tables import (
     truth_table,
 )
 from gaia_oc_amd.report.view import ShownStars, shown_stars, view_item
-from gaia_oc_amd.source_sets import existing_name
+from gaia_oc_amd.source_sets import existing_name, membership_matrix
 from gaia_oc_amd.truth import read_truth, score_against_truth
 
 if TYPE_CHECKING:
