@@ -87,7 +87,7 @@ def validate(
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.classifier import Classifier
     from gaia_oc_amd.files.data_directory import ISOCHRONES
-    from gaia_oc_amd.isochrone_files import read_isochrones
+    from gaia_oc_amd.isochrones import read_isochrones
 
     names = read_cluster_names(clusters)
     classifier = Classifier.load(model_dir)

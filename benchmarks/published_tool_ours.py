@@ -16,8 +16,8 @@ from timing import answer, machine, measured
 
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.isochrones import isochrone_offsets
 from gaia_oc_amd.membership import evaluate_cluster
-from gaia_oc_amd.nearest_point import isochrone_offsets
 from gaia_oc_amd.options import SamplingOptions, TrainingOptions
 from gaia_oc_amd.source_sets import load_sets, save_sets
 from gaia_oc_amd.support_sets import draw_support_sets

@@ -20,10 +20,10 @@ from .files.tables import read_table as read_table
 from .first_members.field import find_target as find_target
 from .first_members.results import search_members as search_members
 from .first_members.search import find_first_members as find_first_members
-from .isochrone_files import read_isochrones as read_isochrones
 from .isochrone_fit.fit import fit_isochrone as fit_isochrone
 from .isochrones import nearest_age as nearest_age
 from .isochrones import place_isochrone as place_isochrone
+from .isochrones import read_isochrones as read_isochrones
 from .membership import evaluate_cluster as evaluate_cluster
 from .membership import membership_probabilities as membership_probabilities
 from .own_stars import prepare_stars as prepare_stars

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 from gaia_oc_amd.options import SelectionOptions
 
 Array = NDArray[np.float64]

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 from gaia_oc_amd.offsets import isochrone_sigmas, parallax_sigmas, proper_motion_sigmas
 
 Array = NDArray[np.float64]

@@ -1,14 +1,18 @@
-"""Isochrones: the one of an age, and placing it at a cluster."""
+"""Isochrones: read, chosen by age and metallicity, placed at a cluster, and a star's offset from one."""
 
+import io
+import re
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.extinction import passband_extinction
+from gaia_oc_amd.parallel import compiled
+from gaia_oc_amd.photometry import passband_extinction
 
 Array = NDArray[np.float64]
 
@@ -48,7 +52,7 @@ def nearest_age(
     Parameters
     ----------
     isochrones : DataFrame
-        From `isochrone_files.read_isochrones`.
+        From `isochrones.read_isochrones`.
     age : float
         log10 of the age [yr].
     metal_fraction : float
@@ -109,3 +113,171 @@ def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str
         colour=np.insert(magnitude[bluer] - magnitude["Grp"], flash, np.nan),
         g=np.insert(magnitude["G"], flash, np.nan),
     )
+
+
+_NEEDED = ("Zini", "logAge", "Mini", "logTe", "logg", "label", "Gmag", "G_BPmag", "G_RPmag")
+_FIRST_ROW = re.compile(rb"^(?!#)[^\S\r\n]*[^\s]", re.MULTILINE)
+
+
+def read_isochrones(path: Path | str) -> pd.DataFrame:
+    """Read isochrones as PARSEC's CMD web form writes them.
+
+    The column names are read from the last comment line before the first row of data: they differ between
+    the form's versions.
+
+    Parameters
+    ----------
+    path : path
+        The file, by default ``isochrones.dat`` in the data directory.
+
+    Returns
+    -------
+    DataFrame
+        Columns Zini, logAge, Mini, logTe, logg, label, Gmag, G_BPmag, G_RPmag of every point.
+
+    Raises
+    ------
+    ValueError
+        If the file has no such table.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is no file: run `python download_isochrones.py`.")
+    content = path.read_bytes().rstrip()
+    table = _rows(content, _column_names(content, path), path)
+    if not np.isfinite(table.to_numpy()).all() or not (table["label"] <= LAST_LABEL).any():
+        raise ValueError(
+            f"{path} has missing values or no star before the asymptotic giant branch: download it again."
+        )
+    if b"terminated" not in content[content.rfind(b"\n") + 1 :]:
+        warnings.warn(f"{path} does not end as PARSEC's files do: is it complete?", stacklevel=2)
+    return table
+
+
+def _column_names(content: bytes, path: Path) -> list[str]:
+    """Names in the line before the first row."""
+    first = _FIRST_ROW.search(content)
+    if first is None or not first.start():
+        raise ValueError(f"{path} has no isochrone table: run `python download_isochrones.py`.")
+    header = content[: first.start()].decode(errors="replace").splitlines()[-1]
+    names = header.lstrip("#").split()
+    absent = [name for name in _NEEDED if name not in names]
+    if absent:
+        raise ValueError(
+            f"{path} lacks the columns {', '.join(absent)}: ask the CMD form for the photometric system "
+            "'Gaia EDR3' and isochrone tables, or run `python download_isochrones.py`."
+        )
+    return names
+
+
+def _rows(content: bytes, names: list[str], path: Path) -> pd.DataFrame:
+    """The needed columns as numbers; every row must be as long as the header."""
+    try:
+        table = pd.read_csv(
+            io.BytesIO(content),
+            sep=r"\s+",
+            header=None,  # the first row says how many columns there are; a longer one is an error
+            comment="#",
+            low_memory=False,
+            encoding_errors="replace",
+        )
+        unequal = table.shape[1] != len(names) or table.iloc[:, -1].isna().any()
+    except pd.errors.ParserError:
+        unequal = True
+    if unequal:
+        raise ValueError(f"{path} has rows of unequal length, it looks truncated: download it again.")
+    try:
+        return table.set_axis(names, axis=1)[[*_NEEDED]].astype(float)
+    except ValueError as error:
+        raise ValueError(f"{path} has a value that is no number ({error}): download it again.") from error
+
+
+_GROUP = 8
+"""Neighbouring segments that share a bounding box."""
+
+
+def isochrone_offsets(
+    isochrone: Isochrone, colour: Array, g: Array, colour_scale: float | Array, g_scale: float | Array
+) -> tuple[Array, Array]:
+    """Offsets of stars from the nearest point of an isochrone (Eqs. 5 and 17 of van Groeningen et al. 2023).
+
+    Parameters
+    ----------
+    isochrone : Isochrone
+        The curve; a departure from the published tool, which measures to its points.
+    colour, g : ndarray, shape (n,)
+        Colour and G magnitude of the stars [mag].
+    colour_scale, g_scale : float or ndarray of shape (n,)
+        Scales [mag] by which the offsets are divided in the distance: the same for all stars (Eq. 17), or
+        each star's own (Eq. 5).
+
+    Returns
+    -------
+    f_c, f_g : ndarray, shape (n,)
+        Star minus isochrone [mag]; NaN where a value or scale is not finite.
+
+    Raises
+    ------
+    ValueError
+        If the isochrone has no two neighbouring points.
+    """
+    start, step = _segments(isochrone)
+    stars = np.column_stack([np.asarray(colour, float), np.asarray(g, float)])
+    scales = np.empty_like(stars)
+    scales[:, 0], scales[:, 1] = colour_scale, g_scale
+    offsets = np.empty_like(stars)
+    _find_offsets(start, step, _boxes(start, step), stars, scales, offsets)
+    return offsets[:, 0], offsets[:, 1]
+
+
+def _segments(isochrone: Isochrone) -> tuple[Array, Array]:
+    """Start points and steps of the curve's segments [mag], both of shape (n_segments, 2)."""
+    points = np.column_stack([isochrone.colour, isochrone.g])
+    step = np.diff(points, axis=0)
+    whole = np.isfinite(step).all(axis=1)
+    if not whole.any():
+        raise ValueError(
+            "the isochrone has fewer than two neighbouring points: no curve can be drawn through it."
+        )
+    return points[:-1][whole], step[whole]
+
+
+def _boxes(start: Array, step: Array) -> Array:
+    """Smallest colour, largest colour, smallest G, largest G of each group of segments, (n_groups, 4)."""
+    first = np.arange(0, len(start), _GROUP)
+    lower = np.minimum.reduceat(np.minimum(start, start + step), first)
+    upper = np.maximum.reduceat(np.maximum(start, start + step), first)
+    return np.column_stack([lower[:, 0], upper[:, 0], lower[:, 1], upper[:, 1]])
+
+
+@compiled
+def _find_offsets(
+    start: Array, step: Array, boxes: Array, stars: Array, scales: Array, offsets: Array
+) -> None:
+    """Fill `offsets` (n, 2): look at the group with the nearest box, then at those that may hold a nearer point."""
+    least = np.empty(len(boxes))  # squared distance to each box, infinite once its segments were looked at
+    for i in range(len(stars)):
+        in_colour, in_g = 1 / scales[i, 0], 1 / scales[i, 1]
+        offsets[i] = np.nan
+        if not np.isfinite(stars[i, 0] * in_colour + stars[i, 1] * in_g):
+            continue
+        for k in range(len(boxes)):
+            beside = max(boxes[k, 0] - stars[i, 0], stars[i, 0] - boxes[k, 1], 0.0) * in_colour
+            above = max(boxes[k, 2] - stars[i, 1], stars[i, 1] - boxes[k, 3], 0.0) * in_g
+            least[k] = beside**2 + above**2
+        nearest, group, following = np.inf, np.argmin(least), 0
+        while group < len(boxes):
+            for s in range(group * _GROUP, min((group + 1) * _GROUP, len(start))):
+                colour, g = (stars[i, 0] - start[s, 0]) * in_colour, (stars[i, 1] - start[s, 1]) * in_g
+                step_colour, step_g = step[s, 0] * in_colour, step[s, 1] * in_g
+                along = (colour * step_colour + g * step_g) / max(step_colour**2 + step_g**2, 1e-300)
+                along = min(max(along, 0.0), 1.0)
+                colour -= along * step_colour
+                g -= along * step_g
+                if colour**2 + g**2 < nearest:
+                    nearest = colour**2 + g**2
+                    offsets[i, 0], offsets[i, 1] = colour / in_colour, g / in_g
+            least[group] = np.inf
+            while following < len(boxes) and least[following] >= nearest:
+                following += 1
+            group = following

@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.isochrones import isochrone_offsets
 from gaia_oc_amd.plot_style import LABELS
 from gaia_oc_amd.plotting import (
     Layer,

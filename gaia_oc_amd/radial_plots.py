@@ -10,16 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.mass_segregation import MassSegregation, mass_segregation
 from gaia_oc_amd.plot_style import SETTINGS, STYLES
 from gaia_oc_amd.plotting import figure_title, new_figure, write_note
 from gaia_oc_amd.profiles import (
     DensityProfile,
     KingProfile,
+    MassSegregation,
     UnconstrainedProfileError,
     density_profile,
     field_radius,
     king_profile,
+    mass_segregation,
 )
 from gaia_oc_amd.source_sets import comparison_members, our_members
 

@@ -12,7 +12,7 @@ from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import parallax_separation, proper_motion_separation
 from gaia_oc_amd.inference import Judge, make_judge
-from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.isochrones import isochrone_offsets
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.parallel import for_each_block
 from gaia_oc_amd.photometry import photometric_covariance

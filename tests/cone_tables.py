@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from gaia_oc_amd.astrometry import source_ids
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.query import FLUX_ZERO_POINTS, VIZIER_COLUMNS
-from gaia_oc_amd.source_ids import source_ids
 
 REGION = ConeRegion(
     ra=120.0, dec=-20.0, radius=2.5, pmra=-3.0, pmdec=2.0, pm_radius=1.0, parallax=1.0, parallax_width=0.5

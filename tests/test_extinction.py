@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_oc_amd.extinction import A0_RANGE, TEFF_RANGE, passband_extinction
+from gaia_oc_amd.photometry import A0_RANGE, TEFF_RANGE, passband_extinction
 
 
 @pytest.mark.parametrize("a0", [0.3, "each its own"])

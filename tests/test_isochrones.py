@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.extinction import passband_extinction
-from gaia_oc_amd.isochrone_files import read_isochrones
-from gaia_oc_amd.isochrones import nearest_age, place_isochrone
+from gaia_oc_amd.isochrones import nearest_age, place_isochrone, read_isochrones
+from gaia_oc_amd.photometry import passband_extinction
 
 HEADER = "# Zini MH logAge Mini int_IMF Mass logL logTe logg label mbolmag Gmag G_BPmag G_RPmag"
 ROW = "0.0152 0.0 8.5 1.0 1.0 1.0 0.0 3.76 4.4 1 4.7 4.6 4.9 4.1"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd.mass_segregation import mass_segregation, tree_length
+from gaia_oc_amd.profiles import mass_segregation, tree_length
 
 
 def prim_length(points):

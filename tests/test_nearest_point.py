@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from plain_reference import nearest_offsets
 
-from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 
 
 def curly_isochrone():

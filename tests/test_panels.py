@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from plot_sets import CLUSTER, ISOCHRONE, LIMITS, example_sets
 
-from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.isochrones import isochrone_offsets
 from gaia_oc_amd.panels import PANELS, colour_magnitude_panel, parallax_panel, proper_motion_panel, sky_panel
 from gaia_oc_amd.plotting import Layer
 

@@ -9,12 +9,17 @@ import pyarrow.dataset as ds
 import pytest
 
 from gaia_oc_amd.archive.parquet import row_filter, rows_to_read, scan_cone
-from gaia_oc_amd.astrometry import angular_separation
+from gaia_oc_amd.astrometry import (
+    HEALPIX_SHIFT,
+    angular_separation,
+    identifier_ranges,
+    nested_pixels,
+    source_ids,
+)
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS, REQUIRED_COLUMNS
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.files.tables import read_table
-from gaia_oc_amd.source_ids import HEALPIX_SHIFT, identifier_ranges, nested_pixels, source_ids
 
 PLACES = [(120.0, -20.0), (0.05, 40.0), (359.97, -3.0), (77.0, 89.6), (10.0, -90.0)]
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd.isochrone_files import read_isochrones
-from gaia_oc_amd.isochrones import nearest_age, place_isochrone
+from gaia_oc_amd.isochrones import nearest_age, place_isochrone, read_isochrones
 from gaia_oc_amd.simulation import analytic_stars as stars
 from gaia_oc_amd.simulation.schematic_isochrones import (
     COLUMNS,

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance, parallax_zero_point
+from gaia_oc_amd.astrometry import (
+    angular_separation,
+    astrometric_covariance,
+    nested_pixels,
+    parallax_zero_point,
+    source_ids,
+)
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.simulation.catalogue import draw_cluster
@@ -33,7 +39,6 @@ from gaia_oc_amd.simulation.space import (
     space_velocity,
 )
 from gaia_oc_amd.simulation.stars import absolute_magnitudes, draw_mass_ratios, in_order_of_mass
-from gaia_oc_amd.source_ids import nested_pixels, source_ids
 from gaia_oc_amd.stages.simulate import MARKER, simulate_clusters
 
 SMALL = SimulationOptions(cone_radius=16, field_density=3000, n_members=200)

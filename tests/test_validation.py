@@ -9,7 +9,7 @@ import pytest
 from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.files.data_directory import ISOCHRONES
-from gaia_oc_amd.isochrone_files import read_isochrones
+from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import ConeOptions, TablePaths
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.simulation.options import SimulationOptions

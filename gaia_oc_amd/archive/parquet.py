@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.astrometry import agree_with_positions, identifier_ranges
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import (
     ConeRegion,
@@ -21,7 +22,6 @@ from gaia_oc_amd.cone import (
 )
 from gaia_oc_amd.exceptions import ConeUnavailableError
 from gaia_oc_amd.files.tables import canonical, from_arrow
-from gaia_oc_amd.source_ids import agree_with_positions, identifier_ranges
 
 if TYPE_CHECKING:
     import pyarrow as pa

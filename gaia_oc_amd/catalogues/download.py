@@ -265,7 +265,7 @@ def download_isochrones(
     Returns
     -------
     Path
-        The file, readable with `isochrone_files.read_isochrones`.
+        The file, readable with `isochrones.read_isochrones`.
 
     Raises
     ------
@@ -387,7 +387,7 @@ def _unpacked(content: bytes, link: str) -> bytes:
 
 def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
     """Raise if the file is not the whole answer to the query."""
-    from gaia_oc_amd.isochrone_files import read_isochrones
+    from gaia_oc_amd.isochrones import read_isochrones
 
     last_line = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
     if not last_line.startswith("#") or _CLOSING_LINE not in last_line:

@@ -20,7 +20,7 @@ from gaia_oc_amd.catalogues.published import (
 )
 from gaia_oc_amd.files.data_directory import CREDENTIALS, ISOCHRONES
 from gaia_oc_amd.files.tables import read_table, whole_numbers
-from gaia_oc_amd.isochrone_files import read_isochrones
+from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import TablePaths
 
 MEMBER_COLUMNS = ("cluster", "source_id", "PMemb")

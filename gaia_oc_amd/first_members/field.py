@@ -20,7 +20,7 @@ from gaia_oc_amd.exceptions import UnknownClusterError
 from gaia_oc_amd.files.data_directory import CREDENTIALS, ISOCHRONES
 from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions
 from gaia_oc_amd.first_members.search import KnownMotion
-from gaia_oc_amd.isochrone_files import read_isochrones
+from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import ConeOptions, TablePaths
 from gaia_oc_amd.query import load_cone
 

@@ -124,7 +124,7 @@ def fit_isochrone(
     members : DataFrame
         With phot_g_mean_mag and the colour [mag], and their errors or what `photometry.add_magnitude_errors` needs.
     isochrones : DataFrame
-        From `isochrone_files.read_isochrones`, of several ages.
+        From `isochrones.read_isochrones`, of several ages.
     parallax : float
         Mean parallax of the cluster, corrected for the zero point [mas].
     parallax_error : float

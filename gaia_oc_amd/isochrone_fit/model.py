@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.extinction import A0_RANGE, passband_extinction
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrones import LAST_LABEL, TIP_LABEL
 from gaia_oc_amd.parallel import compiled
+from gaia_oc_amd.photometry import A0_RANGE, passband_extinction
 from gaia_oc_amd.simulation.stars import BANDS, absolute_magnitudes, in_order_of_mass, number_below
 
 Array = NDArray[np.float64]
@@ -63,7 +63,7 @@ def predicted_stars(
     Parameters
     ----------
     isochrones : DataFrame
-        From `isochrone_files.read_isochrones`.
+        From `isochrones.read_isochrones`.
     age : float
         One of `ages_of`.
     colour : {'bp_rp', 'g_rp'}

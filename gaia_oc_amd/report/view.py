@@ -30,7 +30,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.nearest_point import isochrone_offsets
+from gaia_oc_amd.isochrones import isochrone_offsets
 from gaia_oc_amd.plot_style import DENSITY_ABOVE, INK, PAPER, PROBABILITY_COLOURS, STYLES
 from gaia_oc_amd.plotting import robust_range
 from gaia_oc_amd.report.cautions import has_curve

@@ -164,7 +164,7 @@ def write_isochrones(path: Path | str, table: pd.DataFrame) -> None:
     Parameters
     ----------
     path : path
-        File to write, readable by `gaia_oc_amd.isochrone_files.read_isochrones`.
+        File to write, readable by `gaia_oc_amd.isochrones.read_isochrones`.
     table : DataFrame
         From `schematic_isochrones`.
     """

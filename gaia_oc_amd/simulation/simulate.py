@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.astrometry import angular_separation
+from gaia_oc_amd.astrometry import angular_separation, source_ids
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age
 from gaia_oc_amd.simulation.catalogue import (
@@ -22,7 +22,6 @@ from gaia_oc_amd.simulation.galaxy import Dust
 from gaia_oc_amd.simulation.measurement import NOISE_FACTOR, measure
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.space import cone_radius_deg, ecliptic_latitude, galactic_coordinates
-from gaia_oc_amd.source_ids import source_ids
 
 __all__ = ["TRUTH_COLUMNS", "SimulatedCluster", "simulate_cluster", "vary_options"]
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
-from gaia_oc_amd.extinction import A0_RANGE, TEFF_RANGE, passband_extinction
+from gaia_oc_amd.photometry import A0_RANGE, TEFF_RANGE, passband_extinction
 
 Array = NDArray[np.float64]
 
@@ -204,7 +204,7 @@ def metallicity_shift(points: pd.DataFrame) -> Array:
 
 
 def extinction(band: str, teff: Array, a0: ArrayLike) -> Array:
-    """Extinction in a band from a table of `gaia_oc_amd.extinction.passband_extinction`, quick for millions.
+    """Extinction in a band from a table of `gaia_oc_amd.photometry.passband_extinction`, quick for millions.
 
     Parameters
     ----------

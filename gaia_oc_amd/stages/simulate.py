@@ -20,7 +20,7 @@ from gaia_oc_amd.files.data_directory import (
     write_text,
 )
 from gaia_oc_amd.files.tables import write_csv, write_table
-from gaia_oc_amd.isochrone_files import read_isochrones
+from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.simulation.catalogue import draw_cluster
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import (

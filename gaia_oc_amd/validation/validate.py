@@ -73,7 +73,7 @@ def validate_cluster(
     data_dir : path
         The data directory.
     isochrones : DataFrame
-        From `gaia_oc_amd.isochrone_files.read_isochrones`: those that the sets were built with.
+        From `gaia_oc_amd.isochrones.read_isochrones`: those that the sets were built with.
     judge : callable
         ``judge(stars, sets, rng=rng)`` gives the probabilities of stars: `membership_probabilities` with
         classifier and options filled in, as in the evaluation.
@@ -132,7 +132,7 @@ def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Fie
     data_dir : path
         The data directory.
     isochrones : DataFrame
-        From `gaia_oc_amd.isochrone_files.read_isochrones`.
+        From `gaia_oc_amd.isochrones.read_isochrones`.
 
     Returns
     -------
