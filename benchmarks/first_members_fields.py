@@ -16,7 +16,7 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
 from gaia_oc_amd.cone import check_sources
 from gaia_oc_amd.files.tables import read_table
-from gaia_oc_amd.member_matching import listed_members, match_to_cone
+from gaia_oc_amd.members import listed_members, match_to_cone
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones
 from gaia_oc_amd.simulation.simulate import simulate_cluster, vary_options

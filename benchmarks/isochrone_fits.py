@@ -27,13 +27,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
+from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.isochrone_fit.fit import fit_isochrone
 from gaia_oc_amd.isochrone_fit.members import mean_parallax
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrones import nearest_age, read_isochrones
-from gaia_oc_amd.member_matching import listed_members, match_to_cone
-from gaia_oc_amd.set_building import calibrate
+from gaia_oc_amd.members import listed_members, match_to_cone
 from gaia_oc_amd.simulation.catalogue import draw_cluster
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.simulate import simulate_cluster

@@ -21,7 +21,7 @@ from gaia_oc_amd.catalogues.names import normalise_name, read_cluster_names
 from gaia_oc_amd.catalogues.tables import read_member_list
 from gaia_oc_amd.files.data_directory import cluster_directory
 from gaia_oc_amd.files.tables import write_csv
-from gaia_oc_amd.member_matching import listed_members, match_to_cone
+from gaia_oc_amd.members import listed_members, match_to_cone
 from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.truth import LABELS_FILE
 

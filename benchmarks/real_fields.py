@@ -20,7 +20,7 @@ from gaia_oc_amd.candidates import parallax_distance, proper_motion_distance
 from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names
 from gaia_oc_amd.catalogues.tables import read_member_list
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.member_matching import listed_members, match_to_cone
+from gaia_oc_amd.members import listed_members, match_to_cone
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import load_sets

@@ -13,6 +13,7 @@ from .classifier import Classifier as Classifier
 
 # the pieces of the method
 from .cluster import Cluster as Cluster
+from .cone import calibrate as calibrate
 from .features import add_features as add_features
 from .files.tables import read_table as read_table
 
@@ -24,15 +25,14 @@ from .isochrone_fit.fit import fit_isochrone as fit_isochrone
 from .isochrones import nearest_age as nearest_age
 from .isochrones import place_isochrone as place_isochrone
 from .isochrones import read_isochrones as read_isochrones
+from .members import find_members as find_members
 from .membership import evaluate_cluster as evaluate_cluster
 from .membership import membership_probabilities as membership_probabilities
-from .own_stars import prepare_stars as prepare_stars
 from .posterior import ConeJudge as ConeJudge
 from .query import cone_query as cone_query
 from .set_building import build_sets as build_sets
-from .set_building import calibrate as calibrate
 from .set_building import divide_cone as divide_cone
-from .set_building import find_members as find_members
+from .set_building import prepare_stars as prepare_stars
 
 # a cluster whose members are known
 from .simulation.simulate import simulate_cluster as simulate_cluster

@@ -45,7 +45,7 @@ ARCHIVE_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 MAGNITUDE_ERRORS = ("phot_g_mean_mag_error", "bp_rp_error", "g_rp_error")
 SOURCE_FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 SIGMA_OFFSETS = ("f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma")
-"""Offsets in units of what errors and the members' own scatter allow (see `gaia_oc_amd.offsets`)."""
+"""Offsets in units of what errors and the members' own scatter allow (see `gaia_oc_amd.features`)."""
 REJECTED_BY = "rejected_by"
 """Selection conditions that a star failed: proper_motion, parallax, isochrone; empty for those that passed."""
 SET_COLUMNS = (*ARCHIVE_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, REJECTED_BY, "PMemb")

@@ -1,4 +1,4 @@
-"""The cone around a cluster: which stars belong to it, and whether a table of stars can be trusted."""
+"""The region of the sky and of motion where a cluster's stars are; the sources in it: checked, cut, calibrated."""
 
 import logging
 import warnings
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import angular_separation
+from gaia_oc_amd.astrometry import angular_separation, parallax_zero_point
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import (
     ARCHIVE_COLUMNS,
@@ -20,6 +20,7 @@ from gaia_oc_amd.columns import (
 )
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.photometry import add_magnitude_errors
 
 logger = logging.getLogger(__name__)
 
@@ -309,3 +310,19 @@ def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion,
         f"the cone's proper motions and parallaxes; it spans ra {ra.min():.4f}..{ra.max():.4f}, "
         f"dec {dec.min():.4f}..{dec.max():.4f}: {hint}"
     )
+
+
+def calibrate(sources: pd.DataFrame) -> pd.DataFrame:
+    """Subtract the parallax zero point and add magnitude errors.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        Cone sources as the archive gives them.
+
+    Returns
+    -------
+    DataFrame
+        A new table (see `astrometry.parallax_zero_point` and `photometry.add_magnitude_errors`).
+    """
+    return add_magnitude_errors(sources.assign(parallax=sources["parallax"] - parallax_zero_point(sources)))

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.features import ISOCHRONE_ERRORS, parallax_scale, proper_motion_covariance
 from gaia_oc_amd.field_density import FieldDensity, sky_area
-from gaia_oc_amd.offsets import ISOCHRONE_ERRORS, parallax_scale, proper_motion_covariance
 from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]

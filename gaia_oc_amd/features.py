@@ -1,16 +1,85 @@
-"""The source features that a network judges a star by, and a reader too."""
+"""Features of a star relative to its cluster, as measured and as drawn within its errors."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import angular_separation
+from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
-from gaia_oc_amd.offsets import isochrone_sigmas, parallax_sigmas, proper_motion_sigmas
+from gaia_oc_amd.photometry import photometric_covariance
+from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]
+
+ISOCHRONE_ERRORS = (0.02, 0.10)
+"""What an isochrone itself is wrong by in G-RP and in G [mag]: added in quadrature to a star's errors."""
+
+
+def proper_motion_covariance(sources: pd.DataFrame, cluster: Cluster) -> Array:
+    """Covariance of the proper motion offset that a member may have: its errors and the members' dispersion.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        With errors and correlations.
+    cluster : Cluster
+        With pm_dispersion and the errors of the means.
+
+    Returns
+    -------
+    ndarray, shape (n_sources, 2, 2)
+        [(mas/yr)^2].
+    """
+    covariance = astrometric_covariance(sources)[:, 1:, 1:]
+    mean_errors = np.nan_to_num([cluster.pmra_mean_error, cluster.pmdec_mean_error])
+    return covariance + np.diag(np.nan_to_num(cluster.pm_dispersion) ** 2 + np.square(mean_errors))
+
+
+def parallax_scale(sources: pd.DataFrame, cluster: Cluster) -> Array:
+    """Standard deviation of the parallax offset that a member may have [mas], shape (n_sources,)."""
+    extra = np.hypot(np.nan_to_num(cluster.parallax_dispersion), np.nan_to_num(cluster.parallax_mean_error))
+    return np.hypot(sources["parallax_error"].to_numpy(float), extra)
+
+
+def proper_motion_sigmas(sources: pd.DataFrame, cluster: Cluster) -> Array:
+    """Size of the proper motion offset in standard deviations (Mahalanobis distance), shape (n_sources,)."""
+    offset = sources[["pmra", "pmdec"]].to_numpy(float) - [cluster.pmra, cluster.pmdec]
+    covariance = proper_motion_covariance(sources, cluster)
+    return np.sqrt(np.einsum("ni,nij,nj->n", offset, np.linalg.inv(covariance), offset))
+
+
+def parallax_sigmas(sources: pd.DataFrame, cluster: Cluster) -> Array:
+    """Signed parallax offset in standard deviations, shape (n_sources,)."""
+    return (sources["parallax"].to_numpy(float) - cluster.parallax) / parallax_scale(sources, cluster)
+
+
+def isochrone_sigmas(sources: pd.DataFrame, isochrone: Isochrone, colour: str) -> tuple[Array, Array]:
+    """Offset from the isochrone in standard deviations of each star's own colour and magnitude.
+
+    The nearest point of the curve is the nearest in these units.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        With G, colour and their errors.
+    isochrone : Isochrone
+        The curve in `colour`.
+    colour : {'g_rp', 'bp_rp'}
+        Which colour.
+
+    Returns
+    -------
+    in_colour, in_g : ndarray, shape (n_sources,)
+        Star minus isochrone, each divided by its scale; NaN without colour or error.
+    """
+    names = [colour, "phot_g_mean_mag", f"{colour}_error", "phot_g_mean_mag_error"]
+    colours, g, colour_error, g_error = sources[names].to_numpy(float).T
+    colour_scale = np.hypot(colour_error, ISOCHRONE_ERRORS[0])
+    g_scale = np.hypot(g_error, ISOCHRONE_ERRORS[1])
+    in_colour, in_g = isochrone_offsets(isochrone, colours, g, colour_scale, g_scale)
+    return in_colour / colour_scale, in_g / g_scale
 
 
 def projected_radius(sources: pd.DataFrame, cluster: Cluster) -> Array:
@@ -75,3 +144,109 @@ def add_features(
         f_c_sigma=f_c_sigma,
         f_g_sigma=f_g_sigma,
     )
+
+
+SAMPLED_FEATURES = ("f_pm", "f_plx", "f_c", "f_g")
+"""Features that change with a star's drawn measurements."""
+
+
+def can_be_sampled(candidates: pd.DataFrame, colour: str, names: list[str]) -> NDArray[np.bool_]:
+    """Which stars have all measurements, errors and those of the named features that are not sampled.
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        With the columns of the source sets.
+    colour : {'g_rp', 'bp_rp'}
+        The colour that is sampled.
+    names : list of str
+        Features that the classifier reads.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_candidates,)
+    """
+    needed = [
+        "phot_g_mean_mag",
+        colour,
+        "phot_g_mean_mag_error",
+        f"{colour}_error",
+        "parallax",
+        "pmra",
+        "pmdec",
+    ]
+    errors = ["parallax_error", "pmra_error", "pmdec_error"]
+    fixed = [name for name in names if name not in SAMPLED_FEATURES]
+    return np.isfinite(candidates[[*needed, *errors, *fixed]].to_numpy(float)).all(axis=1)
+
+
+def sample_features(
+    sources: pd.DataFrame, sets: SourceSets, names: list[str], *, n_samples: int, rng: np.random.Generator
+) -> Array:
+    """Source features of stars drawn anew from their errors.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        Stars with errors and correlations.
+    sets : SourceSets
+        Gives cluster, isochrone, limits and colour.
+    names : list of str
+        Features in the wanted order; those that do not change with the sample (f_r, or any other column) are
+        repeated.
+    n_samples : int
+        Samples per star.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n_sources, n_samples, n_features)
+    """
+    astrometry = sources[["parallax", "pmra", "pmdec"]].to_numpy(float)
+    photometry = sources[["phot_g_mean_mag", sets.colour]].to_numpy(float)
+    astrometry = draw_normal(astrometry, astrometric_covariance(sources), n_samples, rng=rng)
+    photometry = draw_normal(photometry, photometric_covariance(sources, sets.colour), n_samples, rng=rng)
+    f_c, f_g = isochrone_offsets(
+        sets.isochrone,
+        photometry[..., 1].ravel(),
+        photometry[..., 0].ravel(),
+        sets.limits.colour,
+        sets.limits.g,
+    )
+    sampled = {
+        "f_pm": proper_motion_separation(astrometry[..., 1], astrometry[..., 2], sets.cluster),
+        "f_plx": parallax_separation(astrometry[..., 0], sets.cluster),
+        "f_c": f_c.reshape(len(sources), n_samples),
+        "f_g": f_g.reshape(len(sources), n_samples),
+    }
+    fixed = {
+        name: np.repeat(sources[name].to_numpy(float)[:, None], n_samples, axis=1)
+        for name in names
+        if name not in sampled
+    }
+    return np.stack([(sampled | fixed)[name] for name in names], axis=-1)
+
+
+def draw_normal(mean: Array, covariance: Array, n_samples: int, *, rng: np.random.Generator) -> Array:
+    """Draw from many normal distributions at once; singular covariances are allowed.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (n, k)
+        Means.
+    covariance : ndarray, shape (n, k, k)
+        Covariances. Eigenvalues that rounding or inconsistent correlations made negative count as 0.
+    n_samples : int
+        Samples per distribution.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n, n_samples, k)
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # (n, k, k)
+    normal = rng.standard_normal((len(mean), n_samples, mean.shape[1]))
+    return mean[:, None] + np.einsum("nsk,njk->nsj", normal, root)

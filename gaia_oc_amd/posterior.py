@@ -13,14 +13,13 @@ from gaia_oc_amd.class_ratio import member_fraction, posterior
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.evidence import Background, cone_evidence, field_background, star_evidence
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.features import add_features
+from gaia_oc_amd.features import add_features, can_be_sampled, draw_normal
 from gaia_oc_amd.inference import Judge, make_judge
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
 from gaia_oc_amd.parallel import for_each_block, progress_bar
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.support_sets import draw_support_sets
-from gaia_oc_amd.votes import can_be_sampled, draw_normal
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

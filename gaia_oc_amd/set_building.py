@@ -7,27 +7,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.astrometry import parallax_zero_point
 from gaia_oc_amd.candidates import failed_conditions, select_candidates, selection_limits
 from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
 from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
-from gaia_oc_amd.cone import cone_region
+from gaia_oc_amd.cone import calibrate, check_sources, cone_region
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.files.data_directory import cluster_directory
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
-from gaia_oc_amd.member_matching import (
+from gaia_oc_amd.members import (
     MATCHED,
-    listed_members,
+    find_members,
     match_to_cone,
     refuse_unlisted,
-    training_member_ids,
 )
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
-from gaia_oc_amd.photometry import add_magnitude_errors, warn_of_missing_colours
+from gaia_oc_amd.photometry import warn_of_missing_colours
 from gaia_oc_amd.query import load_cone
 from gaia_oc_amd.source_sets import SourceSets
 
@@ -105,73 +103,6 @@ def build_sets(
     if len(sets.members) < member.n_min_members:
         warnings.warn(f"{text}: {len(sets.members)} are left, fewer than --n_min_members.", stacklevel=2)
     return replace(sets, comparison=_comparison_set(sets, tables.listed_for_comparison(cluster.name)))
-
-
-def calibrate(sources: pd.DataFrame) -> pd.DataFrame:
-    """Subtract the parallax zero point and add magnitude errors.
-
-    Parameters
-    ----------
-    sources : DataFrame
-        Cone sources as the archive gives them.
-
-    Returns
-    -------
-    DataFrame
-        A new table (see `astrometry.parallax_zero_point` and `photometry.add_magnitude_errors`).
-    """
-    return add_magnitude_errors(sources.assign(parallax=sources["parallax"] - parallax_zero_point(sources)))
-
-
-def find_members(
-    name: str,
-    sources: pd.DataFrame,
-    member_list: pd.DataFrame,
-    options: MemberOptions | None = None,
-    *,
-    bootstrapped: pd.Series | None = None,
-) -> pd.Series:
-    """Training members of a cluster among the sources of its cone.
-
-    Parameters
-    ----------
-    name : str
-        Cluster name.
-    sources : DataFrame
-        Cone sources.
-    member_list : DataFrame
-        Published list with cluster, source_id, PMemb and perhaps positions.
-    options : MemberOptions, optional
-        Threshold and smallest number.
-    bootstrapped : Series, optional
-        PMemb by source_id of members found earlier, who join the listed ones.
-
-    Returns
-    -------
-    Series
-        PMemb by source_id.
-
-    Raises
-    ------
-    TooFewMembersError
-        If fewer than the smallest number are in the cone.
-    """
-    options = options or MemberOptions()
-    listed = listed_members(member_list, name)
-    probability = match_to_cone(listed, sources)
-    if bootstrapped is not None:
-        found = bootstrapped[bootstrapped.index.isin(sources["source_id"])]
-        joined = pd.concat([probability[probability >= options.prob_threshold - 1e-9], found])
-        probability = joined[~joined.index.duplicated()]
-        options = replace(options, prob_threshold=min(options.prob_threshold, options.bootstrap_prob))
-    ids = training_member_ids(
-        probability,
-        name,
-        n_listed=len(listed),
-        prob_threshold=options.prob_threshold,
-        n_min_members=options.n_min_members,
-    )
-    return probability[ids]
 
 
 def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
@@ -252,3 +183,38 @@ def _comparison_set(sets: SourceSets, listed: pd.DataFrame) -> pd.DataFrame:
     probability = match_to_cone(listed, pd.concat([part[list(MATCHED)] for part in parts], ignore_index=True))
     found = pd.concat([part[part["source_id"].isin(probability.index)] for part in parts], ignore_index=True)
     return found.assign(PMemb=found["source_id"].map(probability))
+
+
+def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
+    """Calibrate a table of Gaia sources and add the features that `membership_probabilities` reads.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Sources as the Gaia archive gives them, with its column names and units (`columns.REQUIRED_COLUMNS`; those of
+        `columns.OPTIONAL_COLUMNS` are used where they are there). Parallaxes must not have been corrected before.
+    sets : SourceSets
+        The cluster that the stars are compared with, from `load_sets`.
+
+    Returns
+    -------
+    DataFrame
+        The archive's columns in the table's order, with the table's index; parallaxes corrected, errors of magnitude
+        and colours and the features of `add_features` added. Sources without astrometry or G are left out, with a
+        warning.
+
+    Raises
+    ------
+    ClusterError
+        If columns are missing, identifiers are repeated or no integers, or values cannot be what the column says.
+    ValueError
+        If the table has features already, as those of the sets do: its parallaxes would be corrected twice.
+    """
+    if "f_r" in table:
+        raise ValueError(
+            "the table has a column f_r already: give the archive's table, or skip prepare_stars."
+        )
+    sources = check_sources(table, "the table of stars")
+    rows = pd.Index(table["source_id"].astype("int64")).get_indexer(sources["source_id"])
+    prepared = add_features(calibrate(sources), sets.cluster, sets.limits, sets.isochrone, sets.colour)
+    return prepared.set_index(table.index[rows])

@@ -7,23 +7,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.features import parallax_separation, proper_motion_separation
+from gaia_oc_amd.features import (
+    can_be_sampled,
+    sample_features,
+)
 from gaia_oc_amd.inference import Judge, make_judge
-from gaia_oc_amd.isochrones import isochrone_offsets
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.parallel import for_each_block
-from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.support_sets import draw_support_sets
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-
-SAMPLED_FEATURES = ("f_pm", "f_plx", "f_c", "f_g")
-"""Features that change with a star's drawn measurements."""
 
 STAGES = ((10, 3.0), (20, 2.5))
 """Numbers of samples after which a star is left, if its mean logit is so many standard deviations from 0."""
@@ -180,105 +177,3 @@ def _chance_of_a_vote(mean: Array, std: Array, n_samples: int) -> Array:
     """Chance that a further logit is positive, by Student's t-distribution: the logits taken as normal."""
     with np.errstate(divide="ignore"):
         return stdtr(n_samples - 1, mean / (std * np.sqrt(1 + 1 / n_samples)))
-
-
-def can_be_sampled(candidates: pd.DataFrame, colour: str, names: list[str]) -> NDArray[np.bool_]:
-    """Which stars have all measurements, errors and those of the named features that are not sampled.
-
-    Parameters
-    ----------
-    candidates : DataFrame
-        With the columns of the source sets.
-    colour : {'g_rp', 'bp_rp'}
-        The colour that is sampled.
-    names : list of str
-        Features that the classifier reads.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_candidates,)
-    """
-    needed = [
-        "phot_g_mean_mag",
-        colour,
-        "phot_g_mean_mag_error",
-        f"{colour}_error",
-        "parallax",
-        "pmra",
-        "pmdec",
-    ]
-    errors = ["parallax_error", "pmra_error", "pmdec_error"]
-    fixed = [name for name in names if name not in SAMPLED_FEATURES]
-    return np.isfinite(candidates[[*needed, *errors, *fixed]].to_numpy(float)).all(axis=1)
-
-
-def sample_features(
-    sources: pd.DataFrame, sets: SourceSets, names: list[str], *, n_samples: int, rng: np.random.Generator
-) -> Array:
-    """Source features of stars drawn anew from their errors.
-
-    Parameters
-    ----------
-    sources : DataFrame
-        Stars with errors and correlations.
-    sets : SourceSets
-        Gives cluster, isochrone, limits and colour.
-    names : list of str
-        Features in the wanted order; those that do not change with the sample (f_r, or any other column) are
-        repeated.
-    n_samples : int
-        Samples per star.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n_sources, n_samples, n_features)
-    """
-    astrometry = sources[["parallax", "pmra", "pmdec"]].to_numpy(float)
-    photometry = sources[["phot_g_mean_mag", sets.colour]].to_numpy(float)
-    astrometry = draw_normal(astrometry, astrometric_covariance(sources), n_samples, rng=rng)
-    photometry = draw_normal(photometry, photometric_covariance(sources, sets.colour), n_samples, rng=rng)
-    f_c, f_g = isochrone_offsets(
-        sets.isochrone,
-        photometry[..., 1].ravel(),
-        photometry[..., 0].ravel(),
-        sets.limits.colour,
-        sets.limits.g,
-    )
-    sampled = {
-        "f_pm": proper_motion_separation(astrometry[..., 1], astrometry[..., 2], sets.cluster),
-        "f_plx": parallax_separation(astrometry[..., 0], sets.cluster),
-        "f_c": f_c.reshape(len(sources), n_samples),
-        "f_g": f_g.reshape(len(sources), n_samples),
-    }
-    fixed = {
-        name: np.repeat(sources[name].to_numpy(float)[:, None], n_samples, axis=1)
-        for name in names
-        if name not in sampled
-    }
-    return np.stack([(sampled | fixed)[name] for name in names], axis=-1)
-
-
-def draw_normal(mean: Array, covariance: Array, n_samples: int, *, rng: np.random.Generator) -> Array:
-    """Draw from many normal distributions at once; singular covariances are allowed.
-
-    Parameters
-    ----------
-    mean : ndarray, shape (n, k)
-        Means.
-    covariance : ndarray, shape (n, k, k)
-        Covariances. Eigenvalues that rounding or inconsistent correlations made negative count as 0.
-    n_samples : int
-        Samples per distribution.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n, n_samples, k)
-    """
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]  # (n, k, k)
-    normal = rng.standard_normal((len(mean), n_samples, mean.shape[1]))
-    return mean[:, None] + np.einsum("nsk,njk->nsj", normal, root)

@@ -17,9 +17,10 @@ from published_tool_limit import fastest, multiplications
 from published_tool_ours import chosen, differences
 
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.set_building import calibrate, divide_cone
+from gaia_oc_amd.set_building import divide_cone
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from gaia_oc_amd.candidates import (
     selection_limits,
 )
 from gaia_oc_amd.cluster import Cluster, update_from_members
+from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.options import SelectionOptions
-from gaia_oc_amd.set_building import calibrate
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from conftest import toy_field
 
 from gaia_oc_amd.astrometry import angular_separation, tangent_plane
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cone import cone_region
+from gaia_oc_amd.cone import calibrate, cone_region
 from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.members import find_members
 from gaia_oc_amd.options import ConeOptions, SelectionOptions
-from gaia_oc_amd.set_building import calibrate, divide_cone, find_members
+from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.simulation.stars import number_below
 from gaia_oc_amd.validation.artificial import (
     ClusterModel,

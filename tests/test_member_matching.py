@@ -6,7 +6,7 @@ import pytest
 
 from gaia_oc_amd.catalogues.tables import rows_by_cluster
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.member_matching import MATCH_RADIUS, listed_members, match_to_cone, training_member_ids
+from gaia_oc_amd.members import MATCH_RADIUS, listed_members, match_to_cone, training_member_ids
 
 
 def test_names_match_ignoring_their_spelling(toy):

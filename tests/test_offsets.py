@@ -10,9 +10,14 @@ from scipy import stats
 from gaia_oc_amd.astrometry import intrinsic_dispersion
 from gaia_oc_amd.candidates import failed_conditions
 from gaia_oc_amd.cluster import Cluster, update_from_members
+from gaia_oc_amd.features import (
+    ISOCHRONE_ERRORS,
+    draw_normal,
+    isochrone_sigmas,
+    parallax_sigmas,
+    proper_motion_sigmas,
+)
 from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.offsets import ISOCHRONE_ERRORS, isochrone_sigmas, parallax_sigmas, proper_motion_sigmas
-from gaia_oc_amd.votes import draw_normal
 
 CLUSTER = Cluster(
     **{"name": "Toy", "ra": 10.0, "dec": 5.0, "pmra": -3.0, "pmdec": 2.0, "parallax": 1.0, "pmra_error": 0.3},

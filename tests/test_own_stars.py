@@ -7,8 +7,8 @@ from conftest import toy_field
 
 from gaia_oc_amd import divide_cone, find_members, nearest_age, prepare_stars
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.set_building import calibrate
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import torch
 
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.evidence import (
     CONE_FEATURES,
     STAR_FEATURES,
@@ -24,7 +25,7 @@ from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import SamplingOptions, TrainingOptions
 from gaia_oc_amd.posterior import ConeJudge
 from gaia_oc_amd.posterior_sets import cone_examples
-from gaia_oc_amd.set_building import calibrate, divide_cone
+from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation.simulate import simulate_cluster

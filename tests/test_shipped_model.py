@@ -10,11 +10,12 @@ import pytest
 from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ConeOptions, SamplingOptions, TablePaths
-from gaia_oc_amd.set_building import build_sets, calibrate, divide_cone
+from gaia_oc_amd.set_building import build_sets, divide_cone
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation.simulate import simulate_cluster

@@ -12,10 +12,11 @@ from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import update_from_members
 from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
+from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClusterError
 from gaia_oc_amd.files.tables import read_table, write_rows
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
-from gaia_oc_amd.set_building import build_sets, calibrate
+from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import SET_NAMES, load_sets, save_sets
 
 

@@ -266,7 +266,7 @@ class InputTables:
         return self.parameters.loc[self.parameters["name"] == known_name].iloc[0].to_dict()
 
     def listed_members(self, name: str) -> pd.DataFrame:
-        """Rows of one cluster in the member list, as `member_matching.listed_members` gives them."""
+        """Rows of one cluster in the member list, as `members.listed_members` gives them."""
         return _rows(self.members, self._member_names, self._member_rows, name)
 
     def listed_for_comparison(self, name: str) -> pd.DataFrame:

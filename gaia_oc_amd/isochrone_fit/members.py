@@ -13,14 +13,13 @@ from gaia_oc_amd.astrometry import weighted_mean
 from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
-from gaia_oc_amd.cone import cone_region
+from gaia_oc_amd.cone import calibrate, cone_region
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
 from gaia_oc_amd.isochrone_fit.options import FittedMembersOptions
-from gaia_oc_amd.member_matching import match_to_cone, refuse_unlisted
+from gaia_oc_amd.members import match_to_cone, refuse_unlisted
 from gaia_oc_amd.options import ConeOptions, GivenCluster
 from gaia_oc_amd.query import load_cone
-from gaia_oc_amd.set_building import calibrate
 from gaia_oc_amd.source_sets import existing_name, load_sets
 
 Array = NDArray[np.float64]

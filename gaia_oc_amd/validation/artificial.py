@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from gaia_oc_amd.astrometry import astrometric_covariance, intrinsic_dispersion, tangent_plane
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.features import draw_normal
 from gaia_oc_amd.photometry import BANDS, add_magnitude_errors, magnitude_error
 from gaia_oc_amd.profiles import UnconstrainedProfileError, density_profile, field_radius, king_profile
 from gaia_oc_amd.simulation.cluster import king_fraction, sample_king_radii
@@ -31,7 +32,6 @@ from gaia_oc_amd.simulation.stars import (
     sample_masses,
 )
 from gaia_oc_amd.source_sets import SourceSets
-from gaia_oc_amd.votes import draw_normal
 
 Array = NDArray[np.float64]
 

@@ -1,6 +1,7 @@
-"""Published member lists: the rows of one cluster, found again among the sources of its cone."""
+"""Listed stars found again in the cone, and the training members among them."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from scipy.spatial import cKDTree
 from gaia_oc_amd.astrometry import unit_vectors
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
 from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.options import MemberOptions
 
 logger = logging.getLogger(__name__)
 
@@ -176,3 +178,54 @@ def refuse_unlisted(name: str, n_listed: int) -> None:
             f"{name} is not in the member list: members are needed to learn from, give a list that has some with "
             "--members_path or --catalogue."
         )
+
+
+def find_members(
+    name: str,
+    sources: pd.DataFrame,
+    member_list: pd.DataFrame,
+    options: MemberOptions | None = None,
+    *,
+    bootstrapped: pd.Series | None = None,
+) -> pd.Series:
+    """Training members of a cluster among the sources of its cone.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    sources : DataFrame
+        Cone sources.
+    member_list : DataFrame
+        Published list with cluster, source_id, PMemb and perhaps positions.
+    options : MemberOptions, optional
+        Threshold and smallest number.
+    bootstrapped : Series, optional
+        PMemb by source_id of members found earlier, who join the listed ones.
+
+    Returns
+    -------
+    Series
+        PMemb by source_id.
+
+    Raises
+    ------
+    TooFewMembersError
+        If fewer than the smallest number are in the cone.
+    """
+    options = options or MemberOptions()
+    listed = listed_members(member_list, name)
+    probability = match_to_cone(listed, sources)
+    if bootstrapped is not None:
+        found = bootstrapped[bootstrapped.index.isin(sources["source_id"])]
+        joined = pd.concat([probability[probability >= options.prob_threshold - 1e-9], found])
+        probability = joined[~joined.index.duplicated()]
+        options = replace(options, prob_threshold=min(options.prob_threshold, options.bootstrap_prob))
+    ids = training_member_ids(
+        probability,
+        name,
+        n_listed=len(listed),
+        prob_threshold=options.prob_threshold,
+        n_min_members=options.n_min_members,
+    )
+    return probability[ids]
