@@ -102,7 +102,7 @@ def evaluate(
     from gaia_oc_amd.batch.run import run_batch, summary_table
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.classifier import Classifier
-    from gaia_oc_amd.inference import torch_device
+    from gaia_oc_amd.fast_deep_sets import torch_device
 
     names = read_cluster_names(clusters)
     classifier = None if plot_only else Classifier.load(model_dir)

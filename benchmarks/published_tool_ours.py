@@ -15,16 +15,14 @@ from published_tool_limit import fastest
 from timing import answer, machine, measured
 
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.deep_sets import DeepSets, draw_support_sets
 from gaia_oc_amd.features import can_be_sampled, sample_features
 from gaia_oc_amd.isochrones import isochrone_offsets
-from gaia_oc_amd.membership import evaluate_cluster
+from gaia_oc_amd.membership import evaluate_cluster, vote_probabilities
 from gaia_oc_amd.options import SamplingOptions, TrainingOptions
 from gaia_oc_amd.source_sets import load_sets, save_sets
-from gaia_oc_amd.support_sets import draw_support_sets
 from gaia_oc_amd.training import fit
 from gaia_oc_amd.training_sets import make_training_set, standardisations
-from gaia_oc_amd.votes import vote_probabilities
 
 PARTS, COLUMNS = ("members", "non_members"), TrainingOptions().source_features
 """What the training reads."""

@@ -1,8 +1,13 @@
-"""The Deep Sets network: is a star a member, given some members of its cluster?"""
+"""The Deep Sets network, and the support sets that it looks at."""
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Generator, Tensor, nn
 from torch.nn import functional
+
+from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.parallel import compiled
 
 N_EQUIVARIANT_LAYERS = 5
 DROPOUT = 0.5
@@ -127,3 +132,71 @@ class DeepSets(nn.Module):
         )  # (batch, hidden)
         x = of_support[chosen] + (of_candidate - of_set)[:, None]  # (batch, support, hidden)
         return self.ro(self.phi[1:](x).mean(dim=1))
+
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+def draw_support_sets(
+    n_members: ArrayLike,
+    size: int,
+    *,
+    rng: np.random.Generator,
+    excluded: ArrayLike | None = None,
+    n_sets: int | None = None,
+) -> NDArray[np.int64]:
+    """Draw many sets of different members at once, every set equally likely.
+
+    Floyd's algorithm: `size` steps, whatever the number of members.
+
+    Parameters
+    ----------
+    n_members : int or array_like of shape (n_sets,)
+        Number of members to choose from, of each set's own cluster.
+    size : int
+        Size of a support set.
+    rng : Generator
+        Source of randomness.
+    excluded : array_like, shape (n_sets,), optional
+        Index of a member that its set must not contain; negative where there is none.
+    n_sets : int, optional
+        Number of sets, needed if `n_members` is one number and nothing is excluded.
+
+    Returns
+    -------
+    ndarray, shape (n_sets, size)
+        Indices of members, within each cluster from 0.
+
+    Raises
+    ------
+    TooFewMembersError
+        If a cluster has fewer members than a set needs.
+    """
+    excluded = np.full(n_sets or np.size(n_members), -1) if excluded is None else np.asarray(excluded)
+    available = np.broadcast_to(n_members, excluded.shape) - (excluded >= 0)
+    if available.size and available.min() < size:
+        raise TooFewMembersError(
+            f"a support set of {size} needs {size} members besides the star itself, there are "
+            f"{available.min()}: lower --size_support_set."
+        )
+    chosen = np.empty((len(available), size), np.int64)
+    _choose(rng.random(chosen.shape), np.ascontiguousarray(available), excluded, chosen)
+    return chosen
+
+
+@compiled
+def _choose(uniform: Array, available: Index, excluded: Index, chosen: Index) -> None:
+    """Fill `chosen` by Floyd's algorithm: each step takes a number up to its own last one, or else that last one."""
+    size = chosen.shape[1]
+    for i in range(len(chosen)):
+        for step in range(size):
+            last = available[i] - size + step
+            number = int(uniform[i, step] * (last + 1))
+            for earlier in range(step):
+                if chosen[i, earlier] == number:
+                    number = last
+            chosen[i, step] = number
+        if excluded[i] >= 0:
+            for step in range(size):
+                chosen[i, step] += chosen[i, step] >= excluded[i]

@@ -1,27 +1,180 @@
-"""Posterior membership probabilities: what the network makes of a star, given the cone that it stands in."""
+"""The posterior of a cone's stars: likelihood ratio, share of members, calibration."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from torch import Tensor
 
 from gaia_oc_amd.astrometry import astrometric_covariance
-from gaia_oc_amd.calibration import Calibration
-from gaia_oc_amd.class_ratio import member_fraction, posterior
 from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.deep_sets import draw_support_sets
 from gaia_oc_amd.evidence import Background, cone_evidence, field_background, star_evidence
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.features import add_features, can_be_sampled, draw_normal
-from gaia_oc_amd.inference import Judge, make_judge
+from gaia_oc_amd.fast_deep_sets import Judge, make_judge
+from gaia_oc_amd.features import draw_normal
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
-from gaia_oc_amd.parallel import for_each_block, progress_bar
+from gaia_oc_amd.parallel import for_each_block
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
-from gaia_oc_amd.support_sets import draw_support_sets
 
 Array = NDArray[np.float64]
+
+LARGEST_FRACTION = 0.98
+_LARGEST_LOG_RATIO = 50.0
+_MOST_STEPS, _PRECISION = 1000, 1e-10
+
+
+def member_fraction(log_ratios: Array) -> float:
+    """Fraction of members among stars with known likelihood ratios, by maximum likelihood.
+
+    Expectation maximisation of the mixture proportion, as Saerens, Latinne & Decaestecker (2002, Neural
+    Computation 14, 21) adjust a classifier to a new ratio of its classes. The likelihood is concave in the
+    fraction, so that the start does not matter.
+
+    Parameters
+    ----------
+    log_ratios : ndarray, shape (n,)
+        Logarithm of each star's likelihood as a member over that as a field star; NaN does not count.
+
+    Returns
+    -------
+    float
+        Between 0 and 0.98, as no cone is without a field; 0 without stars.
+    """
+    log_ratios = log_ratios[~np.isnan(log_ratios)]
+    if not len(log_ratios):
+        return 0.0
+    fraction = 0.1
+    for _ in range(_MOST_STEPS):
+        updated = float(np.mean(posterior(log_ratios, fraction)))
+        if abs(updated - fraction) <= _PRECISION * updated:
+            break
+        fraction = updated
+    return min(fraction, LARGEST_FRACTION)
+
+
+def posterior(log_ratios: Array, fraction: float) -> Array:
+    """Probability of being a member, by Bayes' theorem.
+
+    Parameters
+    ----------
+    log_ratios : ndarray, shape (n,)
+        See `member_fraction`.
+    fraction : float
+        Fraction of members, the probability before anything is known of a star.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    return 1 / (1 + np.exp(-(bounded(log_ratios) + prior_log_odds(fraction))))
+
+
+def prior_log_odds(fraction: float) -> float:
+    """Logarithm of members over field stars; finite for a fraction of 0 or 1, too."""
+    return float(np.log(max(fraction, 1e-12)) - np.log(max(1 - fraction, 1e-12)))
+
+
+def bounded(log_ratios: Array) -> Array:
+    """Log ratios within what exp can take."""
+    return np.clip(log_ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO)
+
+
+KNOTS = (16.0, 18.0, 19.0, 20.0, 20.7)
+"""G magnitudes between which the calibration is interpolated."""
+_STIFFNESS = 20.0  # of the prior that nothing needs to be changed
+_SMALLEST = 1e-9
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Linear map of the logit of a probability, with an intercept that changes with magnitude (Platt 1999).
+
+    Parameters
+    ----------
+    slope : float
+        Positive, so that the order of stars of one magnitude does not change.
+    intercepts : tuple of float
+        At the magnitudes `KNOTS`.
+    """
+
+    slope: float = 1.0
+    intercepts: tuple[float, ...] = (0.0,) * len(KNOTS)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any] | None) -> "Calibration":
+        """Calibration as a model folder keeps it; none changes nothing.
+
+        Raises
+        ------
+        ValueError
+            If the content is not that of a calibration.
+        """
+        if content is None:
+            return cls()
+        try:
+            calibration = cls(float(content["slope"]), tuple(float(value) for value in content["intercepts"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the model's calibration lacks or garbles {error}: train it again.") from error
+        numbers = (calibration.slope, *calibration.intercepts)
+        if (
+            len(calibration.intercepts) != len(KNOTS)
+            or not np.isfinite(numbers).all()
+            or calibration.slope <= 0
+        ):
+            raise ValueError(f"the model's calibration {calibration} is none: train it again.")
+        return calibration
+
+    def as_dict(self) -> dict[str, Any]:
+        """Values by name, for the model folder."""
+        return asdict(self)
+
+    def __call__(self, probability: Array, g: Array) -> Array:
+        """Calibrated probabilities of stars of magnitudes G [mag], both of shape (n,)."""
+        shift = np.interp(g, KNOTS, self.intercepts)
+        return 1 / (1 + np.exp(-(self.slope * log_odds(probability) + shift)))
+
+
+def log_odds(probability: Array) -> Array:
+    """Logarithm of p / (1 - p), kept finite."""
+    bounded = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
+    return np.log(bounded) - np.log1p(-bounded)
+
+
+def fit_calibration(probability: Array, g: Array, is_member: Array, weight: Array) -> Calibration:
+    """Calibration of largest likelihood, drawn towards changing nothing.
+
+    Parameters
+    ----------
+    probability, g : ndarray, shape (n,)
+        Probabilities and magnitudes [mag].
+    is_member : ndarray of bool, shape (n,)
+        Truth.
+    weight : ndarray, shape (n,)
+        Weight of each star.
+
+    Returns
+    -------
+    Calibration
+    """
+    x, y = log_odds(probability), np.asarray(is_member, float)
+    hats = np.stack([np.interp(g, KNOTS, row) for row in np.eye(len(KNOTS))], axis=1)
+
+    def loss(parameters: Array) -> tuple[float, Array]:
+        slope, intercepts = np.exp(parameters[0]), parameters[1:]
+        z = slope * x + hats @ intercepts
+        value = weight @ (np.logaddexp(0, z) - y * z) + _STIFFNESS * parameters @ parameters
+        residual = weight * (1 / (1 + np.exp(-z)) - y)
+        return value, np.append(residual @ (slope * x), residual @ hats) + 2 * _STIFFNESS * parameters
+
+    best = minimize(loss, np.zeros(1 + len(KNOTS)), jac=True, method="L-BFGS-B").x
+    return Calibration(float(np.exp(best[0])), tuple(map(float, best[1:])))
+
+
 Index = NDArray[np.int64]
 
 SUPPORT_DRAWS = 8
@@ -219,40 +372,6 @@ class ConeJudge:
         stars_at_once = max(_DRAWS_AT_ONCE // n_draws, 1)
         for_each_block(average, np.arange(len(pairs)), stars_at_once, rng=rng, name=self.sets.cluster.name)
         return means
-
-
-def posterior_votes(
-    stars: pd.DataFrame, judge: ConeJudge, *, n_samples: int, rng: np.random.Generator
-) -> Array:
-    """The published definition for a network trained for posteriors.
-
-    Each star is drawn anew from its errors; the vote is that its posterior reaches 0.5. The errors count twice,
-    in the sampling and in the network, so faint members lose: it is here to be compared with.
-
-    Parameters
-    ----------
-    stars : DataFrame
-        With the columns of the sets.
-    judge : ConeJudge
-        Judges each sample.
-    n_samples : int
-        Samples of each star.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n_stars,)
-        Share of the samples that are called members; NaN for stars without a usable colour or error.
-    """
-    sets, votes = judge.sets, np.zeros(len(stars))
-    usable = can_be_sampled(stars, sets.colour, ["f_r"])
-    for _ in progress_bar(range(n_samples), unit="sample", desc=sets.cluster.name, leave=False):
-        sample = add_features(
-            _drawn(stars[usable], sets.colour, rng), sets.cluster, sets.limits, sets.isochrone, sets.colour
-        )
-        votes[usable] += judge.probabilities(sample, rng=rng) >= 0.5
-    return np.where(usable, votes / n_samples, np.nan)
 
 
 def _drawn(stars: pd.DataFrame, colour: str, rng: np.random.Generator) -> pd.DataFrame:

@@ -1,35 +1,211 @@
-"""Training of the Deep Sets network: loss, optimisation, early stopping."""
+"""Fit the network, keep its best epoch, go on from a checkpoint, calibrate."""
 
 import logging
-from dataclasses import asdict
+import math
+import pickle
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
-from gaia_oc_amd.files.data_directory import write_json
-from gaia_oc_amd.gradients import GradientEngine
-from gaia_oc_amd.metrics import classification_metrics
+from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
+from gaia_oc_amd.files.data_directory import write_atomically, write_json
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
-from gaia_oc_amd.posterior_calibration import calibrated
-from gaia_oc_amd.posterior_sets import (
+from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration
+from gaia_oc_amd.source_sets import existing_name, load_sets
+from gaia_oc_amd.training_sets import (
     PosteriorSet,
+    TrainingSet,
     cone_examples,
     make_posterior_set,
+    make_training_set,
     posterior_standardisations,
+    split_clusters,
+    standardisations,
 )
-from gaia_oc_amd.source_sets import existing_name, load_sets
-from gaia_oc_amd.training_sets import Batch, TrainingSet, make_training_set, split_clusters, standardisations
-from gaia_oc_amd.training_state import Checkpoint, History, TrainingState
+from gaia_oc_amd.truth import read_labels
+
+
+def classification_metrics(is_member: ArrayLike, called_member: ArrayLike) -> dict[str, float]:
+    """Metrics of Fig. 2 of van Groeningen et al. (2023).
+
+    Parameters
+    ----------
+    is_member, called_member : array_like of bool, shape (n,)
+        Truth and verdict.
+
+    Returns
+    -------
+    dict
+        precision, recall, selectivity, accuracy, balanced_accuracy and f1; 0 where nothing can be divided.
+    """
+    truth, verdict = np.asarray(is_member, bool), np.asarray(called_member, bool)
+    true_positives, false_positives = np.sum(truth & verdict), np.sum(~truth & verdict)
+    true_negatives, false_negatives = np.sum(~truth & ~verdict), np.sum(truth & ~verdict)
+
+    def ratio(part: float, rest: float) -> float:
+        return float(part / (part + rest)) if part + rest else 0.0
+
+    recall = ratio(true_positives, false_negatives)
+    selectivity = ratio(true_negatives, false_positives)
+    return {
+        "precision": ratio(true_positives, false_positives),
+        "recall": recall,
+        "selectivity": selectivity,
+        "accuracy": ratio(true_positives + true_negatives, false_positives + false_negatives),
+        "balanced_accuracy": (recall + selectivity) / 2,
+        "f1": ratio(2 * true_positives, false_positives + false_negatives),
+    }
+
+
+History = dict[str, list[float]]
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands; what a checkpoint holds.
+
+    Parameters
+    ----------
+    network, optimiser : dict
+        Their state dicts.
+    best_network : dict
+        State of the best epoch.
+    best_score : float
+        F1, or minus the loss, of that epoch.
+    best_epoch : int
+        That epoch, from 0; -1 before the first.
+    train, validation : dict of lists
+        Loss and metrics, one value per epoch.
+    """
+
+    network: dict[str, Any]
+    optimiser: dict[str, Any]
+    best_network: dict[str, Any]
+    best_score: float = -math.inf
+    best_epoch: int = -1
+    train: History = field(default_factory=dict)
+    validation: History = field(default_factory=dict)
+
+    @property
+    def n_epochs(self) -> int:
+        """Number of epochs done."""
+        return len(self.train.get("loss", []))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file that a training can go on from.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    made_with : dict
+        Hyper-parameters: a training resumes only what was made with the same.
+    resume : bool
+        Whether to start from the file.
+    """
+
+    path: Path
+    made_with: dict[str, Any]
+    resume: bool = False
+
+    def write(self, state: TrainingState) -> None:
+        """Keep the state, as a whole or not at all."""
+        with write_atomically(self.path) as temporary, temporary.open("wb") as file:
+            torch.save({"state": vars(state), "made_with": self.made_with}, file)
+
+    def read(self) -> TrainingState:
+        """State of the interrupted training; only tensors and plain values are read, never pickled code.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no checkpoint.
+        ValueError
+            If it is damaged, or belongs to a training with other clusters or options.
+        """
+        if not self.path.exists():
+            raise FileNotFoundError(
+                f"{self.path} does not exist, nothing can be resumed: train without --resume."
+            )
+        try:
+            content = torch.load(self.path, weights_only=True)
+            state, kept = TrainingState(**content["state"]), content["made_with"]
+        except (RuntimeError, pickle.UnpicklingError, KeyError, TypeError, EOFError, ValueError) as error:
+            raise ValueError(f"{self.path} is not a readable checkpoint: train without --resume.") from error
+        changed = [
+            key for key in self.made_with if self.made_with[key] != kept.get(key) and key != "n_epochs"
+        ]
+        if changed:
+            raise ValueError(
+                f"{self.path} belongs to a training with another {', '.join(changed)}: "
+                "use the same clusters and options, or train without --resume."
+            )
+        return state
+
 
 logger = logging.getLogger(__name__)
+
+
+def calibrated(classifier: Classifier, clusters: list[str], data_dir: Path | str, *, seed: int) -> Classifier:
+    """Classifier whose posterior probabilities are calibrated on clusters with known truth.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Trained for posteriors, not on these clusters.
+    clusters : list of str
+        With sets and labels. Each counts with the square root of its number of members, so that a few rich ones do
+        not decide alone.
+    data_dir : path
+        The data directory.
+    seed : int
+        Of the support sets.
+
+    Returns
+    -------
+    Classifier
+        The same with another calibration.
+    """
+    tables = [_judged(classifier, name, data_dir, seed) for name in clusters]
+    stars = pd.concat(tables, ignore_index=True)
+    columns = (stars[name].to_numpy() for name in ("probability", "g", "is_member", "weight"))
+    calibration = fit_calibration(*columns)
+    logger.info("calibrated on %d clusters: %s", len(clusters), calibration)
+    return replace(
+        classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": calibration.as_dict()}
+    )
+
+
+def _judged(classifier: Classifier, name: str, data_dir: Path | str, seed: int) -> pd.DataFrame:
+    """Uncalibrated posteriors, magnitudes and truth of the labelled stars of one cluster."""
+    sets = load_sets(name, data_dir)
+    truth = read_labels(sets.cluster.name, data_dir)["is_member"]
+    stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
+    stars = stars[stars["source_id"].isin(truth.index)]
+    plain = replace(
+        classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": Calibration().as_dict()}
+    )
+    rng = cluster_rng(seed, sets.cluster.name)
+    probability = ConeJudge.of(sets, plain, rng=rng).probabilities(stars, rng=rng)
+    is_member = truth[stars["source_id"]].to_numpy()
+    table = pd.DataFrame(
+        {"probability": probability, "g": stars["phot_g_mean_mag"].to_numpy(), "is_member": is_member}
+    )
+    return table.assign(weight=1 / np.sqrt(max(is_member.sum(), 1))).dropna()
+
 
 MAXIMUM_GRADIENT_NORM = 5.0
 CHECKPOINT = "checkpoint"

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from gaia_oc_amd.astrometry import astrometric_covariance
+from gaia_oc_amd.deep_sets import draw_support_sets
 from gaia_oc_amd.photometry import photometric_covariance
-from gaia_oc_amd.support_sets import draw_support_sets
 
 
 def nearest_offsets(isochrone, colour, g, colour_scale, g_scale):

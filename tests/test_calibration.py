@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd.calibration import KNOTS, Calibration, fit_calibration, log_odds
+from gaia_oc_amd.posterior import KNOTS, Calibration, fit_calibration, log_odds
 
 
 def judged(seed=1, n=40_000, *, slope=1.0, shift=0.0):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd.class_ratio import member_fraction, posterior
+from gaia_oc_amd.posterior import member_fraction, posterior
 
 
 def log_ratios(fraction, n=20_000, seed=1):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.field_density import MOST_STARS, FieldDensity, sky_area
+from gaia_oc_amd.evidence import MOST_STARS, FieldDensity, sky_area
 
 CLUSTER = Cluster(
     **{

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from gaia_oc_amd.deep_sets import DeepSets
-from gaia_oc_amd.gradients import GradientEngine
+from gaia_oc_amd.fast_deep_sets import GradientEngine
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.training_sets import TrainingSet
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gaia_oc_amd.activations import activations, first_activations, set_activations
 from gaia_oc_amd.deep_sets import DeepSets
-from gaia_oc_amd.inference import make_judge
+from gaia_oc_amd.fast_deep_sets import activations, first_activations, make_judge, set_activations
 
 
 def network(n_candidate=8, n_support=5, hidden_size=64):

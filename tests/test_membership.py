@@ -12,10 +12,9 @@ from gaia_oc_amd.classifier import Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import draw_normal, sample_features
-from gaia_oc_amd.membership import evaluate_cluster, membership_probabilities
+from gaia_oc_amd.membership import VoteSampler, evaluate_cluster, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
-from gaia_oc_amd.votes import VoteSampler
 
 FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 

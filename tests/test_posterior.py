@@ -24,13 +24,13 @@ from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import SamplingOptions, TrainingOptions
 from gaia_oc_amd.posterior import ConeJudge
-from gaia_oc_amd.posterior_sets import cone_examples
 from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation.simulate import simulate_cluster
 from gaia_oc_amd.source_sets import save_sets
 from gaia_oc_amd.training import train_deep_sets_model
+from gaia_oc_amd.training_sets import cone_examples
 from gaia_oc_amd.truth import read_labels
 
 ISOCHRONES = schematic_isochrones(np.arange(8.0, 9.01, 0.1).round(1))

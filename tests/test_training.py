@@ -13,13 +13,11 @@ from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
-from gaia_oc_amd.metrics import classification_metrics
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.photometry import add_magnitude_errors
 from gaia_oc_amd.source_sets import SourceSets, save_sets
-from gaia_oc_amd.training import train_deep_sets_model
+from gaia_oc_amd.training import Checkpoint, classification_metrics, train_deep_sets_model
 from gaia_oc_amd.training_sets import make_training_set, split_clusters, standardisations
-from gaia_oc_amd.training_state import Checkpoint
 
 NAMES = [f"Toy_{i}" for i in range(4)]
 FAST = TrainingOptions(
