@@ -205,8 +205,7 @@ def make_sets(
 
 def draw_sets(folder: Path, figures: FigureOptions) -> tuple[dict[str, Any], list[str]]:
     """Draw the sets that a folder holds; returns the files with the plots."""
-    from gaia_oc_amd.figure_files import save_and_show
-    from gaia_oc_amd.four_panels import candidates_figure
+    from gaia_oc_amd.figures import candidates_figure, save_and_show
     from gaia_oc_amd.source_sets import load_sets
 
     sets = load_sets(folder.name, folder.parents[1])

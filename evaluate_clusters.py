@@ -191,8 +191,7 @@ def draw_evaluation(
     sets: Any, folder: Path, plots: PlotOptions, figures: FigureOptions, seed: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Draw an evaluated cluster; returns the files with the plots."""
-    from gaia_oc_amd.evaluation_plots import evaluation_figures
-    from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.figures import evaluation_figures, save_and_show
 
     return {}, save_and_show(evaluation_figures(sets, plots, seed=seed), folder, figures)
 

@@ -145,7 +145,7 @@ def search_one(
 
 def draw(isochrones: Any, figures: FigureOptions, search: Any, folder: Path) -> list[str]:
     """Draw what was found; returns the names of the files."""
-    from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.figures import save_and_show
     from gaia_oc_amd.first_members.plots import first_members_figure
 
     return save_and_show({"first_members": first_members_figure(search, isochrones)}, folder, figures)

@@ -128,7 +128,7 @@ def draw(
     figures: FigureOptions,
 ) -> None:
     """Draw the fit of one cluster into its folder."""
-    from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.figures import save_and_show
     from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
 
     figure = isochrone_fit_figure(

@@ -70,10 +70,9 @@ def train(
     """Train, save and draw the metrics."""
     from gaia_oc_amd.catalogues.names import read_cluster_names
     from gaia_oc_amd.classifier import load_metrics
-    from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.figures import save_and_show, training_metrics_figure
     from gaia_oc_amd.files.data_directory import locked
     from gaia_oc_amd.training import train_deep_sets_model
-    from gaia_oc_amd.training_plots import training_metrics_figure
 
     with locked(model_dir, wait=False):
         train_deep_sets_model(

@@ -144,7 +144,7 @@ def measure(
     figures: FigureOptions,
 ) -> tuple[dict[str, Any], list[str]]:
     """Measure completeness and contamination, write table and plot; returns the numbers and the files."""
-    from gaia_oc_amd.figure_files import save_and_show
+    from gaia_oc_amd.figures import save_and_show
     from gaia_oc_amd.files.tables import write_csv
     from gaia_oc_amd.membership import membership_probabilities
     from gaia_oc_amd.validation.plots import selection_function_figure

@@ -8,17 +8,21 @@ import pandas as pd
 import pytest
 from plot_sets import CLUSTER, VARIANTS, example_sets, not_evaluated, shortened, texts, without_comparison
 
-from gaia_oc_amd.evaluation_plots import evaluation_figures, membership_matrix_figure
-from gaia_oc_amd.four_panels import (
+from gaia_oc_amd.comparison_figures import (
+    density_profile_figure,
+    mass_segregation_figure,
+    membership_matrix_figure,
+    venn_diagram_figure,
+)
+from gaia_oc_amd.figures import (
     additional_members_figure,
     candidates_figure,
     comparison_figure,
+    evaluation_figures,
     missed_members_figure,
     new_members_figure,
 )
 from gaia_oc_amd.options import PlotOptions
-from gaia_oc_amd.radial_plots import density_profile_figure, mass_segregation_figure
-from gaia_oc_amd.venn import venn_diagram_figure
 
 
 @pytest.fixture(scope="module")

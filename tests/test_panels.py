@@ -9,8 +9,14 @@ from matplotlib.figure import Figure
 from plot_sets import CLUSTER, ISOCHRONE, LIMITS, example_sets
 
 from gaia_oc_amd.isochrones import isochrone_offsets
-from gaia_oc_amd.panels import PANELS, colour_magnitude_panel, parallax_panel, proper_motion_panel, sky_panel
-from gaia_oc_amd.plotting import Layer
+from gaia_oc_amd.plotting import (
+    PANELS,
+    Layer,
+    colour_magnitude_panel,
+    parallax_panel,
+    proper_motion_panel,
+    sky_panel,
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from plot_sets import texts
 
-from gaia_oc_amd.training_plots import training_metrics_figure
+from gaia_oc_amd.figures import training_metrics_figure
 
 
 class TestTrainingMetrics:

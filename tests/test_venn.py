@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from gaia_oc_amd.venn import draw_venn, lens_area, venn_circles
+from gaia_oc_amd.comparison_figures import draw_venn, lens_area, venn_circles
 
 
 class TestVenn:

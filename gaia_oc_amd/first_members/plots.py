@@ -15,9 +15,8 @@ from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.first_members.choice import CORE
 from gaia_oc_amd.first_members.results import MemberSearch
 from gaia_oc_amd.isochrones import Isochrone, nearest_age, place_isochrone
-from gaia_oc_amd.panels import PANELS
 from gaia_oc_amd.plot_style import PROBABILITY_COLOURS, SETTINGS
-from gaia_oc_amd.plotting import Layer, draw_layers, figure_title, legend_handles, new_figure
+from gaia_oc_amd.plotting import PANELS, Layer, draw_layers, figure_title, legend_handles, new_figure
 from gaia_oc_amd.source_sets import SourceSets
 
 _SHOWN = 0.1

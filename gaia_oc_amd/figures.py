@@ -1,0 +1,403 @@
+"""The figures of a run, and how they are saved and shown."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.comparison_figures import (
+    complete_radius,
+    density_profile_figure,
+    mass_segregation_figure,
+    membership_matrix_figure,
+    venn_diagram_figure,
+)
+from gaia_oc_amd.files.data_directory import write_atomically
+from gaia_oc_amd.options import FigureOptions, PlotOptions
+from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS
+from gaia_oc_amd.plotting import (
+    NO_COMPARISON,
+    PANELS,
+    Layer,
+    figure_title,
+    legend_handles,
+    new_figure,
+    write_note,
+)
+from gaia_oc_amd.profiles import density_profile, fit_king_profile
+from gaia_oc_amd.source_sets import (
+    comparison_members,
+    missed_members,
+    our_members,
+    probable_candidates,
+    within_radius,
+)
+
+if TYPE_CHECKING:
+    from gaia_oc_amd.source_sets import SourceSets
+
+
+_FORMATS = {
+    "png": {
+        "dpi": 150,
+        "pil_kwargs": {"compress_level": 3},
+    },  # half the time of level 6, for 3 % larger files
+    "pdf": {"dpi": 200, "metadata": {"CreationDate": None}},
+    "svg": {"dpi": 200, "metadata": {"Date": None}},
+}
+"""How each format is written; without dates, so that equal runs give equal files."""
+
+
+def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptions) -> list[str]:
+    """Save figures, in one format, and show them, as the options say.
+
+    Parameters
+    ----------
+    figures : dict of Figure
+        Figures by the name of the file, without its ending.
+    folder : path
+        Where the files go.
+    options : FigureOptions
+        Whether to save and to show, and the format. The same picture in another format is removed.
+
+    Returns
+    -------
+    list of str
+        Names of the files that were written.
+    """
+    suffix = options.plot_format
+    written = {f"{name}.{suffix}": figure for name, figure in figures.items() if options.save_plots}
+    with rc_context(SETTINGS):
+        for name, figure in written.items():
+            with write_atomically(folder / name) as temporary:
+                figure.savefig(temporary, format=suffix, **_FORMATS[suffix])
+    for name in figures if options.save_plots else ():
+        for other in set(_FORMATS) - {suffix}:  # an earlier picture of the same, perhaps of other stars
+            (folder / f"{name}.{other}").unlink(missing_ok=True)
+    if options.show_plots:
+        _show(figures)
+    return list(written)
+
+
+def _show(figures: dict[str, Figure]) -> None:
+    """Hand figures to a window each; returns when the user has closed them."""
+    import matplotlib.pyplot as plt
+
+    for name, figure in figures.items():
+        window = plt.figure(num=name)
+        manager = window.canvas.manager
+        manager.canvas.figure = figure
+        figure.set_canvas(manager.canvas)
+    plt.show()
+    plt.close("all")
+
+
+_SQUARE = (2, 2, (8.4, 8.8))
+
+
+_ROW = (1, 4, (15.5, 4.4))
+
+
+_COLOUR_BAR_WIDTH = 1.1
+
+
+@rc_context(SETTINGS)
+def candidates_figure(sets: "SourceSets") -> Figure:
+    """Draw members, candidates and non-members in four panels, as Fig. 1 of van Groeningen et al. (2023).
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The sets of one cluster.
+
+    Returns
+    -------
+    Figure
+    """
+    layers = [
+        Layer("field", sets.non_members, "non-members"),
+        Layer("candidates", sets.candidates, "candidates"),
+        Layer("members", sets.members, "training members"),
+    ]
+    sentence = "" if len(sets.candidates) else "There are no candidates."
+    return _panels_figure(sets, layers, "candidate selection", sentence)
+
+
+@rc_context(SETTINGS)
+def new_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.8) -> Figure:
+    """Draw the training members and the new ones, coloured by probability, in four panels.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The evaluated sets of one cluster.
+    prob_threshold : float
+        Least PMemb of a new member.
+
+    Returns
+    -------
+    Figure
+    """
+    new = probable_candidates(sets, prob_threshold)
+    layers = [
+        Layer("training", sets.members, "training members"),
+        Layer("candidates", new, rf"new members, $p \geq {prob_threshold:g}$", (prob_threshold, 1.0)),
+    ]
+    sentence = "" if len(new) else f"No candidate has a membership probability of {prob_threshold:g} or more."
+    return _panels_figure(sets, layers, "new members", sentence)
+
+
+@rc_context(SETTINGS)
+def comparison_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
+    """Draw our members and the comparison list's in a row, as Fig. 4 of van Groeningen et al. (2023).
+
+    A filled circle in a square is a member of both lists.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The evaluated sets of one cluster.
+    prob_threshold : float
+        Least PMemb of a member, in both lists.
+
+    Returns
+    -------
+    Figure
+    """
+    layers = [
+        Layer("ours", our_members(sets, prob_threshold), "this work"),
+        Layer("comparison", comparison_members(sets, prob_threshold), "comparison list"),
+    ]
+    title = rf"members with $p \geq {prob_threshold:g}$"
+    return _panels_figure(sets, layers, title, _about_comparison(sets), layout=_ROW)
+
+
+@rc_context(SETTINGS)
+def additional_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
+    """Draw our members that the comparison list lacks, in four panels.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The evaluated sets of one cluster.
+    prob_threshold : float
+        Least PMemb of a member, in both lists.
+
+    Returns
+    -------
+    Figure
+    """
+    listed = comparison_members(sets, prob_threshold)
+    ours = our_members(sets, prob_threshold)
+    candidates = probable_candidates(sets, prob_threshold)
+    candidates = candidates[~candidates["source_id"].isin(listed["source_id"])]
+    members = sets.members[~sets.members["source_id"].isin(listed["source_id"])]
+    label = rf"additional candidates, $p \geq {prob_threshold:g}$"
+    layers = [
+        Layer("context", ours[ours["source_id"].isin(listed["source_id"])], "members of both lists"),
+        Layer("training", members, "additional training members"),
+        Layer("candidates", candidates, label, (prob_threshold, 1.0)),
+    ]
+    sentence = _about_comparison(sets)
+    if not sentence and members.empty and candidates.empty:
+        sentence = "The comparison list holds all our members."
+    return _panels_figure(sets, layers, "members that the comparison list lacks", sentence)
+
+
+@rc_context(SETTINGS)
+def missed_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
+    """Draw members of the comparison list that are not in ours, by the reason, in four panels.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The evaluated sets of one cluster.
+    prob_threshold : float
+        Least PMemb of a member, in both lists.
+
+    Returns
+    -------
+    Figure
+    """
+    missed = missed_members(sets, prob_threshold)
+    layers = [
+        Layer("context", our_members(sets, prob_threshold), "this work"),
+        Layer("rejected", missed["non_member"], "not a candidate"),
+        Layer("candidates", missed["improbable"], f"candidate, $p < {prob_threshold:g}$"),
+    ]
+    if len(missed["outside"]):
+        layers.append(Layer("elsewhere", missed["outside"], "not in the cone"))
+    sentence = _about_comparison(sets)
+    if not sentence and not any(len(part) for part in missed.values()):
+        sentence = "Our list holds all members of the comparison list."
+    return _panels_figure(sets, layers, "comparison members that we lack", sentence)
+
+
+def _about_comparison(sets: "SourceSets") -> str:
+    return "" if len(sets.comparison) else NO_COMPARISON
+
+
+def _panels_figure(
+    sets: "SourceSets",
+    layers: Sequence[Layer],
+    title: str,
+    sentence: str,
+    *,
+    layout: tuple[int, int, tuple[float, float]] = _SQUARE,
+) -> Figure:
+    """Compose the four panels, a legend below them, and a colour bar if a layer shows probabilities."""
+    ranges = [layer.probabilities for layer in layers if layer.probabilities and len(layer.sources)]
+    rows, columns, (width, height) = layout
+    size = (width + _COLOUR_BAR_WIDTH, height) if ranges else (width, height)
+    figure = new_figure("\n".join(filter(None, [figure_title(sets, title), sentence])), size=size)
+    axes = figure.subplots(rows, columns).ravel()
+    for ax, panel in zip(axes, PANELS, strict=True):
+        panel(ax, sets, layers)
+    if ranges:
+        mappable = ScalarMappable(Normalize(*ranges[0]), PROBABILITY_COLOURS)
+        figure.colorbar(
+            mappable, ax=axes, location="right", shrink=0.6, aspect=35, label="membership probability"
+        )
+    handles = legend_handles(layers)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 if rows > 1 else len(handles))
+    return figure
+
+
+_METRICS = {
+    "f1": ("F1", LINE_COLOURS[0]),
+    "precision": ("precision", LINE_COLOURS[1]),
+    "recall": ("recall", LINE_COLOURS[2]),
+    "selectivity": ("selectivity", LINE_COLOURS[3]),
+    "accuracy": ("accuracy", LINE_COLOURS[4]),
+    "balanced_accuracy": ("balanced accuracy", LINE_COLOURS[5]),
+}
+
+
+_PARTS = (
+    ("train", "training (dashed)", {"ls": "--", "lw": 0.9}),
+    ("validation", "validation (solid)", {"lw": 1.3}),
+)
+
+
+@rc_context(SETTINGS)
+def training_metrics_figure(metrics: Mapping[str, Any]) -> Figure:
+    """Draw loss and classification metrics against epoch, as Fig. 2 of van Groeningen et al. (2023).
+
+    Parameters
+    ----------
+    metrics : mapping
+        'train' and 'validation', each a mapping of 'loss', 'precision', 'recall', 'selectivity', 'accuracy',
+        'balanced_accuracy' and 'f1' to lists with a value for each epoch; 'best_epoch', counted from 0.
+        What is absent is not drawn.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = new_figure("training of the network", size=(7.2, 7.2))
+    loss, scores = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.5))
+    drawn = 0
+    for part, label, look in _PARTS:
+        curves = metrics.get(part) or {}
+        drawn += _draw_curve(loss, curves.get("loss"), label=label, color="black", **look)
+        for name, (_, colour) in _METRICS.items():
+            drawn += _draw_curve(scores, curves.get(name), color=colour, **look)
+    if not drawn:
+        write_note(loss, "There is no training history.")
+        scores.set_axis_off()
+        return figure
+    _mark_best_epoch(loss, scores, metrics.get("best_epoch"))
+    loss.set_ylabel("loss")
+    scores.set_ylabel("metric")
+    scores.set_xlabel("epoch")
+    loss.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    handles = [Line2D([], [], color=colour, label=label) for label, colour in _METRICS.values()]
+    scores.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def _draw_curve(ax: Axes, values: Any, **look: Any) -> int:
+    """Draw a curve against epoch; the number of curves drawn, 0 if there are no values."""
+    if values is None or not len(values):
+        return 0
+    marker = "o" if len(values) == 1 else ""
+    ax.plot(np.arange(1, len(values) + 1), np.asarray(values, float), marker=marker, **look)
+    return 1
+
+
+def _mark_best_epoch(loss: Axes, scores: Axes, best_epoch: int | None) -> None:
+    if best_epoch is None or best_epoch < 0:
+        return
+    for ax in (loss, scores):
+        ax.axvline(best_epoch + 1, color="black", ls=":", lw=1.0, label=f"best epoch: {best_epoch + 1}")
+
+
+@rc_context(SETTINGS)
+def evaluation_figures(
+    sets: "SourceSets", options: PlotOptions | None = None, *, seed: int = 42
+) -> dict[str, Figure]:
+    """Draw the figures of an evaluated cluster.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The evaluated sets of one cluster.
+    options : PlotOptions, optional
+        Which figures, with which thresholds, and whether only within a tidal radius (the smaller one if both
+        are wanted). The density profile always shows all.
+    seed : int
+        Seed of the random samples of the mass segregation ratio.
+
+    Returns
+    -------
+    dict of str to Figure
+        By the name of the option without its ending ``_plot``.
+    """
+    options = options or PlotOptions()
+    least = {"prob_threshold": options.candidate_prob_threshold}
+    high = {"prob_threshold": options.new_members_prob_threshold}
+    draw = {
+        "new_members": partial(new_members_figure, **high),
+        "comparison": partial(comparison_figure, **least),
+        "additional_members": partial(additional_members_figure, **least),
+        "missed_members": partial(missed_members_figure, **least),
+        "venn_diagram": partial(venn_diagram_figure, **least),
+        "membership_matrix": partial(
+            membership_matrix_figure, **least, high_prob_threshold=options.new_members_prob_threshold
+        ),
+        "mass_segregation": partial(
+            mass_segregation_figure, **least, rng=cluster_rng(seed, sets.cluster.name)
+        ),
+    }
+    radius = _chosen_radius(sets, options)
+    inner, note = (sets, "") if radius is None else (within_radius(sets, radius), f"\nwithin {radius:.1f} pc")
+    figures = {}
+    for name in options.switched_on():
+        if name == "density_profile":
+            figures[name] = density_profile_figure(sets, **least)
+        else:
+            figures[name] = draw[name](inner)
+            figures[name].suptitle(figures[name].get_suptitle() + note)
+    return figures
+
+
+def _chosen_radius(sets: "SourceSets", options: PlotOptions) -> float | None:
+    """Smallest of the wanted tidal radii [pc]; None, with a warning from the fit, if there is none."""
+    lists = []
+    if options.use_tidal_radius:
+        lists.append(our_members(sets, options.candidate_prob_threshold))
+    if options.use_comparison_tidal_radius:
+        lists.append(comparison_members(sets, options.candidate_prob_threshold))
+    outer_radius = complete_radius(sets)
+    profiles = [density_profile(table["f_r"].to_numpy(float), outer_radius=outer_radius) for table in lists]
+    kings = [fit_king_profile(profile) for profile in profiles]
+    return min((king.tidal_radius for king in kings if king), default=None)
