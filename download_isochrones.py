@@ -3,28 +3,18 @@
 Example: python download_isochrones.py --log_age_min 7 --log_age_step 0.05
 """
 
-from gaia_oc_amd.command_line import add_options, add_run_options, collect, make_parser, parse, run
-from gaia_oc_amd.options import RunOptions
+from dataclasses import asdict
+
+from gaia_oc_amd.command_line import read_command_line, run
+from gaia_oc_amd.stages.options import IsochroneDownload
 
 
 def main(argv: list[str] | None = None) -> int:
     """Download the isochrones; returns the exit code."""
+    given = read_command_line(__doc__, IsochroneDownload, argv, clusters=None, leave_out=("seed", "workers"))
     from gaia_oc_amd.catalogues.download import download_isochrones
 
-    parser = make_parser(__doc__)
-    add_options(
-        parser,
-        download_isochrones,
-        log_age_min="first log10 of the age [yr]",
-        log_age_max="last log10 of the age [yr]",
-        log_age_step="step in log10 of the age; at most 400 isochrones are given at once",
-        metal_frac="metal fraction Z",
-        overwrite="replace an existing file",
-        url="address of the CMD web form",
-    )
-    add_run_options(parser, leave_out=("seed", "workers"))
-    arguments, _ = parse(parser, argv, RunOptions)
-    collect(download_isochrones, arguments)
+    download_isochrones(given.run.data_dir, **asdict(given.options))
     return 0
 
 

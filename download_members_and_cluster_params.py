@@ -5,27 +5,22 @@ Example: python download_members_and_cluster_params.py --catalogues parameters c
 The catalogues:
 """
 
-from gaia_oc_amd.command_line import add_options, add_run_options, collect, make_parser, parse, run
-from gaia_oc_amd.options import RunOptions
+from dataclasses import asdict
+
+from gaia_oc_amd.catalogues.published import CATALOGUES
+from gaia_oc_amd.command_line import read_command_line, run
+from gaia_oc_amd.stages.options import CatalogueDownload
 
 
 def main(argv: list[str] | None = None) -> int:
     """Download the catalogues; returns the exit code."""
-    from gaia_oc_amd.catalogues.download import download_catalogues
-    from gaia_oc_amd.catalogues.published import CATALOGUES
-
     listing = "\n".join(f"  {catalogue.key:12} {catalogue.content}" for catalogue in CATALOGUES)
-    parser = make_parser(f"{__doc__}{listing}")
-    add_options(
-        parser,
-        download_catalogues,
-        catalogues="which ones of the list above",
-        overwrite="replace existing files",
-        server="host name of VizieR or of one of its mirrors",
+    given = read_command_line(
+        f"{__doc__}{listing}", CatalogueDownload, argv, clusters=None, leave_out=("seed", "workers")
     )
-    add_run_options(parser, leave_out=("seed", "workers"))
-    arguments, _ = parse(parser, argv, RunOptions)
-    collect(download_catalogues, arguments)
+    from gaia_oc_amd.catalogues.download import download_catalogues
+
+    download_catalogues(given.run.data_dir, **asdict(given.options))
     return 0
 
 

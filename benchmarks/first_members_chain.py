@@ -33,7 +33,8 @@ from gaia_oc_amd.options import (
     TablePaths,
 )
 from gaia_oc_amd.set_building import build_sets
-from gaia_oc_amd.stages.find_first_members import found_tables, read_tables_for_search
+from gaia_oc_amd.stages.build import read_tables, with_found_members
+from gaia_oc_amd.stages.options import BuildOptions
 
 LIST_THRESHOLD = 0.8
 
@@ -71,11 +72,22 @@ def from_list(name, work_dir, real_dir, isochrones, model, seed):
 
 
 def from_field(name, place, work_dir, real_dir, isochrones, model, seed):
-    tables = read_tables_for_search(work_dir, TablePaths(isochrone_path=isochrones))
-    chosen = options(real_dir, GivenCluster(ra=place["ra"], dec=place["dec"]))
-    first = FirstMembersOptions(find_first_members=True, search_radius=0.5)
-    tables, chosen = found_tables(name, tables, work_dir / "field", chosen, first, seed=seed)
-    sets = build_sets(name, tables, work_dir / "field", **chosen)
+    chosen = BuildOptions(
+        paths=TablePaths(isochrone_path=isochrones),
+        first=FirstMembersOptions(find_first_members=True, search_radius=0.5),
+        **options(real_dir, GivenCluster(ra=place["ra"], dec=place["dec"])),
+    )
+    tables = read_tables(work_dir, chosen)
+    tables, chosen = with_found_members(name, work_dir / "field", chosen, tables, seed=seed)
+    sets = build_sets(
+        name,
+        tables,
+        work_dir / "field",
+        cone=chosen.cone,
+        member=chosen.member,
+        selection=chosen.selection,
+        given=chosen.given,
+    )
     return accepted(sets, model, seed), sets
 
 

@@ -18,7 +18,7 @@ from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.deep_sets import DeepSets, draw_support_sets
 from gaia_oc_amd.features import can_be_sampled, sample_features
 from gaia_oc_amd.isochrones import isochrone_offsets
-from gaia_oc_amd.membership import evaluate_cluster, vote_probabilities
+from gaia_oc_amd.membership import judge_candidates, vote_probabilities
 from gaia_oc_amd.options import SamplingOptions, TrainingOptions
 from gaia_oc_amd.source_sets import load_sets, save_sets
 from gaia_oc_amd.training import fit
@@ -58,7 +58,7 @@ def write_theirs(clusters, data_dir, clusters_dir):
 def probabilities(name, data_dir, model_dir, n_samples, probability="votes", stop_early=False):
     """What `evaluate_clusters.py` calls: files read and written."""
     options = SamplingOptions(probability=probability, n_samples=n_samples, stop_early=stop_early)
-    return measured(lambda: evaluate_cluster(name, data_dir, Classifier.load(model_dir), options=options))[1]
+    return measured(lambda: judge_candidates(name, data_dir, Classifier.load(model_dir), options=options))[1]
 
 
 def votes(name, data_dir, model_dir, n_samples):

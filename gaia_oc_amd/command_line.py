@@ -1,7 +1,6 @@
-"""Command lines made from signatures: types and defaults are read off them, never repeated."""
+"""Command lines made from option classes: types, defaults and help are read off them, never repeated."""
 
 import argparse
-import inspect
 import logging
 import os
 import shlex
@@ -11,14 +10,18 @@ import types
 import typing
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.exceptions import ClusterError, UsageError
+from gaia_oc_amd.options import Options, RunOptions, type_hints
 
-Options = TypeVar("Options")
+if TYPE_CHECKING:
+    from gaia_oc_amd.batch.outcomes import Outcome
+
+OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -43,51 +46,124 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     ArgumentParser
         Knows ``--version``; options are added with `add_options`.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=_HelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=_HelpFormatter, usage="%(prog)s [options] [names]"
+    )
     parser.add_argument("--version", action="version", version=f"gaia_oc_amd {__version__}")
     return parser
 
 
-def add_clusters(parser: argparse.ArgumentParser) -> None:
-    """Add the positional ``clusters``: names, or files with one name a line."""
-    parser.add_argument(
-        "clusters", nargs="+", help="cluster names (NGC_2509, 'ngc 2509'), or a file with one name a line"
-    )
-
-
-def add_options(parser: argparse.ArgumentParser, signature: Callable[..., Any], **helps: str) -> None:
-    """Add one option per parameter of a function or dataclass.
+@dataclass(frozen=True)
+class CommandLine(Generic[OptionsT]):
+    """What a script was asked to do.
 
     Parameters
     ----------
-    parser : ArgumentParser
-        Gets the options.
-    signature : callable
-        Its parameters give name, type and default.
-    **helps : str
-        Help text by parameter name. Parameters without one are not offered.
-
-    Raises
-    ------
-    TypeError
-        If a help text names something that is not a parameter.
+    clusters : list of str
+        Names and files with names, as they were given.
+    options : Options
+        All options of the script.
+    run : RunOptions
+        What every script knows.
+    command : str
+        Shell command, without the names of the clusters, that gives the same results; ``{}`` stands for them.
     """
-    parameters = inspect.signature(signature).parameters
-    hints = typing.get_type_hints(signature)
-    for name, text in helps.items():
-        if name not in parameters:
-            raise TypeError(f"{signature.__name__} has no parameter {name}.")
-        parser.add_argument(f"--{name}", help=text, **_argument(hints[name], parameters[name].default))
+
+    clusters: list[str]
+    options: OptionsT
+    run: RunOptions
+    command: str
+
+
+def read_command_line(
+    description: str | None,
+    signature: type[OptionsT],
+    argv: list[str] | None = None,
+    *,
+    clusters: str | tuple[str, ...] | None = "+",
+    leave_out: tuple[str, ...] = (),
+) -> CommandLine[OptionsT]:
+    """Read the command line of a script.
+
+    Parameters
+    ----------
+    description : str
+        The script's docstring.
+    signature : type of Options
+        The options of the script, of `stages.options`.
+    argv : list of str, optional
+        Arguments; by default those of the process.
+    clusters : str or tuple of str or None
+        "+" for one name or more, a tuple for the names by default, None for a script that takes none.
+    leave_out : tuple of str
+        Options of every script that would do nothing in this one.
+
+    Returns
+    -------
+    CommandLine
+        A value out of its bounds ends the program with exit code 2, as every wrong usage does.
+    """
+    parser = make_parser(description or "")
+    if clusters is not None:
+        add_clusters(parser, None if clusters == "+" else clusters)
+    add_options(parser, signature)
+    add_run_options(parser, leave_out=leave_out)
+    arguments, options, run_options = parse(parser, argv, signature, RunOptions)
+    return CommandLine(
+        list(arguments.clusters) if clusters is not None else [],
+        options,
+        run_options,
+        command_of(parser, arguments),
+    )
+
+
+def add_clusters(parser: argparse.ArgumentParser, default: tuple[str, ...] | None = None) -> None:
+    """Add the positional ``clusters``: names, or files with one name a line."""
+    parser.add_argument(
+        "clusters",
+        nargs="+" if default is None else "*",
+        default=default,
+        help="cluster names (NGC_2509, 'ngc 2509'), or a file with one name a line",
+    )
+
+
+def add_options(parser: Any, signature: type[Options], names: tuple[str, ...] | None = None) -> None:
+    """Add the options of a class, each with its default and help; those of its parts in groups of their own.
+
+    Parameters
+    ----------
+    parser : ArgumentParser or one of its groups
+        Gets the options.
+    signature : type of Options
+        Gives name, type, default and help.
+    names : tuple of str, optional
+        Those to add; by default all.
+    """
+    hints = type_hints(signature)
+    own = parser
+    for each in fields(signature):  # type: ignore[arg-type]
+        if names is not None and each.name not in names:
+            continue
+        if "names" in each.metadata:  # a part
+            title = (type(each.default).__doc__ or "").split("\n")[0].rstrip(".")
+            add_options(parser.add_argument_group(title), type(each.default), each.metadata["names"])
+            continue
+        if "positional" in each.metadata:
+            parser.add_argument(each.name, nargs="?", help=each.metadata["help"])
+            continue
+        if own is parser and any("names" in other.metadata for other in fields(signature)):  # type: ignore[arg-type]
+            own = parser.add_argument_group(f"Of {Path(parser.prog).name}")
+        own.add_argument(
+            f"--{each.name}", help=each.metadata["help"], **_argument(hints[each.name], each.default)
+        )
 
 
 def _argument(hint: Any, default: Any) -> dict[str, Any]:
     """Keywords of ``add_argument`` for a type hint and a default."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):  # X | None
-        hint = next(option for option in typing.get_args(hint) if option is not type(None))
+        hint = next(kind for kind in typing.get_args(hint) if kind is not type(None))
     origin = typing.get_origin(hint)
     keywords: dict[str, Any] = {"default": default}
-    if default is inspect.Parameter.empty:
-        keywords = {"required": True}
     if hint is bool:
         return keywords | {"action": argparse.BooleanOptionalAction}
     if origin is typing.Literal:
@@ -99,21 +175,17 @@ def _argument(hint: Any, default: Any) -> dict[str, Any]:
 
 def add_run_options(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ...] = ()) -> None:
     """Add the options that every script knows, but for those that would do nothing in this one."""
-    helps = {
-        "data_dir": "data directory",
-        "seed": "seed of everything random",
-        "workers": "processes that share the clusters",
-        "scheduler": "address (tcp://host:8786) or scheduler file of a Dask cluster that shares the clusters",
-        "log_level": "how much is reported on the way",
-    }
     if "workers" in leave_out:
         leave_out += ("scheduler",)
-    add_options(parser, RunOptions, **{name: text for name, text in helps.items() if name not in leave_out})
+    group = parser.add_argument_group("Of every script")
+    add_options(
+        group, RunOptions, tuple(each.name for each in fields(RunOptions) if each.name not in leave_out)
+    )
     for name, level, text in (
         ("quiet", "error", "report errors and the table at the end alone, without progress bars"),
         ("verbose", "debug", "report everything"),
     ):
-        parser.add_argument(
+        group.add_argument(
             f"--{name}",
             action="store_const",
             dest="log_level",
@@ -123,24 +195,27 @@ def add_run_options(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ..
         )
 
 
-def collect(signature: Callable[..., Options], arguments: argparse.Namespace) -> Options:
-    """Call `signature` with those parsed arguments that it has parameters for.
+def collect(signature: type[OptionsT], arguments: argparse.Namespace) -> OptionsT:
+    """Options of a class, with all its parts, from parsed arguments.
 
     Raises
     ------
     ValueError
-        If a value is out of its bounds; `run` turns it into exit code 2.
+        If a value is out of its bounds; `parse` turns it into exit code 2.
     """
     given = vars(arguments)
-    keywords = {name: given[name] for name in inspect.signature(signature).parameters if name in given}
-    keywords = {name: tuple(value) if isinstance(value, list) else value for name, value in keywords.items()}
-    return signature(**keywords)
+    values: dict[str, Any] = {}
+    for each in fields(signature):  # type: ignore[arg-type]
+        if "names" in each.metadata:
+            values[each.name] = collect(type(each.default), arguments)
+        elif each.name in given:
+            value = given[each.name]
+            values[each.name] = tuple(value) if isinstance(value, list) else value
+    return signature(**values)
 
 
-def parse(
-    parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: Callable[..., Any]
-) -> list[Any]:
-    """Parse a command line into the plain namespace and one object per signature.
+def parse(parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: type[Options]) -> list[Any]:
+    """Parse a command line into the plain namespace and one object per class of options.
 
     Parameters
     ----------
@@ -148,13 +223,13 @@ def parse(
         Made with `make_parser`.
     argv : list of str, optional
         Arguments; by default those of the process.
-    *signatures : callable
-        Option dataclasses to fill.
+    *signatures : type of Options
+        Classes to fill.
 
     Returns
     -------
     list
-        The namespace, then an instance of each signature. A value out of its bounds ends the program
+        The namespace, then an instance of each class. A value out of its bounds ends the program
         with exit code 2, as every wrong usage does.
     """
     arguments = parser.parse_args(argv)
@@ -210,6 +285,28 @@ def command_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
     return " ".join(words)
 
 
+def finish(outcomes: list["Outcome"], *texts: str) -> int:
+    """Write what ends a run on the screen; returns the exit code.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+        Of the clusters, for the table; none for a script that has no table.
+    *texts : str
+        What stands above the table.
+
+    Returns
+    -------
+    int
+        0 only if every cluster succeeded.
+    """
+    from gaia_oc_amd.batch import summary_table
+
+    for text in (*texts, *([summary_table(outcomes)] if outcomes else [])):
+        sys.stdout.write(f"{text}\n")
+    return int(any(outcome.error for outcome in outcomes))
+
+
 def run(main: Callable[[], int]) -> None:
     """Run a script's main function and leave with its exit code; a user's mistake is one line.
 
@@ -226,6 +323,9 @@ def run(main: Callable[[], int]) -> None:
     except BrokenPipeError:  # nobody reads the output any more, `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)  # as the shell reports it; not 0, for a cluster may have failed
+    except UsageError as error:
+        sys.stderr.write(f"error: {one_line(error)}\n")
+        sys.exit(2)
     except (ClusterError, ValueError, OSError, ImportError) as error:
         logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
         sys.stderr.write(f"error: {one_line(error)}\n")

@@ -35,3 +35,7 @@ class NoClusterError(ClusterError):
 
 class TooFewStarsError(ClusterError):
     """A field has too few usable stars to look for groups."""
+
+
+class UsageError(ValueError):
+    """The options of a command contradict each other, or the names that it was given: exit code 2."""

@@ -294,7 +294,7 @@ def _check_features(classifier: Classifier, sets: SourceSets) -> None:
         )
 
 
-def evaluate_cluster(
+def judge_candidates(
     name: str,
     data_dir: Path | str,
     classifier: Classifier,

@@ -1,10 +1,66 @@
-"""The options of every stage: the only place where a default stands, and where its bounds are checked."""
+"""The options of the main path: name, type, default, unit, help and bound of each stand in one line."""
 
-import logging
 import re
-from dataclasses import dataclass, fields
+import typing
+from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+    finite: bool = True,
+) -> Any:
+    """One option of an `Options` class.
+
+    Parameters
+    ----------
+    default : any
+        Its default; None stands for "not given".
+    help : str
+        What it is, with its unit, as ``--help`` shows it.
+    above, at_least, below, at_most : float, optional
+        Bounds of a number.
+    finite : bool
+        Whether infinity is refused.
+
+    Returns
+    -------
+    dataclasses.Field
+        For the body of a class.
+    """
+    bounds = {"above": above, "at_least": at_least, "below": below, "at_most": at_most}
+    return field(default=default, metadata={"help": help, "bounds": bounds, "finite": finite})
+
+
+def positional(help: str) -> Any:
+    """An argument that is given without a name; None if it is left out."""
+    return field(default=None, metadata={"help": help, "positional": True})
+
+
+def part(options: "Options", *names: str) -> Any:
+    """Options of one kind as a part of all options that a script takes.
+
+    Parameters
+    ----------
+    options : Options
+        The defaults.
+    *names : str
+        Those that the script offers; by default all.
+
+    Returns
+    -------
+    dataclasses.Field
+        For the body of a class.
+    """
+    return field(default=options, metadata={"names": names or tuple(f.name for f in fields(options))})
 
 
 def require(condition: bool, options: Any, name: str, bound: str) -> None:
@@ -19,19 +75,62 @@ def require(condition: bool, options: Any, name: str, bound: str) -> None:
         raise ValueError(f"{name} is {getattr(options, name)}, but must be {bound}.")
 
 
-def _require_each(
-    options: Any, names: tuple[str, ...], lower: float, *, strict: bool = False, finite: bool = True
-) -> None:
-    for name in names:
-        value = getattr(options, name)
-        bound = f"{'greater than' if strict else 'at least'} {lower:g}"
-        require(value > lower if strict else value >= lower, options, name, bound)
-        require(finite is False or value < float("inf"), options, name, "finite")
+class Options:
+    """Base of the option classes: checks each value against the bound in its own line.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its bound, or none of the choices.
+    """
+
+    def __post_init__(self) -> None:
+        for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            if value is None or "bounds" not in each.metadata:
+                continue
+            chosen = choices(type(self), each.name)
+            require(not chosen or value in chosen, self, each.name, " or ".join(chosen))
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                require(_is_within(value, each), self, each.name, _bound_in_words(each))
 
 
-def _require_fraction(options: Any, *names: str) -> None:
-    for name in names:
-        require(0 <= getattr(options, name) <= 1, options, name, "between 0 and 1")
+@cache
+def type_hints(signature: Any) -> dict[str, Any]:
+    """Types of a class's options by name."""
+    return typing.get_type_hints(signature)
+
+
+def choices(signature: Any, name: str) -> tuple[str, ...]:
+    """What an option may be, of one that has a list of choices."""
+    hint = type_hints(signature)[name]
+    for kind in (hint, *typing.get_args(hint)):
+        if typing.get_origin(kind) is Literal:
+            return typing.get_args(kind)
+    return ()
+
+
+def _is_within(value: float, each: Field[Any]) -> bool:
+    bounds = each.metadata["bounds"]
+    return (
+        value == value
+        and not (each.metadata["finite"] and abs(value) == float("inf"))
+        and (bounds["above"] is None or value > bounds["above"])
+        and (bounds["at_least"] is None or value >= bounds["at_least"])
+        and (bounds["below"] is None or value < bounds["below"])
+        and (bounds["at_most"] is None or value <= bounds["at_most"])
+    )
+
+
+def _bound_in_words(each: Field[Any]) -> str:
+    bounds = each.metadata["bounds"]
+    if bounds["at_least"] is not None and bounds["at_most"] is not None:
+        return f"between {bounds['at_least']:,g} and {bounds['at_most']:,g}"
+    words = {"above": "greater than", "at_least": "at least", "below": "less than", "at_most": "at most"}
+    text = [f"{words[kind]} {bound:,g}" for kind, bound in bounds.items() if bound is not None]
+    if each.metadata["finite"] and bounds["below"] is None and bounds["at_most"] is None:
+        text.append("finite")
+    return " and ".join(text) or "a number"
 
 
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s:/\[\]]+|\[[0-9a-fA-F:.%\w]+\]):[0-9]{1,5}/?")
@@ -60,143 +159,167 @@ def _refuse_secrets(source: str) -> None:
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Options):
     """What every script knows: where the data lie, the seed, who does the work, how much is said."""
 
-    data_dir: Path = Path("data")
-    seed: int = 42
-    workers: int = 1
-    scheduler: str | None = None
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    data_dir: Path = option(Path("data"), "data directory")
+    seed: int = option(42, "seed of everything random", at_least=0, below=2**63)
+    workers: int = option(1, "processes that share the clusters", at_least=1)
+    scheduler: str | None = option(None, "address (tcp://host:8786) or file of a Dask scheduler, for workers")
+    log_level: Literal["debug", "info", "warning", "error"] = option(
+        "info", "how much is reported on the way"
+    )
 
     def __post_init__(self) -> None:
-        _require_each(self, ("workers",), 1)
+        super().__post_init__()
         if self.scheduler is not None:
             require(_is_scheduler(self.scheduler), self, "scheduler", _SCHEDULERS)
             require(self.workers == 1, self, "workers", "1 with --scheduler, which has workers of its own")
-        require(0 <= self.seed < 2**63, self, "seed", "between 0 and 2^63 - 1")
 
     def where(self) -> dict[str, Any]:
-        """Who does the work of a batch, as `run_batch` takes it."""
+        """Who does the work of a batch, as `batch.run.run_batch` takes it."""
         return {"workers": self.workers, "scheduler": self.scheduler, "data_dir": self.data_dir}
 
 
 CatalogueName = Literal["cg18", "cg20", "t22", "hunt23", "hunt24", "dias21", "castro22", "groeningen23"]
-"""Catalogues that build_sets can take members and parameters from, see `gaia_oc_amd.catalogues.published`."""
+"""Catalogues that build_sets can take members and parameters from, see `catalogues.published`."""
+
+
+CLUSTER_PARAMETERS = "cluster_parameters.csv"
+ISOCHRONES = "isochrones.dat"
+CREDENTIALS = "gaia_credentials"
+"""Default names of files in the data directory."""
 
 
 @dataclass(frozen=True)
-class TablePaths:
-    """Tables that build_sets reads; a path goes before a catalogue.
+class TablePaths(Options):
+    """Input tables. A path goes before a catalogue; without one the data directory has them under default names.
 
-    None stands for the default name in the data directory, or the catalogue's file there.
+    Where a catalogue lacks members or parameters (t22, dias21, groeningen23), the members are those of cg18, the
+    parameters those of cg20.
     """
 
-    catalogue: CatalogueName = "cg18"
-    comparison_catalogue: CatalogueName | None = None
-    cluster_path: Path | None = None
-    members_path: Path | None = None
-    comparison_path: Path | None = None
-    isochrone_path: Path | None = None
-    credentials_path: Path | None = None
+    catalogue: CatalogueName = option("cg18", "published catalogue whose members and parameters are used")
+    comparison_catalogue: CatalogueName | None = option(
+        None, "catalogue whose members are compared with (default: t22, if it is there)"
+    )
+    cluster_path: Path | None = option(None, "cluster parameters, in place of the catalogue's")
+    members_path: Path | None = option(None, "member list to learn from, in place of the catalogue's")
+    comparison_path: Path | None = option(None, "member list to compare with, in place of the catalogue's")
+    isochrone_path: Path | None = option(None, "PARSEC isochrones (default: isochrones.dat)")
+    credentials_path: Path | None = option(
+        None, "Gaia archive credentials (default: gaia_credentials, if it is there)"
+    )
 
 
 @dataclass(frozen=True)
-class GivenCluster:
-    """Parameters of a cluster given by hand; None stands for what the parameter table has.
+class GivenCluster(Options):
+    """Parameters of the one cluster named, in place of the parameter table's.
 
     Units are those of `cluster.Cluster`; the errors are the standard deviations of the members.
     """
 
-    ra: float | None = None
-    dec: float | None = None
-    parallax: float | None = None
-    pmra: float | None = None
-    pmdec: float | None = None
-    pmra_error: float | None = None
-    pmdec_error: float | None = None
-    parallax_error: float | None = None
-    age: float | None = None
-    a0: float | None = None
-    dist: float | None = None
-
-    def __post_init__(self) -> None:
-        bounds = {"ra": (0, 360), "dec": (-90, 90), "age": (5, 10.3), "a0": (-0.5, 30), "dist": (1, 200_000)}
-        bounds |= {"parallax": (0.001, 1000), "pmra": (-20_000, 20_000), "pmdec": (-20_000, 20_000)}
-        bounds |= {name: (1e-6, 100) for name in ("pmra_error", "pmdec_error", "parallax_error")}
-        for name, value in self.values().items():
-            lower, upper = bounds[name]
-            require(lower <= value <= upper, self, name, f"between {lower:g} and {upper:g}")
+    ra: float | None = option(None, "right ascension [deg]", at_least=0, at_most=360)
+    dec: float | None = option(None, "declination [deg]", at_least=-90, at_most=90)
+    parallax: float | None = option(None, "parallax [mas]", at_least=0.001, at_most=1000)
+    pmra: float | None = option(
+        None, "proper motion in right ascension, times cos(dec) [mas/yr]", at_least=-20_000, at_most=20_000
+    )
+    pmdec: float | None = option(
+        None, "proper motion in declination [mas/yr]", at_least=-20_000, at_most=20_000
+    )
+    pmra_error: float | None = option(
+        None, "standard deviation of the members in pmra [mas/yr]", at_least=1e-6, at_most=100
+    )
+    pmdec_error: float | None = option(
+        None, "standard deviation of the members in pmdec [mas/yr]", at_least=1e-6, at_most=100
+    )
+    parallax_error: float | None = option(
+        None, "standard deviation of the members in parallax [mas]", at_least=1e-6, at_most=100
+    )
+    age: float | None = option(None, "age [log10(yr)]", at_least=5, at_most=10.3)
+    a0: float | None = option(None, "extinction at 550 nm [mag]", at_least=-0.5, at_most=30)
+    dist: float | None = option(
+        None, "distance [pc] (without it: 1000 / parallax)", at_least=1, at_most=200_000
+    )
 
     def values(self) -> dict[str, float]:
         """What is given, by name."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if getattr(self, field.name) is not None
-        }
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) is not None}
 
 
 @dataclass(frozen=True)
-class ConeOptions:
-    """Where the stars around a cluster come from, and how far from it (Eqs. 1 and 2).
+class ConeOptions(Options):
+    """The stars around a cluster: where they come from, and how far from it (Eqs. 1 and 2).
 
     Of several sources the first that has the cluster's field is taken. From Python one may be a plain string.
     """
 
-    cone_source: tuple[str, ...] = ("gaia",)
-    cone_radius: float = 50.0
-    cone_pm_sigmas: float = 10.0
-    cone_plx_sigmas: float = 10.0
-    cone_format: Literal["parquet", "votable", "csv"] = "parquet"
-    overwrite_cone: bool = False
+    cone_source: tuple[str, ...] = option(
+        ("gaia",),
+        "where the stars are; of several the first that has them: gaia, ari, gavo, vizier, the URL of a TAP service, "
+        "a table, a folder of tables named after the clusters, parquet:FOLDER, hats:FOLDER, hats:URL",
+    )
+    cone_radius: float = option(50.0, "projected radius of the cone at the cluster's distance [pc]", above=0)
+    cone_pm_sigmas: float = option(
+        10.0, "proper motion cut, in standard deviations of the members", above=0, finite=False
+    )
+    cone_plx_sigmas: float = option(
+        10.0, "parallax cut, in standard deviations of the members", above=0, finite=False
+    )
+    cone_format: Literal["parquet", "votable", "csv"] = option("parquet", "format in which the cone is kept")
+    overwrite_cone: bool = option(False, "fetch the cone again although it is there")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         given = (self.cone_source,) if isinstance(self.cone_source, str | Path) else self.cone_source
         sources = tuple(str(source).strip() for source in given)
         object.__setattr__(self, "cone_source", sources)
         require(bool(sources) and all(sources), self, "cone_source", "a source, not empty")
         for source in sources:
             _refuse_secrets(source)
-        _require_each(self, ("cone_radius",), 0, strict=True)
-        _require_each(self, ("cone_pm_sigmas", "cone_plx_sigmas"), 0, strict=True, finite=False)
 
 
 @dataclass(frozen=True)
-class MemberOptions:
+class MemberOptions(Options):
     """Which listed stars are training members."""
 
-    prob_threshold: float = 1.0
-    n_min_members: int = 15
-    bootstrap_members: bool = False
-    bootstrap_prob: float = 0.96
-
-    def __post_init__(self) -> None:
-        _require_fraction(self, "prob_threshold", "bootstrap_prob")
-        _require_each(self, ("n_min_members",), 2)
+    prob_threshold: float = option(
+        1.0, "smallest listed probability of a training member", at_least=0, at_most=1
+    )
+    n_min_members: int = option(15, "smallest number of training members", at_least=2)
+    bootstrap_members: bool = option(False, "let candidates that an earlier evaluation found join them")
+    bootstrap_prob: float = option(
+        0.96, "smallest probability of a candidate that joins", at_least=0, at_most=1
+    )
 
 
 @dataclass(frozen=True)
-class SelectionOptions:
+class SelectionOptions(Options):
     """How candidates are told from non-members (Eqs. 3 to 12)."""
 
-    colour: Literal["g_rp", "bp_rp"] = "g_rp"
-    pm_error_weight: float = 3.0
-    source_error_weight: float = 3.0
-    r_max_margin: float = 15.0
-    c_margin: float = 0.1
-    g_margin: float = 0.8
-    r_threshold_member_fraction: float = 0.9
-    iso_threshold_member_fraction: float = 0.9
-
-    def __post_init__(self) -> None:
-        _require_fraction(self, "r_threshold_member_fraction", "iso_threshold_member_fraction")
-        _require_each(self, ("pm_error_weight", "source_error_weight", "r_max_margin"), 0)
-        _require_each(self, ("c_margin", "g_margin"), 0, strict=True)
+    colour: Literal["g_rp", "bp_rp"] = option("g_rp", "colour of the isochrone condition")
+    pm_error_weight: float = option(
+        3.0, "sigmas of the members' proper motions in the proper motion limit (Eq. 6)", at_least=0
+    )
+    source_error_weight: float = option(
+        3.0, "sigmas of a star's own errors added to each limit (Eqs. 3 to 5)", at_least=0
+    )
+    r_max_margin: float = option(
+        15.0, "added to the radius that encloses the member fraction [pc] (Eq. 10)", at_least=0
+    )
+    c_margin: float = option(0.1, "added to the colour limit [mag] (Eq. 11)", above=0)
+    g_margin: float = option(0.8, "added to the magnitude limit [mag] (Eq. 12)", above=0)
+    r_threshold_member_fraction: float = option(
+        0.9, "share of the members inside the radius of Eq. 10", at_least=0, at_most=1
+    )
+    iso_threshold_member_fraction: float = option(
+        0.9, "share of the members that must pass the isochrone condition", at_least=0, at_most=1
+    )
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(Options):
     """The training sets, the network and its optimisation (Sects. 3.2 and 3.3).
 
     With ``probability`` "votes" the published network is trained, on members and non-members. With "posterior" it
@@ -204,31 +327,35 @@ class TrainingOptions:
     source_features, cluster_features and weight_imbalance do not apply.
     """
 
-    probability: Literal["votes", "posterior"] = "votes"
-    validation_fraction: float = 0.3
-    size_support_set: int = 10
-    batch_size: int = 512
-    n_pos_duplicates: int = 2
-    neg_pos_ratio: int = 5
-    source_features: tuple[str, ...] = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
-    cluster_features: tuple[str, ...] = ("a0", "age", "parallax")
-    hidden_size: int = 64
-    dropout: float = 0.5
-    n_epochs: int = 200
-    lr: float = 1.5e-3
-    lr_decay: Literal["none", "cosine"] = "none"
-    l2: float = 1e-5
-    weight_imbalance: float = 1.0
-    early_stopping_threshold: int = 20
+    probability: Literal["votes", "posterior"] = option(
+        "votes",
+        "what the network shall give: votes (published, learns from members and non-members) or posterior (learns "
+        "from clusters with a truth.csv or labels.csv)",
+    )
+    validation_fraction: float = option(
+        0.3, "share of the clusters that is used for validation", at_least=0, below=1
+    )
+    size_support_set: int = option(10, "number of members in a support set", at_least=1)
+    batch_size: int = option(512, "number of examples in a batch", at_least=1)
+    n_pos_duplicates: int = option(
+        2, "times that each member is shown per epoch, with different support sets", at_least=1
+    )
+    neg_pos_ratio: int = option(5, "non-members shown per member shown", at_least=1)
+    source_features: tuple[str, ...] = option(("f_r", "f_pm", "f_plx", "f_c", "f_g"), "features of a source")
+    cluster_features: tuple[str, ...] = option(("a0", "age", "parallax"), "features of a cluster")
+    hidden_size: int = option(64, "width of the network", at_least=1, at_most=4096)
+    dropout: float = option(
+        0.5, "share of the last layers' inputs that are dropped in training", at_least=0, below=1
+    )
+    n_epochs: int = option(200, "largest number of epochs", at_least=1)
+    lr: float = option(1.5e-3, "learning rate of Adam", above=0)
+    lr_decay: Literal["none", "cosine"] = option("none", "how the learning rate falls over n_epochs")
+    l2: float = option(1e-5, "strength of the L2 regularisation", at_least=0)
+    weight_imbalance: float = option(1.0, "weight of a member in the loss relative to a non-member", above=0)
+    early_stopping_threshold: int = option(20, "stop when the best epoch is so many epochs old", at_least=1)
 
     def __post_init__(self) -> None:
-        require(0 <= self.validation_fraction < 1, self, "validation_fraction", "in [0, 1)")
-        positive = ("size_support_set", "batch_size", "n_pos_duplicates", "neg_pos_ratio", "hidden_size")
-        _require_each(self, (*positive, "n_epochs", "early_stopping_threshold"), 1)
-        _require_each(self, ("lr", "weight_imbalance"), 0, strict=True)
-        _require_each(self, ("l2",), 0)
-        require(self.hidden_size <= 4096, self, "hidden_size", "at most 4096")
-        require(0 <= self.dropout < 1, self, "dropout", "in [0, 1)")
+        super().__post_init__()
         require(len(self.source_features) > 0, self, "source_features", "at least one feature")
         for name in ("source_features", "cluster_features"):
             features = getattr(self, name)
@@ -239,7 +366,7 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True)
-class SamplingOptions:
+class SamplingOptions(Options):
     """How a star's membership probability is found.
 
     "votes" is the share of noisy samples that the network calls members (Sect. 3.4), "posterior" the calibrated
@@ -247,24 +374,30 @@ class SamplingOptions:
     apply to votes alone: with stop_early a star is left after 10 or 20 samples if these leave no doubt.
     """
 
-    probability: Literal["posterior", "votes"] | None = None
-    n_samples: int = 100
-    size_support_set: int = 10
-    stop_early: bool = False
-    device: str = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
-
-    def __post_init__(self) -> None:
-        _require_each(self, ("n_samples", "size_support_set"), 1)
+    probability: Literal["posterior", "votes"] | None = option(
+        None,
+        "posterior (calibrated) or votes (published definition); by default what the model was made for",
+    )
+    n_samples: int = option(100, "noisy samples of each candidate, for votes", at_least=1)
+    size_support_set: int = option(10, "number of members in a support set", at_least=1)
+    stop_early: bool = option(False, "leave a star after 10 or 20 samples if these leave no doubt, for votes")
+    device: str = option("cpu", "where the network is computed: cpu, cuda, or cuda:1")
+    precision: Literal["float32", "bfloat16"] = option(
+        "float32", "precision of the network: bfloat16 pays on processors and GPUs that have it"
+    )
 
 
 @dataclass(frozen=True)
-class FigureOptions:
+class FigureOptions(Options):
     """Where figures go, and as what."""
 
-    save_plots: bool = True
-    show_plots: bool = False
-    plot_format: Literal["png", "pdf", "svg"] = "png"
+    save_plots: bool = option(True, "save the plots")
+    show_plots: bool = option(False, "show the plots on the screen")
+    plot_format: Literal["png", "pdf", "svg"] = option("png", "format of the plots; pdf and svg for papers")
+
+    def wanted(self) -> bool:
+        """Whether there is anything to draw."""
+        return self.save_plots or self.show_plots
 
     def refuse_windows_of(self, run: RunOptions) -> None:
         """Refuse to show plots from other processes than this one."""
@@ -279,46 +412,54 @@ class FigureOptions:
 
 
 @dataclass(frozen=True)
-class PlotOptions:
+class PlotOptions(Options):
     """Which stars the evaluation plots show, which plots are drawn, and whether a report is written."""
 
-    candidate_prob_threshold: float = 0.1
-    new_members_prob_threshold: float = 0.8
-    use_tidal_radius: bool = False
-    use_comparison_tidal_radius: bool = False
-    new_members_plot: bool = True
-    comparison_plot: bool = True
-    additional_members_plot: bool = True
-    missed_members_plot: bool = True
-    venn_diagram_plot: bool = True
-    membership_matrix_plot: bool = True
-    density_profile_plot: bool = True
-    mass_segregation_plot: bool = True
-    report: bool = False
-
-    def __post_init__(self) -> None:
-        _require_fraction(self, "candidate_prob_threshold", "new_members_prob_threshold")
+    candidate_prob_threshold: float = option(
+        0.1, "smallest probability of a member in comparisons with another list", at_least=0, at_most=1
+    )
+    new_members_prob_threshold: float = option(
+        0.8, "smallest probability of a new member", at_least=0, at_most=1
+    )
+    use_tidal_radius: bool = option(False, "show only members inside the fitted tidal radius")
+    use_comparison_tidal_radius: bool = option(
+        False, "show only members inside the tidal radius of the comparison members"
+    )
+    new_members_plot: bool = option(True, "training members and new members")
+    comparison_plot: bool = option(True, "our members and the comparison members")
+    additional_members_plot: bool = option(True, "members that the comparison list does not have")
+    missed_members_plot: bool = option(True, "comparison members that we do not have")
+    venn_diagram_plot: bool = option(True, "overlap of the two lists")
+    membership_matrix_plot: bool = option(True, "our verdict against the comparison list's")
+    density_profile_plot: bool = option(True, "surface density with King profile")
+    mass_segregation_plot: bool = option(True, "mass segregation ratio")
+    report: bool = option(
+        False, "write report.html in the cluster's folder, and index.html in the data directory"
+    )
 
     def switched_on(self) -> list[str]:
         """Names of the plots to draw, without the ending ``_plot``."""
-        plots = [field.name for field in fields(self) if field.name.endswith("_plot")]
+        plots = [each.name for each in fields(self) if each.name.endswith("_plot")]
         return [name.removesuffix("_plot") for name in plots if getattr(self, name)]
 
-
-logger = logging.getLogger(__name__)
 
 EXPORT_SUFFIXES = {"votable": ".vot", "fits": ".fits", "ecsv": ".ecsv", "parquet": ".parquet"}
 """Endings of the files of each format, ``members.vot``."""
 
 
 @dataclass(frozen=True)
-class ExportOptions:
+class ExportOptions(Options):
     """In which formats the sets are written besides CSV, and whether they are sent to TOPCAT."""
 
-    table_format: tuple[str, ...] = ("csv",)
-    send_to_topcat: bool = False
+    table_format: tuple[str, ...] = option(
+        ("csv",), "formats in which the sets are written: csv (always), votable, fits, ecsv, parquet"
+    )
+    send_to_topcat: bool = option(
+        False, "send the members, and the candidates above candidate_prob_threshold, to a running TOPCAT"
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         known = {"csv", *EXPORT_SUFFIXES}
         bound = f"of {', '.join(('csv', *EXPORT_SUFFIXES))}"
         require(len(self.table_format) > 0 and set(self.table_format) <= known, self, "table_format", bound)

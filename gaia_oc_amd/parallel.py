@@ -8,7 +8,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -66,13 +65,17 @@ Index = NDArray[np.int64]
 
 def n_threads() -> int:
     """Threads that this process may use, PyTorch's number: a worker has its share of the cores."""
+    import torch  # here: build_sets.py runs without it, and its import takes seconds
+
     return torch.get_num_threads()
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Sum in a fixed order: with several threads weights and probabilities would depend on their number."""
-    before = n_threads()
+    import torch
+
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield

@@ -57,6 +57,8 @@ def remove_exports(folder: Path, names: tuple[str, ...]) -> None:
 
 SET_NAMES = ("members", "candidates", "non_members", "comparison")
 SET_FILES = (CLUSTER_FILE, *(f"{name}.csv" for name in SET_NAMES))
+UNJUDGED_FILES = (CLUSTER_FILE, "members.csv", "non_members.csv")
+"""Files of the sets that an evaluation leaves as they are."""
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,7 @@ import torch  # before the forks, for its import takes longer than the work
 
 import build_sets
 import evaluate_clusters
-from gaia_oc_amd import (
-    membership,  # noqa: F401
-    set_building,  # noqa: F401
-    source_sets,  # noqa: F401
-)
-from gaia_oc_amd.catalogues import lookup as cluster_lookup  # noqa: F401
-from gaia_oc_amd.files import data_directory as folder_locks  # noqa: F401
-from gaia_oc_amd.files import provenance  # noqa: F401
-from gaia_oc_amd.stages import recipes as stage_recipes  # noqa: F401
+from gaia_oc_amd.stages import build, evaluate  # noqa: F401  before the forks, too
 
 KILLED = 137
 
@@ -33,8 +25,8 @@ KILLED = 137
 def work(data: Path) -> int:
     """What a user types, but for the pictures, which are written as every other file."""
     where = ["Sim_1", "--data_dir", str(data), "--no-save_plots", "--log_level", "error"]
-    build = build_sets.main([*where, "--cone_source", str(data / "cones"), "--cone_radius", "20"])
-    return build or evaluate_clusters.main(where)
+    failed = build_sets.main([*where, "--cone_source", str(data / "cones"), "--cone_radius", "20"])
+    return failed or evaluate_clusters.main(where)
 
 
 def in_child(data: Path, moment: int | None = None) -> int:

@@ -20,11 +20,13 @@ from gaia_oc_amd.first_members.field import (
     read_search_tables,
     sesame_position,
 )
-from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions, SearchOptions
+from gaia_oc_amd.first_members.options import FieldOptions, FirstMembersOptions, QualityOptions, SearchOptions
 from gaia_oc_amd.first_members.plots import first_members_figure
 from gaia_oc_amd.first_members.results import found_parameters, save_search, search_members
-from gaia_oc_amd.options import ConeOptions, TablePaths
-from gaia_oc_amd.stages.find_first_members import read_tables_for_search, search_stage
+from gaia_oc_amd.options import ConeOptions, FigureOptions, TablePaths
+from gaia_oc_amd.stages.build import read_tables
+from gaia_oc_amd.stages.find_first_members import search_and_save
+from gaia_oc_amd.stages.options import BuildOptions, FindOptions
 
 HERE = FieldOptions(120.0, -20.0, 0.25)
 QUICK = SearchOptions(n_runs=3, n_controls=10)
@@ -94,13 +96,13 @@ def test_the_field_is_kept_apart_from_the_cone_and_used_again(tmp_path, cone):
 
 def test_a_search_that_was_done_is_left_as_found(tmp_path, cone):
     target, tables = find_target("Toy_1", PARAMETERS, HERE), SearchTables(None, None, None)
-    settings = {"cone": cone, "search": QUICK}
-    first = search_stage(target, tables, tmp_path, settings, seed=1, fit_isochrone=False)
+    options = FindOptions(cone=cone, search=QUICK, figures=FigureOptions(save_plots=False))
+    first = search_and_save(target, tmp_path, options, tables=tables, seed=1)
     path = tmp_path / "clusters" / "Toy_1" / "first_members.csv"
     before = path.stat().st_mtime_ns
-    assert search_stage(target, tables, tmp_path, settings, seed=1, fit_isochrone=False) == first
+    assert search_and_save(target, tmp_path, options, tables=tables, seed=1) == first
     assert path.stat().st_mtime_ns == before
-    search_stage(target, tables, tmp_path, settings, seed=2, fit_isochrone=False)
+    search_and_save(target, tmp_path, options, tables=tables, seed=2)
     assert path.stat().st_mtime_ns != before
 
 
@@ -249,7 +251,7 @@ def test_tables_need_not_exist_but_isochrones_of_a_fit_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="--cluster_path"):
         read_search_tables(tmp_path, TablePaths(cluster_path=tmp_path / "none.csv"))
     with pytest.raises(FileNotFoundError, match="download_isochrones.py"):
-        read_tables_for_search(tmp_path, TablePaths())
+        read_tables(tmp_path, BuildOptions(first=FirstMembersOptions(find_first_members=True)))
 
 
 def test_two_of_position_are_needed():
@@ -271,12 +273,11 @@ def test_a_field_without_a_cluster_leaves_no_list(tmp_path, cone):
     field(clusters=(), seed=5).drop(columns="is_member").to_csv(tmp_path / "cones" / "Toy_1.csv", index=False)
     tables = SearchTables(None, None, None)
     with pytest.raises(NoClusterError):
-        search_stage(
+        search_and_save(
             find_target("Toy_1", PARAMETERS, HERE),
-            tables,
             tmp_path,
-            {"cone": cone, "search": QUICK},
+            FindOptions(cone=cone, search=QUICK),
+            tables=tables,
             seed=1,
-            fit_isochrone=False,
         )
     assert not list(tmp_path.rglob("first_members*"))

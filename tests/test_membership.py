@@ -12,7 +12,7 @@ from gaia_oc_amd.classifier import Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import draw_normal, sample_features
-from gaia_oc_amd.membership import VoteSampler, evaluate_cluster, membership_probabilities
+from gaia_oc_amd.membership import VoteSampler, judge_candidates, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
 
@@ -153,9 +153,9 @@ def test_sampled_features_scatter_by_the_errors(sets):
 def test_evaluation_rewrites_candidates_and_nothing_else(sets, classifier, tmp_path):
     folder = save_sets(sets, tmp_path)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    evaluate_cluster("toy 2", tmp_path, classifier, options=SamplingOptions(n_samples=10), seed=1)
+    judge_candidates("toy 2", tmp_path, classifier, options=SamplingOptions(n_samples=10), seed=1)
     first = (folder / "candidates.csv").read_bytes()
-    evaluate_cluster("Toy_2", tmp_path, classifier, options=SamplingOptions(n_samples=10), seed=1)
+    judge_candidates("Toy_2", tmp_path, classifier, options=SamplingOptions(n_samples=10), seed=1)
     assert (folder / "candidates.csv").read_bytes() == first
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert {name for name in after if after[name] != before.get(name)} == {"candidates.csv"}

@@ -11,10 +11,9 @@ import pytest
 from pyvo import samp
 from star_tables import full_sets
 
-from evaluate_clusters import evaluate
+import evaluate_clusters
 from gaia_oc_amd.exports.samp import LOAD, SampError, send_cluster, send_tables
 from gaia_oc_amd.files.tables import read_table
-from gaia_oc_amd.options import ExportOptions, FigureOptions, PlotOptions, RunOptions, SamplingOptions
 from gaia_oc_amd.source_sets import save_sets
 
 
@@ -145,27 +144,21 @@ def test_the_lock_of_a_hub_that_died_is_no_hub(lockfile):
         send_tables([])
 
 
-def test_without_a_hub_all_else_is_done(sets, lockfile, tmp_path, capsys, caplog):
+def plot_only(data_dir, *options):
     """Of sets that were evaluated, for --plot_only needs no model."""
-    options = {
-        "sampling": SamplingOptions(),
-        "plots": PlotOptions(),
-        "figures": FigureOptions(save_plots=False),
-        "export": ExportOptions(("fits",), send_to_topcat=True),
-    }
-    assert evaluate(["Test_1"], RunOptions(data_dir=tmp_path), options, plot_only=True) == 1
-    assert "Test_1" in capsys.readouterr().out  # the table of the run
-    (error,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert error.startswith("--send_to_topcat: no SAMP hub is running: start TOPCAT")
+    where = ["Test_1", "--data_dir", str(data_dir), "--plot_only", "--no-save_plots"]
+    return evaluate_clusters.main([*where, *options, "--send_to_topcat"])
+
+
+def test_without_a_hub_all_else_is_done(sets, lockfile, tmp_path, capsys, caplog):
+    assert plot_only(tmp_path, "--table_format", "fits") == 1
+    shown = capsys.readouterr()
+    assert "Test_1" in shown.out  # the table of the run
+    (error,) = [line for line in shown.err.splitlines() if line.startswith("ERROR: ")]
+    assert error.startswith("ERROR: --send_to_topcat: no SAMP hub is running: start TOPCAT")
     assert (tmp_path / "clusters/Test_1/candidates.fits").exists()
 
 
 def test_with_a_hub_the_run_succeeds(viewer, sets, tmp_path):
-    options = {
-        "sampling": SamplingOptions(),
-        "plots": PlotOptions(candidate_prob_threshold=0.7),
-        "figures": FigureOptions(save_plots=False),
-        "export": ExportOptions(send_to_topcat=True),
-    }
-    assert evaluate(["Test_1"], RunOptions(data_dir=tmp_path), options, plot_only=True) == 0
+    assert plot_only(tmp_path, "--candidate_prob_threshold", "0.7") == 0
     assert set(viewer.tables) == {"Test_1 members", "Test_1 candidates p>=0.7"}

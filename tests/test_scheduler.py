@@ -26,11 +26,7 @@ from gaia_oc_amd.exceptions import BatchStoppedError
 from gaia_oc_amd.options import (
     ConeOptions,
     FigureOptions,
-    MemberOptions,
-    PlotOptions,
     RunOptions,
-    SamplingOptions,
-    SelectionOptions,
 )
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.stages.simulate import simulate_clusters
@@ -109,32 +105,25 @@ def simulated(tmp_path_factory):
 
 
 def build_and_evaluate(data_dir, cones, **where):
-    """Two clusters through two scripts' work functions; the files that come of it."""
-    from build_sets import build_cluster
-    from evaluate_clusters import evaluate_one
+    """Two clusters through two stages; the files that come of it."""
     from gaia_oc_amd.catalogues.tables import read_input_tables
     from gaia_oc_amd.classifier import Classifier
+    from gaia_oc_amd.stages.build import build_cluster
+    from gaia_oc_amd.stages.evaluate import evaluate_cluster
+    from gaia_oc_amd.stages.options import BuildOptions, EvaluateOptions
 
-    options = {
-        "cone": ConeOptions(cone_source=str(cones), cone_radius=20),
-        "member": MemberOptions(),
-        "selection": SelectionOptions(),
-    }
     figures = FigureOptions(save_plots=False)
     build = partial(
         build_cluster,
         tables=read_input_tables(data_dir),
         data_dir=data_dir,
-        options=options,
-        figures=figures,
+        options=BuildOptions(cone=ConeOptions(cone_source=str(cones), cone_radius=20), figures=figures),
     )
     evaluate = partial(
-        evaluate_one,
-        run_options=RunOptions(data_dir=data_dir),
+        evaluate_cluster,
+        data_dir=data_dir,
+        options=EvaluateOptions(figures=figures),
         classifier=Classifier.load(ROOT / "deep_sets_model"),
-        sampling=SamplingOptions(),
-        plots=PlotOptions(),
-        figures=figures,
     )
     for task in (build, evaluate):
         outcomes = run_batch(task, ["Sim_1", "Sim_2"], data_dir=data_dir, **where)

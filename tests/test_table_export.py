@@ -13,7 +13,6 @@ from astropy.table import Table
 from star_tables import full_sets, stars
 from test_source_sets import tables
 
-from build_sets import build_cluster
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS, describe
 from gaia_oc_amd.exports.tables import WRITERS, described_set, export_tables
 from gaia_oc_amd.files.tables import read_table
@@ -23,11 +22,11 @@ from gaia_oc_amd.options import (
     ConeOptions,
     ExportOptions,
     FigureOptions,
-    GivenCluster,
-    MemberOptions,
     SelectionOptions,
 )
 from gaia_oc_amd.source_sets import SET_NAMES, load_sets, save_candidates, save_sets
+from gaia_oc_amd.stages.build import build_cluster
+from gaia_oc_amd.stages.options import BuildOptions
 
 NO_ELECTRON = "ignore:.*did not parse as fits unit:astropy.units.UnitsWarning"
 
@@ -214,17 +213,11 @@ def test_new_probabilities_and_new_sets_leave_no_old_table(tmp_path):
 def test_build_sets_writes_them_and_removes_what_is_old(toy, tmp_path):
     toy.sources.to_csv(tmp_path / "toy.csv", index=False)
     cone = ConeOptions(cone_source=str(tmp_path / "toy.csv"), cone_format="csv")
-    options = {"cone": cone, "member": MemberOptions(), "given": GivenCluster()}
+    options = BuildOptions(cone=cone, figures=FigureOptions(save_plots=False))
 
     def build(*formats, **selection):
-        build_cluster(
-            "Toy_1",
-            tables=tables(toy),
-            data_dir=tmp_path,
-            options=options | {"selection": SelectionOptions(**selection)},
-            figures=FigureOptions(save_plots=False),
-            export=ExportOptions(formats),
-        )
+        chosen = replace(options, selection=SelectionOptions(**selection), export=ExportOptions(formats))
+        build_cluster("Toy_1", tmp_path, chosen, tables=tables(toy))
         return exports(tmp_path / "clusters" / "Toy_1")
 
     assert build("csv") == set()

@@ -8,9 +8,8 @@ import pytest
 
 from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.files.data_directory import ISOCHRONES
 from gaia_oc_amd.isochrones import read_isochrones
-from gaia_oc_amd.options import ConeOptions, TablePaths
+from gaia_oc_amd.options import ISOCHRONES, ConeOptions, TablePaths
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.source_sets import load_sets, save_candidates, save_sets
@@ -22,9 +21,9 @@ from gaia_oc_amd.validation.plots import selection_function_figure
 from gaia_oc_amd.validation.validate import (
     Validation,
     jeffreys_interval,
+    measure_selection,
     poisson_interval,
     selection_function,
-    validate_cluster,
     validation_summary,
 )
 
@@ -76,7 +75,7 @@ def evaluate(name, folder, judge):
 
 
 def validate(name, simulated, judge, options=OPTIONS):
-    return validate_cluster(name, *simulated, judge, options=options)
+    return measure_selection(name, *simulated, judge, options=options)
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +181,9 @@ def test_sets_that_were_not_evaluated_are_refused(simulated):
     sets = load_sets("Sim_3", folder)
     save_candidates(replace(sets, candidates=sets.candidates.assign(PMemb=np.nan)), folder)
     with pytest.raises(ValueError, match=r"never evaluated: run `python evaluate_clusters.py Sim_3`"):
-        validate_cluster("Sim_3", folder, isochrones, plain_judge)
+        measure_selection("Sim_3", folder, isochrones, plain_judge)
     with pytest.raises(FileNotFoundError, match="build_sets.py Sim_9"):
-        validate_cluster("Sim_9", folder, isochrones, plain_judge)
+        measure_selection("Sim_9", folder, isochrones, plain_judge)
 
 
 def test_other_isochrones_are_noticed(simulated):
@@ -193,7 +192,7 @@ def test_other_isochrones_are_noticed(simulated):
     other = isochrones.assign(Gmag=isochrones["Gmag"] + 0.3)
     options = replace(OPTIONS, n_artificial=50, n_controls=0)
     with pytest.warns(UserWarning, match="isochrones are not those"):
-        validate_cluster("Sim_1", folder, other, plain_judge, options=options)
+        measure_selection("Sim_1", folder, other, plain_judge, options=options)
 
 
 def test_too_few_members_for_the_judge_are_passed_on(simulated):

@@ -13,7 +13,8 @@ import requests
 
 from gaia_oc_amd.archive.session import LastingError, PassingError, WholeAnswersSession
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
-from gaia_oc_amd.files.data_directory import CREDENTIALS, write_text
+from gaia_oc_amd.files.data_directory import write_text
+from gaia_oc_amd.options import CREDENTIALS
 
 logger = logging.getLogger(__name__)
 

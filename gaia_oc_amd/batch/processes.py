@@ -246,20 +246,6 @@ class _Crew:
             process.kill()
 
 
-def prepare_processes(workers: int, *modules: str) -> None:
-    """Begin to import what several processes will need, while this one still reads its tables.
-
-    Parameters
-    ----------
-    workers : int
-        Nothing happens for one.
-    *modules : str
-        Modules of this package that the work uses.
-    """
-    if workers > 1 and _can_fork():
-        _start_server([f"gaia_oc_amd.{module}" for module in modules])
-
-
 def _can_fork() -> bool:
     return "forkserver" in multiprocessing.get_all_start_methods()
 

@@ -13,18 +13,18 @@ from urllib.parse import urljoin, urlsplit
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.catalogues.published import DEFAULT_KEYS, PublishedTable, find_catalogue
+from gaia_oc_amd.catalogues.published import CMD_FORM, DEFAULT_KEYS, VIZIER, PublishedTable, find_catalogue
 from gaia_oc_amd.catalogues.tables import check_members, check_parameters
 from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import ArchiveUnavailableError
-from gaia_oc_amd.files.data_directory import ISOCHRONES, write_atomically
+from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.files.tables import canonical, from_astropy, write_csv
+from gaia_oc_amd.options import ISOCHRONES
 
 if TYPE_CHECKING:
     import requests
 
 
-VIZIER = "vizier.cds.unistra.fr"
 _TIMEOUT = 600  # s without a byte; VizieR needs minutes before it sends a million rows
 
 logger = logging.getLogger(__name__)
@@ -191,7 +191,6 @@ def _factor(column: Any, ours: str, source: str) -> float:
         ) from error
 
 
-CMD_FORM = "http://stev.oapd.inaf.it/cgi-bin/cmd"
 MOST_ISOCHRONES = 400
 """More in one query the form refuses."""
 

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gaia_oc_amd.files.data_directory import CLUSTER_PARAMETERS
+from gaia_oc_amd.options import CLUSTER_PARAMETERS
+
+VIZIER = "vizier.cds.unistra.fr"
+"""Host of VizieR, where the catalogues are."""
+
+CMD_FORM = "http://stev.oapd.inaf.it/cgi-bin/cmd"
+"""Web form that gives PARSEC isochrones."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,9 @@ from gaia_oc_amd.catalogues.published import (
     T22_MEMBERS,
     find_catalogue,
 )
-from gaia_oc_amd.files.data_directory import CREDENTIALS, ISOCHRONES
 from gaia_oc_amd.files.tables import read_table, whole_numbers
 from gaia_oc_amd.isochrones import read_isochrones
-from gaia_oc_amd.options import TablePaths
+from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, TablePaths
 
 MEMBER_COLUMNS = ("cluster", "source_id", "PMemb")
 """Columns that a member list must have."""
@@ -239,8 +238,8 @@ class InputTables:
         Cluster parameters, one row per cluster.
     parameters_path : str
         Where they come from, for messages.
-    members, comparison : DataFrame
-        Member lists; the comparison list may be empty.
+    members, comparison : DataFrame, optional
+        Member lists; None where there is no list.
     isochrones : DataFrame
         Points of all isochrones.
     credentials_path : path, optional
@@ -251,8 +250,8 @@ class InputTables:
 
     parameters: pd.DataFrame
     parameters_path: str
-    members: pd.DataFrame
-    comparison: pd.DataFrame
+    members: pd.DataFrame | None
+    comparison: pd.DataFrame | None
     isochrones: pd.DataFrame
     credentials_path: Path | None
     data_dir: Path | None = None
@@ -267,38 +266,41 @@ class InputTables:
 
     def listed_members(self, name: str) -> pd.DataFrame:
         """Rows of one cluster in the member list, as `members.listed_members` gives them."""
-        return _rows(self.members, self._member_names, self._member_rows, name)
+        return _NOBODY if self.members is None else self._listed.of(name)
 
     def listed_for_comparison(self, name: str) -> pd.DataFrame:
         """Rows of one cluster in the comparison list."""
-        return _rows(self.comparison, self._comparison_names, self._comparison_rows, name)
+        return _NOBODY if self.comparison is None else self._compared.of(name)
 
     @cached_property
     def _parameter_names(self) -> NameIndex:
         return NameIndex(self.parameters["name"], table=self.parameters_path)
 
     @cached_property
-    def _member_names(self) -> NameIndex:
-        return NameIndex(self.members["cluster"].unique(), table="the member list")
+    def _listed(self) -> "_ListByCluster":
+        return _ListByCluster(self.members, "the member list")
 
     @cached_property
-    def _member_rows(self) -> dict[str, NDArray[np.int64]]:
-        return rows_by_cluster(self.members)
-
-    @cached_property
-    def _comparison_names(self) -> NameIndex:
-        return NameIndex(self.comparison["cluster"].unique(), table="the comparison list")
-
-    @cached_property
-    def _comparison_rows(self) -> dict[str, NDArray[np.int64]]:
-        return rows_by_cluster(self.comparison)
+    def _compared(self) -> "_ListByCluster":
+        return _ListByCluster(self.comparison, "the comparison list")
 
 
-def _rows(
-    member_list: pd.DataFrame, names: NameIndex, rows: dict[str, NDArray[np.int64]], name: str
-) -> pd.DataFrame:
-    listed = names.get(name)
-    return member_list.iloc[rows[normalise_name(listed)] if listed else []].reset_index(drop=True)
+_NOBODY = pd.DataFrame(
+    {"cluster": pd.Series(dtype=str), "source_id": pd.Series(dtype="int64"), "PMemb": pd.Series(dtype=float)}
+)
+
+
+class _ListByCluster:
+    """A member list in which clusters are found without looking through it again."""
+
+    def __init__(self, member_list: pd.DataFrame, table: str) -> None:
+        self._list = member_list
+        self._names = NameIndex(member_list["cluster"].unique(), table=table)
+        self._rows = rows_by_cluster(member_list)
+
+    def of(self, name: str) -> pd.DataFrame:
+        listed = self._names.get(name)
+        return self._list.iloc[self._rows[normalise_name(listed)] if listed else []].reset_index(drop=True)
 
 
 def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> InputTables:
@@ -329,12 +331,11 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
     credentials_path = paths.credentials_path or data_dir / CREDENTIALS
     if paths.credentials_path:
         _existing(paths.credentials_path, "--credentials_path", "create_gaia_credentials_file.py")
-    members = read_member_list(members_path)
     return InputTables(
         parameters=read_parameter_table(parameters_path),
         parameters_path=str(parameters_path),
-        members=members,
-        comparison=read_member_list(comparison_path) if comparison_path else members.iloc[:0],
+        members=read_member_list(members_path),
+        comparison=read_member_list(comparison_path) if comparison_path else None,
         isochrones=read_isochrones(isochrone_path),
         credentials_path=credentials_path if credentials_path.exists() else None,
         data_dir=data_dir,

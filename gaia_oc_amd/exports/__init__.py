@@ -9,6 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "tables": ["export_tables"],
-        "samp": ["send_cluster"],
+        "samp": ["SampError", "send_cluster"],
     },
 )

@@ -14,9 +14,6 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-CLUSTER_PARAMETERS = "cluster_parameters.csv"
-ISOCHRONES = "isochrones.dat"
-CREDENTIALS = "gaia_credentials"
 CLUSTER_FILE = "cluster.json"
 
 _TEMPORARY = ".tmp-"

@@ -17,11 +17,10 @@ from gaia_oc_amd.catalogues.published import CG20_PARAMETERS, find_catalogue
 from gaia_oc_amd.catalogues.tables import read_parameter_table
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.exceptions import UnknownClusterError
-from gaia_oc_amd.files.data_directory import CREDENTIALS, ISOCHRONES
 from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions
 from gaia_oc_amd.first_members.search import KnownMotion
 from gaia_oc_amd.isochrones import read_isochrones
-from gaia_oc_amd.options import ConeOptions, TablePaths
+from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, ConeOptions, TablePaths
 from gaia_oc_amd.query import load_cone
 
 Mask = NDArray[np.bool_]

@@ -1,124 +1,88 @@
-"""The options of the simulator: where its defaults stand and their bounds are checked."""
+"""The options of the simulator."""
 
 from dataclasses import dataclass
 
-from gaia_oc_amd.options import require
-
-_SHARES = ("halo_fraction", "tail_fraction", "mass_segregation")
+from gaia_oc_amd.options import Options, option, require
 
 
 @dataclass(frozen=True)
-class SimulationOptions:
+class SimulationOptions(Options):
     """A cluster, its field, how much of the sky is kept, and the lists that know some of its members.
 
-    Parameters
-    ----------
-    ra, dec : float
-        Direction of the cluster's centre [deg].
-    dist : float
-        Distance [pc].
-    age : float
-        log10 of the age [yr].
-    metal_fraction : float
-        Z; members lie on the isochrones with the nearest one, where there are several.
-    a0 : float
-        Extinction at 550 nm [mag] at the cluster's distance.
-    differential_reddening : float
-        Standard deviation of the extinction over the cluster's face [mag of A0].
-    pmra, pmdec : float
-        Proper motion of the cluster's centre [mas/yr]; pmra includes cos(dec).
-    radial_velocity : float
-        Radial velocity [km/s], which makes a near cluster's proper motions converge.
-    n_members : int
-        Member stars (or unresolved binaries) brighter than `g_max`.
-    core_radius, tidal_radius : float
-        Radii of the King profile [pc].
-    halo_fraction, tail_fraction : float
-        Fraction of the members in a halo that reaches to 2.5 tidal radii, and in two tidal tails of some 50 pc.
-    mass_segregation : float
-        How strongly place follows mass: 0 not at all, 1 strictly.
-    velocity_dispersion : float
-        Standard deviation of the velocities in each direction [km/s].
-    binary_fraction : float
-        Fraction of stars of 0.7 Msun, in cluster and field, that have an unresolved companion; massive ones
-        have it more often.
-    g_max : float
-        Faint limit in G [mag].
-    field_density : float, optional
-        Field stars per square degree brighter than `g_max`; by default what the Galactic model gives there.
-    cone_radius : float
-        Radius around the cluster that is filled with stars [pc at the cluster's distance].
-    cone_pm_sigmas, cone_plx_sigmas : float
-        Stars farther from the mean proper motion or parallax than so many standard deviations of the listed
-        members are left out of the table: somewhat more than the 10 of build_sets. Infinity keeps all.
-    list_g_max : float
-        Faint limit of the member lists [mag].
-    list_radius : float
-        Projected radius within which the published list knows members [pc].
-    list_completeness, list_contamination : float
-        Fraction of the members within these limits that are listed, and of the listed that are field stars.
-    age_error, a0_error, dist_error : float
-        Standard deviations of the catalogue's errors: of the age [dex], of a0 [mag], and of the distance,
-        relative to it.
-    vary : bool
-        Whether each of several clusters gets parameters of its own, drawn over ranges like those of
-        catalogues.
+    Members are stars or unresolved binaries. Stars of cluster and field that are more massive than the 0.7 Msun of
+    `binary_fraction` have companions more often. Stars farther from the mean motion or parallax than `cone_pm_sigmas`
+    and `cone_plx_sigmas` standard deviations of the listed members are left out of the table: somewhat more than the
+    10 of build_sets.
     """
 
-    ra: float = 106.0
-    dec: float = -2.0
-    dist: float = 1000.0
-    age: float = 8.5
-    metal_fraction: float = 0.0152
-    a0: float = 0.3
-    differential_reddening: float = 0.05
-    pmra: float = -1.5
-    pmdec: float = -0.5
-    radial_velocity: float = 0.0
-    n_members: int = 400
-    core_radius: float = 1.5
-    tidal_radius: float = 12.0
-    halo_fraction: float = 0.1
-    tail_fraction: float = 0.0
-    mass_segregation: float = 0.2
-    velocity_dispersion: float = 0.8
-    binary_fraction: float = 0.3
-    g_max: float = 20.7
-    field_density: float | None = None
-    cone_radius: float = 50.0
-    cone_pm_sigmas: float = 11.0
-    cone_plx_sigmas: float = 11.0
-    list_g_max: float = 18.0
-    list_radius: float = 6.0
-    list_completeness: float = 0.85
-    list_contamination: float = 0.04
-    age_error: float = 0.1
-    a0_error: float = 0.08
-    dist_error: float = 0.03
-    vary: bool = False
+    ra: float = option(106.0, "right ascension of the centre [deg]", at_least=0, below=360)
+    dec: float = option(-2.0, "declination of the centre [deg]", at_least=-90, at_most=90)
+    dist: float = option(1000.0, "distance [pc]", at_least=20, at_most=20_000)
+    age: float = option(8.5, "log10 of the age [yr]", at_least=6.6, at_most=10.12)
+    metal_fraction: float = option(
+        0.0152, "Z; members lie on the isochrones with the nearest one", above=0, below=0.1
+    )
+    a0: float = option(0.3, "extinction at 550 nm [mag]", at_least=0, at_most=10)
+    differential_reddening: float = option(
+        0.05, "standard deviation of the extinction over the cluster [mag of A0]", at_least=0
+    )
+    pmra: float = option(-1.5, "proper motion in right ascension, with cos(dec) [mas/yr]")
+    pmdec: float = option(-0.5, "proper motion in declination [mas/yr]")
+    radial_velocity: float = option(
+        0.0, "radial velocity [km/s], which makes a near cluster's proper motions converge"
+    )
+    n_members: int = option(400, "members brighter than the faint limit", at_least=10)
+    core_radius: float = option(1.5, "core radius of the King profile [pc]", above=0)
+    tidal_radius: float = option(12.0, "tidal radius of the King profile [pc]")
+    halo_fraction: float = option(
+        0.1, "share of the members in a halo that reaches to 2.5 tidal radii", at_least=0, at_most=1
+    )
+    tail_fraction: float = option(
+        0.0, "share of the members in two tidal tails of some 50 pc", at_least=0, at_most=1
+    )
+    mass_segregation: float = option(0.2, "how strongly place follows mass, 0 to 1", at_least=0, at_most=1)
+    velocity_dispersion: float = option(
+        0.8, "standard deviation of the velocities in each direction [km/s]", at_least=0
+    )
+    binary_fraction: float = option(
+        0.3, "fraction of stars of 0.7 Msun with an unresolved companion", at_least=0, at_most=1
+    )
+    g_max: float = option(20.7, "faint limit in G [mag]", at_most=20.95)
+    field_density: float | None = option(
+        None, "field stars brighter than g_max [1/deg^2] (default: from the Galactic model)", at_least=0
+    )
+    cone_radius: float = option(50.0, "radius that is filled with stars [pc]")
+    cone_pm_sigmas: float = option(
+        11.0,
+        "proper motions kept, in standard deviations of the members; inf keeps all",
+        above=0,
+        finite=False,
+    )
+    cone_plx_sigmas: float = option(
+        11.0, "parallaxes kept, in standard deviations of the members; inf keeps all", above=0, finite=False
+    )
+    list_g_max: float = option(18.0, "faint limit of the member lists [mag]")
+    list_radius: float = option(6.0, "radius of the published member list [pc]", above=0)
+    list_completeness: float = option(
+        0.85, "share of the members within these limits that the published list has", above=0, at_most=1
+    )
+    list_contamination: float = option(
+        0.04, "share of field stars in the published list", at_least=0, below=0.5
+    )
+    age_error: float = option(0.1, "standard deviation of the catalogue's error in age [dex]", at_least=0)
+    a0_error: float = option(0.08, "standard deviation of the catalogue's error in a0 [mag]", at_least=0)
+    dist_error: float = option(
+        0.03, "standard deviation of the catalogue's relative error in distance", at_least=0, below=0.3
+    )
+    vary: bool = option(
+        False, "give each cluster parameters of its own, drawn over ranges like those of catalogues"
+    )
 
     def __post_init__(self) -> None:
-        require(0 <= self.ra < 360, self, "ra", "in [0, 360)")
-        require(-90 <= self.dec <= 90, self, "dec", "between -90 and 90")
-        require(20 <= self.dist <= 20000, self, "dist", "between 20 and 20000 pc")
-        require(6.6 <= self.age <= 10.12, self, "age", "between 6.6 and 10.12")
-        require(0 <= self.a0 <= 10, self, "a0", "between 0 and 10")
-        require(self.n_members >= 10, self, "n_members", "at least 10")
-        require(self.core_radius > 0, self, "core_radius", "greater than 0")
+        super().__post_init__()
         require(self.tidal_radius > self.core_radius, self, "tidal_radius", "greater than core_radius")
         require(self.cone_radius > self.tidal_radius, self, "cone_radius", "greater than tidal_radius")
-        require(self.g_max <= 20.95, self, "g_max", "at most 20.95")
         require(self.list_g_max <= self.g_max, self, "list_g_max", "at most g_max")
-        require(self.field_density is None or self.field_density >= 0, self, "field_density", "at least 0")
-        require(0 < self.metal_fraction < 0.1, self, "metal_fraction", "between 0 and 0.1")
-        for name in ("velocity_dispersion", "differential_reddening", "age_error", "a0_error", "dist_error"):
-            require(getattr(self, name) >= 0, self, name, "at least 0")
-        require(self.dist_error < 0.3, self, "dist_error", "less than 0.3")
-        for name in ("cone_pm_sigmas", "cone_plx_sigmas", "list_radius", "list_completeness"):
-            require(getattr(self, name) > 0, self, name, "greater than 0")
         require(
             self.halo_fraction + self.tail_fraction <= 1, self, "tail_fraction", "at most 1 - halo_fraction"
         )
-        for name in ("binary_fraction", "list_completeness", *_SHARES):
-            require(0 <= getattr(self, name) <= 1, self, name, "between 0 and 1")
-        require(0 <= self.list_contamination < 0.5, self, "list_contamination", "in [0, 0.5)")

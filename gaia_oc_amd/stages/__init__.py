@@ -1,1 +1,20 @@
-"""What each script does for one cluster: leave what is done, compute, save, draw."""
+"""What each script does for one cluster: leave what is done, compute, save, draw.
+
+The door: `build_cluster`, `evaluate_cluster`, `validate_cluster`, `fit_cluster`, `search_cluster`,
+`simulate_clusters`, `train_model`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "build": ["build_cluster"],
+        "evaluate": ["evaluate_cluster"],
+        "validate": ["validate_cluster"],
+        "fit_isochrone": ["fit_cluster"],
+        "find_first_members": ["search_cluster"],
+        "simulate": ["simulate_clusters"],
+        "train": ["train_model"],
+    },
+)

@@ -8,12 +8,20 @@ from typing import Any
 import pandas as pd
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.batch.outcomes import Outcome
+from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.catalogues.tables import InputTables, read_input_tables
 from gaia_oc_amd.cluster import PARAMETERS
+from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked, read_json, write_json
 from gaia_oc_amd.files.tables import write_csv
-from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
-from gaia_oc_amd.isochrone_fit.members import FittedMembers
+from gaia_oc_amd.isochrone_fit.fit import IsochroneFit, fit_isochrone, fit_summary
+from gaia_oc_amd.isochrone_fit.members import FittedMembers, cluster_folder, fitted_members, mean_parallax
+from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
+from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.source_sets import existing_name
+from gaia_oc_amd.stages.many import for_clusters
+from gaia_oc_amd.stages.options import FitOptions
 
 FIT_FILE = "isochrone_fit.json"
 FITTED_PARAMETERS = "fitted_parameters.csv"
@@ -22,12 +30,88 @@ FITTED_PARAMETERS = "fitted_parameters.csv"
 _INTERVALS = tuple(f"{name}_{end}" for name in ("age", "a0", "dist") for end in ("lower", "upper"))
 
 
+def fit_clusters(
+    clusters: list[str],
+    options: FitOptions = FitOptions(),
+    run: RunOptions = RunOptions(),
+    *,
+    command: str = "",
+) -> list[Outcome]:
+    """Fit many clusters, each as `fit_cluster` does, and merge their rows. See `stages.many.for_clusters`."""
+    tables = read_input_tables(run.data_dir, options.paths)
+    outcomes = for_clusters(fit_cluster, clusters, options, run, command=command, tables=tables)
+    if fitted := [outcome.cluster for outcome in outcomes if not outcome.error]:
+        merge_fits(fitted, run.data_dir)
+    return outcomes
+
+
+def fit_cluster(
+    name: str,
+    data_dir: Path | str = "data",
+    options: FitOptions = FitOptions(),
+    *,
+    tables: InputTables | None = None,
+    seed: int = RunOptions.seed,
+    command: str = "",
+) -> dict[str, Any]:
+    """Fit, save and draw the isochrone of one cluster.
+
+    Parameters
+    ----------
+    name : str
+        Cluster whose sets were built, or that the member list knows.
+    data_dir : path
+        The data directory.
+    options : FitOptions
+        What fit_isochrone.py takes.
+    tables : InputTables, optional
+        From `catalogues.tables.read_input_tables`; by default they are read.
+    seed : int
+        Together with the name it determines the random stream.
+    command : str
+        Shell command that does it, with ``{}`` for the cluster.
+
+    Returns
+    -------
+    dict
+        Numbers for the table at the end.
+
+    Raises
+    ------
+    ClusterError, OSError, ValueError
+        If the cluster is unknown, or has too few stars that can be fitted.
+    """
+    tables = tables or read_input_tables(data_dir, options.paths)
+    with locked(cluster_folder(name, tables, data_dir)):
+        members = fitted_members(name, tables, data_dir, cone=options.cone, options=options.member)
+        parallax, parallax_error = mean_parallax(members.stars)
+        fit = fit_isochrone(
+            members.stars,
+            tables.isochrones,
+            parallax=parallax,
+            parallax_error=parallax_error,
+            weights=members.stars["PMemb"].to_numpy(float),
+            options=options.fit,
+            rng=cluster_rng(seed, members.cluster.name),
+        )
+        made_with = {key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "paths")}
+        made_with |= {"mean_parallax": parallax, "mean_parallax_error": parallax_error}
+        folder = save_fit(fit, members, data_dir, made_with=made_with, command=command)
+        if options.figures.wanted():
+            figure = isochrone_fit_figure(
+                members.cluster.name, members.stars, fit, tables.isochrones, members.known, options.fit
+            )
+            save_and_show({"isochrone_fit": figure}, folder, options.figures)
+    return fit_summary(fit)
+
+
 def save_fit(
     fit: IsochroneFit,
     members: FittedMembers,
     data_dir: Path | str,
     *,
     made_with: dict[str, Any] | None = None,
+    command: str = "",
 ) -> Path:
     """Write isochrone_fit.json into the cluster's folder.
 
@@ -40,7 +124,9 @@ def save_fit(
     data_dir : path
         The data directory.
     made_with : dict, optional
-        Recorded: option dataclasses and other values by name.
+        Recorded: options and other values by name.
+    command : str
+        Shell command that does it, with ``{}`` for the cluster.
 
     Returns
     -------
@@ -48,20 +134,16 @@ def save_fit(
         The cluster's folder.
     """
     folder = cluster_directory(data_dir, members.cluster.name)
-    write_json(
-        folder / FIT_FILE,
-        {
-            "fit": fit.as_dict(),
-            "table": members.known,
-            "row": parameter_row(fit, members),
-            "stars_from": members.origin,
-            "version": __version__,
-            "made_with": {
-                key: asdict(value) if hasattr(value, "__dataclass_fields__") else value
-                for key, value in (made_with or {}).items()
-            },
-        },
-    )
+    record = {
+        "fit": fit.as_dict(),
+        "table": members.known,
+        "row": parameter_row(fit, members),
+        "stars_from": members.origin,
+        "version": __version__,
+        "command": command.format(members.cluster.name),
+        "made_with": made_with or {},
+    }
+    write_json(folder / FIT_FILE, record)
     return folder
 
 

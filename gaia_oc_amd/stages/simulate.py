@@ -1,4 +1,4 @@
-"""A data directory of simulated clusters, laid out as build_sets reads it."""
+"""Simulate clusters into a data directory of their own, laid out as build_sets reads it."""
 
 import logging
 from collections.abc import Iterable
@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.batch.run import run_batch
+from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
-from gaia_oc_amd.files.data_directory import (
-    CLUSTER_FILE,
-    CLUSTER_PARAMETERS,
-    ISOCHRONES,
-    cluster_directory,
-    locked,
-    write_text,
-)
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, write_text
 from gaia_oc_amd.files.tables import write_csv, write_table
 from gaia_oc_amd.isochrones import read_isochrones
+from gaia_oc_amd.options import CLUSTER_PARAMETERS, ISOCHRONES, RunOptions
 from gaia_oc_amd.simulation.catalogue import draw_cluster
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import (
@@ -65,7 +59,7 @@ def simulate_clusters(
     data_dir: Path | str,
     options: SimulationOptions | None = None,
     *,
-    seed: int = 42,
+    seed: int = RunOptions.seed,
     workers: int = 1,
     scheduler: str | None = None,
 ) -> pd.DataFrame:

@@ -1,47 +1,41 @@
-"""The options of the validation: where its defaults stand and their bounds are checked."""
+"""The options of the validation."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gaia_oc_amd.options import require
+from gaia_oc_amd.options import Options, option, require
 
 
 @dataclass(frozen=True)
-class ValidationOptions:
-    """How completeness and contamination of a cluster's member list are measured.
+class ValidationOptions(Options):
+    """How completeness and contamination of a cluster's member list are measured."""
 
-    Parameters
-    ----------
-    n_artificial : int
-        Artificial members that are injected, divided equally among the bins of G.
-    n_controls : int
-        Control clusters; 0 leaves the mean of 1 - p alone.
-    prob_threshold : float
-        Smallest PMemb of an accepted star.
-    removal_threshold : float
-        Candidates of at least this PMemb are taken away from the real cluster before a control is looked at.
-    binary_fraction : float
-        Fraction of artificial stars of 0.7 Msun with an unresolved companion.
-    magnitude_edges : tuple of float
-        Edges of the bins of G [mag].
-    radius_edges : tuple of float
-        Edges of the bins of projected radius [pc].
-    """
-
-    n_artificial: int = 3000
-    n_controls: int = 4
-    prob_threshold: float = 0.5
-    removal_threshold: float = 0.1
-    binary_fraction: float = 0.3
-    magnitude_edges: tuple[float, ...] = (0.0, 14.0, 16.0, 17.0, 18.0, 19.0, 20.0, 21.0)
-    radius_edges: tuple[float, ...] = (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0)
+    n_artificial: int = option(
+        3000,
+        "artificial members to inject, divided equally among the bins of G",
+        at_least=10,
+        at_most=1_000_000,
+    )
+    n_controls: int = option(4, "control clusters; 0 leaves the mean of 1 - p alone", at_least=0, at_most=100)
+    prob_threshold: float = option(0.5, "smallest probability of an accepted star", above=0, at_most=1)
+    removal_threshold: float = option(
+        0.1, "smallest probability of stars taken away before a control is looked at", above=0, at_most=1
+    )
+    binary_fraction: float = option(
+        0.3,
+        "fraction of artificial members of 0.7 Msun with an unresolved companion",
+        at_least=0,
+        at_most=1,
+    )
+    magnitude_edges: tuple[float, ...] = option(
+        (0.0, 14.0, 16.0, 17.0, 18.0, 19.0, 20.0, 21.0), "edges of the bins of G [mag]"
+    )
+    radius_edges: tuple[float, ...] = option(
+        (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0), "edges of the bins of projected radius [pc]"
+    )
 
     def __post_init__(self) -> None:
-        require(10 <= self.n_artificial <= 1_000_000, self, "n_artificial", "between 10 and 1,000,000")
-        require(0 <= self.n_controls <= 100, self, "n_controls", "between 0 and 100")
-        for name in ("prob_threshold", "removal_threshold"):
-            require(0 < getattr(self, name) <= 1, self, name, "greater than 0 and at most 1")
-        require(0 <= self.binary_fraction <= 1, self, "binary_fraction", "between 0 and 1")
+        super().__post_init__()
         for name in ("magnitude_edges", "radius_edges"):
             edges = getattr(self, name)
             rising = len(edges) > 1 and all(low < high for low, high in pairwise(edges))

@@ -55,7 +55,7 @@ class Validation:
     prob_threshold: float
 
 
-def validate_cluster(
+def measure_selection(
     name: str,
     data_dir: Path | str,
     isochrones: pd.DataFrame,
@@ -230,7 +230,7 @@ def selection_function(
     Parameters
     ----------
     validation : Validation
-        From `gaia_oc_amd.validation.validate.validate_cluster`.
+        From `gaia_oc_amd.validation.validate.measure_selection`.
     magnitude_edges : tuple of float
         Edges of the bins of G [mag].
     radius_edges : tuple of float
@@ -364,7 +364,7 @@ def validation_summary(validation: Validation) -> dict[str, str]:
     Parameters
     ----------
     validation : Validation
-        From `gaia_oc_amd.validation.validate.validate_cluster`.
+        From `gaia_oc_amd.validation.validate.measure_selection`.
 
     Returns
     -------

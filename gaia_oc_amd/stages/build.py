@@ -1,0 +1,262 @@
+"""Build the sets of one cluster, save and draw them, as far as that is not done; the same for many."""
+
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gaia_oc_amd import exports
+from gaia_oc_amd._version import __version__
+from gaia_oc_amd.batch.outcomes import Outcome
+from gaia_oc_amd.catalogues.lookup import find_cluster
+from gaia_oc_amd.catalogues.tables import (
+    InputTables,
+    comparison_path,
+    read_input_tables,
+    read_member_list,
+    read_parameter_table,
+)
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.figures import candidates_figure, save_and_show
+from gaia_oc_amd.files.data_directory import cluster_directory, locked
+from gaia_oc_amd.files.provenance import (
+    Stage,
+    file_fingerprints,
+    read_provenance,
+    run_stage,
+    table_fingerprint,
+)
+from gaia_oc_amd.first_members.field import SearchTables, find_target, read_search_tables
+from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
+from gaia_oc_amd.first_members.results import MEMBERS_FILE, PARAMETERS_FILE, search_folder
+from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.options import FigureOptions, RunOptions, TablePaths
+from gaia_oc_amd.query import cone_files
+from gaia_oc_amd.set_building import build_sets
+from gaia_oc_amd.source_sets import SET_FILES, UNJUDGED_FILES, load_sets, save_sets
+from gaia_oc_amd.stages.find_first_members import search_and_save
+from gaia_oc_amd.stages.many import for_clusters, refuse_several
+from gaia_oc_amd.stages.options import BuildOptions, FindOptions
+
+
+def build_clusters(
+    clusters: list[str],
+    options: BuildOptions = BuildOptions(),
+    run: RunOptions = RunOptions(),
+    *,
+    command: str = "",
+) -> list[Outcome]:
+    """Build the sets of many clusters, each as `build_cluster` does. See `stages.many.for_clusters`."""
+    refuse_several(clusters, list(options.given.values()))
+    tables = read_tables(run.data_dir, options)
+    return for_clusters(build_cluster, clusters, options, run, command=command, tables=tables)
+
+
+def build_cluster(
+    name: str,
+    data_dir: Path | str = "data",
+    options: BuildOptions = BuildOptions(),
+    *,
+    tables: InputTables | None = None,
+    seed: int = RunOptions.seed,
+    command: str = "",
+) -> dict[str, Any]:
+    """Build, save and draw the sets of one cluster, as far as that is not done.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name in any spelling, or an alias.
+    data_dir : path
+        The data directory.
+    options : BuildOptions
+        What build_sets.py takes.
+    tables : InputTables, optional
+        From `read_tables`; by default they are read.
+    seed : int
+        Of the search for first members.
+    command : str
+        Shell command that does it, with ``{}`` for the cluster, for provenance.json.
+
+    Returns
+    -------
+    dict
+        Numbers of members, candidates, non-members and comparison members.
+
+    Raises
+    ------
+    ClusterError
+        If the cluster is unknown, lacks parameters, members or sources.
+    OSError, ValueError
+        If a table is missing or unreadable, or a file cannot be written.
+    """
+    data_dir = Path(data_dir)
+    tables = tables or read_tables(data_dir, options)
+    if options.first.find_first_members:
+        tables, options = with_found_members(name, data_dir, options, tables, seed=seed, command=command)
+    cluster = find_cluster(name, tables, options.given)
+    folder = cluster_directory(data_dir, cluster.name)
+    command = command.format(cluster.name)
+    with locked(folder):
+        judged_since = options.member.bootstrap_members and "evaluation" in read_provenance(folder)
+        again = options.overwrite or options.cone.overwrite_cone or judged_since
+        sets = Stage("sets", _sets_made_with(cluster, tables, options), command)
+        summary = run_stage(folder, sets, partial(_make_sets, name, tables, data_dir, options), again=again)
+        if options.figures.wanted():
+            draw_candidates(folder, options.figures, command=command)
+        exports.export_tables(folder, options.export.formats(), command)
+    return summary
+
+
+def read_tables(data_dir: Path | str, options: BuildOptions) -> InputTables:
+    """Tables that the sets are built with; without lists where members and parameters are still to be found.
+
+    Parameters
+    ----------
+    data_dir : path
+        Holds the tables under their default names.
+    options : BuildOptions
+        Other places, and whether first members are looked for; then only isochrones must exist.
+
+    Returns
+    -------
+    InputTables
+
+    Raises
+    ------
+    OSError, ValueError
+        If a table is missing or unreadable.
+    """
+    if options.first.find_first_members:
+        return _tables_without_members(Path(data_dir), options.paths)
+    return read_input_tables(data_dir, options.paths)
+
+
+def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") -> None:
+    """Draw the candidate selection of sets that a folder holds, unless that is done.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder, held by `files.data_directory.locked`.
+    figures : FigureOptions
+        Where the figure goes.
+    command : str
+        Shell command that does it, for provenance.json.
+    """
+    made_with = {
+        "options": {"figures": asdict(figures)},
+        "sets": file_fingerprints(folder, UNJUDGED_FILES),
+        "version": __version__,
+    }
+
+    def draw() -> tuple[dict[str, Any], list[str]]:
+        sets = load_sets(folder.name, folder.parents[1])
+        return {}, save_and_show({"candidates": candidates_figure(sets)}, folder, figures)
+
+    run_stage(folder, Stage("sets_plot", made_with, command), draw, again=figures.show_plots)
+
+
+def with_found_members(
+    name: str, data_dir: Path, options: BuildOptions, tables: InputTables, *, seed: int, command: str = ""
+) -> tuple[InputTables, BuildOptions]:
+    """Find a cluster's first members, and put them in the place of lists and parameter table.
+
+    Age, extinction and distance are those of the parameter table, or fitted where it lacks one of them.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    data_dir : path
+        The data directory.
+    options : BuildOptions
+        What build_sets.py takes.
+    tables : InputTables
+        From `read_tables`.
+    seed : int
+        Seed of the search.
+    command : str
+        Shell command, for the record.
+
+    Returns
+    -------
+    tables : InputTables
+        Members and parameters are those that were found.
+    options : BuildOptions
+        Without the position that was given, for that of the members is better, and with the lower threshold of
+        PMemb that found members need.
+    """
+    given, first = options.given, options.first
+    target = find_target(name, tables.parameters, FieldOptions(given.ra, given.dec, first.search_radius))
+    known = target.table_row | given.values()
+    search = FindOptions(
+        cone=options.cone,
+        search=SearchOptions(method=first.method),
+        figures=FigureOptions(save_plots=False),
+        fit_isochrone=not all(pd.notna(known.get(key)) for key in ("age", "a0", "dist")),
+        overwrite=options.cone.overwrite_cone,
+    )
+    read = SearchTables(tables.parameters, tables.isochrones, tables.credentials_path)
+    search_and_save(target, data_dir, search, tables=read, seed=seed, command=command)
+    folder = search_folder(target, data_dir)
+    found = replace(
+        tables,
+        parameters=read_parameter_table(folder / PARAMETERS_FILE),
+        parameters_path=str(folder / PARAMETERS_FILE),
+        members=read_member_list(folder / MEMBERS_FILE),
+    )
+    threshold = min(options.member.prob_threshold, first.first_prob_threshold)
+    return found, replace(
+        options,
+        given=replace(given, ra=None, dec=None),
+        member=replace(options.member, prob_threshold=threshold),
+    )
+
+
+def _sets_made_with(cluster: Cluster, tables: InputTables, options: BuildOptions) -> dict[str, Any]:
+    """Everything that the sets depend on; whether the cone is fetched again does not count."""
+    return {
+        "options": {
+            "cone": _without(asdict(options.cone), "overwrite_cone"),
+            "member": asdict(options.member),
+            "selection": asdict(options.selection),
+            "given": asdict(options.given),
+        },
+        "cluster": cluster.as_dict(),
+        "members": table_fingerprint(tables.listed_members(cluster.name)),
+        "comparison": table_fingerprint(tables.listed_for_comparison(cluster.name)),
+        "isochrone": table_fingerprint(nearest_age(tables.isochrones, cluster.age)),
+        "version": __version__,
+    }
+
+
+def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}
+
+
+def _make_sets(
+    name: str, tables: InputTables, data_dir: Path, options: BuildOptions
+) -> tuple[dict[str, int], list[str]]:
+    """Build and save the sets; returns their sizes and the files that hold them."""
+    chosen = {key: getattr(options, key) for key in ("cone", "member", "selection", "given")}
+    sets = build_sets(name, tables, data_dir, **chosen)
+    folder = save_sets(sets, data_dir, made_with=chosen)
+    return sets.counts(), [*SET_FILES, *cone_files(folder)]
+
+
+def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:
+    found = read_search_tables(data_dir, paths, need_isochrones=True)
+    compared = comparison_path(data_dir, paths)
+    nothing = pd.DataFrame({"name": pd.Series(dtype=str)})
+    return InputTables(
+        parameters=nothing if found.parameters is None else found.parameters,
+        parameters_path="the parameter table",
+        members=None,
+        comparison=read_member_list(compared) if compared else None,
+        isochrones=found.isochrones,
+        credentials_path=found.credentials_path,
+        data_dir=data_dir,
+    )

@@ -1,0 +1,203 @@
+"""Evaluate one cluster, draw and report what came of it, as far as that is not done; the same for many."""
+
+import logging
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gaia_oc_amd import exports, report
+from gaia_oc_amd._version import __version__
+from gaia_oc_amd.batch.outcomes import Outcome
+from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.fast_deep_sets import torch_device
+from gaia_oc_amd.figures import evaluation_figures, save_and_show
+from gaia_oc_amd.files.data_directory import locked
+from gaia_oc_amd.files.provenance import Stage, file_fingerprints, run_stage
+from gaia_oc_amd.membership import evaluation_summary, judge_candidates
+from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.source_sets import UNJUDGED_FILES, SourceSets, existing_name, load_sets, sets_folder
+from gaia_oc_amd.stages.many import for_clusters
+from gaia_oc_amd.stages.options import EvaluateOptions
+from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate_clusters(
+    clusters: list[str],
+    options: EvaluateOptions = EvaluateOptions(),
+    run: RunOptions = RunOptions(),
+    *,
+    command: str = "",
+) -> list[Outcome]:
+    """Evaluate many clusters, each as `evaluate_cluster` does. See `stages.many.for_clusters`.
+
+    With ``report`` the index of all reports is written, too.
+    """
+    classifier = _classifier(options)
+    if classifier and run.scheduler is None:  # one line now instead of one for every cluster
+        torch_device(options.sampling.device)
+    outcomes = for_clusters(evaluate_cluster, clusters, options, run, command=command, classifier=classifier)
+    if options.plots.report:
+        report.write_index(run.data_dir)
+    return outcomes
+
+
+def evaluate_cluster(
+    name: str,
+    data_dir: Path | str = "data",
+    options: EvaluateOptions = EvaluateOptions(),
+    *,
+    classifier: Classifier | None = None,
+    seed: int = RunOptions.seed,
+    command: str = "",
+) -> dict[str, Any]:
+    """Give the candidates of one cluster their probabilities, draw and report them, as far as that is not done.
+
+    Parameters
+    ----------
+    name : str
+        Cluster whose sets were built.
+    data_dir : path
+        The data directory.
+    options : EvaluateOptions
+        What evaluate_clusters.py takes.
+    classifier : Classifier, optional
+        By default that of ``options.model_dir`` is loaded, unless ``options.plot_only``.
+    seed : int
+        Together with the name it determines the random stream.
+    command : str
+        Shell command that does it, with ``{}`` for the cluster, for provenance.json.
+
+    Returns
+    -------
+    dict
+        Numbers for the table at the end.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the sets were not built, were never evaluated though only plots are wanted, or do not fit the classifier.
+    TooFewMembersError
+        If there are not enough members for a support set.
+    """
+    classifier = classifier or _classifier(options)
+    folder = sets_folder(name, data_dir)
+    command = command.format(folder.name)
+    plots, figures = options.plots, options.figures
+    with locked(folder):
+        if classifier is not None:
+            _evaluate(folder, classifier, options, seed=seed, command=command)
+        sets = load_sets(folder.name, data_dir)
+        if sets.candidates["PMemb"].isna().all() and classifier is None:
+            raise ValueError(f"{name} was never evaluated: run without --plot_only first.")
+        if plots.switched_on() and figures.wanted():
+            _draw(sets, folder, options, seed=seed, command=command)
+        exports.export_tables(folder, options.export.formats(), command)
+        if plots.report:
+            write = partial(_write_report, sets, data_dir, options)
+            run_stage(folder, Stage("report", {"plots": asdict(plots)}, command), write, again=True)
+    return evaluation_summary(sets, plots.candidate_prob_threshold, plots.new_members_prob_threshold)
+
+
+def _classifier(options: EvaluateOptions) -> Classifier | None:
+    return None if options.plot_only else Classifier.load(options.model_dir)
+
+
+def _evaluate(
+    folder: Path, classifier: Classifier, options: EvaluateOptions, *, seed: int, command: str
+) -> None:
+    """Give the candidates their PMemb, unless that is done."""
+    made_with = {
+        "options": {"sampling": asdict(options.sampling), "seed": seed},
+        "model": classifier.fingerprint(),
+        "sets": file_fingerprints(folder, UNJUDGED_FILES),
+        "version": __version__,
+    }
+
+    def judge() -> tuple[dict[str, Any], list[str]]:
+        judge_candidates(folder.name, folder.parents[1], classifier, options=options.sampling, seed=seed)
+        return {}, ["candidates.csv"]
+
+    run_stage(folder, Stage("evaluation", made_with, command), judge, again=options.overwrite)
+
+
+def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int, command: str) -> None:
+    """Draw an evaluated cluster, unless that is done."""
+    plots, figures = options.plots, options.figures
+    made_with = {
+        "options": {
+            "plots": asdict(replace(plots, report=False)),
+            "figures": asdict(figures),
+            "seed": seed,
+        },
+        "sets": file_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv")),
+        "version": __version__,
+    }
+
+    def draw() -> tuple[dict[str, Any], list[str]]:
+        return {}, save_and_show(evaluation_figures(sets, plots, seed=seed), folder, figures)
+
+    again = options.plot_only or figures.show_plots
+    run_stage(folder, Stage("evaluation_plots", made_with, command), draw, again=again)
+
+
+def _write_report(
+    sets: SourceSets, data_dir: Path | str, options: EvaluateOptions
+) -> tuple[dict[str, Any], list[str]]:
+    return {}, [report.write_report(sets, data_dir, options.plots).name]
+
+
+def truth_texts(clusters: list[str], data_dir: Path | str) -> list[str]:
+    """What the members of simulated clusters are worth against the truth; nothing of real ones.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Clusters that were evaluated, in any spelling.
+    data_dir : path
+        The data directory.
+
+    Returns
+    -------
+    list of str
+        A table of several lines for each simulated cluster.
+    """
+    texts = []
+    for name in clusters:
+        truth = read_truth(existing_name(name, data_dir), data_dir)
+        if truth is not None:
+            sets = load_sets(name, data_dir)
+            scores = truth_text(score_against_truth(sets, truth))
+            texts.append(
+                f"{sets.cluster.name} is simulated; members with p >= 0.5 against the truth:\n{scores}\n"
+            )
+    return texts
+
+
+def send_to_topcat(clusters: list[str], data_dir: Path | str, prob_threshold: float) -> bool:
+    """Send evaluated clusters to a running TOPCAT.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Clusters that were evaluated.
+    data_dir : path
+        The data directory.
+    prob_threshold : float
+        Smallest PMemb of a candidate that is sent.
+
+    Returns
+    -------
+    bool
+        Whether TOPCAT has them all; the log says in one line why not.
+    """
+    try:
+        for cluster in clusters:
+            programs = exports.send_cluster(cluster, data_dir, prob_threshold)
+            logger.info("%s: sent to %s", cluster, ", ".join(programs))
+    except exports.SampError as error:
+        logger.error("--send_to_topcat: %s", error)
+        return False
+    return True

@@ -1,0 +1,81 @@
+"""A stage for many clusters: the same work, each cluster on its own."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from gaia_oc_amd.batch import run_batch
+from gaia_oc_amd.batch.outcomes import Outcome
+from gaia_oc_amd.catalogues.names import read_cluster_names
+from gaia_oc_amd.exceptions import UsageError
+from gaia_oc_amd.options import FigureOptions, RunOptions
+
+
+class DrawnOptions(Protocol):
+    """Options of a script that draws."""
+
+    @property
+    def figures(self) -> FigureOptions:
+        """Where they go, and as what."""
+        ...
+
+
+def for_clusters(
+    stage: Callable[..., dict[str, Any]],
+    clusters: list[str],
+    options: DrawnOptions,
+    run: RunOptions,
+    *,
+    command: str = "",
+    **shared: Any,
+) -> list[Outcome]:
+    """Do a stage for many clusters.
+
+    Parameters
+    ----------
+    stage : callable
+        ``stage(name, data_dir, options, seed=, command=, **shared)`` does it for one cluster.
+    clusters : list of str
+        Names, or files with one name a line.
+    options : Options
+        What the script takes.
+    run : RunOptions
+        Where, with which seed, by how many workers.
+    command : str
+        Shell command that does it, with ``{}`` for the cluster, for provenance.json.
+    **shared : any
+        What is read once for all clusters: tables, the classifier.
+
+    Returns
+    -------
+    list of Outcome
+        What came of each, in the order of the names.
+
+    Raises
+    ------
+    ValueError
+        If figures are to be shown by other processes than this one.
+    """
+    options.figures.refuse_windows_of(run)
+    work = partial(stage, data_dir=run.data_dir, options=options, seed=run.seed, command=command, **shared)
+    return run_batch(work, read_cluster_names(clusters), **run.where())
+
+
+def refuse_several(clusters: list[str], given: list[str]) -> None:
+    """Refuse options that are of one cluster where several are named.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Names, or files with one name a line.
+    given : list of str
+        Names of such options that were given.
+
+    Raises
+    ------
+    UsageError
+        If there are any, and several clusters.
+    """
+    n_clusters = len(read_cluster_names(clusters))
+    if given and n_clusters > 1:
+        raise UsageError(f"--{given[0]} is of one cluster, but {n_clusters} are named.")

@@ -1,0 +1,150 @@
+"""The options of each script: which ones it takes, with their defaults where these are its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gaia_oc_amd.catalogues.published import CMD_FORM, DEFAULT_KEYS, VIZIER
+from gaia_oc_amd.first_members.options import (
+    FieldOptions,
+    FirstMembersOptions,
+    QualityOptions,
+    SearchOptions,
+)
+from gaia_oc_amd.isochrone_fit.options import FittedMembersOptions, IsochroneFitOptions
+from gaia_oc_amd.options import (
+    ConeOptions,
+    ExportOptions,
+    FigureOptions,
+    GivenCluster,
+    MemberOptions,
+    Options,
+    PlotOptions,
+    SamplingOptions,
+    SelectionOptions,
+    TablePaths,
+    TrainingOptions,
+    option,
+    part,
+    positional,
+)
+from gaia_oc_amd.simulation.options import SimulationOptions as SimulatedCluster
+from gaia_oc_amd.validation.options import ValidationOptions as Validation
+
+SHIPPED_MODEL = Path("deep_sets_model")
+
+
+@dataclass(frozen=True)
+class BuildOptions(Options):
+    """Of build_sets.py."""
+
+    paths: TablePaths = part(TablePaths())
+    given: GivenCluster = part(GivenCluster())
+    first: FirstMembersOptions = part(FirstMembersOptions())
+    cone: ConeOptions = part(ConeOptions())
+    member: MemberOptions = part(MemberOptions())
+    selection: SelectionOptions = part(SelectionOptions())
+    figures: FigureOptions = part(FigureOptions())
+    export: ExportOptions = part(ExportOptions(), "table_format")
+    overwrite: bool = option(False, "build sets again that are there, made with the same options")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(Options):
+    """Of evaluate_clusters.py."""
+
+    model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
+    sampling: SamplingOptions = part(SamplingOptions())
+    plots: PlotOptions = part(PlotOptions())
+    figures: FigureOptions = part(FigureOptions())
+    export: ExportOptions = part(ExportOptions())
+    plot_only: bool = option(False, "draw the plots of an earlier evaluation again")
+    overwrite: bool = option(False, "evaluate again what is evaluated, with the same model and options")
+
+
+@dataclass(frozen=True)
+class TrainOptions(Options):
+    """Of train_deep_sets_model.py."""
+
+    model_dir: Path = option(SHIPPED_MODEL, "folder that the model is written to")
+    training: TrainingOptions = part(TrainingOptions())
+    figures: FigureOptions = part(FigureOptions())
+    resume: bool = option(False, "go on from the checkpoint of an interrupted training")
+
+
+@dataclass(frozen=True)
+class ValidateOptions(Options):
+    """Of validate_clusters.py."""
+
+    model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
+    validation: Validation = part(Validation())
+    sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
+    paths: TablePaths = part(TablePaths(), "isochrone_path")
+    figures: FigureOptions = part(FigureOptions())
+    overwrite: bool = option(False, "validate again what was validated with the same model and options")
+
+
+@dataclass(frozen=True)
+class FitOptions(Options):
+    """Of fit_isochrone.py."""
+
+    member: FittedMembersOptions = part(FittedMembersOptions())
+    fit: IsochroneFitOptions = part(IsochroneFitOptions())
+    paths: TablePaths = part(
+        TablePaths(), "catalogue", "cluster_path", "members_path", "isochrone_path", "credentials_path"
+    )
+    cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
+    figures: FigureOptions = part(FigureOptions())
+
+
+@dataclass(frozen=True)
+class FindOptions(Options):
+    """Of find_first_members.py."""
+
+    field: FieldOptions = part(FieldOptions())
+    quality: QualityOptions = part(QualityOptions())
+    search: SearchOptions = part(SearchOptions())
+    cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_format", "overwrite_cone")
+    paths: TablePaths = part(TablePaths(), "catalogue", "cluster_path", "isochrone_path", "credentials_path")
+    figures: FigureOptions = part(FigureOptions())
+    fit_isochrone: bool = option(
+        False, "fit age, extinction and distance to the colours and magnitudes of the members"
+    )
+    overwrite: bool = option(False, "search again although it was done with the same options")
+
+
+@dataclass(frozen=True)
+class SimulateOptions(Options):
+    """Of simulate_clusters.py."""
+
+    cluster: SimulatedCluster = part(SimulatedCluster())
+
+
+@dataclass(frozen=True)
+class CatalogueDownload(Options):
+    """Of download_members_and_cluster_params.py."""
+
+    catalogues: tuple[str, ...] = option(DEFAULT_KEYS, "which ones of the list above")
+    overwrite: bool = option(False, "replace existing files")
+    server: str = option(VIZIER, "host name of VizieR or of one of its mirrors")
+
+
+@dataclass(frozen=True)
+class IsochroneDownload(Options):
+    """Of download_isochrones.py."""
+
+    log_age_min: float = option(6.0, "first log10 of the age [yr]")
+    log_age_max: float = option(9.99, "last log10 of the age [yr]")
+    log_age_step: float = option(0.01, "step in log10 of the age; at most 400 isochrones are given at once")
+    metal_frac: float = option(0.0152, "metal fraction Z")
+    overwrite: bool = option(False, "replace an existing file")
+    url: str = option(CMD_FORM, "address of the CMD web form")
+
+
+@dataclass(frozen=True)
+class CredentialsOptions(Options):
+    """Of create_gaia_credentials_file.py."""
+
+    username: str | None = positional("user name; asked for if missing")
+    password: str | None = positional("better left out: then it is asked for, and not shown")
+    credentials_path: Path | None = option(None, "the file (default: gaia_credentials in the data directory)")
+    overwrite: bool = option(False, "replace an existing file")
