@@ -8,8 +8,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "field": ["find_target"],
-        "results": ["search_members"],
+        "field": ["SearchTables", "find_target", "read_search_tables"],
+        "results": ["MEMBERS_FILE", "PARAMETERS_FILE", "search_folder", "search_members"],
         "search": ["find_first_members"],
     },
 )

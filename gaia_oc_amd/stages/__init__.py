@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "evaluate": ["evaluate_cluster"],
         "validate": ["validate_cluster"],
         "fit_isochrone": ["fit_cluster"],
-        "find_first_members": ["search_cluster"],
+        "find_first_members": ["search_and_save", "search_cluster"],
         "simulate": ["simulate_clusters"],
         "train": ["train_model"],
     },

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_oc_amd import exports
+from gaia_oc_amd import exports, first_members, stages
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.lookup import find_cluster
@@ -28,15 +28,12 @@ from gaia_oc_amd.files.provenance import (
     run_stage,
     table_fingerprint,
 )
-from gaia_oc_amd.first_members.field import SearchTables, find_target, read_search_tables
 from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
-from gaia_oc_amd.first_members.results import MEMBERS_FILE, PARAMETERS_FILE, search_folder
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.options import FigureOptions, RunOptions, TablePaths
 from gaia_oc_amd.query import cone_files
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import SET_FILES, UNJUDGED_FILES, load_sets, save_sets
-from gaia_oc_amd.stages.find_first_members import search_and_save
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
 from gaia_oc_amd.stages.options import BuildOptions, FindOptions
 
@@ -190,7 +187,9 @@ def with_found_members(
         PMemb that found members need.
     """
     given, first = options.given, options.first
-    target = find_target(name, tables.parameters, FieldOptions(given.ra, given.dec, first.search_radius))
+    target = first_members.find_target(
+        name, tables.parameters, FieldOptions(given.ra, given.dec, first.search_radius)
+    )
     known = target.table_row | given.values()
     search = FindOptions(
         cone=options.cone,
@@ -199,14 +198,14 @@ def with_found_members(
         fit_isochrone=not all(pd.notna(known.get(key)) for key in ("age", "a0", "dist")),
         overwrite=options.cone.overwrite_cone,
     )
-    read = SearchTables(tables.parameters, tables.isochrones, tables.credentials_path)
-    search_and_save(target, data_dir, search, tables=read, seed=seed, command=command)
-    folder = search_folder(target, data_dir)
+    read = first_members.SearchTables(tables.parameters, tables.isochrones, tables.credentials_path)
+    stages.search_and_save(target, data_dir, search, tables=read, seed=seed, command=command)
+    folder = first_members.search_folder(target, data_dir)
     found = replace(
         tables,
-        parameters=read_parameter_table(folder / PARAMETERS_FILE),
-        parameters_path=str(folder / PARAMETERS_FILE),
-        members=read_member_list(folder / MEMBERS_FILE),
+        parameters=read_parameter_table(folder / first_members.PARAMETERS_FILE),
+        parameters_path=str(folder / first_members.PARAMETERS_FILE),
+        members=read_member_list(folder / first_members.MEMBERS_FILE),
     )
     threshold = min(options.member.prob_threshold, first.first_prob_threshold)
     return found, replace(
@@ -248,7 +247,7 @@ def _make_sets(
 
 
 def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:
-    found = read_search_tables(data_dir, paths, need_isochrones=True)
+    found = first_members.read_search_tables(data_dir, paths, need_isochrones=True)
     compared = comparison_path(data_dir, paths)
     nothing = pd.DataFrame({"name": pd.Series(dtype=str)})
     return InputTables(
