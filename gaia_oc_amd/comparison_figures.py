@@ -1,5 +1,6 @@
 """Figures that compare two lists: Venn diagram, matrix, density profile, mass segregation."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.optimize import brentq
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.plot_style import BOTH_LISTS, SETTINGS, STYLES
-from gaia_oc_amd.plotting import NO_COMPARISON, figure_title, new_figure, write_note
+from gaia_oc_amd.plotting import NO_COMPARISON, Canvas, figure_title, write_note
 from gaia_oc_amd.profiles import (
     DensityProfile,
     KingProfile,
@@ -40,7 +41,9 @@ _OPACITY = 0.75
 
 
 @rc_context(SETTINGS)
-def venn_diagram_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
+def venn_diagram_figure(
+    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Sequence[Axes] | None = None
+) -> Figure:
     """Draw how our list and the comparison list overlap, as Fig. 3 of van Groeningen et al. (2023).
 
     Parameters
@@ -49,21 +52,27 @@ def venn_diagram_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> F
         The evaluated sets of one cluster. A comparison source without a probability counts as a sure member.
     prob_threshold : float
         Least PMemb in the upper diagram; the lower one has p >= 0.5, f_r < 20 pc and G < 18.
+    axes : sequence of two Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
     Figure
     """
-    figure = new_figure(figure_title(sets, "overlap with the comparison list"), size=(5.6, 7.6))
+    shape = (2, 1) if len(sets.comparison) else (1, 1)
+    if axes is not None and sets.comparison.empty:
+        axes = list(np.ravel(axes))[:1]  # type: ignore[arg-type]
+    canvas = Canvas(
+        axes, shape, title=figure_title(sets, "overlap with the comparison list"), size=(5.6, 7.6)
+    )
     if sets.comparison.empty:
-        write_note(figure.subplots(), NO_COMPARISON)
-        return figure
-    axes = figure.subplots(2, 1)
-    for ax, threshold, core in ((axes[0], prob_threshold, False), (axes[1], 0.5, True)):
+        write_note(canvas.axes[0], NO_COMPARISON)
+        return canvas.figure
+    for ax, threshold, core in ((canvas.axes[0], prob_threshold, False), (canvas.axes[1], 0.5, True)):
         ours, theirs = overlap_sets(sets, threshold, core=core)
         draw_venn(ax, len(ours), len(theirs), len(ours & theirs), names=("this work", "comparison"))
         ax.set_title(rf"$p \geq {threshold:g}$" + (r", $f_r < 20$ pc, $G < 18$" if core else ""))
-    return figure
+    return canvas.figure
 
 
 def draw_venn(ax: Axes, n_left: int, n_right: int, n_both: int, *, names: tuple[str, str]) -> Axes:
@@ -168,7 +177,11 @@ def _segment_area(radius: float, chord_distance: float) -> float:
 
 @rc_context(SETTINGS)
 def membership_matrix_figure(
-    sets: "SourceSets", *, prob_threshold: float = 0.1, high_prob_threshold: float = 0.8
+    sets: "SourceSets",
+    *,
+    prob_threshold: float = 0.1,
+    high_prob_threshold: float = 0.8,
+    axes: Axes | None = None,
 ) -> Figure:
     """Draw our verdicts against those of the comparison list, counts and percentages of each column.
 
@@ -178,16 +191,18 @@ def membership_matrix_figure(
         The sets of one cluster.
     prob_threshold, high_prob_threshold : float
         PMemb that divides the candidates in three.
+    axes : Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
     Figure
     """
-    figure = new_figure(figure_title(sets, "verdicts on each source"), size=(6.4, 5.2))
-    ax = figure.subplots()
+    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "verdicts on each source"), size=(6.4, 5.2))
+    ax = canvas.axes[0]
     if sets.comparison.empty:
         write_note(ax, NO_COMPARISON)
-        return figure
+        return canvas.figure
     matrix = membership_matrix(sets, prob_threshold=prob_threshold, high_prob_threshold=high_prob_threshold)
     counts = matrix.to_numpy()
     share = counts / np.maximum(counts.sum(axis=0), 1)
@@ -204,7 +219,7 @@ def membership_matrix_figure(
     ax.tick_params(length=0)
     ax.set_xlabel("comparison list (percentages add up in each column)")
     ax.set_ylabel("this work")
-    return figure
+    return canvas.figure
 
 
 _POISSON_UPPER_LIMIT = 1.841
@@ -212,7 +227,9 @@ _POISSON_UPPER_LIMIT = 1.841
 
 
 @rc_context(SETTINGS)
-def density_profile_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
+def density_profile_figure(
+    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Axes | None = None
+) -> Figure:
     """Draw the surface density of each member list with its King profile.
 
     The profiles end at the largest circle that the sources of the cone fill.
@@ -223,20 +240,22 @@ def density_profile_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -
         The sets of one cluster.
     prob_threshold : float
         Least PMemb of a candidate that counts as ours.
+    axes : Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
     Figure
     """
-    figure = new_figure(figure_title(sets, "surface density of the members"), size=(6.8, 6.6))
-    ax = figure.subplots()
+    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "surface density of the members"), size=(6.8, 6.6))
+    ax = canvas.axes[0]
     outer_radius = complete_radius(sets)
     lists = _member_lists(sets, prob_threshold)
     if not lists or not outer_radius:
         write_note(
             ax, "There are no members." if not lists else "The field does not surround the cluster's centre."
         )
-        return figure
+        return canvas.figure
     ax.set_yscale("log")
     _number_logarithmic_axis(ax)
     densities = []
@@ -249,8 +268,8 @@ def density_profile_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -
         ax.set_ylim(0.2 * shown.min(), 4 * shown.max())
     ax.set_xlabel(f"$f_r$ [pc] (field complete to {outer_radius:.1f} pc; ▽: upper limit, no source)")
     ax.set_ylabel("surface density [pc$^{-2}$]")
-    figure.legend(loc="outside lower center")
-    return figure
+    canvas.legend()
+    return canvas.figure
 
 
 def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label: str) -> Axes:
@@ -327,7 +346,7 @@ def complete_radius(sets: "SourceSets") -> float:
 
 @rc_context(SETTINGS)
 def mass_segregation_figure(
-    sets: "SourceSets", *, rng: np.random.Generator, prob_threshold: float = 0.1
+    sets: "SourceSets", *, rng: np.random.Generator, prob_threshold: float = 0.1, axes: Axes | None = None
 ) -> Figure:
     """Draw the mass segregation ratio of each member list against the number of brightest members.
 
@@ -342,13 +361,15 @@ def mass_segregation_figure(
         Draws the random samples.
     prob_threshold : float
         Least PMemb of a candidate that counts as ours.
+    axes : Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
     Figure
     """
-    figure = new_figure(figure_title(sets, "mass segregation"), size=(6.8, 5.0))
-    ax = figure.subplots()
+    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "mass segregation"), size=(6.8, 5.0))
+    ax = canvas.axes[0]
     drawn = 0
     for label, (kind, sources) in _member_lists(sets, prob_threshold).items():
         ra, dec = sources[["ra", "dec"]].to_numpy(float).T
@@ -359,13 +380,13 @@ def mass_segregation_figure(
             drawn += 1
     if not drawn:
         write_note(ax, "No list has the 10 members that a mass segregation ratio needs.")
-        return figure
+        return canvas.figure
     ax.axhline(1, color="black", lw=0.8)
     _number_logarithmic_axis(ax)
     ax.set_xlabel("number of brightest members ($G$)")
     ax.set_ylabel(r"$\Lambda_\mathrm{MSR}$ (1: not segregated)")
-    figure.legend(loc="outside lower center", ncols=3)
-    return figure
+    canvas.legend(ncols=3)
+    return canvas.figure
 
 
 def draw_mass_segregation(ax: Axes, segregation: MassSegregation, *, kind: str, label: str) -> Axes:

@@ -27,6 +27,7 @@ from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS
 from gaia_oc_amd.plotting import (
     NO_COMPARISON,
     PANELS,
+    Canvas,
     Layer,
     figure_title,
     legend_handles,
@@ -111,13 +112,15 @@ _COLOUR_BAR_WIDTH = 1.1
 
 
 @rc_context(SETTINGS)
-def candidates_figure(sets: "SourceSets") -> Figure:
+def candidates_figure(sets: "SourceSets", *, axes: Sequence[Axes] | None = None) -> Figure:
     """Draw members, candidates and non-members in four panels, as Fig. 1 of van Groeningen et al. (2023).
 
     Parameters
     ----------
     sets : SourceSets
         The sets of one cluster.
+    axes : sequence of four Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
@@ -129,11 +132,13 @@ def candidates_figure(sets: "SourceSets") -> Figure:
         Layer("members", sets.members, "training members"),
     ]
     sentence = "" if len(sets.candidates) else "There are no candidates."
-    return _panels_figure(sets, layers, "candidate selection", sentence)
+    return _panels_figure(sets, layers, "candidate selection", sentence, axes=axes)
 
 
 @rc_context(SETTINGS)
-def new_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.8) -> Figure:
+def new_members_figure(
+    sets: "SourceSets", *, prob_threshold: float = 0.8, axes: Sequence[Axes] | None = None
+) -> Figure:
     """Draw the training members and the new ones, coloured by probability, in four panels.
 
     Parameters
@@ -142,6 +147,8 @@ def new_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.8) -> Fi
         The evaluated sets of one cluster.
     prob_threshold : float
         Least PMemb of a new member.
+    axes : sequence of four Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
@@ -153,11 +160,13 @@ def new_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.8) -> Fi
         Layer("candidates", new, rf"new members, $p \geq {prob_threshold:g}$", (prob_threshold, 1.0)),
     ]
     sentence = "" if len(new) else f"No candidate has a membership probability of {prob_threshold:g} or more."
-    return _panels_figure(sets, layers, "new members", sentence)
+    return _panels_figure(sets, layers, "new members", sentence, axes=axes)
 
 
 @rc_context(SETTINGS)
-def comparison_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
+def comparison_figure(
+    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Sequence[Axes] | None = None
+) -> Figure:
     """Draw our members and the comparison list's in a row, as Fig. 4 of van Groeningen et al. (2023).
 
     A filled circle in a square is a member of both lists.
@@ -168,6 +177,8 @@ def comparison_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Fig
         The evaluated sets of one cluster.
     prob_threshold : float
         Least PMemb of a member, in both lists.
+    axes : sequence of four Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
@@ -178,11 +189,13 @@ def comparison_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Fig
         Layer("comparison", comparison_members(sets, prob_threshold), "comparison list"),
     ]
     title = rf"members with $p \geq {prob_threshold:g}$"
-    return _panels_figure(sets, layers, title, _about_comparison(sets), layout=_ROW)
+    return _panels_figure(sets, layers, title, _about_comparison(sets), layout=_ROW, axes=axes)
 
 
 @rc_context(SETTINGS)
-def additional_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
+def additional_members_figure(
+    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Sequence[Axes] | None = None
+) -> Figure:
     """Draw our members that the comparison list lacks, in four panels.
 
     Parameters
@@ -191,6 +204,8 @@ def additional_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1
         The evaluated sets of one cluster.
     prob_threshold : float
         Least PMemb of a member, in both lists.
+    axes : sequence of four Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
@@ -210,11 +225,13 @@ def additional_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1
     sentence = _about_comparison(sets)
     if not sentence and members.empty and candidates.empty:
         sentence = "The comparison list holds all our members."
-    return _panels_figure(sets, layers, "members that the comparison list lacks", sentence)
+    return _panels_figure(sets, layers, "members that the comparison list lacks", sentence, axes=axes)
 
 
 @rc_context(SETTINGS)
-def missed_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) -> Figure:
+def missed_members_figure(
+    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Sequence[Axes] | None = None
+) -> Figure:
     """Draw members of the comparison list that are not in ours, by the reason, in four panels.
 
     Parameters
@@ -223,6 +240,8 @@ def missed_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) ->
         The evaluated sets of one cluster.
     prob_threshold : float
         Least PMemb of a member, in both lists.
+    axes : sequence of four Axes, optional
+        Where to draw; by default a new figure.
 
     Returns
     -------
@@ -239,7 +258,7 @@ def missed_members_figure(sets: "SourceSets", *, prob_threshold: float = 0.1) ->
     sentence = _about_comparison(sets)
     if not sentence and not any(len(part) for part in missed.values()):
         sentence = "Our list holds all members of the comparison list."
-    return _panels_figure(sets, layers, "comparison members that we lack", sentence)
+    return _panels_figure(sets, layers, "comparison members that we lack", sentence, axes=axes)
 
 
 def _about_comparison(sets: "SourceSets") -> str:
@@ -253,23 +272,24 @@ def _panels_figure(
     sentence: str,
     *,
     layout: tuple[int, int, tuple[float, float]] = _SQUARE,
+    axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Compose the four panels, a legend below them, and a colour bar if a layer shows probabilities."""
     ranges = [layer.probabilities for layer in layers if layer.probabilities and len(layer.sources)]
     rows, columns, (width, height) = layout
     size = (width + _COLOUR_BAR_WIDTH, height) if ranges else (width, height)
-    figure = new_figure("\n".join(filter(None, [figure_title(sets, title), sentence])), size=size)
-    axes = figure.subplots(rows, columns).ravel()
-    for ax, panel in zip(axes, PANELS, strict=True):
+    about = "\n".join(filter(None, [figure_title(sets, title), sentence]))
+    canvas = Canvas(axes, (rows, columns), title=about, size=size)
+    for ax, panel in zip(canvas.axes, PANELS, strict=True):
         panel(ax, sets, layers)
     if ranges:
         mappable = ScalarMappable(Normalize(*ranges[0]), PROBABILITY_COLOURS)
-        figure.colorbar(
-            mappable, ax=axes, location="right", shrink=0.6, aspect=35, label="membership probability"
+        canvas.figure.colorbar(
+            mappable, ax=canvas.axes, location="right", shrink=0.6, aspect=35, label="membership probability"
         )
     handles = legend_handles(layers)
-    figure.legend(handles=handles, loc="outside lower center", ncols=3 if rows > 1 else len(handles))
-    return figure
+    canvas.legend(handles=handles, ncols=3 if rows > 1 else len(handles))
+    return canvas.figure
 
 
 _METRICS = {

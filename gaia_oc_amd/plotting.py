@@ -109,6 +109,55 @@ def new_figure(title: str, *, size: Range) -> Figure:
     return figure
 
 
+class Canvas:
+    """What a figure is drawn on: a new figure, or axes that the caller has.
+
+    Parameters
+    ----------
+    axes : Axes or sequence of Axes, optional
+        The caller's; they keep their figure, get no title, and the first one gets the legend.
+    shape : (int, int)
+        Rows and columns of axes.
+    title : str
+        Of a new figure.
+    size : (float, float)
+        Of a new figure [inch].
+
+    Raises
+    ------
+    ValueError
+        If the caller's axes are not as many as are needed.
+    """
+
+    def __init__(
+        self,
+        axes: "Axes | Sequence[Axes] | None",
+        shape: tuple[int, int],
+        *,
+        title: str,
+        size: tuple[float, float],
+    ) -> None:
+        self.is_new = axes is None
+        if axes is None:
+            self.figure = new_figure(title, size=size)
+            axes = self.figure.subplots(*shape)
+        self.axes: list[Axes] = list(np.ravel(axes))  # type: ignore[arg-type]
+        if len(self.axes) != shape[0] * shape[1]:
+            raise ValueError(
+                f"{len(self.axes)} axes were given, but the figure needs {shape[0] * shape[1]}: "
+                f"give those of plt.subplots{shape}."
+            )
+        if not self.is_new:
+            self.figure = self.axes[0].figure
+
+    def legend(self, **keywords: Any) -> None:
+        """Legend below a new figure, else in the first of the caller's axes."""
+        if self.is_new:
+            self.figure.legend(loc="outside lower center", **keywords)
+        else:
+            self.axes[0].legend(**{key: value for key, value in keywords.items() if key != "ncols"})
+
+
 def write_note(ax: Axes, sentence: str) -> Axes:
     """Empty the axes and write a sentence where a plot would stand."""
     ax.set_axis_off()

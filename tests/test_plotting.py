@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from plot_sets import example_sets
 
+import gaia_oc_amd as oc
 from gaia_oc_amd.plot_style import DENSITY_ABOVE, STYLES, marker_area
 from gaia_oc_amd.plotting import PANELS, Layer, common_range, draw_layers, robust_range
 
@@ -58,3 +60,29 @@ class TestLayers:
         areas = [marker_area(n) for n in (0, 10, 1000, 100_000)]
         assert areas == sorted(areas, reverse=True)
         assert areas[-1] > 1
+
+
+FIGURES = {
+    "candidates_figure": 4,
+    "new_members_figure": 4,
+    "comparison_figure": 4,
+    "additional_members_figure": 4,
+    "missed_members_figure": 4,
+    "venn_diagram_figure": 2,
+    "membership_matrix_figure": 1,
+    "density_profile_figure": 1,
+}
+
+
+@pytest.mark.parametrize(("name", "n_axes"), FIGURES.items())
+def test_figures_draw_on_axes_that_they_are_given(name, n_axes):
+    draw, (figure, axes) = getattr(oc, name), plt.subplots(1, n_axes)
+    try:
+        given = axes if n_axes > 1 else [axes]
+        assert draw(example_sets(), axes=axes) is figure
+        assert all(ax.has_data() or ax.patches or ax.texts for ax in given)
+        assert figure._suptitle is None
+        with pytest.raises(ValueError, match="axes were given, but the figure needs"):
+            draw(example_sets(), axes=plt.subplots(1, 3)[1])
+    finally:
+        plt.close("all")
