@@ -1,16 +1,11 @@
 """The baselines of the benchmarks: they find a planted cluster, and find none where there is none."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import baselines
 import numpy as np
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-
-import baselines
 from judged_stars import cached, digest_of
 from method_figures import all_figures, figures, sums_of_p
 from method_tables import bins_table, check_list, overall_table

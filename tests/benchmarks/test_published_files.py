@@ -1,16 +1,11 @@
 """Our sets in the published tool's files, and the stars and limits that both tools are compared with."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-
 from drawn_stars import drawn_stars
 from published_tool_files import COLUMNS, published_points, write_published_files
 from published_tool_limit import fastest, multiplications

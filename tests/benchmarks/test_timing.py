@@ -5,9 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-
 from growth_plot import plot_growth
 from growth_report import Curve, report
 from published_tool_env import published_python
@@ -15,7 +12,7 @@ from published_tool_table import Row
 from published_tool_table import report as comparison
 from timing import BenchmarkError, Ratio, alternate, interpolated, measured, run_process, short, slope
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks/speed"
 
 CHILD = f"""
 import sys

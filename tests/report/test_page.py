@@ -359,4 +359,4 @@ def test_templates_are_shipped():
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert setup["packages"]["find"]["include"] == ["gaia_oc_amd*"]
     assert setup["package-data"]["gaia_oc_amd.report.templates"] == ["*"]
-    assert len(list((ROOT / "gaia_oc_amd.report.templates").iterdir())) >= 6
+    assert len(list((ROOT / "gaia_oc_amd/report/templates").iterdir())) >= 6

@@ -5,7 +5,7 @@ Prints Markdown tables. ``real``: 42 fields with all methods, by position alone 
 real ones whose stars changed places. ``speed``: time against the number of stars. The parameters of the methods were
 chosen on the 14 fields of TUNED alone; the others are reported apart.
 
-example: python benchmarks/first_members.py --parts real pure --methods hdbscan gmm
+example: python benchmarks/first_members/search.py --parts real pure --methods hdbscan gmm
 """
 
 import argparse
@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from first_members_fields import (
+from fields import (
     permuted_field,
     real_field,
     simulated_field,
     simulation_of,
 )
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.exceptions import ClusterError

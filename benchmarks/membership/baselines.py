@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.cluster import HDBSCAN
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.astrometry import astrometric_covariance, tangent_plane
 

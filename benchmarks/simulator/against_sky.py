@@ -5,7 +5,7 @@ the catalogue gives for the cluster there, and compares with the real stars outs
 colours, motions, errors, and the density of stars that look like members. Writes a table into
 docs/simulator.md, between its markers, and three pictures beside it. Takes about two minutes.
 
-example: python benchmarks/simulator_against_sky.py --real_dir ../shared/data/real
+example: python benchmarks/simulator/against_sky.py --real_dir ../shared/data/real
 """
 
 import argparse
@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import itertools
@@ -41,7 +41,7 @@ ERROR_EDGES = np.array([9.0, 11, 12, 13, 14, 15, 16, 17, 18, 18.5, 19, 19.5, 20,
 OUTSIDE = 0.75  # of the half-width: nearer to the centre there are members
 MEMBER_LIKE = {"pm": 0.7, "parallax": 0.15}  # [mas/yr], [mas], widened by 3 errors of each star
 SIMULATIONS = 3
-MARKERS = ("<!-- made by benchmarks/simulator_against_sky.py -->", "<!-- end -->")
+MARKERS = ("<!-- made by benchmarks/simulator/against_sky.py -->", "<!-- end -->")
 REAL, SIMULATED = {"color": "#222222"}, {"color": "#d55e00"}  # apart for every kind of colour vision
 
 
@@ -84,7 +84,8 @@ def main() -> int:
     parameters = pd.read_csv(arguments.real_dir / "cluster_parameters.csv")
     parameters.index = parameters["name"].map(normalise_name)
     held_out = {
-        normalise_name(name) for name in read_cluster_names([str(ROOT / "benchmarks" / "test_clusters.txt")])
+        normalise_name(name)
+        for name in read_cluster_names([str(ROOT / "benchmarks/training/test_clusters.txt")])
     }
     fields = []
     for path in sorted((arguments.real_dir / "cones").glob("*.csv.gz")):

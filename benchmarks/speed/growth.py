@@ -4,8 +4,8 @@ Simulates a crowded cluster and many small ones, measures each size in processes
 growth.json and growth.png. Votes are those of a network of the published size with random weights, unless a
 model folder is given; the posterior is that of the shipped model.
 
-example: python benchmarks/growth.py
-         python benchmarks/growth.py --parts candidates --sizes 300 1000 3000 --n_runs 1 --field_density 5000
+example: python benchmarks/speed/growth.py
+         python benchmarks/speed/growth.py --parts candidates --sizes 300 1000 3000 --n_runs 1 --field_density 5000
 """
 
 import argparse
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from growth_report import Curve, report
 from timing import BenchmarkError, Run, alternate, load, run_process
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = "Crowded"
 SMALL_OPTIONS = ("--n_members", 250)
 N_SAMPLES = 100
@@ -76,7 +76,7 @@ class Bench:
 
     def child(self, task: str, **keywords: Any) -> Run:
         """Run a task of `growth_child.py`."""
-        child = ROOT / "benchmarks" / "growth_child.py"
+        child = ROOT / "benchmarks/speed/growth_child.py"
         return run_process([sys.executable, child, task, json.dumps(keywords, default=str)], cwd=ROOT)
 
     def script(self, name: str, *arguments: Any) -> Run:

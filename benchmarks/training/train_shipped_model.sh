@@ -5,11 +5,11 @@
 # catalogue's isochrones are never quite right), on schematic isochrones, and 26 labelled real fields. Without the
 # developers' ../shared folder all simulated clusters lie on schematic isochrones, and there are no real fields.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
 REAL=../shared/data/real
 PARSEC=${PARSEC:-$(seq 1 10) $(seq 21 30) $(seq 41 50) $(seq 61 70)} SCHEMATIC=${SCHEMATIC:-$(seq 1 10)}
-TEST=${TEST:-$(seq 1 20)}  # more clusters make a better model: PARSEC="$(seq 1 200)" benchmarks/train_shipped_model.sh
+TEST=${TEST:-$(seq 1 20)}  # more clusters make a better model: PARSEC="$(seq 1 200)" benchmarks/training/train_shipped_model.sh
 export OMP_NUM_THREADS=1  # sums in a fixed order
 
 # simulate NAME_FORMAT NUMBERS SEED FOLDER [ISOCHRONES_OF_THE_MEMBERS ISOCHRONES_OF_THE_SETS]
@@ -37,11 +37,11 @@ simulate Sch_%03g "$SCHEMATIC" 3000 on_schematic
 simulate Test_%02g "$TEST" 9000 test "$three" "$fourth"
 cat data/on_parsec_built.txt data/on_schematic_built.txt > data/training_clusters.txt
 if [ -d "$REAL" ]; then
-  "$PYTHON" build_sets.py benchmarks/training_clusters.txt benchmarks/test_clusters.txt --cone_source "$REAL/cones" \
+  "$PYTHON" build_sets.py benchmarks/training/training_clusters.txt benchmarks/training/test_clusters.txt --cone_source "$REAL/cones" \
     --members_path "$REAL/cg18_members.csv.gz" --comparison_path "$REAL/t22_members.csv.gz" \
     --cluster_path "$REAL/cluster_parameters.csv" --isochrone_path "$fourth" --no-save_plots
-  "$PYTHON" benchmarks/label_real_fields.py benchmarks/training_clusters.txt
-  cat benchmarks/training_clusters.txt >> data/training_clusters.txt
+  "$PYTHON" benchmarks/training/label_real_fields.py benchmarks/training/training_clusters.txt
+  cat benchmarks/training/training_clusters.txt >> data/training_clusters.txt
 fi
 
 "$PYTHON" train_deep_sets_model.py data/training_clusters.txt --model_dir deep_sets_model --probability posterior \
@@ -50,7 +50,7 @@ fi
 
 published=../shared/data/original_models/DS10_v02
 models=(deep_sets_model); if [ -d "$published" ]; then models+=("$published"); fi
-"$PYTHON" benchmarks/membership_methods.py data/test_built.txt --data_dir data --model_dirs "${models[@]}" --n_samples 20
+"$PYTHON" benchmarks/membership/methods.py data/test_built.txt --data_dir data --model_dirs "${models[@]}" --n_samples 20
 if [ -d "$REAL" ]; then
-  "$PYTHON" benchmarks/real_fields.py benchmarks/test_clusters.txt --model_dirs "${models[@]}"
+  "$PYTHON" benchmarks/membership/real_fields.py benchmarks/training/test_clusters.txt --model_dirs "${models[@]}"
 fi

@@ -5,7 +5,7 @@ latter do not know the cluster, and that pass the candidate selection; field are
 neither lists. All others stay without a label. Writes labels.csv (source_id, is_member, weight) into the folders
 of clusters whose sets were built.
 
-example: python benchmarks/label_real_fields.py benchmarks/training_clusters.txt --data_dir data
+example: python benchmarks/training/label_real_fields.py benchmarks/training/training_clusters.txt --data_dir data
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.catalogues.names import normalise_name, read_cluster_names
 from gaia_oc_amd.catalogues.tables import read_member_list

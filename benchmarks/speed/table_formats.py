@@ -1,6 +1,6 @@
 """Processor seconds to write a set of stars in each format of --table_format, beside astropy's own writers.
 
-    python benchmarks/table_formats.py --n_stars 200000
+    python benchmarks/speed/table_formats.py --n_stars 200000
 
 The formats take turns; the median of the repeats is printed. Processor time, for the computer may be busy with other
 things. astropy's writers write the same columns with their units, without descriptions of the run; --fast_only leaves
@@ -8,6 +8,7 @@ out those that need minutes.
 """
 
 import argparse
+import sys
 import tempfile
 import time
 import warnings
@@ -17,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from astropy.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS
 from gaia_oc_amd.exports.tables import WRITERS

@@ -4,7 +4,7 @@ Reads sets that build_sets.py made of clusters that simulate_clusters.py made, a
 stars (training members, judged without themselves, and candidates), and prints tables in Markdown. A method's
 probabilities are kept in --cache_dir and computed again only if its model folder or the sets change.
 
-example: python benchmarks/membership_methods.py test.txt --data_dir data/test --model_dirs deep_sets_model DS10_v02
+example: python benchmarks/membership/methods.py test.txt --data_dir data/test --model_dirs deep_sets_model DS10_v02
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 
 import baselines
 from judged_stars import Cone, cached, digest_of

@@ -4,7 +4,7 @@ Reads sets that build_sets.py made, the member list they were made with and two 
 share of each kind of star that is accepted, where the accepted stars that no list knows lie compared with the listed
 members, and whether the first model is as good as the last.
 
-example: python benchmarks/real_fields.py test.txt --model_dirs deep_sets_model DS10_v02
+example: python benchmarks/membership/real_fields.py test.txt --model_dirs deep_sets_model DS10_v02
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.candidates import parallax_distance, proper_motion_distance
 from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names

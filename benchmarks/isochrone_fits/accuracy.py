@@ -8,9 +8,9 @@ metallicity than those that are fitted. Clusters of Almeida et al. (2023), a lis
 known age that are no real field (--almeida N), or all those without (--ageless). Prints Markdown; offsets are fit
 minus catalogue (or truth).
 
-example: python benchmarks/isochrone_fits.py --isochrones ../shared/data/real/isochrones/parsec_z0.0205.dat
-         python benchmarks/isochrone_fits.py --simulated 36
-         python benchmarks/isochrone_fits.py --almeida 60
+example: python benchmarks/isochrone_fits/accuracy.py --isochrones ../shared/data/real/isochrones/parsec_z0.0205.dat
+         python benchmarks/isochrone_fits/accuracy.py --simulated 36
+         python benchmarks/isochrone_fits/accuracy.py --almeida 60
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table

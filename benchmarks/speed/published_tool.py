@@ -4,8 +4,8 @@ The published tool is installed into an environment of its own, if it is not the
 clusters are simulated, their sets built and written for both tools; then both run in turn, each in processes of
 its own, and a Markdown table with medians and ratios of neighbouring runs is printed and written.
 
-example: python benchmarks/published_tool.py
-         python benchmarks/published_tool.py --n_candidates 1000 --n_samples 4 --n_runs 2 --field_density 5000 \
+example: python benchmarks/speed/published_tool.py
+         python benchmarks/speed/published_tool.py --n_candidates 1000 --n_samples 4 --n_runs 2 --field_density 5000 \
              --n_training_clusters 2 --parts probabilities functions
 """
 

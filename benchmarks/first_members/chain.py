@@ -4,7 +4,7 @@ For each real field the sets are built and evaluated twice, with the shipped mod
 the field, given the cluster's position only (age, extinction and distance are fitted), and from the published list
 and parameters. Prints how many stars with p >= 0.5 (training members among them) the two share.
 
-example: python benchmarks/first_members_chain.py NGC_2509 NGC_1960 --work_dir chain
+example: python benchmarks/first_members/chain.py NGC_2509 NGC_1960 --work_dir chain
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.catalogues.tables import read_input_tables

@@ -9,7 +9,7 @@ from typing import Any
 
 from timing import Run, run_process
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = "Crowded"
 TRAINING_OPTIONS = ("--n_members", 1400, "--field_density", 8000)
 """Simulated with these, a training cluster gives about 300 training members: ten give 36,000 examples."""
@@ -57,12 +57,12 @@ class Bench:
 
     def theirs(self, task: str, **keywords: Any) -> Run:
         """Run a task of `published_tool_child.py`, away from our package."""
-        child = ROOT / "benchmarks" / "published_tool_child.py"
+        child = ROOT / "benchmarks/speed/published_tool_child.py"
         return run_process([self.python, "-I", child, task, _json(keywords)], cwd=self.work_dir)
 
     def ours(self, task: str, **keywords: Any) -> Run:
         """Run a task of `published_tool_ours.py`."""
-        child = ROOT / "benchmarks" / "published_tool_ours.py"
+        child = ROOT / "benchmarks/speed/published_tool_ours.py"
         return run_process([sys.executable, child, task, _json(keywords)], cwd=ROOT)
 
     def script(self, name: str, *arguments: Any) -> Run:
