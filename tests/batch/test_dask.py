@@ -66,7 +66,7 @@ def scheduler_in(folder):
     file = folder / "scheduler.json"
     where = ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", file]
     with program("scheduler", *where, folder=folder) as process:
-        wait_for(file.exists)
+        wait_for(lambda: file.exists() and file.read_text().rstrip().endswith("}"))  # written to its end
         yield process, file
 
 
