@@ -24,13 +24,13 @@ docs: .venv/installed-docs
 	@echo "The documentation: build/docs/index.html"
 
 tap-server: .venv/installed
-	tests/tap_server/set_up.sh start
+	tests/support/tap_server/set_up.sh start
 
 stop-tap-server:
-	tests/tap_server/set_up.sh stop
+	tests/support/tap_server/set_up.sh stop
 
 fault-table: .venv/installed-dev
-	PYTHONPATH=.:tests $(BIN)/python -m tap_server.fault_table
+	PYTHONPATH=.:tests/support $(BIN)/python -m tap_server.fault_table
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -4,7 +4,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from conftest import toy_field
+from toy_field import toy_field
 
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster

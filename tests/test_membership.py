@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from plain_reference import vote_shares
-from test_training import toy_sets
+from toy_field import toy_sets
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier, Standardisation

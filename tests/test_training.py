@@ -4,17 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import toy_field
+from toy_field import toy_sets
 
-from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.classifier import Classifier, load_metrics
-from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.features import add_features
-from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.options import TrainingOptions
-from gaia_oc_amd.photometry import add_magnitude_errors
 from gaia_oc_amd.source_sets import SourceSets, save_sets
 from gaia_oc_amd.training import Checkpoint, classification_metrics, train_deep_sets_model
 from gaia_oc_amd.training_sets import make_training_set, split_clusters, standardisations
@@ -23,20 +18,6 @@ NAMES = [f"Toy_{i}" for i in range(4)]
 FAST = TrainingOptions(
     n_epochs=6, hidden_size=16, size_support_set=5, validation_fraction=0.5, batch_size=256, lr=1e-3
 )
-
-
-def toy_sets(seed, *, n_members=60):
-    field = toy_field(seed, name=f"Toy_{seed}", n_members=n_members)
-    cluster = Cluster(**field.parameters.iloc[0].to_dict())
-    isochrone = place_isochrone(nearest_age(field.isochrones, 8.5), cluster.dist, 0.0)
-    limits = SelectionLimits(pm=0.5, parallax_far=0.1, parallax_near=0.1, colour=0.15, g=1.2)
-    sources = add_features(add_magnitude_errors(field.sources), cluster, limits, isochrone)
-    is_member = sources["source_id"].isin(field.members["source_id"])
-    sources = sources.assign(rejected_by="")
-    members, others = sources[is_member].assign(PMemb=1.0), sources[~is_member].assign(PMemb=0.0)
-    return SourceSets(
-        cluster, limits, isochrone, "g_rp", members, others.iloc[:50], others.iloc[50:], others.iloc[:0]
-    )
 
 
 @pytest.fixture(scope="module")

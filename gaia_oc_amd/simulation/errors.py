@@ -1,7 +1,7 @@
 """How large Gaia DR3's errors are, how often it looked, and how well a solution fits, against magnitude.
 
 Every table is a smooth fit of ours to Gaia EDR3 sources (ESA/Gaia/DPAC) in 32 fields of 0.1 to 1 deg around
-open clusters, G 8 to 18, three of them to G 21; the fields of `benchmarks/test_clusters.txt` were left out.
+open clusters, G 8 to 18, three of them to G 21; the fields of `benchmarks/training/test_clusters.txt` were left out.
 Values are medians at the knots, after each field's own offset (scanning law) was taken out.
 """
 

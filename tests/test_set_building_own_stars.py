@@ -1,0 +1,55 @@
+"""One's own table of stars: prepared, it is what the sets hold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy_field import toy_field
+
+from gaia_oc_amd import divide_cone, find_members, nearest_age, prepare_stars
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.cone import calibrate
+from gaia_oc_amd.exceptions import ClusterError
+
+
+@pytest.fixture(scope="module")
+def field():
+    toy = toy_field()
+    cluster = Cluster(**toy.parameters.iloc[0].to_dict())
+    members = find_members("Toy_1", toy.sources, toy.members)
+    return toy.sources, divide_cone(
+        calibrate(toy.sources), cluster, members, nearest_age(toy.isochrones, 8.5)
+    )
+
+
+def test_prepared_stars_are_those_of_the_sets(field):
+    sources, sets = field
+    prepared = prepare_stars(sources, sets).set_index("source_id")
+    built = pd.concat([sets.members, sets.candidates, sets.non_members]).set_index("source_id")
+    assert len(built) == len(prepared)
+    for name in ("parallax", "g_rp_error", "f_r", "f_pm", "f_plx", "f_c", "f_g", "f_pm_sigma", "f_c_sigma"):
+        assert np.allclose(prepared[name], built[name][prepared.index], equal_nan=True), name
+
+
+def test_order_and_index_are_the_tables_own(field):
+    sources, sets = field
+    table = sources.sample(frac=0.3, random_state=3)
+    prepared = prepare_stars(table, sets)
+    assert prepared.index.equals(table.index)
+    assert (prepared["source_id"] == table["source_id"]).all()
+    assert "f_r" not in table
+
+
+def test_a_star_without_parallax_is_left_out_and_changes_nothing_for_the_others(field):
+    sources, sets = field
+    spoilt = sources.assign(parallax=sources["parallax"].where(sources.index != 4))
+    with pytest.warns(UserWarning, match="1 of 460 rows"):
+        prepared = prepare_stars(spoilt, sets)
+    pd.testing.assert_frame_equal(prepared, prepare_stars(sources, sets).drop(index=4))
+
+
+def test_what_cannot_be_is_refused(field):
+    sources, sets = field
+    with pytest.raises(ClusterError, match="lacks the column"):
+        prepare_stars(sources.drop(columns="pmra"), sets)
+    with pytest.raises(ValueError, match="skip prepare_stars"):
+        prepare_stars(sets.candidates, sets)
