@@ -1,4 +1,4 @@
-"""Failures that a batch handles: those of one cluster, and that of its workers."""
+"""Failures that a batch handles, those of one cluster and that of its workers, and their text in one line."""
 
 
 class ClusterError(Exception):
@@ -35,3 +35,21 @@ class NoClusterError(ClusterError):
 
 class TooFewStarsError(ClusterError):
     """A field has too few usable stars to look for groups."""
+
+
+def one_line(error: object, longest: int | None = None) -> str:
+    """Message of an error in one line; the type's name where there is no message.
+
+    Parameters
+    ----------
+    error : exception or str
+        The error.
+    longest : int, optional
+        A longer line is cut, and ends in three dots: messages of other programs have any length.
+
+    Returns
+    -------
+    str
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if longest is None or len(text) <= longest else text[: longest - 3] + "..."

@@ -63,11 +63,8 @@ def nearest_age(
     DataFrame
         Points of one isochrone up to the early asymptotic giant branch, in the file's order.
     """
-    available = isochrones["Zini"].unique()
-    nearest_z = available[np.argmin(np.abs(available - metal_fraction))]
-    points = isochrones[(isochrones["Zini"] == nearest_z) & (isochrones["label"] <= LAST_LABEL)]
-    ages = points["logAge"].unique()
-    nearest = ages[np.argmin(np.abs(ages - age))]
+    points = one_isochrone(isochrones, age, metal_fraction=metal_fraction)
+    nearest = points["logAge"].iloc[0]
     if abs(nearest - age) > FARTHEST_AGE:
         raise ClusterError(
             f"the nearest isochrone to log age {age:.2f} is that of {nearest:.2f}, more than {FARTHEST_AGE:g} dex "
@@ -78,7 +75,21 @@ def nearest_age(
             f"no isochrone within 0.2 dex of log age {age:.2f}: the one of {nearest:.2f} is used.",
             stacklevel=2,
         )
-    return points[points["logAge"] == nearest]
+    return points
+
+
+def one_isochrone(isochrones: pd.DataFrame, age: float, *, metal_fraction: float) -> pd.DataFrame:
+    """Points of the isochrone that `nearest_age` chooses, however far its age is from the wanted one."""
+    points = of_metallicity(isochrones, metal_fraction)
+    points = points[points["label"] <= LAST_LABEL]
+    ages = points["logAge"].unique()
+    return points[points["logAge"] == ages[np.argmin(np.abs(ages - age))]]
+
+
+def of_metallicity(isochrones: pd.DataFrame, metal_fraction: float) -> pd.DataFrame:
+    """Rows of the metal fraction Z that is nearest to the wanted one."""
+    available = isochrones["Zini"].unique()
+    return isochrones[isochrones["Zini"] == available[np.argmin(np.abs(available - metal_fraction))]]
 
 
 def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str = "g_rp") -> Isochrone:

@@ -18,7 +18,7 @@ from gaia_oc_amd.cone import (
     refuse_empty,
     refuse_missing_columns,
 )
-from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
+from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
 from gaia_oc_amd.files.tables import canonical, from_arrow, read_table
 
 _MARGIN = 1.0
@@ -70,9 +70,9 @@ def hats_cone(path: str, region: ConeRegion) -> pd.DataFrame:
     except ConeUnavailableError:
         raise
     except Exception as error:  # of fsspec, aiohttp, hats, dask and pyarrow, which have no common ancestor
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConeUnavailableError(
-            f"{origin} cannot be read ({reason}): check the path, and that it is a HATS catalogue that covers the cone."
+            f"{origin} cannot be read ({one_line(error, 200)}): check the path, and that it is a HATS "
+            "catalogue that covers the cone."
         ) from error
     uncut = check_sources(_plain(rows[list(names.values())], origin), origin)
     sources = cut_to_region(uncut, region)

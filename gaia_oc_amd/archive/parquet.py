@@ -20,7 +20,7 @@ from gaia_oc_amd.cone import (
     refuse_empty,
     refuse_missing_columns,
 )
-from gaia_oc_amd.exceptions import ConeUnavailableError
+from gaia_oc_amd.exceptions import ConeUnavailableError, one_line
 from gaia_oc_amd.files.tables import canonical, from_arrow
 
 if TYPE_CHECKING:
@@ -75,10 +75,9 @@ def scan_cone(path: Path, region: ConeRegion) -> pd.DataFrame:
         if sources.empty:
             uncut = _positions_near(dataset, names, region)
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read as Parquet ({reason}): it is truncated or not what its name says, make or "
-            "download it again."
+            f"{path} cannot be read as Parquet ({one_line(error, 200)}): it is truncated or not what its "
+            "name says, make or download it again."
         ) from error
     refuse_empty(sources, uncut, region, str(path))
     return in_order(sources)

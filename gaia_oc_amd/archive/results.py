@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.archive.login import read_credentials
-from gaia_oc_amd.archive.session import Effort, GaveUpError, LastingError, Patience, one_line
+from gaia_oc_amd.archive.session import Effort, GaveUpError, LastingError, Patience
 from gaia_oc_amd.archive.tap import Answer
-from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ClusterError
+from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ClusterError, one_line
 
 if TYPE_CHECKING:
     from gaia_oc_amd.archive.tap import Answer, TapService
@@ -245,8 +245,8 @@ def query_archive(
 ) -> pd.DataFrame:
     """Run a query as an asynchronous job and return its whole result, verified.
 
-    What may pass is tried again (see `archive.session.Patience`). A result that the service cuts at its row limit is asked
-    for in parts. Columns, repeated source_id and, where the service can count, the number of rows are checked; a
+    What may pass is tried again (see `archive.session.Patience`). A result that the service cuts at its row limit is
+    asked for in parts. Columns, repeated source_id and, where the service can count, the number of rows are checked; a
     wrong result is asked for once more.
 
     Parameters

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.columns import UNITS
+from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.files.data_directory import write_atomically
 
 if TYPE_CHECKING:
@@ -241,9 +242,8 @@ def read_table(path: Path | str, *, columns: Container[str] | None = None) -> pd
     try:
         table = reader(path) if columns is None or reader is not read_csv else read_csv(path, columns)
     except (*_UNREADABLE, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read as a table ({reason}): it is truncated or not what its name says, "
+            f"{path} cannot be read as a table ({one_line(error, 200)}): it is truncated or not what its name says, "
             "make or download it again."
         ) from error
     return canonical(table, str(path))
