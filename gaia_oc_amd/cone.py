@@ -68,6 +68,31 @@ class ConeRegion:
         return {name: interval for name, interval in intervals.items() if np.isfinite(interval[1])}
 
 
+def radius_on_sky(cone_radius: float, dist: float, *, name: str | None = None) -> float:
+    """Angle under which a radius is seen [deg], at most `MAXIMUM_RADIUS`.
+
+    Parameters
+    ----------
+    cone_radius : float
+        [pc].
+    dist : float
+        Distance [pc].
+    name : str, optional
+        Of the cluster, for the warning that the radius is capped; without it there is none.
+
+    Returns
+    -------
+    float
+    """
+    radius = float(np.degrees(np.arctan2(cone_radius, dist)))
+    if radius > MAXIMUM_RADIUS and name is not None:
+        logger.warning(
+            "%s: %g pc at %g pc are %.0f deg on the sky; the cone is capped at %g deg.",
+            *(name, cone_radius, dist, radius, MAXIMUM_RADIUS),
+        )
+    return min(radius, MAXIMUM_RADIUS)
+
+
 def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
     """Region of the stars that are looked at around a cluster.
 
@@ -83,13 +108,7 @@ def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
     ConeRegion
         The radius on the sky is arctan(radius / distance), at most 60 deg.
     """
-    radius = float(np.degrees(np.arctan2(options.cone_radius, cluster.dist)))
-    if radius > MAXIMUM_RADIUS:
-        logger.warning(
-            "%s: %g pc at %g pc are %.0f deg on the sky; the cone is capped at %g deg.",
-            *(cluster.name, options.cone_radius, cluster.dist, radius, MAXIMUM_RADIUS),
-        )
-        radius = MAXIMUM_RADIUS
+    radius = radius_on_sky(options.cone_radius, cluster.dist, name=cluster.name)
     return ConeRegion(
         ra=cluster.ra,
         dec=cluster.dec,

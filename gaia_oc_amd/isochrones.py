@@ -203,6 +203,41 @@ def _rows(content: bytes, names: list[str], path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} has a value that is no number ({error}): download it again.") from error
 
 
+_GRID_STEPS = (60, 400)
+
+
+def isochrone_boundary(
+    isochrone: Isochrone,
+    colours: tuple[float, float],
+    magnitudes: tuple[float, float],
+    limits: tuple[float, float],
+) -> tuple[Array, Array, Array]:
+    """Distance to an isochrone over a part of the diagram, for a plot of where it is 1: the selection's boundary.
+
+    Parameters
+    ----------
+    isochrone : Isochrone
+        The curve.
+    colours, magnitudes : tuple of float
+        Ends of the part, in any order [mag].
+    limits : tuple of float
+        Delta_C and Delta_G [mag], which the offsets are divided by: stars without uncertainties.
+
+    Returns
+    -------
+    colour, g : ndarray, shape (n_colours,) and (n_magnitudes,)
+        Steps of the grid, at most an eighth of a limit unless the part is very large [mag].
+    distance : ndarray, shape (n_magnitudes, n_colours)
+    """
+    colour, g = (
+        np.linspace(*ends, int(np.clip(8 * np.ptp(ends) / limit, *_GRID_STEPS)))
+        for ends, limit in zip((colours, magnitudes), limits, strict=True)
+    )
+    at_colour, at_g = np.meshgrid(colour, g)
+    f_c, f_g = isochrone_offsets(isochrone, at_colour.ravel(), at_g.ravel(), *limits)
+    return colour, g, np.hypot(f_c / limits[0], f_g / limits[1]).reshape(at_colour.shape)
+
+
 _GROUP = 8
 """Neighbouring segments that share a bounding box."""
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from gaia_oc_amd.astrometry import angular_separation, source_ids
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
+from gaia_oc_amd.cone import radius_on_sky
 from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age, of_metallicity
 from gaia_oc_amd.simulation.catalogue import (
     catalogue_parameters,
@@ -21,7 +22,7 @@ from gaia_oc_amd.simulation.field import ConeCut, field_stars
 from gaia_oc_amd.simulation.galaxy import Dust
 from gaia_oc_amd.simulation.measurement import NOISE_FACTOR, measure
 from gaia_oc_amd.simulation.options import SimulationOptions
-from gaia_oc_amd.simulation.space import cone_radius_deg, ecliptic_latitude, galactic_coordinates
+from gaia_oc_amd.simulation.space import ecliptic_latitude, galactic_coordinates
 
 __all__ = ["TRUTH_COLUMNS", "SimulatedCluster", "simulate_cluster", "vary_options"]
 
@@ -134,7 +135,7 @@ def simulate_cluster(
 
 def _in_cone(options: SimulationOptions, stars: pd.DataFrame) -> pd.DataFrame:
     separation = angular_separation(stars["ra"].to_numpy(), stars["dec"].to_numpy(), options.ra, options.dec)
-    return stars[separation < cone_radius_deg(options)].reset_index(drop=True)
+    return stars[separation < radius_on_sky(options.cone_radius, options.dist)].reset_index(drop=True)
 
 
 def _scanning_law(options: SimulationOptions, rng: np.random.Generator) -> ScanningLaw:
