@@ -292,29 +292,26 @@ def _drop_incomplete(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     return _only(sources, complete)
 
 
-def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion, origin: str) -> None:
-    """Say why a local table has no star in the cone.
+def no_star_in_cone(uncut: pd.DataFrame, region: ConeRegion, origin: str) -> ClusterError:
+    """Why a local table has no star in the cone.
 
     Parameters
     ----------
-    sources, uncut : DataFrame
-        The table after the cut, and before it: its ra and dec are enough.
+    uncut : DataFrame
+        The table before the cut: its ra and dec are enough.
     region : ConeRegion
         Where it was cut.
     origin : str
         Where the table comes from.
 
-    Raises
-    ------
-    ConeUnavailableError
-        If the table is of another field.
+    Returns
+    -------
     ClusterError
-        If it has stars of the field, none of which passes the cuts: another source would have the same.
+        If it has stars of the field, none of which passes the cuts: another source would have the same. A
+        `ConeUnavailableError` if the table is of another field.
     """
-    if len(sources):
-        return
     if uncut.empty:
-        raise ConeUnavailableError(f"{origin} holds no usable source.")
+        return ConeUnavailableError(f"{origin} holds no usable source.")
     ra, dec = uncut["ra"], uncut["dec"]
     near = angular_separation(ra.to_numpy(), dec.to_numpy(), region.ra, region.dec) <= region.radius
     is_radians = ra.max() <= 2 * np.pi and dec.abs().max() <= np.pi / 2
@@ -324,7 +321,7 @@ def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion,
             f"{near.sum()} sources are near enough on the sky but fail the cuts in proper motion or parallax, or "
             "were not observed in all three bands: try a larger --cone_pm_sigmas or --cone_plx_sigmas."
         )
-    raise (ClusterError if near.any() else ConeUnavailableError)(
+    return (ClusterError if near.any() else ConeUnavailableError)(
         f"{origin} has no source within {region.radius:.3g} deg of ra {region.ra:.4f}, dec {region.dec:.4f} and in "
         f"the cone's proper motions and parallaxes; it spans ra {ra.min():.4f}..{ra.max():.4f}, "
         f"dec {dec.min():.4f}..{dec.max():.4f}: {hint}"

@@ -196,8 +196,6 @@ def failure_of(error: Exception) -> Failure:
         `error` itself, if no service is to blame.
     """
     import pyvo
-    import requests
-    import urllib3
 
     if isinstance(error, PassingError | LastingError):
         return Failure(str(error), isinstance(error, PassingError))
@@ -226,8 +224,6 @@ def _failure_of_status(response: Any) -> Failure:
 
 
 def _failure_of_connection(error: Exception) -> Failure:
-    import requests
-
     chain = list(_causes(error))
     names = {type(cause).__name__ for cause in chain}
     if any("CERTIFICATE_VERIFY_FAILED" in str(cause) for cause in chain):

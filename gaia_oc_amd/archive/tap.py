@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from xml.parsers.expat import ExpatError
 
@@ -34,10 +34,6 @@ from gaia_oc_amd.archive.session import (
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
 from gaia_oc_amd.files.data_directory import read_json, write_text
 from gaia_oc_amd.files.tables import canonical, from_astropy
-
-if TYPE_CHECKING:
-    from pyvo.dal import AsyncTAPJob
-
 
 logger = logging.getLogger(__name__)
 
@@ -463,7 +459,7 @@ def run_query(service: TapService, query: str, *, job_file: Path | None = None) 
     raise GaveUpError(f"{lost}; submitted {SUBMISSIONS} times", passing=True)
 
 
-def _result(service: TapService, job: "AsyncTAPJob") -> Answer:
+def _result(service: TapService, job: AsyncTAPJob) -> Answer:
     with understanding("the result is not a whole VOTable"), lost_if_unknown():
         result = job.fetch_result()
         return Answer(
