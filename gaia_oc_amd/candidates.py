@@ -192,35 +192,6 @@ def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: Select
     return upper
 
 
-def isochrone_distance(
-    sources: pd.DataFrame,
-    isochrone: Isochrone,
-    colour_limit: float,
-    g_limit: float,
-    options: SelectionOptions,
-) -> Array:
-    """Distance to the isochrone in units of each star's own limit, the left side of Eq. 5.
-
-    Parameters
-    ----------
-    sources : DataFrame
-        With G, colour and their errors.
-    isochrone : Isochrone
-        A curve in the colour of the options.
-    colour_limit, g_limit : float
-        Delta_C and Delta_G [mag].
-    options : SelectionOptions
-        Gives colour and weight of the source errors.
-
-    Returns
-    -------
-    ndarray, shape (n_sources,)
-        Below 1 for candidates; NaN without colour or error.
-    """
-    photometry = _photometry(sources, options.colour)
-    return _distance(photometry, isochrone, (colour_limit, g_limit), options.source_error_weight)
-
-
 def _distance(
     photometry: Array, isochrone: Isochrone, limits: tuple[float, float], error_weight: float
 ) -> Array:

@@ -15,6 +15,7 @@ from torch import Tensor
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.files.data_directory import read_json, write_atomically, write_json
 from gaia_oc_amd.files.provenance import arrays_fingerprint, value_fingerprint
 
@@ -233,10 +234,9 @@ def _load_weights(network: DeepSets, path: Path) -> None:
         if not all(torch.isfinite(value).all() for value in state.values()):
             raise ValueError("a weight is not finite")
     except Exception as error:  # torch raises many types for damaged, foreign or hostile files
-        reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{path} does not hold the weights of this network ({type(error).__name__}: {reason}): it is damaged, "
-            "holds code, or does not fit the features in hyper_parameters."
+            f"{path} does not hold the weights of this network ({type(error).__name__}: {one_line(error, 200)}): it is "
+            "damaged, holds code, or does not fit the features in hyper_parameters."
         ) from error
 
 

@@ -1,6 +1,5 @@
 """The columns of a source table: names, units, UCDs and meaning."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 ASTROMETRY = ("ra", "dec", "parallax", "pmra", "pmdec")
@@ -255,23 +254,3 @@ def describe(name: str) -> Description:
     Description
     """
     return Description(name, UNITS.get(name, ""), *_MEANINGS.get(name, ("", "")))
-
-
-def markdown_table(columns: Iterable[Description]) -> str:
-    """Table of columns for the documentation (docs/file_formats.md holds it, and a test compares).
-
-    Parameters
-    ----------
-    columns : iterable of Description
-        What it lists, in this order.
-
-    Returns
-    -------
-    str
-        Lines of Markdown.
-    """
-    rows = ["| column | unit | UCD | what it is |", "| --- | --- | --- | --- |"]
-    for about in columns:
-        ucd = f"`{about.ucd}`" if about.ucd else ""
-        rows.append(f"| `{about.name}` | {about.unit} | {ucd} | {about.text} |")
-    return "\n".join(rows)

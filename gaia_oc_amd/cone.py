@@ -68,6 +68,31 @@ class ConeRegion:
         return {name: interval for name, interval in intervals.items() if np.isfinite(interval[1])}
 
 
+def radius_on_sky(cone_radius: float, dist: float, *, name: str | None = None) -> float:
+    """Angle under which a radius is seen [deg], at most `MAXIMUM_RADIUS`.
+
+    Parameters
+    ----------
+    cone_radius : float
+        [pc].
+    dist : float
+        Distance [pc].
+    name : str, optional
+        Of the cluster, for the warning that the radius is capped; without it there is none.
+
+    Returns
+    -------
+    float
+    """
+    radius = float(np.degrees(np.arctan2(cone_radius, dist)))
+    if radius > MAXIMUM_RADIUS and name is not None:
+        logger.warning(
+            "%s: %g pc at %g pc are %.0f deg on the sky; the cone is capped at %g deg.",
+            *(name, cone_radius, dist, radius, MAXIMUM_RADIUS),
+        )
+    return min(radius, MAXIMUM_RADIUS)
+
+
 def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
     """Region of the stars that are looked at around a cluster.
 
@@ -83,13 +108,7 @@ def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
     ConeRegion
         The radius on the sky is arctan(radius / distance), at most 60 deg.
     """
-    radius = float(np.degrees(np.arctan2(options.cone_radius, cluster.dist)))
-    if radius > MAXIMUM_RADIUS:
-        logger.warning(
-            "%s: %g pc at %g pc are %.0f deg on the sky; the cone is capped at %g deg.",
-            *(cluster.name, options.cone_radius, cluster.dist, radius, MAXIMUM_RADIUS),
-        )
-        radius = MAXIMUM_RADIUS
+    radius = radius_on_sky(options.cone_radius, cluster.dist, name=cluster.name)
     return ConeRegion(
         ra=cluster.ra,
         dec=cluster.dec,
@@ -273,29 +292,26 @@ def _drop_incomplete(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     return _only(sources, complete)
 
 
-def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion, origin: str) -> None:
-    """Say why a local table has no star in the cone.
+def no_star_in_cone(uncut: pd.DataFrame, region: ConeRegion, origin: str) -> ClusterError:
+    """Why a local table has no star in the cone.
 
     Parameters
     ----------
-    sources, uncut : DataFrame
-        The table after the cut, and before it: its ra and dec are enough.
+    uncut : DataFrame
+        The table before the cut: its ra and dec are enough.
     region : ConeRegion
         Where it was cut.
     origin : str
         Where the table comes from.
 
-    Raises
-    ------
-    ConeUnavailableError
-        If the table is of another field.
+    Returns
+    -------
     ClusterError
-        If it has stars of the field, none of which passes the cuts: another source would have the same.
+        If it has stars of the field, none of which passes the cuts: another source would have the same. A
+        `ConeUnavailableError` if the table is of another field.
     """
-    if len(sources):
-        return
     if uncut.empty:
-        raise ConeUnavailableError(f"{origin} holds no usable source.")
+        return ConeUnavailableError(f"{origin} holds no usable source.")
     ra, dec = uncut["ra"], uncut["dec"]
     near = angular_separation(ra.to_numpy(), dec.to_numpy(), region.ra, region.dec) <= region.radius
     is_radians = ra.max() <= 2 * np.pi and dec.abs().max() <= np.pi / 2
@@ -305,7 +321,7 @@ def refuse_empty(sources: pd.DataFrame, uncut: pd.DataFrame, region: ConeRegion,
             f"{near.sum()} sources are near enough on the sky but fail the cuts in proper motion or parallax, or "
             "were not observed in all three bands: try a larger --cone_pm_sigmas or --cone_plx_sigmas."
         )
-    raise (ClusterError if near.any() else ConeUnavailableError)(
+    return (ClusterError if near.any() else ConeUnavailableError)(
         f"{origin} has no source within {region.radius:.3g} deg of ra {region.ra:.4f}, dec {region.dec:.4f} and in "
         f"the cone's proper motions and parallaxes; it spans ra {ra.min():.4f}..{ra.max():.4f}, "
         f"dec {dec.min():.4f}..{dec.max():.4f}: {hint}"

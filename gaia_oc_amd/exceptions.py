@@ -1,4 +1,4 @@
-"""Failures that a batch handles: those of one cluster, and that of its workers."""
+"""Failures that a batch handles, those of one cluster and that of its workers, and their text in one line."""
 
 
 class ClusterError(Exception):
@@ -39,3 +39,21 @@ class TooFewStarsError(ClusterError):
 
 class UsageError(ValueError):
     """The options of a command contradict each other, or the names that it was given: exit code 2."""
+
+
+def one_line(error: object, longest: int | None = None) -> str:
+    """Message of an error in one line; the type's name where there is no message.
+
+    Parameters
+    ----------
+    error : exception or str
+        The error.
+    longest : int, optional
+        A longer line is cut, and ends in three dots: messages of other programs have any length.
+
+    Returns
+    -------
+    str
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if longest is None or len(text) <= longest else text[: longest - 3] + "..."

@@ -13,6 +13,7 @@ from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]
 
+_ASTROMETRY = ["parallax", "pmra", "pmdec"]
 ISOCHRONE_ERRORS = (0.02, 0.10)
 """What an isochrone itself is wrong by in G-RP and in G [mag]: added in quadrature to a star's errors."""
 
@@ -90,14 +91,39 @@ def projected_radius(sources: pd.DataFrame, cluster: Cluster) -> Array:
     return cluster.dist * np.radians(separation)
 
 
-def proper_motion_separation(pmra: Array, pmdec: Array, cluster: Cluster) -> Array:
-    """f_pm [mas/yr]: size of the proper motion offset (Eq. 15), for arrays of any equal shape."""
-    return np.hypot(pmra - cluster.pmra, pmdec - cluster.pmdec)
+def source_offsets(
+    astrometry: Array, photometry: Array, cluster: Cluster, limits: SelectionLimits, isochrone: Isochrone
+) -> dict[str, Array]:
+    """Features that change with a star's measurements (Eqs. 15 to 17 of van Groeningen et al. 2023).
 
+    Parameters
+    ----------
+    astrometry : ndarray, shape (..., 3)
+        Parallax [mas], pmra and pmdec [mas/yr], as measured or as drawn.
+    photometry : ndarray, shape (..., 2)
+        G and the colour of the isochrone [mag].
+    cluster : Cluster
+        With means from the members.
+    limits : SelectionLimits
+        Scale the distance to the isochrone.
+    isochrone : Isochrone
+        The cluster's isochrone.
 
-def parallax_separation(parallax: Array, cluster: Cluster) -> Array:
-    """f_plx [mas]: signed parallax offset (Eq. 16), for an array of any shape."""
-    return parallax - cluster.parallax
+    Returns
+    -------
+    dict of ndarray, shape (...)
+        f_pm, the size of the proper motion offset [mas/yr]; f_plx, the signed parallax offset [mas]; f_c and f_g, star
+        minus isochrone [mag].
+    """
+    parallax, pmra, pmdec = np.moveaxis(astrometry, -1, 0)
+    g, colour = np.moveaxis(photometry, -1, 0)
+    f_c, f_g = isochrone_offsets(isochrone, colour.ravel(), g.ravel(), limits.colour, limits.g)
+    return {
+        "f_pm": np.hypot(pmra - cluster.pmra, pmdec - cluster.pmdec),
+        "f_plx": parallax - cluster.parallax,
+        "f_c": f_c.reshape(g.shape),
+        "f_g": f_g.reshape(g.shape),
+    }
 
 
 def add_features(
@@ -129,16 +155,13 @@ def add_features(
         f_pm_sigma, f_plx_sigma, f_c_sigma and f_g_sigma, the same offsets in units of what the star's errors and
         the members' scatter allow; the nearest point of the isochrone is then the nearest in these units.
     """
-    f_c, f_g = isochrone_offsets(
-        isochrone, sources[colour].to_numpy(), sources["phot_g_mean_mag"].to_numpy(), limits.colour, limits.g
+    astrometry, photometry = (
+        sources[names].to_numpy(float) for names in (_ASTROMETRY, ["phot_g_mean_mag", colour])
     )
     f_c_sigma, f_g_sigma = isochrone_sigmas(sources, isochrone, colour)
     return sources.assign(
         f_r=projected_radius(sources, cluster),
-        f_pm=proper_motion_separation(sources["pmra"].to_numpy(), sources["pmdec"].to_numpy(), cluster),
-        f_plx=parallax_separation(sources["parallax"].to_numpy(), cluster),
-        f_c=f_c,
-        f_g=f_g,
+        **source_offsets(astrometry, photometry, cluster, limits, isochrone),
         f_pm_sigma=proper_motion_sigmas(sources, cluster),
         f_plx_sigma=parallax_sigmas(sources, cluster),
         f_c_sigma=f_c_sigma,
@@ -203,23 +226,11 @@ def sample_features(
     -------
     ndarray, shape (n_sources, n_samples, n_features)
     """
-    astrometry = sources[["parallax", "pmra", "pmdec"]].to_numpy(float)
+    astrometry = sources[_ASTROMETRY].to_numpy(float)
     photometry = sources[["phot_g_mean_mag", sets.colour]].to_numpy(float)
     astrometry = draw_normal(astrometry, astrometric_covariance(sources), n_samples, rng=rng)
     photometry = draw_normal(photometry, photometric_covariance(sources, sets.colour), n_samples, rng=rng)
-    f_c, f_g = isochrone_offsets(
-        sets.isochrone,
-        photometry[..., 1].ravel(),
-        photometry[..., 0].ravel(),
-        sets.limits.colour,
-        sets.limits.g,
-    )
-    sampled = {
-        "f_pm": proper_motion_separation(astrometry[..., 1], astrometry[..., 2], sets.cluster),
-        "f_plx": parallax_separation(astrometry[..., 0], sets.cluster),
-        "f_c": f_c.reshape(len(sources), n_samples),
-        "f_g": f_g.reshape(len(sources), n_samples),
-    }
+    sampled = source_offsets(astrometry, photometry, sets.cluster, sets.limits, sets.isochrone)
     fixed = {
         name: np.repeat(sources[name].to_numpy(float)[:, None], n_samples, axis=1)
         for name in names

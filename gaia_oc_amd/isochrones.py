@@ -63,11 +63,8 @@ def nearest_age(
     DataFrame
         Points of one isochrone up to the early asymptotic giant branch, in the file's order.
     """
-    available = isochrones["Zini"].unique()
-    nearest_z = available[np.argmin(np.abs(available - metal_fraction))]
-    points = isochrones[(isochrones["Zini"] == nearest_z) & (isochrones["label"] <= LAST_LABEL)]
-    ages = points["logAge"].unique()
-    nearest = ages[np.argmin(np.abs(ages - age))]
+    points = one_isochrone(isochrones, age, metal_fraction=metal_fraction)
+    nearest = points["logAge"].iloc[0]
     if abs(nearest - age) > FARTHEST_AGE:
         raise ClusterError(
             f"the nearest isochrone to log age {age:.2f} is that of {nearest:.2f}, more than {FARTHEST_AGE:g} dex "
@@ -78,7 +75,21 @@ def nearest_age(
             f"no isochrone within 0.2 dex of log age {age:.2f}: the one of {nearest:.2f} is used.",
             stacklevel=2,
         )
-    return points[points["logAge"] == nearest]
+    return points
+
+
+def one_isochrone(isochrones: pd.DataFrame, age: float, *, metal_fraction: float) -> pd.DataFrame:
+    """Points of the isochrone that `nearest_age` chooses, however far its age is from the wanted one."""
+    points = of_metallicity(isochrones, metal_fraction)
+    points = points[points["label"] <= LAST_LABEL]
+    ages = points["logAge"].unique()
+    return points[points["logAge"] == ages[np.argmin(np.abs(ages - age))]]
+
+
+def of_metallicity(isochrones: pd.DataFrame, metal_fraction: float) -> pd.DataFrame:
+    """Rows of the metal fraction Z that is nearest to the wanted one."""
+    available = isochrones["Zini"].unique()
+    return isochrones[isochrones["Zini"] == available[np.argmin(np.abs(available - metal_fraction))]]
 
 
 def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str = "g_rp") -> Isochrone:
@@ -190,6 +201,41 @@ def _rows(content: bytes, names: list[str], path: Path) -> pd.DataFrame:
         return table.set_axis(names, axis=1)[[*_NEEDED]].astype(float)
     except ValueError as error:
         raise ValueError(f"{path} has a value that is no number ({error}): download it again.") from error
+
+
+_GRID_STEPS = (60, 400)
+
+
+def isochrone_boundary(
+    isochrone: Isochrone,
+    colours: tuple[float, float],
+    magnitudes: tuple[float, float],
+    limits: tuple[float, float],
+) -> tuple[Array, Array, Array]:
+    """Distance to an isochrone over a part of the diagram, for a plot of where it is 1: the selection's boundary.
+
+    Parameters
+    ----------
+    isochrone : Isochrone
+        The curve.
+    colours, magnitudes : tuple of float
+        Ends of the part, in any order [mag].
+    limits : tuple of float
+        Delta_C and Delta_G [mag], which the offsets are divided by: stars without uncertainties.
+
+    Returns
+    -------
+    colour, g : ndarray, shape (n_colours,) and (n_magnitudes,)
+        Steps of the grid, at most an eighth of a limit unless the part is very large [mag].
+    distance : ndarray, shape (n_magnitudes, n_colours)
+    """
+    colour, g = (
+        np.linspace(*ends, int(np.clip(8 * np.ptp(ends) / limit, *_GRID_STEPS)))
+        for ends, limit in zip((colours, magnitudes), limits, strict=True)
+    )
+    at_colour, at_g = np.meshgrid(colour, g)
+    f_c, f_g = isochrone_offsets(isochrone, at_colour.ravel(), at_g.ravel(), *limits)
+    return colour, g, np.hypot(f_c / limits[0], f_g / limits[1]).reshape(at_colour.shape)
 
 
 _GROUP = 8

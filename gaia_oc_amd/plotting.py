@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.isochrones import isochrone_offsets
+from gaia_oc_amd.isochrones import isochrone_boundary
 from gaia_oc_amd.plot_style import (
     DENSITY_ABOVE,
     INK,
@@ -296,7 +296,7 @@ def draw_line(ax: Axes, x: Any, y: Any, *, dashed: bool = False) -> None:
 
 
 def draw_contour(ax: Axes, x: Array, y: Array, values: Array, *, level: float) -> None:
-    """Draw where gridded values, all of shape (n_y, n_x), equal a level, dashed as a boundary of `draw_line`."""
+    """Draw where gridded values, of shape (n_y, n_x), equal a level, dashed as a boundary of `draw_line`."""
     if values.min() < level < values.max():
         for line, dashes in ((_OUTLINE, "-"), (_LINE, _DASHES)):
             look = {"colors": line["color"], "linewidths": line["lw"], "zorder": line["zorder"]}
@@ -453,7 +453,8 @@ def colour_magnitude_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]
     colours = _colour_range(sets, layers, [x for x, _ in points])
     draw_layers(ax, layers, points, (colours, (faint, bright)))
     draw_line(ax, sets.isochrone.colour, sets.isochrone.g)
-    _draw_isochrone_boundary(ax, sets, colours, (bright, faint))
+    grid = isochrone_boundary(sets.isochrone, colours, (bright, faint), (sets.limits.colour, sets.limits.g))
+    draw_contour(ax, *grid, level=1.0)
     ax.set_box_aspect(1)
     ax.set_xlabel(LABELS[sets.colour])
     ax.set_ylabel(LABELS["phot_g_mean_mag"])
@@ -485,18 +486,3 @@ def _magnitude_range(sets: "SourceSets", layers: Sequence[Layer]) -> Range:
     if not len(shown):
         shown = sets.isochrone.g[np.isfinite(sets.isochrone.g)]
     return float(shown.min()) - 0.5, float(shown.max()) + 0.5
-
-
-def _draw_isochrone_boundary(ax: Axes, sets: "SourceSets", colours: Range, magnitudes: Range) -> None:
-    """Draw where the distance to the isochrone, in units of the limits, is 1."""
-    scales = (sets.limits.colour, sets.limits.g)
-    n_points = [
-        int(np.clip(8 * np.ptp(ends) / s, 60, 400))
-        for ends, s in zip((colours, magnitudes), scales, strict=True)
-    ]
-    colour, g = np.meshgrid(
-        *(np.linspace(*ends, n) for ends, n in zip((colours, magnitudes), n_points, strict=True))
-    )
-    f_c, f_g = isochrone_offsets(sets.isochrone, colour.ravel(), g.ravel(), *scales)
-    distance = np.hypot(f_c / scales[0], f_g / scales[1]).reshape(colour.shape)
-    draw_contour(ax, colour, g, distance, level=1.0)

@@ -5,15 +5,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.archive.local_tables import cut_from_files, cut_from_table, hats_cone
-from gaia_oc_amd.archive.parquet import scan_cone
-from gaia_oc_amd.archive.results import GAIA_ARCHIVE, query_archive
+from gaia_oc_amd import archive
+from gaia_oc_amd.archive import GAIA_ARCHIVE
+from gaia_oc_amd.archive.local_tables import HatsCatalogue, LocalTable, SharedTable, cluster_table
+from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import (
     N_OBS_COLUMNS,
@@ -30,70 +31,211 @@ from gaia_oc_amd.exceptions import (
     ConeUnavailableError,
 )
 from gaia_oc_amd.files.data_directory import read_json, write_json
-from gaia_oc_amd.files.tables import write_table
+from gaia_oc_amd.files.tables import read_table, write_table
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.photometry import BANDS
 
-if TYPE_CHECKING:
-    pass
+logger = logging.getLogger(__name__)
+
+CONE_FILES = {"votable": "cone.vot.gz", "csv": "cone.csv", "parquet": "cone.parquet"}
+_KEPT_NAMES = (*CONE_FILES.values(), "cone.csv.gz")
+RECORD = "cone.json"
+JOB_FILE = "cone_job.json"
+"""In the cluster's folder while a service works on the cone: a killed run goes on with its job."""
+
+
+def cone_files(folder: Path) -> list[str]:
+    """Names of the files in a cluster's folder that hold its cone."""
+    return [name for name in (RECORD, *_KEPT_NAMES) if (folder / name).exists()]
+
+
+def load_cone(
+    name: str,
+    region: ConeRegion,
+    folder: Path,
+    options: ConeOptions,
+    *,
+    credentials_path: Path | None = None,
+) -> pd.DataFrame:
+    """Stars of a cone, from the cluster's folder if they are there, else from the first source that has them.
+
+    The next source is tried where one cannot be reached, does not exist, lacks the columns, or has no star of the
+    field. Wrong data (repeated identifiers, impossible values, a damaged file, no star that passes the cone's cuts)
+    end the cluster at once: they are to be looked at, not passed over.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name.
+    region : ConeRegion
+        Where to look.
+    folder : path
+        The cluster's folder. The cone is kept there as ``cone.*``, with its region and source in ``cone.json``;
+        a kept cone of another region, or of a source that is none of the options', is fetched again, one without
+        ``cone.json`` (put there by hand) is cut to the region.
+    options : ConeOptions
+        Sources, format, and whether a kept cone is fetched again.
+    credentials_path : path, optional
+        Credentials of the Gaia archive.
+
+    Returns
+    -------
+    DataFrame
+        Checked sources inside the region (see `cone.check_sources`), sorted by source_id: a service gives them
+        in any order.
+
+    Raises
+    ------
+    ArchiveUnavailableError, ConeUnavailableError
+        If no source has the stars; the message names each with its reason. An `ArchiveBusyError` if a
+        service may answer later.
+    ClusterError
+        If the data are wrong.
+    """
+    kept = next((folder / name for name in _KEPT_NAMES if (folder / name).exists()), None)
+    record = folder / RECORD
+    if kept and not options.overwrite_cone and _is_current(record, region, options.cone_source):
+        logger.debug("%s: the cone in %s is used.", name, kept)
+        return stars_in_cone(LocalTable(kept), region)
+    sources, source = _from_first(options.cone_source, name, region, folder, credentials_path)
+    made_by = {"region": region.as_dict(), "source": source}
+    write_json(record, made_by | {"n_sources": None})  # not yet complete
+    new = folder / CONE_FILES[options.cone_format]
+    write_table(new, sources, options.cone_format)
+    for old in {folder / name for name in _KEPT_NAMES} - {new}:
+        old.unlink(missing_ok=True)
+    write_json(record, made_by | {"n_sources": len(sources)})
+    return sources
+
+
+def _is_current(record: Path, region: ConeRegion, asked_for: tuple[str, ...]) -> bool:
+    """Whether a kept cone was made for the same region from one of the sources, or by the user's own hand."""
+    if not record.exists():
+        return True
+    kept = read_json(record)
+    same = kept.get("region") == region.as_dict() and kept.get("source") in asked_for
+    if not same or kept.get("n_sources") is None:
+        logger.info(
+            "%s describes another region or source, or an unfinished cone: it is fetched again.", record
+        )
+        return False
+    return True
+
+
+def _from_first(
+    asked_for: tuple[str, ...], name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
+) -> tuple[pd.DataFrame, str]:
+    """Stars from the first source that has them, and which it was."""
+    failures: dict[str, ArchiveUnavailableError | ConeUnavailableError] = {}
+    for source in dict.fromkeys(asked_for):
+        try:
+            stars = stars_in_cone(star_source(source, name, folder, credentials_path), region)
+        except (ArchiveUnavailableError, ConeUnavailableError) as error:
+            if len(asked_for) == 1:
+                raise
+            logger.warning("%s: no stars from %s: %s", name, source, error)
+            failures[source] = error
+        else:
+            logger.log(
+                logging.INFO if failures else logging.DEBUG, "%s: %d stars from %s", name, len(stars), source
+            )
+            return stars, source
+    reasons = " | ".join(f"{source}: {error}" for source, error in failures.items())
+    kinds = (ArchiveBusyError, ArchiveUnavailableError, ConeUnavailableError)
+    kind = next(kind for kind in kinds if any(isinstance(error, kind) for error in failures.values()))
+    raise kind(f"{name}: none of the {len(failures)} sources has its stars: {reasons}")
+
+
+class StarSource(Protocol):
+    """A place that stars come from: `Service`, `LocalTable`, `SharedTable`, `ParquetFiles` or `HatsCatalogue`."""
+
+    @property
+    def origin(self) -> str:
+        """What messages call it."""
+
+    def rows(self, region: ConeRegion) -> pd.DataFrame:
+        """Stars by the archive's names, neither checked nor sorted: all of a region, and any number of others."""
+
+    def no_star(self, rows: pd.DataFrame, region: ConeRegion) -> ClusterError:
+        """Why none of its checked rows is in a region: a `ConeUnavailableError` if another source may have some."""
+
+
+def stars_in_cone(source: StarSource, region: ConeRegion) -> pd.DataFrame:
+    """Stars of one source in a region.
+
+    Parameters
+    ----------
+    source : StarSource
+        Where they come from.
+    region : ConeRegion
+        Where to look.
+
+    Returns
+    -------
+    DataFrame
+        Checked sources inside the region, sorted by source_id.
+
+    Raises
+    ------
+    ArchiveUnavailableError, ConeUnavailableError
+        If the source gives no result, lacks columns, or is of another field.
+    ClusterError
+        If its data are wrong, or none of its stars of the field passes the cuts.
+    """
+    rows = _checked_for_all(source) if isinstance(source, SharedTable) else _checked(source, region)
+    stars = cut_to_region(rows, region)
+    if stars.empty:
+        raise source.no_star(rows, region)
+    return in_order(stars)
+
+
+def _checked(source: StarSource, region: ConeRegion) -> pd.DataFrame:
+    return check_sources(source.rows(region), source.origin)
+
+
+@lru_cache(1)
+def _checked_for_all(table: SharedTable) -> pd.DataFrame:
+    """A table that every cluster of a run is cut from, read and checked once."""
+    return check_sources(read_table(table.path), table.origin)
+
+
+def star_source(word: str, name: str, folder: Path, credentials_path: Path | None = None) -> StarSource:
+    """What a word of ``--cone_source`` names.
+
+    Parameters
+    ----------
+    word : str
+        A service (see `find_mirror`), ``hats:`` or ``parquet:`` with a path, a table, or a folder of tables.
+    name : str
+        Cluster name.
+    folder : path
+        The cluster's folder, where a service's job is remembered.
+    credentials_path : path, optional
+        Credentials, sent to the Gaia archive alone.
+
+    Returns
+    -------
+    StarSource
+
+    Raises
+    ------
+    ConeUnavailableError
+        If there is no such table.
+    ClusterError
+        If a folder has more than one table of the cluster.
+    """
+    mirror = find_mirror(word)
+    if mirror:
+        return Service(mirror, name, credentials_path, folder / JOB_FILE)
+    kind, _, path = word.partition(":")
+    if kind.lower() == "hats":
+        return HatsCatalogue(path)
+    if kind.lower() == "parquet":
+        return ParquetFiles(Path(path))
+    return cluster_table(Path(word), name)
 
 
 SOURCE_TABLE = "gaiadr3.gaia_source"
-
-
-def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
-    """ADQL text of a cone search (Eqs. 1 and 2 of van Groeningen et al. 2023).
-
-    Parameters
-    ----------
-    region : ConeRegion
-        Where to look.
-    table : str
-        The service's name of the source table.
-
-    Returns
-    -------
-    str
-        A query for the archive columns of stars observed in G, BP and RP.
-    """
-    observed = "\n  AND ".join(f"{name} > 0" for name in N_OBS_COLUMNS)
-    return (
-        f"SELECT {', '.join(ARCHIVE_COLUMNS)}\nFROM {table}\n"
-        f"WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), "
-        f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
-        f"  AND {observed}" + motion_conditions(region)
-    )
-
-
-def motion_conditions(
-    region: ConeRegion, pmra: str = "pmra", pmdec: str = "pmdec", parallax: str = "parallax"
-) -> str:
-    """ADQL of the limits in proper motion and parallax, each with its AND; nothing where there is none.
-
-    A region without a limit still leaves out the stars that lack the quantity, as one with a limit does.
-
-    Parameters
-    ----------
-    region : ConeRegion
-        Where to look.
-    pmra, pmdec, parallax : str
-        The service's names of the columns.
-
-    Returns
-    -------
-    str
-    """
-    square = f"POWER({pmra} - ({region.pmra!r}), 2) + POWER({pmdec} - ({region.pmdec!r}), 2)"
-    near = f"SQRT({square}) <= {region.pm_radius!r}"
-    alike = f"ABS({parallax} - ({region.parallax!r})) <= {region.parallax_width!r}"
-    limits = region.motion_intervals
-    conditions = [
-        near if "pmra" in limits else f"{pmra} IS NOT NULL",
-        alike if "parallax" in limits else f"{parallax} IS NOT NULL",
-    ]
-    return "".join(f"\n  AND {condition}" for condition in conditions)
-
-
-BANDS = ("g", "bp", "rp")
 
 
 @dataclass(frozen=True)
@@ -208,55 +350,55 @@ def find_mirror(source: str) -> Mirror | None:
     return None
 
 
-def fetch_cone(
-    name: str,
-    region: ConeRegion,
-    mirror: Mirror,
-    *,
-    credentials_path: Path | None = None,
-    job_file: Path | None = None,
-) -> pd.DataFrame:
-    """Stars of a cone from a service.
+@dataclass(frozen=True)
+class Service:
+    """A TAP service as a source of stars.
 
     Parameters
     ----------
-    name : str
-        Cluster name, for messages.
-    region : ConeRegion
-        Where to look.
     mirror : Mirror
         From `find_mirror`.
+    name : str
+        Cluster name, for messages.
     credentials_path : path, optional
         Credentials, sent to the Gaia archive alone.
     job_file : path, optional
         Where the submitted job is remembered, so that a later call goes on with it.
-
-    Returns
-    -------
-    DataFrame
-        Checked sources inside the region, sorted by source_id.
-
-    Raises
-    ------
-    ArchiveUnavailableError
-        If the service gives no result.
-    ConeUnavailableError
-        If it lacks columns that nothing can stand in for.
-    ClusterError
-        If it has no star in the cone, or wrong data.
     """
-    login = credentials_path if mirror.url == GAIA_ARCHIVE else None
-    columns = available_columns(mirror)
-    query = mirror_query(region, mirror, columns)
-    answer = query_archive(query, url=mirror.url, credentials_path=login, job_file=job_file)
-    sources = check_sources(with_fluxes(answer) if mirror.is_partial else answer, mirror.url)
-    inside = cut_to_region(sources, region)
-    if inside.empty:
-        others = f", but {len(sources)} outside it" if len(sources) else ""
-        raise ClusterError(
-            f"{name}: {mirror.url} has no source in the cone{others}: check its parameters in the table."
+
+    mirror: Mirror
+    name: str
+    credentials_path: Path | None = None
+    job_file: Path | None = None
+
+    @property
+    def origin(self) -> str:
+        """Its URL."""
+        return self.mirror.url
+
+    def rows(self, region: ConeRegion) -> pd.DataFrame:
+        """Answer of the service to the query for the cone.
+
+        Raises
+        ------
+        ArchiveUnavailableError
+            If the service gives no result.
+        ConeUnavailableError
+            If it lacks columns that nothing can stand in for.
+        """
+        login = self.credentials_path if self.mirror.url == GAIA_ARCHIVE else None
+        query = mirror_query(region, self.mirror, available_columns(self.mirror))
+        answer = archive.query_archive(
+            query, url=self.mirror.url, credentials_path=login, job_file=self.job_file
         )
-    return in_order(inside)
+        return with_fluxes(answer) if self.mirror.is_partial else answer
+
+    def no_star(self, rows: pd.DataFrame, region: ConeRegion) -> ClusterError:
+        """Nothing that another service could mend, for each has the whole sky."""
+        others = f", but {len(rows)} outside it" if len(rows) else ""
+        return ClusterError(
+            f"{self.name}: {self.origin} has no source in the cone{others}: check its parameters in the table."
+        )
 
 
 def available_columns(mirror: Mirror) -> dict[str, str]:
@@ -278,14 +420,14 @@ def available_columns(mirror: Mirror) -> dict[str, str]:
 @lru_cache(16)
 def _published_columns(url: str, table: str) -> frozenset[str]:
     """Names of a table's columns, as the service's own description has them."""
-    answer = query_archive(
+    answer = archive.query_archive(
         f"SELECT column_name\nFROM TAP_SCHEMA.columns\nWHERE table_name = '{table}'", url=url
     )
     return frozenset(answer["column_name"].astype(str).str.strip().str.lower())
 
 
 def mirror_query(region: ConeRegion, mirror: Mirror, columns: Mapping[str, str]) -> str:
-    """ADQL text of the cone search of `query.cone_query` in a service's own names.
+    """ADQL text of the cone search of `cone_query` in a service's own names.
 
     Parameters
     ----------
@@ -320,6 +462,59 @@ def _observed(columns: Collection[str] | Mapping[str, str], band: str) -> str:
     return f"{columns[n_obs]} > 0" if n_obs in columns else f"{columns[f'phot_{band}_mean_mag']} IS NOT NULL"
 
 
+def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
+    """ADQL text of a cone search (Eqs. 1 and 2 of van Groeningen et al. 2023).
+
+    Parameters
+    ----------
+    region : ConeRegion
+        Where to look.
+    table : str
+        The service's name of the source table.
+
+    Returns
+    -------
+    str
+        A query for the archive columns of stars observed in G, BP and RP.
+    """
+    observed = "\n  AND ".join(f"{name} > 0" for name in N_OBS_COLUMNS)
+    return (
+        f"SELECT {', '.join(ARCHIVE_COLUMNS)}\nFROM {table}\n"
+        f"WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), "
+        f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
+        f"  AND {observed}" + motion_conditions(region)
+    )
+
+
+def motion_conditions(
+    region: ConeRegion, pmra: str = "pmra", pmdec: str = "pmdec", parallax: str = "parallax"
+) -> str:
+    """ADQL of the limits in proper motion and parallax, each with its AND; nothing where there is none.
+
+    A region without a limit still leaves out the stars that lack the quantity, as one with a limit does.
+
+    Parameters
+    ----------
+    region : ConeRegion
+        Where to look.
+    pmra, pmdec, parallax : str
+        The service's names of the columns.
+
+    Returns
+    -------
+    str
+    """
+    square = f"POWER({pmra} - ({region.pmra!r}), 2) + POWER({pmdec} - ({region.pmdec!r}), 2)"
+    near = f"SQRT({square}) <= {region.pm_radius!r}"
+    alike = f"ABS({parallax} - ({region.parallax!r})) <= {region.parallax_width!r}"
+    limits = region.motion_intervals
+    conditions = [
+        near if "pmra" in limits else f"{pmra} IS NOT NULL",
+        alike if "parallax" in limits else f"{parallax} IS NOT NULL",
+    ]
+    return "".join(f"\n  AND {condition}" for condition in conditions)
+
+
 FLUX_ZERO_POINTS = {"g": 25.6873668671, "bp": 25.3385422158, "rp": 24.7478955012}
 """Magnitude of 1 electron/s in Vega's system (Gaia DR3 documentation, Table 5.2)."""
 
@@ -347,128 +542,3 @@ def with_fluxes(sources: pd.DataFrame) -> pd.DataFrame:
             with np.errstate(divide="ignore"):
                 added |= {flux: values, f"{flux}_error": values / sources[ratio].to_numpy(float)}
     return sources.assign(**added)
-
-
-logger = logging.getLogger(__name__)
-
-CONE_FILES = {"votable": "cone.vot.gz", "csv": "cone.csv", "parquet": "cone.parquet"}
-_KEPT_NAMES = (*CONE_FILES.values(), "cone.csv.gz")
-RECORD = "cone.json"
-JOB_FILE = "cone_job.json"
-"""In the cluster's folder while a service works on the cone: a killed run goes on with its job."""
-
-
-def cone_files(folder: Path) -> list[str]:
-    """Names of the files in a cluster's folder that hold its cone."""
-    return [name for name in (RECORD, *_KEPT_NAMES) if (folder / name).exists()]
-
-
-def load_cone(
-    name: str,
-    region: ConeRegion,
-    folder: Path,
-    options: ConeOptions,
-    *,
-    credentials_path: Path | None = None,
-) -> pd.DataFrame:
-    """Stars of a cone, from the cluster's folder if they are there, else from the first source that has them.
-
-    The next source is tried where one cannot be reached, does not exist, lacks the columns, or has no star of the
-    field. Wrong data (repeated identifiers, impossible values, a damaged file, no star that passes the cone's cuts)
-    end the cluster at once: they are to be looked at, not passed over.
-
-    Parameters
-    ----------
-    name : str
-        Cluster name.
-    region : ConeRegion
-        Where to look.
-    folder : path
-        The cluster's folder. The cone is kept there as ``cone.*``, with its region and source in ``cone.json``;
-        a kept cone of another region, or of a source that is none of the options', is fetched again, one without
-        ``cone.json`` (put there by hand) is cut to the region.
-    options : ConeOptions
-        Sources, format, and whether a kept cone is fetched again.
-    credentials_path : path, optional
-        Credentials of the Gaia archive.
-
-    Returns
-    -------
-    DataFrame
-        Checked sources inside the region (see `cone.check_sources`), sorted by source_id: a service gives them
-        in any order.
-
-    Raises
-    ------
-    ArchiveUnavailableError, ConeUnavailableError
-        If no source has the stars; the message names each with its reason. An `ArchiveBusyError` if a
-        service may answer later.
-    ClusterError
-        If the data are wrong.
-    """
-    kept = next((folder / name for name in _KEPT_NAMES if (folder / name).exists()), None)
-    record = folder / RECORD
-    if kept and not options.overwrite_cone and _is_current(record, region, options.cone_source):
-        logger.debug("%s: the cone in %s is used.", name, kept)
-        return cut_from_table(kept, region)
-    sources, source = _from_first(options.cone_source, name, region, folder, credentials_path)
-    made_by = {"region": region.as_dict(), "source": source}
-    write_json(record, made_by | {"n_sources": None})  # not yet complete
-    new = folder / CONE_FILES[options.cone_format]
-    write_table(new, sources, options.cone_format)
-    for old in {folder / name for name in _KEPT_NAMES} - {new}:
-        old.unlink(missing_ok=True)
-    write_json(record, made_by | {"n_sources": len(sources)})
-    return sources
-
-
-def _is_current(record: Path, region: ConeRegion, asked_for: tuple[str, ...]) -> bool:
-    """Whether a kept cone was made for the same region from one of the sources, or by the user's own hand."""
-    if not record.exists():
-        return True
-    kept = read_json(record)
-    same = kept.get("region") == region.as_dict() and kept.get("source") in asked_for
-    if not same or kept.get("n_sources") is None:
-        logger.info(
-            "%s describes another region or source, or an unfinished cone: it is fetched again.", record
-        )
-        return False
-    return True
-
-
-def _from_first(
-    asked_for: tuple[str, ...], name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
-) -> tuple[pd.DataFrame, str]:
-    """Stars from the first source that has them, and which it was."""
-    failures: dict[str, ArchiveUnavailableError | ConeUnavailableError] = {}
-    for source in dict.fromkeys(asked_for):
-        try:
-            stars = _from_source(source, name, region, folder, credentials_path)
-        except (ArchiveUnavailableError, ConeUnavailableError) as error:
-            if len(asked_for) == 1:
-                raise
-            logger.warning("%s: no stars from %s: %s", name, source, error)
-            failures[source] = error
-        else:
-            logger.log(
-                logging.INFO if failures else logging.DEBUG, "%s: %d stars from %s", name, len(stars), source
-            )
-            return stars, source
-    reasons = " | ".join(f"{source}: {error}" for source, error in failures.items())
-    kinds = (ArchiveBusyError, ArchiveUnavailableError, ConeUnavailableError)
-    kind = next(kind for kind in kinds if any(isinstance(error, kind) for error in failures.values()))
-    raise kind(f"{name}: none of the {len(failures)} sources has its stars: {reasons}")
-
-
-def _from_source(
-    source: str, name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
-) -> pd.DataFrame:
-    """Stars from what one word of ``--cone_source`` names."""
-    mirror = find_mirror(source)
-    if mirror:
-        return fetch_cone(name, region, mirror, credentials_path=credentials_path, job_file=folder / JOB_FILE)
-    if source.lower().startswith("hats:"):
-        return hats_cone(source[len("hats:") :], region)
-    if source.lower().startswith("parquet:"):
-        return scan_cone(Path(source[len("parquet:") :]), region)
-    return cut_from_files(Path(source), name, region)

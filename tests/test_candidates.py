@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.candidates import (
-    isochrone_distance,
     isochrone_limit,
     maximum_radius,
     parallax_limits,
@@ -17,7 +16,7 @@ from gaia_oc_amd.candidates import (
 )
 from gaia_oc_amd.cluster import Cluster, update_from_members
 from gaia_oc_amd.cone import calibrate
-from gaia_oc_amd.isochrones import nearest_age, place_isochrone
+from gaia_oc_amd.isochrones import isochrone_offsets, nearest_age, place_isochrone
 from gaia_oc_amd.options import SelectionOptions
 
 
@@ -62,7 +61,13 @@ def test_isochrone_limit_is_the_smallest_that_lets_the_fraction_pass(scene):
     limit = isochrone_limit(members, isochrone, options)
 
     def share(value):
-        return (isochrone_distance(members, isochrone, value, 8 * value, options) < 1).mean()
+        in_colour, in_g = (
+            options.source_error_weight * members[f"{name}_error"].to_numpy() + scale
+            for name, scale in (("g_rp", value), ("phot_g_mean_mag", 8 * value))
+        )
+        photometry = (members[name].to_numpy() for name in ("g_rp", "phot_g_mean_mag"))
+        f_c, f_g = isochrone_offsets(isochrone, *photometry, in_colour, in_g)
+        return (np.hypot(f_c / in_colour, f_g / in_g) < 1).mean()
 
     assert share(limit) >= 0.9
     assert share(limit - 1e-3) < 0.9

@@ -10,7 +10,7 @@ from astropy.units import Unit
 from hand_made_validation import hand_made
 
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.columns import SET_COLUMNS, UNITS, describe, markdown_table
+from gaia_oc_amd.columns import SET_COLUMNS, UNITS, describe
 from gaia_oc_amd.exports.tables import cluster_parameter
 from gaia_oc_amd.simulation.simulate import TRUTH_COLUMNS
 from gaia_oc_amd.validation.validate import selection_function
@@ -48,6 +48,14 @@ def test_errors_and_correlations_point_to_what_they_are_of():
 def test_unknown_columns_have_only_their_name():
     about = describe("my_own")
     assert (about.name, about.unit, about.ucd, about.text) == ("my_own", "", "", "")
+
+
+def markdown_table(columns):
+    rows = ["| column | unit | UCD | what it is |", "| --- | --- | --- | --- |"]
+    for about in columns:
+        ucd = f"`{about.ucd}`" if about.ucd else ""
+        rows.append(f"| `{about.name}` | {about.unit} | {ucd} | {about.text} |")
+    return "\n".join(rows)
 
 
 def test_the_documentation_holds_the_same_tables():

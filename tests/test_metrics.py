@@ -1,10 +1,15 @@
 """Metrics of probabilities: by hand where a hand can, against scikit-learn where it cannot, and their limits."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from gaia_oc_amd.metrics import (
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+
+from metrics import (
     average_precision,
     brier_score,
     completeness_at_contamination,

@@ -8,11 +8,11 @@ import pytest
 from cone_tables import REGION, with_archive_columns
 from toy_field import toy_field
 
-from gaia_oc_amd.archive.parquet import scan_cone
+from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.archive.results import plain_select
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.query import MIRRORS, VIZIER_COLUMNS, cone_query, load_cone, mirror_query
+from gaia_oc_amd.query import MIRRORS, VIZIER_COLUMNS, cone_query, load_cone, mirror_query, stars_in_cone
 
 NO_LIMITS = replace(REGION, pm_radius=np.inf, parallax_width=np.inf)
 
@@ -31,7 +31,7 @@ def expected(sources, region):
 )
 def test_a_parquet_scan_gives_all_stars_of_the_cone(sources, region, tmp_path):
     sources.to_parquet(tmp_path / "all.parquet")
-    found = scan_cone(tmp_path / "all.parquet", region)
+    found = stars_in_cone(ParquetFiles(tmp_path / "all.parquet"), region)
     pd.testing.assert_frame_equal(found, expected(sources, region))
     assert len(found) > len(expected(sources, REGION))
 

@@ -9,14 +9,13 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from scipy.special import erf
-
-from gaia_oc_amd.metrics import (
+from metrics import (
     average_precision,
     brier_score,
     completeness_at_contamination,
     expected_calibration_error,
 )
+from scipy.special import erf
 
 RELEVANT = 0.02
 """Smallest probability, from any method, of a star that counts for the calibration among relevant stars."""

@@ -5,8 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-
-from gaia_oc_amd.metrics import precision_recall_curve, reliability_bins
+from metrics import precision_recall_curve, reliability_bins
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe & Ito's palette, which colour-blind readers can tell apart."""

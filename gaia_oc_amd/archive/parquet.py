@@ -1,7 +1,9 @@
-"""A cone cut from Parquet files of any size, of which only the parts that can hold it are read."""
+"""Stars around a cone in Parquet files of any size, of which only the parts that can hold it are read."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
 from pathlib import Path
@@ -14,13 +16,10 @@ from gaia_oc_amd.astrometry import agree_with_positions, identifier_ranges
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import (
     ConeRegion,
-    check_sources,
-    cut_to_region,
-    in_order,
-    refuse_empty,
+    no_star_in_cone,
     refuse_missing_columns,
 )
-from gaia_oc_amd.exceptions import ConeUnavailableError
+from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
 from gaia_oc_amd.files.tables import canonical, from_arrow
 
 if TYPE_CHECKING:
@@ -33,55 +32,65 @@ logger = logging.getLogger(__name__)
 _SAMPLED_FILES, _SAMPLED_ROWS = 5, 400
 
 
-def scan_cone(path: Path, region: ConeRegion) -> pd.DataFrame:
-    """Stars of a cone in a Parquet file, or in all Parquet files of a folder.
+@dataclass(frozen=True)
+class ParquetFiles:
+    """A Parquet file, or all Parquet files of a folder and its subfolders, sorted or not.
 
     Columns that are not needed are not read. Row groups are left out by their statistics of source_id, proper motion
-    and parallax, rows by the same and by a box on the sky, before the exact cut. Identifiers are trusted to hold
-    HEALPix pixels, as Gaia's do, only if those of a sample of rows agree with the positions.
+    and parallax, rows by the same and by a box on the sky. Identifiers are trusted to hold HEALPix pixels, as Gaia's
+    do, only if those of a sample of rows agree with the positions.
 
     Parameters
     ----------
     path : path
-        A file, or a folder searched with its subfolders, sorted or not.
-    region : ConeRegion
-        Where to cut.
-
-    Returns
-    -------
-    DataFrame
-        Checked sources inside the region, sorted by source_id: what reading the whole would give.
-
-    Raises
-    ------
-    ConeUnavailableError
-        If there is no such file, or it does not cover the cone.
-    ClusterError
-        If it lacks columns, or has wrong data in the cone.
-    ValueError
-        If it cannot be read.
+        File or folder.
     """
+
+    path: Path
+
+    @property
+    def origin(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    def rows(self, region: ConeRegion) -> pd.DataFrame:
+        """Rows that the region may hold.
+
+        Raises
+        ------
+        ConeUnavailableError
+            If there is no such file.
+        ClusterError
+            If it lacks columns.
+        ValueError
+            If it cannot be read.
+        """
+        if not self.path.exists():
+            raise ConeUnavailableError(f"{self.path} does not exist: check the path.")
+        with _readable(self.path):
+            dataset, names = _open(self.path)
+            where = row_filter(dataset, names, region)
+            logger.debug("%s: %d of %d rows are looked at.", self.path, *rows_to_read(dataset, where))
+            return canonical(from_arrow(_read(dataset, list(names.values()), where)), self.origin)
+
+    def no_star(self, rows: pd.DataFrame, region: ConeRegion) -> ClusterError:
+        """Why none of its stars is in the region, by the positions around it."""
+        with _readable(self.path):
+            return no_star_in_cone(_positions_near(*_open(self.path), region), region, self.origin)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Make of every way in which pyarrow fails to read one error."""
     import pyarrow as pa
 
-    if not path.exists():
-        raise ConeUnavailableError(f"{path} does not exist: check the path.")
     try:
-        dataset, names = _open(path)
-        where = row_filter(dataset, names, region)
-        logger.debug("%s: %d of %d rows are looked at.", path, *rows_to_read(dataset, where))
-        table = _read(dataset, list(names.values()), where)
-        uncut = check_sources(canonical(from_arrow(table), str(path)), str(path))
-        sources = cut_to_region(uncut, region)
-        if sources.empty:
-            uncut = _positions_near(dataset, names, region)
+        yield
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read as Parquet ({reason}): it is truncated or not what its name says, make or "
-            "download it again."
+            f"{path} cannot be read as Parquet ({one_line(error, 200)}): it is truncated or not what its name says, "
+            "make or download it again."
         ) from error
-    refuse_empty(sources, uncut, region, str(path))
-    return in_order(sources)
 
 
 def _open(path: Path) -> tuple["Dataset", dict[str, str]]:

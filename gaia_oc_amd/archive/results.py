@@ -5,19 +5,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.archive.login import read_credentials
-from gaia_oc_amd.archive.session import Effort, GaveUpError, LastingError, Patience, one_line
-from gaia_oc_amd.archive.tap import Answer
-from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ClusterError
+from gaia_oc_amd.archive import GAIA_ARCHIVE
+from gaia_oc_amd.archive.login import logged_in, read_credentials
+from gaia_oc_amd.archive.session import Effort, GaveUpError, LastingError, Patience, WholeAnswersSession
+from gaia_oc_amd.archive.tap import Answer, TapService, ask_one_row, run_query
+from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ClusterError, one_line
 
-if TYPE_CHECKING:
-    from gaia_oc_amd.archive.tap import Answer, TapService
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,6 @@ def _split(column: str) -> tuple[str, str]:
     found = re.fullmatch(rf"({_NAME})(?:\s+AS\s+({_NAME}))?", column, re.IGNORECASE)
     return found[1], found[2] or found[1]
 
-
-logger = logging.getLogger(__name__)
 
 MAXIMUM_PARTS = 512
 """Into which one query is split at most."""
@@ -232,9 +229,6 @@ def _too_many(origin: str, limit: int) -> str:
     )
 
 
-GAIA_ARCHIVE = "https://gea.esac.esa.int/tap-server/tap"
-
-
 def query_archive(
     query: str,
     *,
@@ -276,10 +270,6 @@ def query_archive(
     ClusterError
         If the result is above the service's row limit and cannot be split, or the URL cannot be used.
     """
-    from gaia_oc_amd.archive.login import logged_in
-    from gaia_oc_amd.archive.session import WholeAnswersSession
-    from gaia_oc_amd.archive.tap import TapService
-
     url = _usable(url)
     credentials = None if credentials_path is None else read_credentials(credentials_path)
     logger.debug("%s is queried %s.", url, "anonymously" if credentials is None else "with a login")
@@ -309,7 +299,7 @@ def _usable(url: str) -> str:
     return url.rstrip("/")
 
 
-def _whole_result(service: "TapService", query: str, job_file: Path | None) -> pd.DataFrame:
+def _whole_result(service: TapService, query: str, job_file: Path | None) -> pd.DataFrame:
     """All rows, in parts if the service cuts them."""
     select = plain_select(query)
     answer = _verified(service, query, select, job_file)
@@ -333,16 +323,14 @@ def _whole_result(service: "TapService", query: str, job_file: Path | None) -> p
 
 
 def _verified(
-    service: "TapService",
+    service: TapService,
     query: str,
     select: PlainSelect | None,
     job_file: Path | None,
     *,
     n_rows: int | None = None,
-) -> "Answer":
+) -> Answer:
     """Answer whose columns, identifiers and number of rows are right; a wrong one is asked for once more."""
-    from gaia_oc_amd.archive.tap import Answer, run_query
-
     complaint = None
     for _ in range(2):
         answer = run_query(service, query, job_file=job_file)
@@ -380,16 +368,12 @@ def _looks_cut(n_rows: int, n_counted: int) -> bool:
     return 0 < n_rows < n_counted and n_rows % 100 == 0
 
 
-def _count(service: "TapService", select: PlainSelect) -> int | None:
-    from gaia_oc_amd.archive.tap import ask_one_row
-
+def _count(service: TapService, select: PlainSelect) -> int | None:
     row = ask_one_row(service, select.asking("COUNT(*) AS n_rows").text())
     return None if row is None else row.get("n_rows")
 
 
-def _extent(service: "TapService", select: PlainSelect) -> "Extent | None":
-    from gaia_oc_amd.archive.tap import ask_one_row
-
+def _extent(service: TapService, select: PlainSelect) -> Extent | None:
     name = select.expression("source_id")
     asking = ("COUNT(*) AS n_rows", f"MIN({name}) AS low", f"MAX({name}) AS high")
     row = ask_one_row(service, select.asking(*asking).text())

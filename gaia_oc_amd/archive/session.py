@@ -21,6 +21,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from gaia_oc_amd.exceptions import one_line
+
 logger = logging.getLogger(__name__)
 
 PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -194,16 +196,14 @@ def failure_of(error: Exception) -> Failure:
         `error` itself, if no service is to blame.
     """
     import pyvo
-    import requests
-    import urllib3
 
     if isinstance(error, PassingError | LastingError):
         return Failure(str(error), isinstance(error, PassingError))
     if isinstance(error, pyvo.dal.DALQueryError):
-        return Failure(f"the service reports an error: {one_line(error)}", passing=False)
+        return Failure(f"the service reports an error: {one_line(error, 200)}", passing=False)
     if isinstance(error, pyvo.dal.DALServiceError):
         if not isinstance(error.cause, Exception):
-            return Failure(one_line(error), passing=True)
+            return Failure(one_line(error, 200), passing=True)
         return failure_of(error.cause)
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return _failure_of_status(error.response)
@@ -224,8 +224,6 @@ def _failure_of_status(response: Any) -> Failure:
 
 
 def _failure_of_connection(error: Exception) -> Failure:
-    import requests
-
     chain = list(_causes(error))
     names = {type(cause).__name__ for cause in chain}
     if any("CERTIFICATE_VERIFY_FAILED" in str(cause) for cause in chain):
@@ -304,12 +302,6 @@ def retry_after_seconds(text: str | None) -> float | None:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
-
-
-def one_line(error: object, longest: int = 200) -> str:
-    """Text of an error in one line of bounded length."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 _CHUNK = 1 << 16

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from xml.parsers.expat import ExpatError
 
@@ -29,16 +29,11 @@ from gaia_oc_amd.archive.session import (
     PassingError,
     WholeAnswersSession,
     failure_of,
-    one_line,
     was_never_sent,
 )
-from gaia_oc_amd.exceptions import ArchiveUnavailableError
+from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
 from gaia_oc_amd.files.data_directory import read_json, write_text
 from gaia_oc_amd.files.tables import canonical, from_astropy
-
-if TYPE_CHECKING:
-    from pyvo.dal import AsyncTAPJob
-
 
 logger = logging.getLogger(__name__)
 
@@ -286,7 +281,7 @@ def _picked_up(service: TapService, query: str, job_file: Path | None) -> str | 
         phase = _described(service, known.url)._job.phase
     except (JobLostError, GaveUpError) as error:
         logger.info(
-            "the job in %s is of no use (%s): the query is submitted anew.", job_file, one_line(error)
+            "the job in %s is of no use (%s): the query is submitted anew.", job_file, one_line(error, 200)
         )
         forget_job(job_file)
         return None
@@ -391,7 +386,7 @@ _ENDED = ("COMPLETED", "ERROR", "ABORTED")
 def _raise_failure(job: AsyncTAPJob, phase: str) -> None:
     summary = job._job.errorsummary
     reason = getattr(getattr(summary, "message", None), "content", None) or "the service does not say why"
-    message = f"its job ended as {phase}: {one_line(reason)}"
+    message = f"its job ended as {phase}: {one_line(reason, 200)}"
     if getattr(summary, "type_", None) == "transient":
         raise JobLostError(message)
     raise GaveUpError(message)
@@ -413,7 +408,7 @@ def _delete(service: TapService, url: str, job_file: Path | None) -> None:
     try:
         service.attempt("deleting the job", delete, tries=1)
     except (GaveUpError, ArchiveUnavailableError) as error:
-        logger.info("the job was not deleted (%s): it expires at the service.", one_line(error))
+        logger.info("the job was not deleted (%s): it expires at the service.", one_line(error, 200))
 
 
 SUBMISSIONS = 2
@@ -464,7 +459,7 @@ def run_query(service: TapService, query: str, *, job_file: Path | None = None) 
     raise GaveUpError(f"{lost}; submitted {SUBMISSIONS} times", passing=True)
 
 
-def _result(service: TapService, job: "AsyncTAPJob") -> Answer:
+def _result(service: TapService, job: AsyncTAPJob) -> Answer:
     with understanding("the result is not a whole VOTable"), lost_if_unknown():
         result = job.fetch_result()
         return Answer(
@@ -504,5 +499,5 @@ def ask_one_row(service: TapService, query: str) -> dict[str, int] | None:
     try:
         return service.attempt("counting the rows", ask, tries=min(2, patience.tries))
     except GaveUpError as error:
-        logger.debug("the rows could not be counted (%s): their number is not checked.", one_line(error))
+        logger.debug("the rows could not be counted (%s): their number is not checked.", one_line(error, 200))
         return None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gaia_oc_amd.batch.outcomes import ClusterQueue, Outcome, Work, with_name
 from gaia_oc_amd.batch.processes import Assignment, WorkMissingError, forget, receive
-from gaia_oc_amd.exceptions import BatchStoppedError
+from gaia_oc_amd.exceptions import BatchStoppedError, one_line
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -85,7 +85,7 @@ def connected(scheduler: str) -> Iterator["Client"]:
             client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # whatever it did not understand of what something else answered
         raise ConnectionError(
-            f"no Dask scheduler answers at {address} ({_short(error)}): is it running, and reachable from here?"
+            f"no Dask scheduler answers at {address} ({one_line(error, 200)}): is it running, and reachable from here?"
         ) from error
     try:
         _check_python(client)
@@ -129,10 +129,6 @@ def _check_python(client: "Client") -> None:
             f"the scheduler at {client.scheduler.address} runs Python {theirs}, not {ours[0]}.{ours[1]}: start "
             "scheduler and workers in one environment with this program."
         )
-
-
-def _short(error: BaseException) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 def ask(
@@ -257,9 +253,7 @@ def _looker() -> Callable[[str | None, str, tuple[str, ...]], dict[str, Any]]:
 
 def _fault(worker: str, look: Any, ours: dict[str, Any], data_dir: Path | str | None) -> str:
     if isinstance(look, BaseException):
-        return (
-            f"worker {worker} cannot be asked anything ({_short(look)}): does it hang, or run another Python?"
-        )
+        return f"worker {worker} cannot be asked anything ({one_line(look, 200)}): does it hang, or run another Python?"
     where = f"worker {worker} on {look['host']}"
     if look["package"] is None:
         return (
@@ -487,5 +481,5 @@ def _result(future: "Future", cluster: str) -> Outcome | None:
     except (WorkMissingError, KilledWorker, OSError):
         return None
     except Exception as error:
-        text = f"the worker cannot do it: {type(error).__name__}: {' '.join(str(error).split())}"
+        text = f"the worker cannot do it: {type(error).__name__}: {one_line(error)}"
         return Outcome(cluster, 0.0, error=with_name(cluster, text))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gaia_oc_amd.exceptions import ArchiveBusyError, BatchStoppedError, ClusterError
+from gaia_oc_amd.exceptions import ArchiveBusyError, BatchStoppedError, ClusterError, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +74,11 @@ def attempt(work: Work, cluster: str) -> Outcome:
             summary = work(cluster)
         error, may_pass = "", False
     except (ClusterError, ValueError, OSError) as failure:
-        summary, error = {}, " ".join(str(failure).split()) or type(failure).__name__
+        summary, error = {}, one_line(failure)
         may_pass = isinstance(failure, ArchiveBusyError)
         logger.debug("where it happened:", exc_info=True)
     except (Exception, SystemExit) as failure:  # a defect of ours must not cost the other clusters
-        summary, error = {}, f"internal error: {type(failure).__name__}: {' '.join(str(failure).split())}"
+        summary, error = {}, f"internal error: {type(failure).__name__}: {one_line(failure)}"
         may_pass = False
         logger.debug("%s", traceback.format_exc())
     texts = dict.fromkeys(str(w.message) for w in caught if not issubclass(w.category, _NOT_FOR_USERS))

@@ -16,7 +16,7 @@ import pandas as pd
 from gaia_oc_amd.catalogues.published import CMD_FORM, DEFAULT_KEYS, VIZIER, PublishedTable, find_catalogue
 from gaia_oc_amd.catalogues.tables import check_members, check_parameters
 from gaia_oc_amd.columns import UNITS
-from gaia_oc_amd.exceptions import ArchiveUnavailableError
+from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
 from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.files.tables import canonical, from_astropy, write_csv
 from gaia_oc_amd.options import ISOCHRONES
@@ -130,9 +130,8 @@ def _query_vizier(published: PublishedTable, server: str) -> list[Any]:
             warnings.simplefilter("ignore")  # about units and UCDs; the values are checked below
             answer = vizier.get_catalogs(published.table)
     except (requests.RequestException, TableParseError) as error:
-        reason = " ".join(str(error).split()).rpartition("(Caused by ")[2][:200]
         raise ArchiveUnavailableError(
-            f"VizieR at {server} gave no readable table {published.table} ({reason}): {remedy}"
+            f"VizieR at {server} gave no readable table {published.table} ({_cause(error)}): {remedy}"
         ) from error
     tables = [table for table in answer or () if len(table)]
     if not tables:
@@ -289,7 +288,7 @@ def download_isochrones(
             content = _fetch(session, link)
     except requests.RequestException as error:
         raise ArchiveUnavailableError(
-            f"the CMD form at {url} gave no isochrones ({_short(error)}): {_REMEDY}"
+            f"the CMD form at {url} gave no isochrones ({_cause(error)}): {_REMEDY}"
         ) from error
     with write_atomically(path) as temporary:
         temporary.write_bytes(_unpacked(content, link))
@@ -381,7 +380,7 @@ def _unpacked(content: bytes, link: str) -> bytes:
     try:
         return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
     except (EOFError, OSError, zlib.error) as error:
-        raise ArchiveUnavailableError(f"{link} arrived truncated ({_short(error)}): {_REMEDY}") from error
+        raise ArchiveUnavailableError(f"{link} arrived truncated ({_cause(error)}): {_REMEDY}") from error
 
 
 def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
@@ -410,5 +409,6 @@ def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
         )
 
 
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split()).rpartition("(Caused by ")[2][:200] or type(error).__name__
+def _cause(error: BaseException) -> str:
+    """What a network error says at its end, which is why it happened."""
+    return one_line(one_line(error).rpartition("(Caused by ")[2], 200)

@@ -223,31 +223,6 @@ class NameIndex:
         )
 
 
-def find_name(name: str, known_names: Iterable[str], *, table: str = "the cluster parameter table") -> str:
-    """Spelling that a table uses for a cluster.
-
-    Parameters
-    ----------
-    name : str
-        Cluster name in any spelling, or an alias.
-    known_names : iterable of str
-        Names in the table.
-    table : str
-        What the table is called in the error message.
-
-    Returns
-    -------
-    str
-        The matching one of `known_names`; one that is spelled like the name before one that is an alias.
-
-    Raises
-    ------
-    UnknownClusterError
-        If none matches (the message offers up to three that look alike), or if an alias fits several.
-    """
-    return NameIndex(known_names, table=table).find(name)
-
-
 def read_cluster_names(arguments: Iterable[str]) -> list[str]:
     """Names given on a command line, directly or in files.
 

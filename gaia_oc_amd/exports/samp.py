@@ -10,6 +10,7 @@ from typing import Any
 from xmlrpc.client import Error as XmlRpcError
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.exports.tables import described_set
 from gaia_oc_amd.files.votable import DescribedTable, write_votable
 from gaia_oc_amd.source_sets import load_sets, sets_folder
@@ -114,7 +115,7 @@ def _at_the_hub() -> Iterator[Any]:
         try:
             yield client
         except (samp.SAMPHubError, XmlRpcError, OSError) as error:
-            raise SampError(f"the SAMP hub did not do its work: {' '.join(str(error).split())}") from error
+            raise SampError(f"the SAMP hub did not do its work: {one_line(error)}") from error
         finally:
             _leave(client)
 
@@ -135,7 +136,7 @@ def _send(client: Any, receiver: str, name: str, path: Path) -> None:
         reply = client.call_and_wait(receiver, message, str(TIMEOUT))
     except XmlRpcError as error:
         raise SampError(
-            f"{_name(client, receiver)} did not load {name} within {TIMEOUT} s ({' '.join(str(error).split())})."
+            f"{_name(client, receiver)} did not load {name} within {TIMEOUT} s ({one_line(error)})."
         ) from error
     if reply.get("samp.status") != "samp.ok":
         reason = reply.get("samp.error", {}).get("samp.errortxt", "no reason given")

@@ -139,12 +139,6 @@ def _record(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-_CARD = 80
-"""Characters of a line of a FITS header."""
-_FITS_UNITS = {"mas/yr": "mas yr-1", "electron/s": "electron s-1", "1/um": "um-1"}
-"""Our units as the FITS standard writes them; it has no electron either."""
-
-
 def write_fits(path: Path, table: DescribedTable) -> None:
     """Write a table as FITS binary table, as a whole or not at all.
 
@@ -157,52 +151,46 @@ def write_fits(path: Path, table: DescribedTable) -> None:
         cards; those that do not fit into one are comments. Characters beyond ASCII become question marks.
     """
     from astropy.io import fits
+    from astropy.table import Table
 
-    rows = table.rows.rename(columns=str)
-    packed = np.zeros(len(rows), [(name, _fits_values(rows[name]).dtype) for name in rows])
-    for name in rows:
-        packed[name] = _fits_values(rows[name])
-    unit = fits.BinTableHDU(packed, name=table.name.split(" ")[-1])
-    for number, about in enumerate(table.columns(), 1):
-        _describe_fits_column(unit, number, about)
-    unit.header["RADESYS"] = ("ICRS", "of ra, dec, pmra, pmdec")
-    unit.header["COMMENT"] = _ascii(table.text)
-    for about, value in table.parameters:
-        _add_card(unit.header, about, value)
-    with write_atomically(path) as temporary:
-        fits.HDUList([fits.PrimaryHDU(), unit]).writeto(temporary, overwrite=True)
+    columns = {name: _fits_values(table.rows[name]) for name in table.rows}
+    rows = Table(
+        columns, units={about.name: about.unit for about in table.columns() if about.unit}, copy=False
+    )
+    rows.meta = {"EXTNAME": table.name.split(" ")[-1], "RADESYS": "ICRS"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the standard has no electron, and long names are HIERARCH
+        unit = fits.table_to_hdu(rows)
+        for number, about in enumerate(table.columns(), 1):
+            unit.header[f"TUCD{number}"], unit.header[f"TCOMM{number}"] = about.ucd, about.text
+            unit.header.comments[f"TTYPE{number}"] = about.text  # cut where the card ends
+        unit.header["COMMENT"] = _ascii(table.text)
+        for about, value in table.parameters:
+            unit.header.append(_fits_card(about, _ascii(value) if isinstance(value, str) else value))
+        with write_atomically(path) as temporary:
+            fits.HDUList([fits.PrimaryHDU(), unit]).writeto(temporary, overwrite=True)
 
 
 def _fits_values(column: pd.Series) -> NDArray[Any]:
     values = column.to_numpy()
     if values.dtype.kind in "bif":
         return values
-    text = ["" if value is None or value != value else _ascii(str(value)) for value in values]
-    return np.array([value.encode() for value in text] or [b""])[: len(text)]
+    return np.array(
+        ["" if value is None or value != value else _ascii(str(value)) for value in values], bytes
+    )
 
 
-def _describe_fits_column(unit: Any, number: int, about: Description) -> None:
-    if about.unit:
-        unit.columns[number - 1].unit = _FITS_UNITS.get(about.unit, about.unit)
-    unit.header.comments[f"TTYPE{number}"] = about.text[: _CARD - len(f"TTYPE000= '{about.name:<18}' / ")]
-    for key, text in ((f"TUCD{number}", about.ucd), (f"TCOMM{number}", about.text)):
-        if text:
-            unit.header[key] = text
+def _fits_card(about: Description, value: Value) -> Any:
+    """A parameter as a card with its unit and meaning, or as a comment where no card can hold it."""
+    from astropy.io.fits import Card
 
-
-def _add_card(header: Any, about: Description, value: Value) -> None:
-    """A parameter as a card, or as a comment where it does not fit into one."""
-    value = _ascii(value) if isinstance(value, str) else value
-    shown = f"'{value}'" if isinstance(value, str) else str(value)
-    if (isinstance(value, float) and not np.isfinite(value)) or len(
-        f"HIERARCH {about.name} = {shown}"
-    ) > _CARD:
-        header["COMMENT"] = f"{about.name} = {value}"
-        return
-    key = about.name.upper()
-    note = f"[{about.unit}] {about.text}" if about.unit else about.text
-    fits_in = len(f"HIERARCH {key} = {shown:>20} / {note}") <= _CARD
-    header[f"HIERARCH {key}" if len(key) > 8 else key] = (value, note if fits_in else "")
+    key = f"HIERARCH {about.name}" if len(about.name) > 8 else about.name
+    try:
+        card = Card(key, value, f"[{about.unit}] {about.text}" if about.unit else about.text)
+        str(card)  # is made only now
+    except ValueError:
+        card = Card("COMMENT", f"{about.name} = {value}")
+    return card
 
 
 def _ascii(text: str) -> str:

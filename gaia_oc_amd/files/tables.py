@@ -18,7 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.columns import UNITS
+from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.files.data_directory import write_atomically
+from gaia_oc_amd.files.votable import DescribedTable, votable_content
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -241,9 +243,8 @@ def read_table(path: Path | str, *, columns: Container[str] | None = None) -> pd
     try:
         table = reader(path) if columns is None or reader is not read_csv else read_csv(path, columns)
     except (*_UNREADABLE, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read as a table ({reason}): it is truncated or not what its name says, "
+            f"{path} cannot be read as a table ({one_line(error, 200)}): it is truncated or not what its name says, "
             "make or download it again."
         ) from error
     return canonical(table, str(path))
@@ -471,7 +472,12 @@ def write_table(
     ValueError
         If there is no such format.
     """
-    writers = {"votable": _write_votable, "csv": _write_csv, "csv.gz": _write_csv, "parquet": _write_parquet}
+    writers = {
+        "votable": _write_described,
+        "csv": _write_csv,
+        "csv.gz": _write_csv,
+        "parquet": _write_parquet,
+    }
     if format not in writers:
         raise ValueError(f"there is no table format {format!r}: choose one of {', '.join(writers)}.")
     with write_atomically(path) as temporary:
@@ -502,16 +508,9 @@ def _write_parquet(path: Path, table: pd.DataFrame, compressed: bool) -> None:
     table.to_parquet(path, index=False, use_dictionary=few_values)
 
 
-def _write_votable(path: Path, table: pd.DataFrame, compressed: bool) -> None:
-    from astropy.table import Table
-
-    units = {name: UNITS[name] for name in table if UNITS.get(name)}
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # log10(yr) is no unit of the VOTable standard
-        Table.from_pandas(table, units=units).write(content, format="votable", tabledata_format="binary2")
+def _write_described(path: Path, table: pd.DataFrame, compressed: bool) -> None:
     with _opened(path, compressed) as file:
-        file.write(content.getbuffer())
+        file.writelines(votable_content(DescribedTable("sources", "", table)))
 
 
 _READERS = (

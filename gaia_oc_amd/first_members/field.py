@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.archive.session import one_line
 from gaia_oc_amd.catalogues.names import NameIndex
 from gaia_oc_amd.catalogues.published import CG20_PARAMETERS, find_catalogue
 from gaia_oc_amd.catalogues.tables import read_parameter_table
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.exceptions import UnknownClusterError
+from gaia_oc_amd.exceptions import UnknownClusterError, one_line
 from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions
 from gaia_oc_amd.first_members.search import KnownMotion
 from gaia_oc_amd.isochrones import read_isochrones
@@ -318,9 +317,13 @@ def sesame_position(
         except NameResolveError as error:
             if "Unable to find coordinates" in str(error):
                 raise UnknownClusterError(f"{unknown} does not know it: {remedy}") from error
-            raise UnknownClusterError(f"{unknown} cannot be reached ({one_line(error)}): {remedy}") from error
+            raise UnknownClusterError(
+                f"{unknown} cannot be reached ({one_line(error, 200)}): {remedy}"
+            ) from error
         except OSError as error:
-            raise UnknownClusterError(f"{unknown} gave no answer ({one_line(error)}): {remedy}") from error
+            raise UnknownClusterError(
+                f"{unknown} gave no answer ({one_line(error, 200)}): {remedy}"
+            ) from error
     return float(place.ra.deg), float(place.dec.deg)
 
 

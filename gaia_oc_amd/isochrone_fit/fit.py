@@ -12,6 +12,7 @@ from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.isochrone_fit.model import ObservedStars, ages_of
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrone_fit.posterior import AXES, Posterior, isochrone_posterior
+from gaia_oc_amd.isochrones import of_metallicity
 from gaia_oc_amd.photometry import add_magnitude_errors, photometric_covariance
 
 Array = NDArray[np.float64]
@@ -265,7 +266,6 @@ def _summary(
     for name, (lower, middle, upper) in zip(("age", "a0", "dist"), quantiles, strict=True):
         values |= {name: float(middle), f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
     best = np.unravel_index(posterior.log_posterior.argmax(), posterior.log_posterior.shape)
-    available = isochrones["Zini"].unique()
     return IsochroneFit(
         **values,
         best_age=float(posterior.ages[best[0]]),
@@ -275,7 +275,7 @@ def _summary(
         n_stars=n_stars,
         youngest=float(ages[0]),
         oldest=float(ages[-1]),
-        metal_fraction=float(available[np.argmin(np.abs(available - options.metal_fraction))]),
+        metal_fraction=float(of_metallicity(isochrones, options.metal_fraction)["Zini"].iloc[0]),
         covariance=posterior.covariance(),
         draws=posterior.draw(_N_DRAWS, rng=rng),
     )

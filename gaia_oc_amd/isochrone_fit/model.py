@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
-from gaia_oc_amd.isochrones import LAST_LABEL, TIP_LABEL
+from gaia_oc_amd.isochrones import TIP_LABEL, of_metallicity, one_isochrone
 from gaia_oc_amd.parallel import compiled
 from gaia_oc_amd.photometry import A0_RANGE, passband_extinction
 from gaia_oc_amd.simulation.stars import BANDS, absolute_magnitudes, in_order_of_mass, number_below
@@ -52,7 +52,7 @@ class PredictedStars:
 
 def ages_of(isochrones: pd.DataFrame, metal_fraction: float) -> Array:
     """Ages in a table at the metal fraction nearest to the wanted one, rising [log10 yr]."""
-    return np.unique(_of_metallicity(isochrones, metal_fraction)["logAge"].to_numpy(float))
+    return np.unique(of_metallicity(isochrones, metal_fraction)["logAge"].to_numpy(float))
 
 
 def predicted_stars(
@@ -102,19 +102,6 @@ def _extinction_polynomial(passband: str, teff: Array) -> Array:
     nodes = np.array([0.5, 2.0, 4.0, 6.0])
     ratios = np.stack([passband_extinction(passband, teff, a0) / a0 for a0 in nodes])
     return np.linalg.solve(np.vander(nodes, increasing=True), ratios)
-
-
-def one_isochrone(isochrones: pd.DataFrame, age: float, *, metal_fraction: float) -> pd.DataFrame:
-    """Points of the isochrone nearest in age, however far, up to the early asymptotic giant branch."""
-    points = _of_metallicity(isochrones, metal_fraction)
-    points = points[points["label"] <= LAST_LABEL]
-    ages = points["logAge"].unique()
-    return points[points["logAge"] == ages[np.argmin(np.abs(ages - age))]]
-
-
-def _of_metallicity(isochrones: pd.DataFrame, metal_fraction: float) -> pd.DataFrame:
-    available = isochrones["Zini"].unique()
-    return isochrones[isochrones["Zini"] == available[np.argmin(np.abs(available - metal_fraction))]]
 
 
 def _masses_along(points: pd.DataFrame) -> tuple[Array, Array]:

@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
-from gaia_oc_amd.isochrone_fit.model import one_isochrone
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
-from gaia_oc_amd.isochrones import FARTHEST_AGE, Isochrone, place_isochrone
+from gaia_oc_amd.isochrones import FARTHEST_AGE, Isochrone, one_isochrone, place_isochrone
 from gaia_oc_amd.plot_style import LABELS, LINE_COLOURS, SETTINGS, STYLES, marker_area
 from gaia_oc_amd.plotting import new_figure
 

@@ -30,7 +30,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.isochrones import isochrone_offsets
+from gaia_oc_amd.isochrones import isochrone_boundary
 from gaia_oc_amd.plot_style import DENSITY_ABOVE, INK, PAPER, PROBABILITY_COLOURS, STYLES
 from gaia_oc_amd.plotting import robust_range
 from gaia_oc_amd.report.cautions import has_curve
@@ -397,14 +397,9 @@ def _isochrone_boundary(panel: Any, sets: "SourceSets") -> list[np.ndarray]:
     """Lines where the distance to the isochrone, in units of the limits, is 1, each of shape (n, 2)."""
     if not has_curve(sets.isochrone):
         return []
-    scales = (sets.limits.colour, sets.limits.g)
-    ends = [sorted((axis.start, axis.end)) for axis in (panel.x_range, panel.y_range)]
-    steps = [int(np.clip(8 * (high - low) / s, 60, 300)) for (low, high), s in zip(ends, scales, strict=True)]
-    axes = [np.linspace(*end, n) for end, n in zip(ends, steps, strict=True)]
-    colour, g = np.meshgrid(*axes)
-    f_c, f_g = isochrone_offsets(sets.isochrone, colour.ravel(), g.ravel(), *scales)
-    distance = np.hypot(f_c / scales[0], f_g / scales[1]).reshape(colour.shape)
-    return contour_generator(*axes, distance).lines(1.0)
+    colours, magnitudes = (sorted((axis.start, axis.end)) for axis in (panel.x_range, panel.y_range))
+    limits = (sets.limits.colour, sets.limits.g)
+    return contour_generator(*isochrone_boundary(sets.isochrone, colours, magnitudes, limits)).lines(1.0)
 
 
 def _renumbered(item: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from gaia_oc_amd.simulation.options import SimulationOptions
-from gaia_oc_amd.simulation.space import galactic_axes, local_axes, seen_from_the_sun
+from gaia_oc_amd.simulation.space import galactic_axes, local_axes
 
 Array = NDArray[np.float64]
 
@@ -158,26 +158,6 @@ def draw_velocities(
     dispersions = np.array([population.dispersions for population in POPULATIONS])[population_number]
     drift = np.array([population.drift for population in POPULATIONS])[population_number]
     return _disc_velocity(galactic, rng.normal(size=(len(galactic), 3)) * dispersions, drift)
-
-
-def mean_disc_motion(ra: float, dec: float, dist: float) -> tuple[float, float]:
-    """Proper motion of a star on a circular orbit.
-
-    Parameters
-    ----------
-    ra, dec : float
-        Direction [deg].
-    dist : float
-        Distance [pc].
-
-    Returns
-    -------
-    pmra, pmdec : float
-        [mas/yr].
-    """
-    position = dist * local_axes(ra, dec)[None, 2]
-    seen = seen_from_the_sun(position, circular_velocity(position))
-    return float(seen["pmra"].iloc[0]), float(seen["pmdec"].iloc[0])
 
 
 def circular_velocity(position: Array) -> Array:

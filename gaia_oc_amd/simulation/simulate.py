@@ -7,7 +7,8 @@ import pandas as pd
 
 from gaia_oc_amd.astrometry import angular_separation, source_ids
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age
+from gaia_oc_amd.cone import radius_on_sky
+from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age, of_metallicity
 from gaia_oc_amd.simulation.catalogue import (
     catalogue_parameters,
     comparison_list,
@@ -21,7 +22,7 @@ from gaia_oc_amd.simulation.field import ConeCut, field_stars
 from gaia_oc_amd.simulation.galaxy import Dust
 from gaia_oc_amd.simulation.measurement import NOISE_FACTOR, measure
 from gaia_oc_amd.simulation.options import SimulationOptions
-from gaia_oc_amd.simulation.space import cone_radius_deg, ecliptic_latitude, galactic_coordinates
+from gaia_oc_amd.simulation.space import ecliptic_latitude, galactic_coordinates
 
 __all__ = ["TRUTH_COLUMNS", "SimulatedCluster", "simulate_cluster", "vary_options"]
 
@@ -114,7 +115,7 @@ def simulate_cluster(
         dust=dust,
         cut=cut,
         error_scale=10**scanning.log_error,
-        isochrones=_of_solar_metallicity(isochrones),
+        isochrones=of_metallicity(isochrones, SOLAR_METAL_FRACTION),
     )
     parts += [_kept(stars.assign(is_member=False), measure(stars, scanning, rng=rng), cut) for stars in field]
     cone, truth = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
@@ -134,7 +135,7 @@ def simulate_cluster(
 
 def _in_cone(options: SimulationOptions, stars: pd.DataFrame) -> pd.DataFrame:
     separation = angular_separation(stars["ra"].to_numpy(), stars["dec"].to_numpy(), options.ra, options.dec)
-    return stars[separation < cone_radius_deg(options)].reset_index(drop=True)
+    return stars[separation < radius_on_sky(options.cone_radius, options.dist)].reset_index(drop=True)
 
 
 def _scanning_law(options: SimulationOptions, rng: np.random.Generator) -> ScanningLaw:
@@ -145,11 +146,6 @@ def _scanning_law(options: SimulationOptions, rng: np.random.Generator) -> Scann
     if density is None:  # near enough: half as many stars 8 deg from the plane
         density = 60_000 * 2 ** (-abs(latitude[0]) / 8)
     return ScanningLaw.draw(rng, ecl_lat=ecliptic_latitude(ra, dec)[0], crowding=density / USUAL_DENSITY)
-
-
-def _of_solar_metallicity(isochrones: pd.DataFrame) -> pd.DataFrame:
-    available = isochrones["Zini"].unique()
-    return isochrones[isochrones["Zini"] == available[np.argmin(np.abs(available - SOLAR_METAL_FRACTION))]]
 
 
 def _cone_cut(options: SimulationOptions, members: pd.DataFrame, measured: pd.DataFrame) -> ConeCut:

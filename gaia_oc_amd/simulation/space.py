@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from gaia_oc_amd.cone import radius_on_sky
 from gaia_oc_amd.simulation.options import SimulationOptions
 
 Array = NDArray[np.float64]
@@ -154,38 +155,6 @@ _PATCH_RADIUS = 3.0  # [deg]; the Galaxy is the same within a patch
 _MAX_RINGS = 4
 
 
-def cone_radius_deg(options: SimulationOptions) -> float:
-    """Radius of the cone on the sky, at most 60 deg.
-
-    Parameters
-    ----------
-    options : SimulationOptions
-        Give cone_radius and dist.
-
-    Returns
-    -------
-    float
-        [deg].
-    """
-    return min(float(np.degrees(np.arctan(options.cone_radius / options.dist))), 60.0)
-
-
-def cone_area(options: SimulationOptions) -> float:
-    """Solid angle of the cone.
-
-    Parameters
-    ----------
-    options : SimulationOptions
-        Give cone_radius and dist.
-
-    Returns
-    -------
-    float
-        [deg^2].
-    """
-    return float(2 * np.pi * (1 - np.cos(np.radians(cone_radius_deg(options)))) * np.degrees(1) ** 2)
-
-
 @dataclass(frozen=True)
 class Patches:
     """Parts of a cone of equal solid angle, each with a line of sight through its middle.
@@ -227,7 +196,7 @@ class Patches:
         Patches
             One for a cone of up to 3 deg, at most 64.
         """
-        radius = cone_radius_deg(options)
+        radius = radius_on_sky(options.cone_radius, options.dist)
         n_rings = int(np.clip(np.ceil(radius / (2 * _PATCH_RADIUS)), 1, _MAX_RINGS))
         # 1, 3, 5 ... times as many sectors outwards keep the patches' solid angles equal
         n_sectors = np.array([1]) if radius <= _PATCH_RADIUS else 4 * (2 * np.arange(n_rings) + 1)

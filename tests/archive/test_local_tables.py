@@ -9,9 +9,10 @@ import pytest
 from cone_tables import REGION, with_archive_columns
 from toy_field import toy_field
 
-from gaia_oc_amd.archive.local_tables import hats_cone
+from gaia_oc_amd.archive.local_tables import HatsCatalogue
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
+from gaia_oc_amd.query import stars_in_cone
 
 pytestmark = pytest.mark.filterwarnings("default")  # LSDB's and Dask's own
 
@@ -38,7 +39,7 @@ def catalogue(lsdb, sources, tmp_path_factory):
 
 
 def test_stars_are_those_of_the_whole_table(catalogue, sources, capfd):
-    found = hats_cone(catalogue, REGION)
+    found = stars_in_cone(HatsCatalogue(catalogue), REGION)
     pd.testing.assert_frame_equal(found, in_order(cut_to_region(check_sources(sources, "all"), REGION)))
     assert found["source_id"].dtype == np.int64
     assert "%" not in capfd.readouterr().err  # no progress bars
@@ -46,9 +47,9 @@ def test_stars_are_those_of_the_whole_table(catalogue, sources, capfd):
 
 def test_without_limits_in_motion_all_stars_of_the_circle_come(catalogue, sources):
     no_limits = replace(REGION, pm_radius=np.inf, parallax_width=np.inf)
-    found = hats_cone(catalogue, no_limits)
+    found = stars_in_cone(HatsCatalogue(catalogue), no_limits)
     pd.testing.assert_frame_equal(found, in_order(cut_to_region(check_sources(sources, "all"), no_limits)))
-    assert len(found) > len(hats_cone(catalogue, REGION))
+    assert len(found) > len(stars_in_cone(HatsCatalogue(catalogue), REGION))
 
 
 @pytest.mark.parametrize("place", [{"ra": 0.01, "dec": 30.0}, {"ra": 200.0, "dec": 89.5}])
@@ -56,14 +57,14 @@ def test_across_the_origin_and_at_the_pole(lsdb, place, tmp_path):
     stars = with_archive_columns(toy_field(**place)).sources
     stars = stars[(stars["dec"].abs() <= 90)]
     region = ConeRegion(**REGION.as_dict() | place)
-    found = hats_cone(write(lsdb, stars, tmp_path / "toy"), region)
+    found = stars_in_cone(HatsCatalogue(write(lsdb, stars, tmp_path / "toy")), region)
     pd.testing.assert_frame_equal(found, in_order(cut_to_region(check_sources(stars, "all"), region)))
 
 
 def test_names_in_capitals_and_single_precision(lsdb, sources, tmp_path):
     table = sources.astype({"parallax": np.float32, "pmra": np.float32})
     path = write(lsdb, table.rename(columns=str.upper), tmp_path / "toy", "RA", "DEC")
-    found = hats_cone(path, REGION)
+    found = stars_in_cone(HatsCatalogue(path), REGION)
     assert found["source_id"].isin(sources["source_id"]).all()
     assert found["parallax"].iloc[0] == float(str(np.float32(found["parallax"].iloc[0])))
 
@@ -71,7 +72,7 @@ def test_names_in_capitals_and_single_precision(lsdb, sources, tmp_path):
 def test_what_is_no_catalogue_of_the_field_is_one_line(lsdb, catalogue, sources, tmp_path):
     def message(path, region=REGION, kind=ConeUnavailableError):
         with pytest.raises(kind) as caught:
-            hats_cone(path, region)
+            stars_in_cone(HatsCatalogue(path), region)
         assert type(caught.value) is kind
         assert "\n" not in str(caught.value)
         return str(caught.value)
@@ -97,4 +98,4 @@ def test_without_lsdb_the_message_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ConeUnavailableError, match=r"pip install 'gaia_oc_amd\[hats\]'"):
-        hats_cone("/nowhere", REGION)
+        stars_in_cone(HatsCatalogue("/nowhere"), REGION)

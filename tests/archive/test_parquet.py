@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
-from gaia_oc_amd.archive.parquet import row_filter, rows_to_read, scan_cone
+from gaia_oc_amd.archive.parquet import ParquetFiles, row_filter, rows_to_read
 from gaia_oc_amd.astrometry import (
     HEALPIX_SHIFT,
     angular_separation,
@@ -20,6 +20,7 @@ from gaia_oc_amd.columns import ARCHIVE_COLUMNS, REQUIRED_COLUMNS
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.query import stars_in_cone
 
 PLACES = [(120.0, -20.0), (0.05, 40.0), (359.97, -3.0), (77.0, 89.6), (10.0, -90.0)]
 
@@ -75,7 +76,7 @@ def million(tmp_path_factory):
 def test_a_small_part_of_a_million_rows_is_read_and_nothing_is_missed(million, ra, dec):
     path, table = million
     region = cone(ra, dec)
-    found = scan_cone(path, region)
+    found = stars_in_cone(ParquetFiles(path), region)
     expected = in_order(cut_to_region(check_sources(table, "all"), region))
     assert len(found) > 100
     pd.testing.assert_frame_equal(found, expected)
@@ -106,7 +107,7 @@ def test_whatever_the_file_the_whole_read_gives_the_same(change, ra, dec, tmp_pa
         table["pmra"] = table["pmra"].astype(str)
     path = tmp_path / "stars.parquet"
     table.to_parquet(path, index=False, row_group_size=500)
-    found = scan_cone(path, cone(ra, dec))
+    found = stars_in_cone(ParquetFiles(path), cone(ra, dec))
     assert len(found) > 50
     with pytest.warns(UserWarning, match="lack astrometry") if change == "nullable" else nullcontext():
         pd.testing.assert_frame_equal(found, whole_read(path, cone(ra, dec)))
@@ -136,35 +137,35 @@ def test_stars_that_moved_out_of_their_identifiers_pixel_are_found(tmp_path):
     table.assign(dec=table["dec"] + 0.02).to_parquet(path, index=False)
     for dec in (9.0, 10.0, 11.0):
         region = cone(50.0, dec, 1.0)
-        pd.testing.assert_frame_equal(scan_cone(path, region), whole_read(path, region))
+        pd.testing.assert_frame_equal(stars_in_cone(ParquetFiles(path), region), whole_read(path, region))
 
 
 def test_other_files_and_fields_are_one_line(tmp_path):
     region = cone(120, -20)
     path = tmp_path / "stars.parquet"
     with pytest.raises(ConeUnavailableError, match="does not exist"):
-        scan_cone(path, region)
+        stars_in_cone(ParquetFiles(path), region)
     path.write_bytes(b"PAR1 is how it begins")
     with pytest.raises(ValueError, match="cannot be read as Parquet") as caught:
-        scan_cone(path, region)
+        stars_in_cone(ParquetFiles(path), region)
     assert "\n" not in str(caught.value)
     field = stars(500, np.random.default_rng(9), (120.0, -20.0), 3.0)
     field.drop(columns=["pmra", "ra"]).to_parquet(path)
     with pytest.raises(ClusterError, match=r"lacks the column\(s\) ra, pmra"):
-        scan_cone(path, region)
+        stars_in_cone(ParquetFiles(path), region)
     field.to_parquet(path)
     with pytest.raises(ConeUnavailableError, match="is it another field"):
-        scan_cone(path, cone(10, 60))
+        stars_in_cone(ParquetFiles(path), cone(10, 60))
     field.assign(pmra=90.0).to_parquet(path)
     with pytest.raises(ClusterError, match=r"\d+ sources are near enough .* --cone_pm_sigmas"):
-        scan_cone(path, region)
+        stars_in_cone(ParquetFiles(path), region)
     field.iloc[:0].to_parquet(path)
     with pytest.raises(ConeUnavailableError, match="holds no usable source"):
-        scan_cone(path, region)
+        stars_in_cone(ParquetFiles(path), region)
     pd.concat([field, field]).to_parquet(path)
     with pytest.raises(ClusterError, match="repeated source_id"):
-        scan_cone(path, region)
+        stars_in_cone(ParquetFiles(path), region)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2] + content[-2000:])
     with pytest.raises(ValueError, match="cannot be read as Parquet"):
-        scan_cone(path, region)
+        stars_in_cone(ParquetFiles(path), region)

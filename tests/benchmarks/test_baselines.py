@@ -9,11 +9,11 @@ import pytest
 from judged_stars import cached, digest_of
 from method_figures import all_figures, figures, sums_of_p
 from method_tables import bins_table, check_list, overall_table
+from metrics import average_precision, expected_calibration_error
 
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.metrics import average_precision, expected_calibration_error
 from gaia_oc_amd.source_sets import SourceSets
 
 CLUSTER = Cluster("Toy", 120.0, -20.0, -1.0, 2.0, 1.0, 0.05, 0.05, 0.05, 8.5, 0.3, 1000.0)

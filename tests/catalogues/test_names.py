@@ -8,7 +8,6 @@ from gaia_oc_amd.catalogues.names import (
     ALIASES,
     NameIndex,
     canonical_name,
-    find_name,
     normalise_name,
     read_cluster_names,
 )
@@ -19,7 +18,7 @@ KNOWN = ["NGC_2506", "NGC_2509", "IC_4651", "ESO_130_06", "UPK_12"]
 
 @pytest.mark.parametrize("name", ["NGC_2509", "ngc 2509", "NGC-2509", " Ngc2509 ", "n_g_c_2509"])
 def test_spellings_find_the_tables_own(name):
-    assert find_name(name, KNOWN) == "NGC_2509"
+    assert NameIndex(KNOWN).find(name) == "NGC_2509"
 
 
 def test_unknown_names_offer_the_nearest():
@@ -27,12 +26,12 @@ def test_unknown_names_offer_the_nearest():
         UnknownClusterError,
         match=r"'NGC_2505' is in none of the 5 rows of x\.csv: did you mean NGC_250[69], NGC_250",
     ):
-        find_name("NGC_2505", KNOWN, table="x.csv")
+        NameIndex(KNOWN, table="x.csv").find("NGC_2505")
 
 
 def test_names_like_nothing_get_a_remedy():
     with pytest.raises(UnknownClusterError, match="--cluster_path"):
-        find_name("Andromeda", KNOWN)
+        NameIndex(KNOWN).find("Andromeda")
 
 
 def test_no_two_real_clusters_share_a_normalised_name(shared):
@@ -130,7 +129,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 def test_aliases_and_formats_find_the_tables_own(table, names):
     decoys = ["Melotte_227", "UBC_17b", "UBC_70", "FSR_1330", "ESO_130_08", "NGC_1960", "Toy_1"]
     for name in names:
-        assert find_name(name, [*decoys, table]) == table
+        assert NameIndex([*decoys, table]).find(name) == table
 
 
 def test_an_alias_that_fits_two_rows_lists_them():
@@ -185,5 +184,5 @@ def test_a_name_of_a_list_that_is_too_long_is_refused(tmp_path):
 )
 def test_hostile_names_are_just_unknown(name):
     with pytest.raises(UnknownClusterError, match="is in none of the 5 rows") as caught:
-        find_name(name, KNOWN)
+        NameIndex(KNOWN).find(name)
     assert "\n" not in str(caught.value)

@@ -11,8 +11,10 @@ from gaia_oc_amd.astrometry import (
     nested_pixels,
     parallax_zero_point,
     source_ids,
+    unit_vectors,
 )
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
+from gaia_oc_amd.cone import radius_on_sky
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.simulation.catalogue import draw_cluster
 from gaia_oc_amd.simulation.cluster import cluster_stars, king_fraction, sample_king_radii
@@ -24,15 +26,13 @@ from gaia_oc_amd.simulation.errors import (
     mean_parallax_error,
 )
 from gaia_oc_amd.simulation.field import ConeCut, field_stars
-from gaia_oc_amd.simulation.galaxy import Dust, mean_disc_motion
+from gaia_oc_amd.simulation.galaxy import Dust, circular_velocity
 from gaia_oc_amd.simulation.measurement import measure
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation.simulate import SimulatedCluster, simulate_cluster, vary_options
 from gaia_oc_amd.simulation.space import (
     Patches,
-    cone_area,
-    cone_radius_deg,
     ecliptic_latitude,
     galactic_coordinates,
     seen_from_the_sun,
@@ -42,6 +42,15 @@ from gaia_oc_amd.simulation.stars import absolute_magnitudes, draw_mass_ratios, 
 from gaia_oc_amd.stages.simulate import MARKER, simulate_clusters
 
 SMALL = SimulationOptions(cone_radius=16, field_density=3000, n_members=200)
+
+
+def cone_radius_of(options):
+    return radius_on_sky(options.cone_radius, options.dist)
+
+
+def cone_area(options):
+    """Solid angle of the cone [deg^2]."""
+    return 2 * np.pi * (1 - np.cos(np.radians(cone_radius_of(options)))) * np.degrees(1) ** 2
 
 
 @pytest.fixture(scope="module")
@@ -322,8 +331,8 @@ def central_excess(separation, radius, cone_radius):
 def test_only_members_make_an_overdensity(simulated):
     cone, is_member = simulated.cone, simulated.truth["is_member"].to_numpy()
     separation = angular_separation(cone["ra"].to_numpy(), cone["dec"].to_numpy(), SMALL.ra, SMALL.dec)
-    assert central_excess(separation[~is_member], 0.15, cone_radius_deg(SMALL)) > 1e-3
-    assert central_excess(separation, 0.15, cone_radius_deg(SMALL)) < 1e-6
+    assert central_excess(separation[~is_member], 0.15, cone_radius_of(SMALL)) > 1e-3
+    assert central_excess(separation, 0.15, cone_radius_of(SMALL)) < 1e-6
 
 
 def test_field_fills_the_cone_to_its_density(whole_cone):
@@ -331,8 +340,8 @@ def test_field_fills_the_cone_to_its_density(whole_cone):
     expected = SMALL.field_density * cone_area(SMALL)
     assert len(field) == pytest.approx(expected, abs=5 * np.sqrt(expected))
     separation = angular_separation(field["ra"].to_numpy(), field["dec"].to_numpy(), SMALL.ra, SMALL.dec)
-    assert separation.max() < cone_radius_deg(SMALL) * (1 + 1e-6)
-    enclosed = (1 - np.cos(np.radians(separation))) / (1 - np.cos(np.radians(cone_radius_deg(SMALL))))
+    assert separation.max() < cone_radius_of(SMALL) * (1 + 1e-6)
+    enclosed = (1 - np.cos(np.radians(separation))) / (1 - np.cos(np.radians(cone_radius_of(SMALL))))
     assert stats.kstest(enclosed, "uniform").pvalue > 1e-3
 
 
@@ -347,7 +356,7 @@ def test_field_counts_rise_and_its_motions_narrow_with_distance(whole_cone):
 
 def test_near_cones_are_capped_and_come_in_chunks():
     near = replace(SMALL, dist=22.0, cone_radius=50.0, field_density=3.0, a0=0.0)
-    assert cone_radius_deg(near) == 60
+    assert cone_radius_of(near) == 60
     size = sum(len(stars_) for stars_ in field_stars(near, rng=np.random.default_rng(0)))
     assert size == pytest.approx(3 * cone_area(near), rel=0.025)
 
@@ -469,7 +478,7 @@ def test_patches_cover_the_cone_evenly(dist):
         cone_area(options) * np.radians(1) ** 2
     )
     cosine = directions @ patches.axes[2]
-    enclosed = (1 - cosine) / (1 - np.cos(np.radians(cone_radius_deg(options))))
+    enclosed = (1 - cosine) / (1 - np.cos(np.radians(cone_radius_of(options))))
     assert stats.kstest(enclosed, "uniform").pvalue > 1e-3
     own = np.repeat(patches.centres, 50, axis=0)
     if len(patches.centres) > 1:
@@ -481,9 +490,10 @@ def test_disc_motion_has_oorts_signature():
     from astropy.coordinates import SkyCoord
 
     anticentre = SkyCoord(l=180, b=0, unit="deg", frame="galactic").icrs
-    pm = mean_disc_motion(anticentre.ra.deg, anticentre.dec.deg, 1000.0)
+    position = 1000.0 * unit_vectors([anticentre.ra.deg], [anticentre.dec.deg])
+    pm = seen_from_the_sun(position, circular_velocity(position))[["pmra", "pmdec"]].to_numpy()
     # star at rest relative to the Galaxy moves 238 km/s; seen: 238 - (238 + 12.24) along, -7.25 km/s up
-    assert np.hypot(*pm) == pytest.approx(np.hypot(12.24, 7.25) / 4.74047, rel=1e-3)
+    assert np.linalg.norm(pm) == pytest.approx(np.hypot(12.24, 7.25) / 4.74047, rel=1e-3)
 
 
 # the cluster as a whole
