@@ -10,13 +10,14 @@ A cluster that the parameter table lacks is given by --ra --dec --parallax --pmr
 example: python build_sets.py NGC_2509 "NGC 752"
 """
 
-from gaia_oc_amd.command_line import finish, read_command_line, run
+from gaia_oc_amd.command_line import read_command_line, run
 from gaia_oc_amd.stages.options import BuildOptions
 
 
 def main(argv: list[str] | None = None) -> int:
     """Build the sets of every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, BuildOptions, argv)
+    from gaia_oc_amd.batch import finish
     from gaia_oc_amd.stages.build import build_clusters
 
     return finish(build_clusters(given.clusters, given.options, given.run, command=given.command))

@@ -6,13 +6,14 @@ earlier run did to the same sets with the same model and options is left as it i
 example: python evaluate_clusters.py NGC_2509 --n_samples 100
 """
 
-from gaia_oc_amd.command_line import finish, read_command_line, run
+from gaia_oc_amd.command_line import read_command_line, run
 from gaia_oc_amd.stages.options import EvaluateOptions
 
 
 def main(argv: list[str] | None = None) -> int:
     """Evaluate every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, EvaluateOptions, argv)
+    from gaia_oc_amd.batch import finish
     from gaia_oc_amd.stages.evaluate import evaluate_clusters, send_to_topcat, truth_texts
 
     outcomes = evaluate_clusters(given.clusters, given.options, given.run, command=given.command)

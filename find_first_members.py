@@ -8,13 +8,14 @@ example: python find_first_members.py NGC_2509
          python build_sets.py NGC_2509 --find_first_members
 """
 
-from gaia_oc_amd.command_line import finish, read_command_line, run
+from gaia_oc_amd.command_line import read_command_line, run
 from gaia_oc_amd.stages.options import FindOptions
 
 
 def main(argv: list[str] | None = None) -> int:
     """Find the first members of every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, FindOptions, argv)
+    from gaia_oc_amd.batch import finish
     from gaia_oc_amd.stages.find_first_members import search_clusters
 
     return finish(search_clusters(given.clusters, given.options, given.run, command=given.command))

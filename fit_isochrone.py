@@ -8,13 +8,14 @@ example: python fit_isochrone.py NGC_2509
          python build_sets.py NGC_2509 --cluster_path data/fitted_parameters.csv
 """
 
-from gaia_oc_amd.command_line import finish, read_command_line, run
+from gaia_oc_amd.command_line import read_command_line, run
 from gaia_oc_amd.stages.options import FitOptions
 
 
 def main(argv: list[str] | None = None) -> int:
     """Fit every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, FitOptions, argv)
+    from gaia_oc_amd.batch import finish
     from gaia_oc_amd.stages.fit_isochrone import fit_clusters
 
     return finish(fit_clusters(given.clusters, given.options, given.run, command=given.command))

@@ -6,13 +6,14 @@ F1 on the validation clusters are kept.
 example: python train_deep_sets_model.py my_clusters.txt --model_dir my_model
 """
 
-from gaia_oc_amd.command_line import finish, read_command_line, run
+from gaia_oc_amd.command_line import read_command_line, run
 from gaia_oc_amd.stages.options import TrainOptions
 
 
 def main(argv: list[str] | None = None) -> int:
     """Train one model on all named clusters."""
     given = read_command_line(__doc__, TrainOptions, argv, leave_out=("workers",))
+    from gaia_oc_amd.batch import finish
     from gaia_oc_amd.stages.train import best_epoch_text, train_model
 
     metrics = train_model(given.clusters, given.run.data_dir, given.options, seed=given.run.seed)

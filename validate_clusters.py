@@ -7,13 +7,14 @@ clusters must have been evaluated with evaluate_clusters.py, with the same model
 example: python validate_clusters.py NGC_2509 --n_controls 4
 """
 
-from gaia_oc_amd.command_line import finish, read_command_line, run
+from gaia_oc_amd.command_line import read_command_line, run
 from gaia_oc_amd.stages.options import ValidateOptions
 
 
 def main(argv: list[str] | None = None) -> int:
     """Validate every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, ValidateOptions, argv)
+    from gaia_oc_amd.batch import finish
     from gaia_oc_amd.stages.validate import validate_clusters
 
     return finish(validate_clusters(given.clusters, given.options, given.run, command=given.command))

@@ -12,14 +12,11 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.exceptions import ClusterError, UsageError
 from gaia_oc_amd.options import Options, RunOptions, type_hints
-
-if TYPE_CHECKING:
-    from gaia_oc_amd.batch.outcomes import Outcome
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -283,28 +280,6 @@ def command_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
             values = value if isinstance(value, list | tuple) else [value]
             words += [action.option_strings[0], *(shlex.quote(str(v)) for v in values)]
     return " ".join(words)
-
-
-def finish(outcomes: list["Outcome"], *texts: str) -> int:
-    """Write what ends a run on the screen; returns the exit code.
-
-    Parameters
-    ----------
-    outcomes : list of Outcome
-        Of the clusters, for the table; none for a script that has no table.
-    *texts : str
-        What stands above the table.
-
-    Returns
-    -------
-    int
-        0 only if every cluster succeeded.
-    """
-    from gaia_oc_amd.batch import summary_table
-
-    for text in (*texts, *([summary_table(outcomes)] if outcomes else [])):
-        sys.stdout.write(f"{text}\n")
-    return int(any(outcome.error for outcome in outcomes))
 
 
 def run(main: Callable[[], int]) -> None:

@@ -1,6 +1,7 @@
 """Many clusters: one after the other, in several processes, or on a Dask cluster; a failure stops no other."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -127,3 +128,23 @@ def summary_table(outcomes: list[Outcome]) -> str:
         lines += ["", f"{len(errors)} of {len(outcomes)} failed:"]
         lines += [f"  {error}" for error in dict.fromkeys(errors)]
     return "\n".join(lines)
+
+
+def finish(outcomes: list[Outcome], *texts: str) -> int:
+    """Write what ends a run on the screen; returns the exit code.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+        Of the clusters, for the table; none for a script that has no table.
+    *texts : str
+        What stands above the table.
+
+    Returns
+    -------
+    int
+        0 only if every cluster succeeded.
+    """
+    for text in (*texts, *([summary_table(outcomes)] if outcomes else [])):
+        sys.stdout.write(f"{text}\n")
+    return int(any(outcome.error for outcome in outcomes))
