@@ -1,115 +1,6 @@
-"""The columns of a source table: names, units, UCDs and meaning."""
+"""The columns of a source table: names, units, UCDs and meaning, one row for each."""
 
 from dataclasses import dataclass
-
-ASTROMETRY = ("ra", "dec", "parallax", "pmra", "pmdec")
-ASTROMETRIC_ERRORS = ("parallax_error", "pmra_error", "pmdec_error")
-ASTROMETRIC_CORRELATIONS = ("parallax_pmra_corr", "parallax_pmdec_corr", "pmra_pmdec_corr")
-MAGNITUDES = ("phot_g_mean_mag", "phot_bp_mean_mag", "phot_rp_mean_mag")
-
-REQUIRED_COLUMNS = (
-    "source_id",
-    *ASTROMETRY,
-    *ASTROMETRIC_ERRORS,
-    *ASTROMETRIC_CORRELATIONS,
-    *MAGNITUDES,
-)
-"""Without these a source table is refused."""
-
-OPTIONAL_COLUMNS = (
-    "l",
-    "b",
-    "ecl_lat",
-    "ruwe",
-    "astrometric_params_solved",
-    "nu_eff_used_in_astrometry",
-    "pseudocolour",
-    "phot_g_n_obs",
-    "phot_g_mean_flux",
-    "phot_g_mean_flux_error",
-    "phot_bp_n_obs",
-    "phot_bp_mean_flux",
-    "phot_bp_mean_flux_error",
-    "phot_rp_n_obs",
-    "phot_rp_mean_flux",
-    "phot_rp_mean_flux_error",
-    "bp_rp",
-    "g_rp",
-    "phot_bp_rp_excess_factor",
-)
-"""Queried too; where a local table lacks one, what depends on it falls back and says so."""
-
-ARCHIVE_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
-
-MAGNITUDE_ERRORS = ("phot_g_mean_mag_error", "bp_rp_error", "g_rp_error")
-SOURCE_FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
-SIGMA_OFFSETS = ("f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma")
-"""Offsets in units of what errors and the members' own scatter allow (see `gaia_oc_amd.features`)."""
-REJECTED_BY = "rejected_by"
-"""Selection conditions that a star failed: proper_motion, parallax, isochrone; empty for those that passed."""
-SET_COLUMNS = (*ARCHIVE_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, REJECTED_BY, "PMemb")
-"""Columns of members.csv, candidates.csv, non_members.csv and comparison.csv, in this order."""
-
-UNITS = {
-    "source_id": "",
-    "ra": "deg",
-    "dec": "deg",
-    "l": "deg",
-    "b": "deg",
-    "ecl_lat": "deg",
-    "parallax": "mas",
-    "parallax_error": "mas",
-    "pmra": "mas/yr",
-    "pmra_error": "mas/yr",
-    "pmdec": "mas/yr",
-    "pmdec_error": "mas/yr",
-    "parallax_pmra_corr": "",
-    "parallax_pmdec_corr": "",
-    "pmra_pmdec_corr": "",
-    "ruwe": "",
-    "astrometric_params_solved": "",
-    "nu_eff_used_in_astrometry": "1/um",
-    "pseudocolour": "1/um",
-    "phot_g_n_obs": "",
-    "phot_g_mean_flux": "electron/s",
-    "phot_g_mean_flux_error": "electron/s",
-    "phot_g_mean_mag": "mag",
-    "phot_g_mean_mag_error": "mag",
-    "phot_bp_n_obs": "",
-    "phot_bp_mean_flux": "electron/s",
-    "phot_bp_mean_flux_error": "electron/s",
-    "phot_bp_mean_mag": "mag",
-    "phot_rp_n_obs": "",
-    "phot_rp_mean_flux": "electron/s",
-    "phot_rp_mean_flux_error": "electron/s",
-    "phot_rp_mean_mag": "mag",
-    "bp_rp": "mag",
-    "bp_rp_error": "mag",
-    "g_rp": "mag",
-    "g_rp_error": "mag",
-    "phot_bp_rp_excess_factor": "",
-    "f_r": "pc",
-    "f_pm": "mas/yr",
-    "f_plx": "mas",
-    "f_c": "mag",
-    "f_g": "mag",
-    "f_pm_sigma": "",
-    "f_plx_sigma": "",
-    "f_c_sigma": "",
-    "f_g_sigma": "",
-    "rejected_by": "",
-    "PMemb": "",
-    # cluster parameters
-    "age": "log10(yr)",
-    "a0": "mag",
-    "dist": "pc",
-    "pmra_mean_error": "mas/yr",
-    "pmdec_mean_error": "mas/yr",
-    "parallax_mean_error": "mas",
-    "pm_dispersion": "mas/yr",
-    "parallax_dispersion": "mas",
-}
-"""Unit of every column of a source table and of every cluster parameter, stated once."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +12,7 @@ class Description:
     name : str
         Its name.
     unit : str
-        As in `columns.UNITS`; empty for what has none.
+        Empty for what has none.
     ucd : str
         UCD1+ words; empty where none fits.
     text : str
@@ -136,109 +27,270 @@ class Description:
 
 # UCDs of the archive's columns as far as its own metadata are known; bands as the archive has them: em.opt for G,
 # em.opt.B for BP, em.opt.R for RP
-_MEANINGS = {
-    "source_id": ("meta.id;meta.main", "Gaia DR3 source identifier, unique within the release"),
-    "ra": ("pos.eq.ra;meta.main", "Right ascension, ICRS at epoch 2016.0"),
-    "dec": ("pos.eq.dec;meta.main", "Declination, ICRS at epoch 2016.0"),
-    "parallax": ("pos.parallax.trig", "Parallax, less the zero point of Lindegren et al. 2021"),
-    "pmra": ("pos.pm;pos.eq.ra", "Proper motion in right ascension, times cos(dec)"),
-    "pmdec": ("pos.pm;pos.eq.dec", "Proper motion in declination"),
-    "parallax_error": ("stat.error;pos.parallax.trig", "Standard error of the parallax"),
-    "pmra_error": ("stat.error;pos.pm;pos.eq.ra", "Standard error of pmra"),
-    "pmdec_error": ("stat.error;pos.pm;pos.eq.dec", "Standard error of pmdec"),
-    "parallax_pmra_corr": (
-        "stat.correlation;pos.parallax.trig;pos.pm;pos.eq.ra",
-        "Correlation of the errors of parallax and pmra",
+_GROUPS = {
+    "identifier": (
+        Description(
+            "source_id", "", "meta.id;meta.main", "Gaia DR3 source identifier, unique within the release"
+        ),
     ),
-    "parallax_pmdec_corr": (
-        "stat.correlation;pos.parallax.trig;pos.pm;pos.eq.dec",
-        "Correlation of the errors of parallax and pmdec",
+    "astrometry": (
+        Description("ra", "deg", "pos.eq.ra;meta.main", "Right ascension, ICRS at epoch 2016.0"),
+        Description("dec", "deg", "pos.eq.dec;meta.main", "Declination, ICRS at epoch 2016.0"),
+        Description(
+            "parallax", "mas", "pos.parallax.trig", "Parallax, less the zero point of Lindegren et al. 2021"
+        ),
+        Description("pmra", "mas/yr", "pos.pm;pos.eq.ra", "Proper motion in right ascension, times cos(dec)"),
+        Description("pmdec", "mas/yr", "pos.pm;pos.eq.dec", "Proper motion in declination"),
     ),
-    "pmra_pmdec_corr": (
-        "stat.correlation;pos.pm;pos.eq.ra;pos.pm;pos.eq.dec",
-        "Correlation of the errors of pmra and pmdec",
+    "astrometric error": (
+        Description(
+            "parallax_error", "mas", "stat.error;pos.parallax.trig", "Standard error of the parallax"
+        ),
+        Description("pmra_error", "mas/yr", "stat.error;pos.pm;pos.eq.ra", "Standard error of pmra"),
+        Description("pmdec_error", "mas/yr", "stat.error;pos.pm;pos.eq.dec", "Standard error of pmdec"),
     ),
-    "phot_g_mean_mag": ("phot.mag;em.opt", "Mean magnitude in G, Vega system"),
-    "phot_bp_mean_mag": ("phot.mag;em.opt.B", "Mean magnitude in BP, Vega system"),
-    "phot_rp_mean_mag": ("phot.mag;em.opt.R", "Mean magnitude in RP, Vega system"),
-    "l": ("pos.galactic.lon", "Galactic longitude"),
-    "b": ("pos.galactic.lat", "Galactic latitude"),
-    "ecl_lat": ("pos.ecliptic.lat", "Ecliptic latitude"),
-    "ruwe": (
-        "stat.error",
-        "Renormalised unit weight error of the astrometric solution, near 1 for a good one",
+    "astrometric correlation": (
+        Description(
+            "parallax_pmra_corr",
+            "",
+            "stat.correlation;pos.parallax.trig;pos.pm;pos.eq.ra",
+            "Correlation of the errors of parallax and pmra",
+        ),
+        Description(
+            "parallax_pmdec_corr",
+            "",
+            "stat.correlation;pos.parallax.trig;pos.pm;pos.eq.dec",
+            "Correlation of the errors of parallax and pmdec",
+        ),
+        Description(
+            "pmra_pmdec_corr",
+            "",
+            "stat.correlation;pos.pm;pos.eq.ra;pos.pm;pos.eq.dec",
+            "Correlation of the errors of pmra and pmdec",
+        ),
     ),
-    "astrometric_params_solved": (
-        "meta.number",
-        "Which astrometric parameters were solved: 31 five, 95 six (with the pseudocolour)",
+    "magnitude": (
+        Description("phot_g_mean_mag", "mag", "phot.mag;em.opt", "Mean magnitude in G, Vega system"),
+        Description("phot_bp_mean_mag", "mag", "phot.mag;em.opt.B", "Mean magnitude in BP, Vega system"),
+        Description("phot_rp_mean_mag", "mag", "phot.mag;em.opt.R", "Mean magnitude in RP, Vega system"),
     ),
-    "nu_eff_used_in_astrometry": (
-        "em.wavenumber",
-        "Effective wavenumber that the astrometric solution took as known",
+    "optional": (
+        Description("l", "deg", "pos.galactic.lon", "Galactic longitude"),
+        Description("b", "deg", "pos.galactic.lat", "Galactic latitude"),
+        Description("ecl_lat", "deg", "pos.ecliptic.lat", "Ecliptic latitude"),
+        Description(
+            "ruwe",
+            "",
+            "stat.error",
+            "Renormalised unit weight error of the astrometric solution, near 1 for a good one",
+        ),
+        Description(
+            "astrometric_params_solved",
+            "",
+            "meta.number",
+            "Which astrometric parameters were solved: 31 five, 95 six (with the pseudocolour)",
+        ),
+        Description(
+            "nu_eff_used_in_astrometry",
+            "1/um",
+            "em.wavenumber",
+            "Effective wavenumber that the astrometric solution took as known",
+        ),
+        Description(
+            "pseudocolour",
+            "1/um",
+            "em.wavenumber",
+            "Effective wavenumber found by the astrometric solution itself",
+        ),
+        Description(
+            "phot_g_n_obs", "", "meta.number", "Number of observations that the G photometry rests on"
+        ),
+        Description("phot_g_mean_flux", "electron/s", "phot.flux;em.opt", "Mean flux in G"),
+        Description(
+            "phot_g_mean_flux_error",
+            "electron/s",
+            "stat.error;phot.flux;em.opt",
+            "Standard error of the mean flux in G",
+        ),
+        Description(
+            "phot_bp_n_obs", "", "meta.number", "Number of observations that the BP photometry rests on"
+        ),
+        Description("phot_bp_mean_flux", "electron/s", "phot.flux;em.opt.B", "Mean flux in BP"),
+        Description(
+            "phot_bp_mean_flux_error",
+            "electron/s",
+            "stat.error;phot.flux;em.opt.B",
+            "Standard error of the mean flux in BP",
+        ),
+        Description(
+            "phot_rp_n_obs", "", "meta.number", "Number of observations that the RP photometry rests on"
+        ),
+        Description("phot_rp_mean_flux", "electron/s", "phot.flux;em.opt.R", "Mean flux in RP"),
+        Description(
+            "phot_rp_mean_flux_error",
+            "electron/s",
+            "stat.error;phot.flux;em.opt.R",
+            "Standard error of the mean flux in RP",
+        ),
+        Description("bp_rp", "mag", "phot.color;em.opt.B;em.opt.R", "Colour BP - RP"),
+        Description("g_rp", "mag", "phot.color;em.opt;em.opt.R", "Colour G - RP"),
+        Description(
+            "phot_bp_rp_excess_factor",
+            "",
+            "phot.flux;arith.ratio",
+            "Sum of the BP and RP fluxes in units of the G flux; large in crowded fields",
+        ),
     ),
-    "pseudocolour": ("em.wavenumber", "Effective wavenumber found by the astrometric solution itself"),
-    "phot_g_n_obs": ("meta.number", "Number of observations that the G photometry rests on"),
-    "phot_g_mean_flux": ("phot.flux;em.opt", "Mean flux in G"),
-    "phot_g_mean_flux_error": ("stat.error;phot.flux;em.opt", "Standard error of the mean flux in G"),
-    "phot_bp_n_obs": ("meta.number", "Number of observations that the BP photometry rests on"),
-    "phot_bp_mean_flux": ("phot.flux;em.opt.B", "Mean flux in BP"),
-    "phot_bp_mean_flux_error": ("stat.error;phot.flux;em.opt.B", "Standard error of the mean flux in BP"),
-    "phot_rp_n_obs": ("meta.number", "Number of observations that the RP photometry rests on"),
-    "phot_rp_mean_flux": ("phot.flux;em.opt.R", "Mean flux in RP"),
-    "phot_rp_mean_flux_error": ("stat.error;phot.flux;em.opt.R", "Standard error of the mean flux in RP"),
-    "bp_rp": ("phot.color;em.opt.B;em.opt.R", "Colour BP - RP"),
-    "g_rp": ("phot.color;em.opt;em.opt.R", "Colour G - RP"),
-    "phot_bp_rp_excess_factor": (
-        "phot.flux;arith.ratio",
-        "Sum of the BP and RP fluxes in units of the G flux; large in crowded fields",
+    "magnitude error": (
+        Description(
+            "phot_g_mean_mag_error",
+            "mag",
+            "stat.error;phot.mag;em.opt",
+            "Standard error of G, as DPAC's fits give it for the magnitude and the number of observations",
+        ),
+        Description(
+            "bp_rp_error",
+            "mag",
+            "stat.error;phot.color;em.opt.B;em.opt.R",
+            "Standard error of BP - RP, found likewise",
+        ),
+        Description(
+            "g_rp_error",
+            "mag",
+            "stat.error;phot.color;em.opt;em.opt.R",
+            "Standard error of G - RP, found likewise",
+        ),
     ),
-    "phot_g_mean_mag_error": (
-        "stat.error;phot.mag;em.opt",
-        "Standard error of G, as DPAC's fits give it for the magnitude and the number of observations",
+    "source feature": (
+        Description(
+            "f_r",
+            "pc",
+            "pos.distance",
+            "Projected distance from the cluster's centre, at the cluster's distance",
+        ),
+        Description(
+            "f_pm",
+            "mas/yr",
+            "pos.pm;arith.diff",
+            "Size of the proper motion's difference from the cluster's mean",
+        ),
+        Description("f_plx", "mas", "pos.parallax.trig;arith.diff", "Parallax minus the cluster's mean"),
+        Description(
+            "f_c", "mag", "phot.color;arith.diff", "Colour minus that of the isochrone's nearest point"
+        ),
+        Description(
+            "f_g", "mag", "phot.mag;em.opt;arith.diff", "G minus that of the isochrone's nearest point"
+        ),
     ),
-    "bp_rp_error": ("stat.error;phot.color;em.opt.B;em.opt.R", "Standard error of BP - RP, found likewise"),
-    "g_rp_error": ("stat.error;phot.color;em.opt;em.opt.R", "Standard error of G - RP, found likewise"),
-    "f_r": ("pos.distance", "Projected distance from the cluster's centre, at the cluster's distance"),
-    "f_pm": ("pos.pm;arith.diff", "Size of the proper motion's difference from the cluster's mean"),
-    "f_plx": ("pos.parallax.trig;arith.diff", "Parallax minus the cluster's mean"),
-    "f_c": ("phot.color;arith.diff", "Colour minus that of the isochrone's nearest point"),
-    "f_g": ("phot.mag;em.opt;arith.diff", "G minus that of the isochrone's nearest point"),
-    "f_pm_sigma": ("stat.fit.residual;pos.pm", "f_pm in units of the star's errors and the members' scatter"),
-    "f_plx_sigma": (
-        "stat.fit.residual;pos.parallax.trig",
-        "f_plx in units of the star's errors and the members' scatter",
+    "sigma offset": (
+        Description(
+            "f_pm_sigma",
+            "",
+            "stat.fit.residual;pos.pm",
+            "f_pm in units of the star's errors and the members' scatter",
+        ),
+        Description(
+            "f_plx_sigma",
+            "",
+            "stat.fit.residual;pos.parallax.trig",
+            "f_plx in units of the star's errors and the members' scatter",
+        ),
+        Description(
+            "f_c_sigma",
+            "",
+            "stat.fit.residual;phot.color",
+            "Colour minus that of the isochrone point that is nearest in units of errors (star and "
+            "isochrone), in these units",
+        ),
+        Description(
+            "f_g_sigma",
+            "",
+            "stat.fit.residual;phot.mag;em.opt",
+            "G minus that of the same point, in units of errors",
+        ),
     ),
-    "f_c_sigma": (
-        "stat.fit.residual;phot.color",
-        "Colour minus that of the isochrone point that is nearest in units of errors (star and isochrone), "
-        "in these units",
+    "verdict": (
+        Description(
+            "rejected_by",
+            "",
+            "meta.code",
+            "Selection conditions that the star failed: proper_motion, parallax, both joined by +, "
+            "or isochrone, which is looked at last; empty where it passed",
+        ),
+        Description(
+            "PMemb",
+            "",
+            "stat.probability",
+            "Membership probability: the list's for members and comparison, 0 for non-members, the "
+            "network's for candidates; missing for a star that was not judged",
+        ),
     ),
-    "f_g_sigma": ("stat.fit.residual;phot.mag;em.opt", "G minus that of the same point, in units of errors"),
-    "rejected_by": (
-        "meta.code",
-        "Selection conditions that the star failed: proper_motion, parallax, both joined by +, or isochrone, which "
-        "is looked at last; empty where it passed",
-    ),
-    "PMemb": (
-        "stat.probability",
-        "Membership probability: the list's for members and comparison, 0 for non-members, the network's for "
-        "candidates; missing for a star that was not judged",
-    ),
-    "age": ("time.age", "log10 of the age in years"),
-    "a0": ("phys.absorption", "Extinction at 550 nm"),
-    "dist": ("pos.distance", "Distance"),
-    "pmra_mean_error": ("stat.error;pos.pm;pos.eq.ra", "Standard error of the cluster's mean pmra"),
-    "pmdec_mean_error": ("stat.error;pos.pm;pos.eq.dec", "Standard error of the cluster's mean pmdec"),
-    "parallax_mean_error": ("stat.error;pos.parallax.trig", "Standard error of the cluster's mean parallax"),
-    "pm_dispersion": (
-        "stat.stdev;pos.pm",
-        "Scatter of the members' proper motions in one direction that their errors do not explain",
-    ),
-    "parallax_dispersion": (
-        "stat.stdev;pos.parallax.trig",
-        "Scatter of the members' parallaxes that their errors do not explain",
+    "cluster parameter": (
+        Description("age", "log10(yr)", "time.age", "log10 of the age in years"),
+        Description("a0", "mag", "phys.absorption", "Extinction at 550 nm"),
+        Description("dist", "pc", "pos.distance", "Distance"),
+        Description(
+            "pmra_mean_error",
+            "mas/yr",
+            "stat.error;pos.pm;pos.eq.ra",
+            "Standard error of the cluster's mean pmra",
+        ),
+        Description(
+            "pmdec_mean_error",
+            "mas/yr",
+            "stat.error;pos.pm;pos.eq.dec",
+            "Standard error of the cluster's mean pmdec",
+        ),
+        Description(
+            "parallax_mean_error",
+            "mas",
+            "stat.error;pos.parallax.trig",
+            "Standard error of the cluster's mean parallax",
+        ),
+        Description(
+            "pm_dispersion",
+            "mas/yr",
+            "stat.stdev;pos.pm",
+            "Scatter of the members' proper motions in one direction that their errors do not explain",
+        ),
+        Description(
+            "parallax_dispersion",
+            "mas",
+            "stat.stdev;pos.parallax.trig",
+            "Scatter of the members' parallaxes that their errors do not explain",
+        ),
     ),
 }
+
+
+def _names(*groups: str) -> tuple[str, ...]:
+    return tuple(about.name for group in groups for about in _GROUPS[group])
+
+
+ASTROMETRY = _names("astrometry")
+ASTROMETRIC_ERRORS = _names("astrometric error")
+ASTROMETRIC_CORRELATIONS = _names("astrometric correlation")
+MAGNITUDES = _names("magnitude")
+REQUIRED_COLUMNS = _names(
+    "identifier", "astrometry", "astrometric error", "astrometric correlation", "magnitude"
+)
+"""Without these a source table is refused."""
+OPTIONAL_COLUMNS = _names("optional")
+"""Queried too; where a local table lacks one, what depends on it falls back and says so."""
+ARCHIVE_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+
+MAGNITUDE_ERRORS = _names("magnitude error")
+SOURCE_FEATURES = _names("source feature")
+SIGMA_OFFSETS = _names("sigma offset")
+"""Offsets in units of what errors and the members' own scatter allow (see `gaia_oc_amd.features`)."""
+REJECTED_BY = "rejected_by"
+"""Selection conditions that a star failed: proper_motion, parallax, isochrone; empty for those that passed."""
+SET_COLUMNS = (*ARCHIVE_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, *_names("verdict"))
+"""Columns of members.csv, candidates.csv, non_members.csv and comparison.csv, in this order."""
+
+_BY_NAME = {about.name: about for rows in _GROUPS.values() for about in rows}
+UNITS = {name: about.unit for name, about in _BY_NAME.items()}
+"""Unit of every column of a source table and of every cluster parameter."""
 
 
 def describe(name: str) -> Description:
@@ -253,4 +305,4 @@ def describe(name: str) -> Description:
     -------
     Description
     """
-    return Description(name, UNITS.get(name, ""), *_MEANINGS.get(name, ("", "")))
+    return _BY_NAME.get(name, Description(name))

@@ -31,7 +31,7 @@ from gaia_oc_amd.exceptions import (
     ConeUnavailableError,
 )
 from gaia_oc_amd.files.data_directory import read_json, write_json
-from gaia_oc_amd.files.tables import read_table, write_table
+from gaia_oc_amd.files.tables import write_table
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.photometry import BANDS
 
@@ -196,7 +196,7 @@ def _checked(source: StarSource, region: ConeRegion) -> pd.DataFrame:
 @lru_cache(1)
 def _checked_for_all(table: SharedTable) -> pd.DataFrame:
     """A table that every cluster of a run is cut from, read and checked once."""
-    return check_sources(read_table(table.path), table.origin)
+    return check_sources(table.whole(), table.origin)
 
 
 def star_source(word: str, name: str, folder: Path, credentials_path: Path | None = None) -> StarSource:

@@ -35,7 +35,7 @@ NO_ELECTRON = "ignore:.*did not parse as fits unit:astropy.units.UnitsWarning"
 def table():
     numbers = [(describe("dist"), 812.5), (describe("count"), 3), (describe("cluster"), "Test_1 & <co>")]
     long = [(replace(describe("note"), text="a note"), "x" * 150), (describe("flag"), True)]
-    endless = [(describe("no_cut"), np.inf)]
+    endless = [(describe("no_cut"), np.inf), (describe("a_long_name"), "y" * 150)]
     return DescribedTable("Test_1 candidates", "candidates", stars(), tuple(numbers + long + endless))
 
 
@@ -118,7 +118,8 @@ def test_fits_headers_say_it_too(tmp_path, table):
     assert header["TUNIT5"] == "mas yr-1"
     assert (header["DIST"], header["CLUSTER"], header["FLAG"]) == (812.5, "Test_1 & <co>", True)
     comments = str(header["COMMENT"]).replace("\n", "")
-    assert "x" * 150 in comments
+    assert header["NOTE"] == "x" * 150
+    assert header["A_LONG_NAME"] == "y" * 150
     assert "no_cut = inf" in comments
 
 

@@ -63,7 +63,7 @@ def bench(upstream: str, region: ConeRegion, patience: Patience) -> Iterator[Ben
         proxy = Proxy(f"http://127.0.0.1:{front.server_port}/tap-server/tap", tls)
         thief = Thief()
         trusted = {"REQUESTS_CA_BUNDLE": tls[0], "NO_PROXY": "localhost,127.0.0.1"}
-        rows = archive.query_archive(archive.cone_query(region), url=upstream, patience=patience)
+        rows = archive.query_archive(mirrors.cone_query(region), url=upstream, patience=patience)
         expected = in_order(cut_to_region(check_sources(rows, upstream), region))
         with mock.patch.dict("os.environ", trusted):
             yield Bench(region, patience, front, proxy, thief, expected)
