@@ -139,6 +139,10 @@ def _record(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
+_FITS_UNITS = {"electron/s": "electron s-1"}
+"""Units that the FITS standard does not know, so that astropy would leave them out."""
+
+
 def write_fits(path: Path, table: DescribedTable) -> None:
     """Write a table as FITS binary table, as a whole or not at all.
 
@@ -164,6 +168,8 @@ def write_fits(path: Path, table: DescribedTable) -> None:
         for number, about in enumerate(table.columns(), 1):
             unit.header[f"TUCD{number}"], unit.header[f"TCOMM{number}"] = about.ucd, about.text
             unit.header.comments[f"TTYPE{number}"] = about.text  # cut where the card ends
+            if about.unit in _FITS_UNITS:
+                unit.columns[number - 1].unit = _FITS_UNITS[about.unit]
         unit.header["COMMENT"] = _ascii(table.text)
         for about, value in table.parameters:
             unit.header.append(_fits_card(about, _ascii(value) if isinstance(value, str) else value))
@@ -184,7 +190,7 @@ def _fits_card(about: Description, value: Value) -> Any:
     """A parameter as a card with its unit and meaning, or as a comment where no card can hold it."""
     from astropy.io.fits import Card
 
-    key = f"HIERARCH {about.name}" if len(about.name) > 8 else about.name
+    key = f"HIERARCH {about.name.upper()}" if len(about.name) > 8 else about.name
     try:
         card = Card(key, value, f"[{about.unit}] {about.text}" if about.unit else about.text)
         str(card)  # is made only now
