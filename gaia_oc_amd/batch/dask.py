@@ -317,7 +317,7 @@ def in_dask(
         If there is no scheduler, or if its workers cannot do the work.
     """
     with connected(scheduler) as client:
-        crew = _Crew(client, _assignment(work), data_dir)
+        crew = _DaskCrew(client, _assignment(work), data_dir)
         waiting = ClusterQueue(clusters)
         try:
             while waiting or crew.busy:
@@ -346,7 +346,7 @@ def _seconds_to_wait() -> float:
     return parse_timedelta(dask.config.get("gaia_oc_amd.wait-for-workers", "60s"))
 
 
-class _Crew:
+class _DaskCrew:
     """The workers of a Dask cluster, which may come and go."""
 
     def __init__(self, client: "Client", assignment: Assignment, data_dir: Path | str | None) -> None:

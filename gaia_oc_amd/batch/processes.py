@@ -166,7 +166,7 @@ def in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Outc
     Outcome
         As they come.
     """
-    crew = _Crew(work, workers)
+    crew = _ProcessCrew(work, workers)
     queue = ClusterQueue(clusters)
     try:
         while queue or crew.busy:
@@ -182,7 +182,7 @@ def in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Outc
     crew.dismiss()
 
 
-class _Crew:
+class _ProcessCrew:
     """The processes of a batch, started when there is a cluster for them."""
 
     def __init__(self, work: Work, size: int) -> None:

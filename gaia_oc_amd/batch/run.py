@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from gaia_oc_amd.batch.dask import in_dask
 from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, with_name
+from gaia_oc_amd.batch.processes import in_processes
 from gaia_oc_amd.exceptions import BatchStoppedError
 from gaia_oc_amd.parallel import progress_bar
 
@@ -80,12 +82,8 @@ def _outcomes(
     work: Work, names: list[str], workers: int, scheduler: str | None, data_dir: Path | str | None
 ) -> Iterator[Outcome]:
     if scheduler is not None:
-        from gaia_oc_amd.batch.dask import in_dask
-
         yield from in_dask(work, names, scheduler, data_dir)
     elif min(workers, len(names)) > 1:
-        from gaia_oc_amd.batch.processes import in_processes
-
         yield from in_processes(work, names, min(workers, len(names)))
     else:
         yield from (attempt(work, name) for name in names)

@@ -19,7 +19,9 @@ from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
 from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.files.tables import canonical, from_astropy, write_csv
+from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import ISOCHRONES
+from gaia_oc_amd.parallel import progress_bar
 
 if TYPE_CHECKING:
     import requests
@@ -62,8 +64,6 @@ def download_catalogues(
     ArchiveUnavailableError
         At the first failure; what was finished is kept.
     """
-    from gaia_oc_amd.parallel import progress_bar
-
     tables = {table.file_name: table for key in catalogues for table in find_catalogue(key).tables}
     return [
         download_table(table, data_dir, overwrite=overwrite, server=server)
@@ -363,8 +363,6 @@ def _message(page: str) -> str:
 
 
 def _fetch(session: "requests.Session", link: str) -> bytes:
-    from gaia_oc_amd.parallel import progress_bar
-
     with session.get(link, timeout=_CMD_TIMEOUT, stream=True) as reply:
         reply.raise_for_status()
         size = int(reply.headers.get("Content-Length", 0)) or None
@@ -385,8 +383,6 @@ def _unpacked(content: bytes, link: str) -> bytes:
 
 def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
     """Raise if the file is not the whole answer to the query."""
-    from gaia_oc_amd.isochrones import read_isochrones
-
     last_line = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
     if not last_line.startswith("#") or _CLOSING_LINE not in last_line:
         raise ArchiveUnavailableError(

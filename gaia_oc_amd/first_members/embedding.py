@@ -20,6 +20,7 @@ from gaia_oc_amd.first_members.groups import (
     without_small,
 )
 from gaia_oc_amd.options import require
+from gaia_oc_amd.parallel import one_thread
 
 Array = NDArray[np.float64]
 
@@ -268,8 +269,6 @@ def embedded_groups(
     options = options or EmbeddingOptions()
     require_features(values)
     require_enough(len(values), options.groups)
-    from gaia_oc_amd.parallel import one_thread
-
     order = fixed_order(values)
     labels = np.empty(len(values), np.int64)
     with one_thread():
@@ -278,8 +277,6 @@ def embedded_groups(
 
 
 def _divide(values: Array, options: EmbeddingOptions, rng: np.random.Generator) -> Labels:
-    import torch
-
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     fitted = sample(values, options.n_max_fitted, rng)
     stars = as_tensor(fitted)

@@ -327,7 +327,7 @@ def sesame_position(
     return float(place.ra.deg), float(place.dec.deg)
 
 
-def load_field(
+def load_search_field(
     target: SearchTarget, folder: Path, options: ConeOptions, *, credentials_path: Path | None = None
 ) -> pd.DataFrame:
     """Stars of the field whatever their motion, kept in `FIELD_FOLDER` as cones are kept (see `load_cone`).

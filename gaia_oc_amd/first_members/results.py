@@ -18,9 +18,10 @@ from gaia_oc_amd.files.data_directory import cluster_directory, read_json, write
 from gaia_oc_amd.files.provenance import versions
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.first_members.choice import JudgedGroup
-from gaia_oc_amd.first_members.field import FIELD_FOLDER, SearchTarget, load_field, quality_cuts
+from gaia_oc_amd.first_members.field import FIELD_FOLDER, SearchTarget, load_search_field, quality_cuts
 from gaia_oc_amd.first_members.options import QualityOptions, SearchOptions
 from gaia_oc_amd.first_members.search import FirstMembers, find_first_members
+from gaia_oc_amd.isochrone_fit.fit import fit_isochrone
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.source_sets import existing_name
 
@@ -128,8 +129,6 @@ def _fit(
     rng: np.random.Generator,
 ) -> tuple[dict[str, float], dict[str, Any] | None]:
     """Age, extinction and distance by the isochrones; a fit that is not possible is said and left out."""
-    from gaia_oc_amd.isochrone_fit.fit import fit_isochrone
-
     statistical = float(np.sqrt(max(error**2 - _SYSTEMATIC**2, 0)))
     weights = members["PMemb"].to_numpy(float)
     try:
@@ -241,7 +240,7 @@ def search_members(
     """
     cone, quality, search = cone or ConeOptions(), quality or QualityOptions(), search or SearchOptions()
     folder = search_folder(target, data_dir)
-    sources = load_field(target, folder, cone, credentials_path=credentials_path)
+    sources = load_search_field(target, folder, cone, credentials_path=credentials_path)
     stars, counts = quality_cuts(sources, quality)
     rng = cluster_rng(seed, target.name)
     found = find_first_members(

@@ -35,7 +35,7 @@ from gaia_oc_amd.first_members.groups import (
     mixture_posterior,
 )
 from gaia_oc_amd.first_members.options import SearchOptions
-from gaia_oc_amd.first_members.stars import FieldStars, clustering_features, field_stars
+from gaia_oc_amd.first_members.stars import FieldStars, clustering_features, clustering_stars
 
 if TYPE_CHECKING:
     from gaia_oc_amd.first_members.options import SearchOptions
@@ -278,7 +278,7 @@ def find_first_members(
     """
     options = options or SearchOptions()
     _refuse_few(name, len(stars), options)
-    field = SearchField(stars.reset_index(drop=True), field_stars(stars))
+    field = SearchField(stars.reset_index(drop=True), clustering_stars(stars))
     sky = sky_map(field.stars)
     expected = _expectation(field.stars, ra, dec, known if options.use_catalogue_motion else None)
     method = METHODS[options.method]

@@ -57,7 +57,7 @@ class FieldStars:
         return replace(self, **{name: getattr(self, name)[kept] for name in names})
 
 
-def field_stars(stars: pd.DataFrame) -> FieldStars:
+def clustering_stars(stars: pd.DataFrame) -> FieldStars:
     """Arrays of a table of stars.
 
     Parameters

@@ -23,7 +23,7 @@ AXES = ("age", "a0", "modulus")
 
 
 @dataclass(frozen=True)
-class Stage:
+class Refinement:
     """One pass over the grid: steps of log age [dex], A0 and modulus [mag], and how many of the stars it looks at.
 
     The likelihood is blurred by about half a step, so that no maximum falls between the points. What is less likely
@@ -39,9 +39,9 @@ class Stage:
 
 
 STAGES = (
-    Stage(0.1, 0.2, 0.2, 300, (0.06, 0.12), 12.0),
-    Stage(0.05, 0.1, 0.1, 600, (0.02, 0.05), 8.0),
-    Stage(0.02, 0.02, 0.03, 10**9, (0.0, 0.0), 8.0),
+    Refinement(0.1, 0.2, 0.2, 300, (0.06, 0.12), 12.0),
+    Refinement(0.05, 0.1, 0.1, 600, (0.02, 0.05), 8.0),
+    Refinement(0.02, 0.02, 0.03, 10**9, (0.0, 0.0), 8.0),
 )
 _MOST_POINTS = 25
 """The last stages have at most so many points on the axes of extinction and modulus."""
@@ -188,7 +188,7 @@ class _Grids:
         moduli = _modulus_range(self._parallax, self._parallax_error)
         return [(float(self._ages[0]), float(self._ages[-1])), (0.0, self._options.max_a0), moduli]
 
-    def evaluated(self, stage: Stage, box: Box, *, most: int) -> Posterior:
+    def evaluated(self, stage: Refinement, box: Box, *, most: int) -> Posterior:
         """Posterior in a box, with at most so many points of A0 and of modulus."""
         ages = _thinned(self._ages, stage.age_step, box[0])
         a0, moduli = (

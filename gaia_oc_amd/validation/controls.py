@@ -15,7 +15,7 @@ from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.simulation.space import local_axes
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.validation.artificial import ClusterModel, fit_cluster_model
-from gaia_oc_amd.validation.injection import Field, Judge, inside_cone
+from gaia_oc_amd.validation.injection import Field, StarJudge, inside_cone
 
 Array = NDArray[np.float64]
 
@@ -194,7 +194,7 @@ def directions(east: Array, north: Array, ra: float, dec: float) -> tuple[Array,
 
 def look_at_controls(
     field: Field,
-    judge: Judge,
+    judge: StarJudge,
     places: list[Place],
     *,
     prob_threshold: float = 0.5,
@@ -259,7 +259,7 @@ def _likely_members(sets: SourceSets, removal_threshold: float, radius: float) -
 
 def _false_members(
     field: Field,
-    judge: Judge,
+    judge: StarJudge,
     place: Place,
     likely: NDArray[np.bool_],
     prob_threshold: float,

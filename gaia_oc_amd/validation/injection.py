@@ -29,7 +29,7 @@ from gaia_oc_amd.validation.artificial import (
 
 Array = NDArray[np.float64]
 
-Judge = Callable[..., Array]
+StarJudge = Callable[..., Array]
 """Takes stars and sets, and rng as keyword, and gives probabilities:
 `gaia_oc_amd.membership.membership_probabilities` with classifier and options filled in."""
 
@@ -116,7 +116,7 @@ class Field:
 
 def inject_members(
     field: Field,
-    judge: Judge,
+    judge: StarJudge,
     *,
     n_artificial: int,
     magnitude_edges: tuple[float, ...],
@@ -167,7 +167,7 @@ def inject_members(
     return fates.assign(weight=systems["weight"].to_numpy(), like_cluster=like_cluster)
 
 
-def follow(stars: pd.DataFrame, field: Field, judge: Judge, *, rng: np.random.Generator) -> pd.DataFrame:
+def follow(stars: pd.DataFrame, field: Field, judge: StarJudge, *, rng: np.random.Generator) -> pd.DataFrame:
     """Which stars the cone's cut, the candidate selection and the judge let pass.
 
     Parameters

@@ -19,7 +19,7 @@ from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.validation.artificial import fit_cluster_model
 from gaia_oc_amd.validation.controls import Controls, control_places, look_at_controls
-from gaia_oc_amd.validation.injection import Field, Judge, inject_members
+from gaia_oc_amd.validation.injection import Field, StarJudge, inject_members
 from gaia_oc_amd.validation.options import ValidationOptions
 
 Array = NDArray[np.float64]
@@ -59,7 +59,7 @@ def measure_selection(
     name: str,
     data_dir: Path | str,
     isochrones: pd.DataFrame,
-    judge: Judge,
+    judge: StarJudge,
     *,
     options: ValidationOptions | None = None,
     seed: int = 42,

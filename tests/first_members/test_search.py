@@ -23,7 +23,7 @@ from gaia_oc_amd.first_members.choice import (
 from gaia_oc_amd.first_members.groups import hdbscan_groups, mixture_posterior
 from gaia_oc_amd.first_members.options import SearchOptions
 from gaia_oc_amd.first_members.search import KnownMotion, find_first_members
-from gaia_oc_amd.first_members.stars import colour_ranks, field_stars
+from gaia_oc_amd.first_members.stars import clustering_stars, colour_ranks
 
 TWO = ((0.0, 0.0, -3.0, 2.0, 1.0, 80), (0.15, 0.1, 1.0, -1.5, 0.6, 80))
 
@@ -124,7 +124,7 @@ def test_a_cluster_that_fills_its_field_needs_a_larger_one():
 
 
 def test_the_sky_statistic_has_mean_0_and_deviation_1_for_random_draws():
-    stars = field_stars(field(clusters=()))
+    stars = clustering_stars(field(clusters=()))
     sky, rng = sky_map(stars), np.random.default_rng(2)
     for n in (20, 100, 500):
         values = [sky_concentration(sky, rng.choice(1200, n, replace=False)) for _ in range(200)]
@@ -136,7 +136,7 @@ def test_the_sky_statistic_has_mean_0_and_deviation_1_for_random_draws():
 
 def test_the_sequence_statistic_has_mean_0_and_deviation_1_for_random_draws():
     table = field(clusters=((0.0, 0.0, -3.0, 2.0, 1.0, 100),))
-    stars, rng = field_stars(table), np.random.default_rng(2)
+    stars, rng = clustering_stars(table), np.random.default_rng(2)
     values = [sequence_concentration(stars, rng.choice(1300, 100, replace=False)) for _ in range(200)]
     assert abs(np.mean(values)) < 0.4
     assert 0.6 < np.std(values) < 1.5
@@ -154,7 +154,7 @@ def test_ranks_are_uniform_whatever_the_magnitude():
 
 def test_the_profile_is_that_of_the_concentration_whatever_group_sits_on_it():
     table = field()
-    stars = field_stars(table)
+    stars = clustering_stars(table)
     members = table["is_member"].to_numpy() == 1
     exact = group_profile(stars, members)
     near = np.hypot(*(stars.motions[:, :2] - [-3, 2]).T) < 0.6
@@ -173,7 +173,7 @@ def test_expected_field_stars_are_those_of_the_volume():
     rng = np.random.default_rng(1)
     n, scatter = 60_000, np.array([0.1, 0.1, 0.05])
     motions = np.concatenate([rng.uniform(-1.5, 1.5, (n, 3)), scatter * rng.standard_normal((500, 3))])
-    blank, stars = np.zeros(n + 500), field_stars(field(clusters=(), n_field=60))
+    blank, stars = np.zeros(n + 500), clustering_stars(field(clusters=(), n_field=60))
     uniform = replace(
         stars,
         motions=motions,
@@ -205,7 +205,7 @@ def test_a_rich_but_unconcentrated_group_does_not_win():
 
 
 def test_significance_is_measured_with_the_same_groups():
-    stars = field_stars(field())
+    stars = clustering_stars(field())
     sky = sky_map(stars)
     judged = judge_groups(stars, sky, hdbscan_groups(stars, SearchOptions()), Expectation(np.zeros(2)))
     controls = control_concentration(sky, judged, 50, rng=np.random.default_rng(1))
