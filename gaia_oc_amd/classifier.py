@@ -2,9 +2,10 @@
 
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import one_line
+from gaia_oc_amd.fast_deep_sets import Judge, make_judge
 from gaia_oc_amd.files.data_directory import read_json, write_atomically, write_json
 from gaia_oc_amd.files.provenance import arrays_fingerprint, value_fingerprint
 
@@ -89,50 +90,48 @@ class Classifier:
         features = [(kind.names, kind.means, kind.stds) if kind else None for kind in kinds]
         return value_fingerprint([arrays_fingerprint(arrays), features, self.hyper_parameters])
 
-    def standardise_candidates(self, features: NDArray[np.float64], cluster: Cluster) -> Tensor:
-        """Network input of stars of one cluster.
+    def judge(
+        self,
+        support: pd.DataFrame,
+        whole: Mapping[str, float],
+        *,
+        device: str = "cpu",
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ) -> Judge:
+        """The network, ready for many stars of one cluster, whose features it standardises itself.
 
         Parameters
         ----------
-        features : ndarray, shape (n, n_source_features)
-            In the order of ``source_features.names``.
-        cluster : Cluster
-            Gives the cluster features.
+        support : DataFrame
+            Features of the members that support sets are drawn from, all finite.
+        whole : mapping
+            The cluster features: of the cluster, or of the cone.
+        device, precision : str
+            As for `fast_deep_sets.make_judge`.
 
         Returns
         -------
-        Tensor, shape (n, n_source_features + n_cluster_features)
+        Judge
+            Takes features of stars as they are, shape (n, n_source_features) in the order of ``source_features.names``,
+            and their support sets as rows of `support`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such device.
         """
-        of_cluster = np.array([getattr(cluster, name) for name in self.cluster_features.names], float)
-        sources = self.source_features(features)
-        return torch.cat([sources, self.cluster_features(of_cluster).expand(len(sources), -1)], dim=1)
+        of_support = self.support_features or self.source_features
+        standardised = of_support(support[list(of_support.names)].to_numpy(float))
+        judge = make_judge(self.network, standardised, device=device, precision=precision)
+        of_whole = self.cluster_features(
+            np.array([whole[name] for name in self.cluster_features.names], float)
+        )
 
-    def standardise_members(self, members: pd.DataFrame) -> Tensor:
-        """Network input of a cluster's support stars, shape (n_members, n_source_features)."""
-        return self.source_features(members[list(self.source_features.names)].to_numpy(float))
+        def of_stars(features: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+            stars = self.source_features(features)
+            return judge(torch.cat([stars, of_whole.expand(len(stars), -1)], dim=1).numpy(), chosen)
 
-    def standardise_evidence(self, evidence: pd.DataFrame, cone: dict[str, float]) -> Tensor:
-        """Network input of stars for a posterior network.
-
-        Parameters
-        ----------
-        evidence : DataFrame, n rows
-            From `gaia_oc_amd.evidence.star_evidence`.
-        cone : dict
-            From `gaia_oc_amd.evidence.cone_evidence`.
-
-        Returns
-        -------
-        Tensor, shape (n, n_source_features + n_cluster_features)
-        """
-        sources = self.source_features(evidence[list(self.source_features.names)].to_numpy(float))
-        of_cone = self.cluster_features(np.array([cone[name] for name in self.cluster_features.names]))
-        return torch.cat([sources, of_cone.expand(len(sources), -1)], dim=1)
-
-    def standardise_support(self, evidence: pd.DataFrame) -> Tensor:
-        """Network input of support stars for a posterior network, shape (n_members, n_support_features)."""
-        features = self.support_features or self.source_features
-        return features(evidence[list(features.names)].to_numpy(float))
+        return of_stars
 
     def save(self, model_dir: Path | str) -> None:
         """Write ``hyper_parameters`` (JSON) and ``model_parameters`` (tensors) into a folder."""

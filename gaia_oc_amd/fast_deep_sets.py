@@ -156,8 +156,9 @@ class Judge(Protocol):
 
         Parameters
         ----------
-        candidates : ndarray of float32, shape (n, n_candidate_features)
-            Standardised features of the stars.
+        candidates : ndarray, shape (n, n_features)
+            Features of the stars: standardised ones of star and cluster as float32 for `make_judge`, those of the
+            star alone and as they are for `classifier.Classifier.judge`.
         chosen : ndarray of int64, shape (n, support)
             Each star's support set, as rows of the members.
 

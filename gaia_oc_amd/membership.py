@@ -18,7 +18,7 @@ from gaia_oc_amd.evidence import (
     SUPPORT_FEATURES,
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.fast_deep_sets import Judge, make_judge
+from gaia_oc_amd.fast_deep_sets import Judge
 from gaia_oc_amd.features import (
     add_features,
     can_be_sampled,
@@ -97,8 +97,8 @@ class VoteSampler:
     ----------
     sets : SourceSets
         Cluster, isochrone and limits.
-    classifier : Classifier
-        Gives features and standardisation.
+    names : list of str
+        Features that the network reads.
     judge : Judge
         The network, ready for the members of the cluster.
     member_ids : Index
@@ -106,7 +106,7 @@ class VoteSampler:
     """
 
     sets: SourceSets
-    classifier: Classifier
+    names: list[str]
     judge: Judge
     member_ids: pd.Index
 
@@ -126,14 +126,11 @@ class VoteSampler:
                 f"{sets.cluster.name} has {len(members)} members, a support set needs {options.size_support_set}: "
                 "lower --size_support_set or build the sets with a lower --prob_threshold."
             )
-        support = classifier.standardise_members(members)
-        judge = make_judge(classifier.network, support, device=options.device, precision=options.precision)
-        return cls(sets, classifier, judge, pd.Index(members["source_id"]))
-
-    @property
-    def names(self) -> list[str]:
-        """Features that the network reads."""
-        return list(self.classifier.source_features.names)
+        judge = classifier.judge(
+            members, vars(sets.cluster), device=options.device, precision=options.precision
+        )
+        names = list(classifier.source_features.names)
+        return cls(sets, names, judge, pd.Index(members["source_id"]))
 
     def share_of_votes(
         self, sources: pd.DataFrame, options: SamplingOptions, *, rng: np.random.Generator
@@ -175,12 +172,9 @@ class VoteSampler:
     ) -> NDArray[np.float32]:
         """Logit of a member minus that of a non-member for samples of stars, shape (n_sources, n_samples)."""
         features = sample_features(sources, self.sets, self.names, n_samples=n_samples, rng=rng)
-        pairs = self.classifier.standardise_candidates(
-            features.reshape(-1, len(self.names)), self.sets.cluster
-        )
         own = np.repeat(self.member_ids.get_indexer(sources["source_id"]), n_samples)
         chosen = draw_support_sets(len(self.member_ids), size_support_set, rng=rng, excluded=own)
-        return self.judge(pairs.numpy(), chosen).reshape(len(sources), n_samples)
+        return self.judge(features.reshape(-1, len(self.names)), chosen).reshape(len(sources), n_samples)
 
 
 def _chance_of_a_vote(mean: Array, std: Array, n_samples: int) -> Array:

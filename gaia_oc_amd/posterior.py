@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from torch import Tensor
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.deep_sets import draw_support_sets
 from gaia_oc_amd.evidence import Background, cone_evidence, field_background, star_evidence
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.fast_deep_sets import Judge, make_judge
+from gaia_oc_amd.fast_deep_sets import Judge
 from gaia_oc_amd.features import draw_normal
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
 from gaia_oc_amd.parallel import for_each_block
@@ -296,31 +295,32 @@ class ConeJudge:
             If there are not enough members for a support set.
         """
         support, ids = self._support()
-        judge = make_judge(
-            self.classifier.network, support, device=self.sampling.device, precision=self.sampling.precision
+        judge = self.classifier.judge(
+            support,
+            cone_evidence(self.sets, self.background),
+            device=self.sampling.device,
+            precision=self.sampling.precision,
         )
-        cone = cone_evidence(self.sets, self.background)
         parts = [stars.iloc[i : i + _STARS_AT_ONCE] for i in range(0, len(stars), _STARS_AT_ONCE)]
-        log_ratios = [self._of_part(part, cone, judge, ids, rng) for part in parts]
+        log_ratios = [self._of_part(part, judge, ids, rng) for part in parts]
         return np.concatenate([np.empty(0), *log_ratios])
 
     def _of_part(
         self,
         stars: pd.DataFrame,
-        cone: dict[str, float],
         judge: Judge,
         ids: pd.Index,
         rng: np.random.Generator,
     ) -> Array:
         """Log ratios of some of the stars; their evidence takes more memory than they do."""
         names = list(self.classifier.source_features.names)
-        evidence = star_evidence(stars, self.sets, self.background)[names]
-        usable = np.flatnonzero(np.isfinite(evidence.to_numpy()).all(axis=1))
-        pairs = self.classifier.standardise_evidence(evidence.iloc[usable], cone).numpy()
+        evidence = star_evidence(stars, self.sets, self.background)[names].to_numpy(float)
+        usable = np.flatnonzero(np.isfinite(evidence).all(axis=1))
+        features = evidence[usable]
         own = ids.get_indexer(stars["source_id"])[usable]
-        found = self._mean_logits(judge, len(ids), pairs, own, 1, rng=rng)
+        found = self._mean_logits(judge, len(ids), features, own, 1, rng=rng)
         open_ = np.flatnonzero(found > _CLEAR)
-        more = self._mean_logits(judge, len(ids), pairs[open_], own[open_], SUPPORT_DRAWS - 1, rng=rng)
+        more = self._mean_logits(judge, len(ids), features[open_], own[open_], SUPPORT_DRAWS - 1, rng=rng)
         found[open_] += (1 - 1 / SUPPORT_DRAWS) * (more - found[open_])
         log_ratios = np.full(len(stars), np.nan)
         log_ratios[usable] = found
@@ -335,8 +335,8 @@ class ConeJudge:
         in_g = stars["f_g"] / (limits.g + weight * stars["phot_g_mean_mag_error"])
         return np.hypot(in_colour.to_numpy(float), in_g.to_numpy(float)) >= _BEYOND
 
-    def _support(self) -> tuple[Tensor, pd.Index]:
-        """Network input of the support stars, and their source_id."""
+    def _support(self) -> tuple[pd.DataFrame, pd.Index]:
+        """Evidence of the support stars, and their source_id."""
         names = (self.classifier.support_features or self.classifier.source_features).names
         of_members = star_evidence(self.sets.members, self.sets, self.background)[list(names)]
         usable = np.isfinite(of_members.to_numpy()).all(axis=1)
@@ -347,30 +347,30 @@ class ConeJudge:
                 "--prob_threshold."
             )
         ids = pd.Index(self.sets.members["source_id"].to_numpy()[usable])
-        return self.classifier.standardise_support(of_members[usable]), ids
+        return of_members[usable], ids
 
     def _mean_logits(
         self,
         judge: Judge,
         n_members: int,
-        pairs: NDArray[np.float32],
+        features: Array,
         own: Index,
         n_draws: int,
         *,
         rng: np.random.Generator,
     ) -> Array:
         """Differences of the logits of each star, averaged over support sets of its own."""
-        means = np.empty(len(pairs))
+        means = np.empty(len(features))
 
         def average(rows: Index, rng: np.random.Generator) -> None:
             chosen = draw_support_sets(
                 n_members, self.sampling.size_support_set, rng=rng, excluded=np.repeat(own[rows], n_draws)
             )
-            difference = judge(np.repeat(pairs[rows], n_draws, axis=0), chosen)
+            difference = judge(np.repeat(features[rows], n_draws, axis=0), chosen)
             means[rows] = difference.reshape(len(rows), n_draws).mean(axis=1, dtype=float)
 
         stars_at_once = max(_DRAWS_AT_ONCE // n_draws, 1)
-        for_each_block(average, np.arange(len(pairs)), stars_at_once, rng=rng, name=self.sets.cluster.name)
+        for_each_block(average, np.arange(len(features)), stars_at_once, rng=rng, name=self.sets.cluster.name)
         return means
 
 

@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -32,17 +33,39 @@ def test_saved_and_loaded_gives_equal_output(classifier, tmp_path):
     classifier.save(tmp_path / "model")
     loaded = Classifier.load(tmp_path / "model")
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(12, 5)), columns=list(FEATURES))
-    one, two = (c.standardise_members(table) for c in (classifier, loaded))
-    torch.testing.assert_close(one, two, rtol=0, atol=0)
-    candidates, chosen = torch.cat([one, one[:, :3]], dim=1), torch.arange(12).repeat(12, 1)
-    with torch.no_grad():
-        torch.testing.assert_close(
-            classifier.network.set_logits(candidates, one, chosen),
-            loaded.network.set_logits(candidates, two, chosen),
-            rtol=0,
-            atol=0,
-        )
+    whole, chosen = {"a0": 0.3, "age": 8.5, "parallax": 1.0}, np.tile(np.arange(12), (12, 1))
+    one, two = (c.judge(table, whole)(table.to_numpy(), chosen) for c in (classifier, loaded))
+    np.testing.assert_array_equal(one, two)
     assert loaded.hyper_parameters["size_support_set"] == 7
+
+
+@pytest.mark.parametrize("kind", ["votes", "posterior"])
+@pytest.mark.parametrize(("n", "size"), [(700, 10), (5, 3), (4, 1)])
+def test_stars_are_judged_as_the_network_defines_it(kind, n, size, classifier):
+    """In the features' own units, by the plain forward pass in double precision."""
+    rng, names = np.random.default_rng(1), FEATURES
+    if kind == "posterior":
+        names = ("s_1", "s_2", "s_3")
+        network = DeepSets(8, 3, hidden_size=16)
+        network.initialise(torch.Generator().manual_seed(5))
+        of_support = Standardisation(names, rng.normal(size=3), rng.uniform(0.5, 2, 3))
+        classifier = replace(classifier, network=network.eval(), support_features=of_support)
+    support = pd.DataFrame(rng.normal(size=(30, len(names))), columns=list(names))
+    stars, whole = rng.normal(size=(n, 5)), {"parallax": 1.0, "a0": 0.3, "age": 8.5, "unread": np.nan}
+    chosen = np.array([rng.choice(30, size, replace=False) for _ in range(n)])
+    found = classifier.judge(support, whole)(stars, chosen)
+
+    def standard(values, kind):
+        return (values - kind.means) / kind.stds
+
+    of_whole = standard(np.array([0.3, 8.5, 1.0]), classifier.cluster_features)
+    pairs = np.hstack([standard(stars, classifier.source_features), np.tile(of_whole, (n, 1))])
+    members = standard(support.to_numpy(), classifier.support_features or classifier.source_features)
+    x = np.concatenate([np.repeat(pairs[:, None], size, axis=1), members[chosen]], axis=2)
+    with torch.no_grad():
+        logits = classifier.network.double()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(found, logits[:, 1] - logits[:, 0], atol=2e-5)
+    assert np.std(found) > 1e-3
 
 
 def test_standardisation_spans_the_spread_between_clusters():
@@ -79,7 +102,7 @@ def test_published_models_get_the_isochrone_features_turned(shared):
     content = json.loads((folder / "hyper_parameters").read_text())
     classifier = Classifier.load(folder)
     star = dict.fromkeys(FEATURES, 0.0) | {"f_r": 3.0, "f_c": 0.2, "f_g": -0.5}
-    found = classifier.standardise_members(pd.DataFrame([star]))[0].numpy()
+    found = classifier.source_features(np.array([list(star.values())]))[0].numpy()
     as_published = dict(star, f_c=-0.2, f_g=0.5)
     means, stds = np.array(content["source_feature_means"]), np.array(content["source_feature_stds"])
     np.testing.assert_allclose(found, (np.array(list(as_published.values())) - means) / stds, rtol=1e-5)

@@ -39,11 +39,11 @@ def classifier():
         Standardisation.of(clusters, ("a0", "age", "parallax")),
     )
     sample = toy_sets(2)
-    pairs = classifier.standardise_candidates(sample.candidates[list(FEATURES)].to_numpy(), sample.cluster)
-    support = classifier.standardise_members(sample.members)
+    judge = classifier.judge(sample.members, vars(sample.cluster))
+    stars = sample.candidates[list(FEATURES)].to_numpy()
+    logits = judge(stars, np.tile(np.arange(10), (len(stars), 1)))
     with torch.no_grad():
-        logits = network.set_logits(pairs, support, torch.arange(10).expand(len(pairs), -1))
-        network.ro[4].bias[1] += (logits[:, 0] - logits[:, 1]).median()
+        network.ro[4].bias[1] -= float(np.median(logits))
     return classifier
 
 

@@ -44,13 +44,15 @@ def vote_shares(candidates, sets, classifier, n_samples, size_support_set, rng):
     )
     none = np.full(len(candidates) * n_samples, -1)
     chosen = draw_support_sets(len(sets.members), size_support_set, rng=rng, excluded=none)
-    support = classifier.standardise_members(sets.members)
+    support = classifier.source_features(sets.members[list(classifier.source_features.names)].to_numpy(float))
+    of_cluster = [getattr(sets.cluster, name) for name in classifier.cluster_features.names]
+    of_cluster = classifier.cluster_features(np.array([of_cluster]))
     votes = np.zeros(len(candidates))
     for i in range(len(candidates)):
         for j in range(n_samples):
             features = plain_features(candidates.iloc[i], astrometry[i, j], photometry[i, j], sets)
             ordered = np.array([[features[name] for name in classifier.source_features.names]])
-            candidate = classifier.standardise_candidates(ordered, sets.cluster)
+            candidate = torch.cat([classifier.source_features(ordered), of_cluster], dim=1)
             members = support[chosen[i * n_samples + j]]
             x = torch.cat([candidate.expand(len(members), -1), members], dim=1)[None]
             with torch.no_grad():
