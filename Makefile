@@ -1,4 +1,4 @@
-# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style.   make docs: the documentation.
+# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style and imports.   make docs: the documentation.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,6 +18,7 @@ test: .venv/installed-dev
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 docs: .venv/installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs

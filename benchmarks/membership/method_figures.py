@@ -1,13 +1,9 @@
 """Figures of membership methods on stars whose truth is known: by bins, with uncertainties from the clusters."""
 
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from metrics import (
     average_precision,

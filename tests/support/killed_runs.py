@@ -1,6 +1,6 @@
 """Kills a run at every moment at which it changes a file, runs the same command again, and tells what differs.
 
-Called by tests/stages/test_killed_run.py in a process of its own:  python killed_runs.py DATA_DIR [EVERY]
+Called by tests/stages/test_build_when_killed.py in a process of its own:  python killed_runs.py DATA_DIR [EVERY]
 Of the moments it takes each, or each third with EVERY 3. It prints a JSON list with, for each moment, the exit code
 of the second run and the files that differ from those of an undisturbed run.
 """

@@ -1,14 +1,7 @@
 """Metrics of probabilities: by hand where a hand can, against scikit-learn where it cannot, and their limits."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-
 from metrics import (
     average_precision,
     brier_score,
@@ -17,6 +10,7 @@ from metrics import (
     precision_recall_curve,
     reliability_bins,
 )
+from sklearn.metrics import average_precision_score
 
 
 @pytest.fixture
