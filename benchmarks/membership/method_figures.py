@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-
 from metrics import (
     average_precision,
     brier_score,
