@@ -9,6 +9,10 @@ from torch.nn import functional
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.parallel import compiled
 
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
 N_EQUIVARIANT_LAYERS = 5
 DROPOUT = 0.5
 
@@ -132,10 +136,6 @@ class DeepSets(nn.Module):
         )  # (batch, hidden)
         x = of_support[chosen] + (of_candidate - of_set)[:, None]  # (batch, support, hidden)
         return self.ro(self.phi[1:](x).mean(dim=1))
-
-
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 
 
 def draw_support_sets(

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from gaia_oc_amd.deep_sets import N_EQUIVARIANT_LAYERS, DeepSets
 from gaia_oc_amd.parallel import compiled, n_threads, one_thread
 
+Index = NDArray[np.int64]
+
+
 Array = NDArray[np.float32]
 
 _LOG2_E = np.float32(1.4426950408889634)
@@ -140,8 +143,6 @@ def set_gradients(x: Array, of_mean: Array, gradient: Array, of_shift: Array) ->
                 gradient[b, s, h] = value
                 of_shift[b, h] += value
 
-
-Index = NDArray[np.int64]
 
 _PAIRS_AT_ONCE = 512
 """Stars with their support sets in one batch: few enough for the cache, enough to outweigh Python's overhead."""

@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+Index = NDArray[np.int64]
+
+
 _OPTIONS = {
     "nogil": True,  # threads run side by side
     "error_model": "numpy",  # a division by zero gives inf, no exception
@@ -58,9 +61,6 @@ def progress_bar(iterable: Iterable[Any] | None = None, *, hidden: bool = False,
     """
     quiet = logging.getLogger().getEffectiveLevel() >= logging.ERROR
     return tqdm(iterable, disable=True if hidden or quiet else None, **keywords)
-
-
-Index = NDArray[np.int64]
 
 
 def n_threads() -> int:

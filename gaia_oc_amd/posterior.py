@@ -20,6 +20,9 @@ from gaia_oc_amd.parallel import for_each_block
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 
+Index = NDArray[np.int64]
+
+
 Array = NDArray[np.float64]
 
 LARGEST_FRACTION = 0.98
@@ -173,8 +176,6 @@ def fit_calibration(probability: Array, g: Array, is_member: Array, weight: Arra
     best = minimize(loss, np.zeros(1 + len(KNOTS)), jac=True, method="L-BFGS-B").x
     return Calibration(float(np.exp(best[0])), tuple(map(float, best[1:])))
 
-
-Index = NDArray[np.int64]
 
 SUPPORT_DRAWS = 8
 """Support sets that the logits of a star are averaged over, unless the first leaves no doubt."""
@@ -374,7 +375,7 @@ class ConeJudge:
         return means
 
 
-def _drawn(stars: pd.DataFrame, colour: str, rng: np.random.Generator) -> pd.DataFrame:
+def drawn_within_errors(stars: pd.DataFrame, colour: str, rng: np.random.Generator) -> pd.DataFrame:
     """Stars with parallax, proper motion, magnitude and colour drawn from their errors."""
     drawn = {}
     for names, covariance in (

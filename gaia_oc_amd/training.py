@@ -35,39 +35,7 @@ from gaia_oc_amd.training_sets import (
 )
 from gaia_oc_amd.truth import read_labels
 
-
-def classification_metrics(is_member: ArrayLike, called_member: ArrayLike) -> dict[str, float]:
-    """Metrics of Fig. 2 of van Groeningen et al. (2023).
-
-    Parameters
-    ----------
-    is_member, called_member : array_like of bool, shape (n,)
-        Truth and verdict.
-
-    Returns
-    -------
-    dict
-        precision, recall, selectivity, accuracy, balanced_accuracy and f1; 0 where nothing can be divided.
-    """
-    truth, verdict = np.asarray(is_member, bool), np.asarray(called_member, bool)
-    true_positives, false_positives = np.sum(truth & verdict), np.sum(~truth & verdict)
-    true_negatives, false_negatives = np.sum(~truth & ~verdict), np.sum(truth & ~verdict)
-
-    def ratio(part: float, rest: float) -> float:
-        return float(part / (part + rest)) if part + rest else 0.0
-
-    recall = ratio(true_positives, false_negatives)
-    selectivity = ratio(true_negatives, false_positives)
-    return {
-        "precision": ratio(true_positives, false_positives),
-        "recall": recall,
-        "selectivity": selectivity,
-        "accuracy": ratio(true_positives + true_negatives, false_positives + false_negatives),
-        "balanced_accuracy": (recall + selectivity) / 2,
-        "f1": ratio(2 * true_positives, false_positives + false_negatives),
-    }
-
-
+logger = logging.getLogger(__name__)
 History = dict[str, list[float]]
 
 
@@ -156,60 +124,8 @@ class Checkpoint:
         return state
 
 
-logger = logging.getLogger(__name__)
-
-
-def calibrated(classifier: Classifier, clusters: list[str], data_dir: Path | str, *, seed: int) -> Classifier:
-    """Classifier whose posterior probabilities are calibrated on clusters with known truth.
-
-    Parameters
-    ----------
-    classifier : Classifier
-        Trained for posteriors, not on these clusters.
-    clusters : list of str
-        With sets and labels. Each counts with the square root of its number of members, so that a few rich ones do
-        not decide alone.
-    data_dir : path
-        The data directory.
-    seed : int
-        Of the support sets.
-
-    Returns
-    -------
-    Classifier
-        The same with another calibration.
-    """
-    tables = [_judged(classifier, name, data_dir, seed) for name in clusters]
-    stars = pd.concat(tables, ignore_index=True)
-    columns = (stars[name].to_numpy() for name in ("probability", "g", "is_member", "weight"))
-    calibration = fit_calibration(*columns)
-    logger.info("calibrated on %d clusters: %s", len(clusters), calibration)
-    return replace(
-        classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": calibration.as_dict()}
-    )
-
-
-def _judged(classifier: Classifier, name: str, data_dir: Path | str, seed: int) -> pd.DataFrame:
-    """Uncalibrated posteriors, magnitudes and truth of the labelled stars of one cluster."""
-    sets = load_sets(name, data_dir)
-    truth = read_labels(sets.cluster.name, data_dir)["is_member"]
-    stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
-    stars = stars[stars["source_id"].isin(truth.index)]
-    plain = replace(
-        classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": Calibration().as_dict()}
-    )
-    rng = cluster_rng(seed, sets.cluster.name)
-    probability = ConeJudge.of(sets, plain, rng=rng).probabilities(stars, rng=rng)
-    is_member = truth[stars["source_id"]].to_numpy()
-    table = pd.DataFrame(
-        {"probability": probability, "g": stars["phot_g_mean_mag"].to_numpy(), "is_member": is_member}
-    )
-    return table.assign(weight=1 / np.sqrt(max(is_member.sum(), 1))).dropna()
-
-
 MAXIMUM_GRADIENT_NORM = 5.0
 CHECKPOINT = "checkpoint"
-
 Standardisations = tuple[Standardisation, Standardisation, Standardisation | None]
 """Of source, cluster and (where they differ from the source's) support features."""
 
@@ -480,3 +396,83 @@ def _summary(batches: list[Batch], answers: list[tuple[float, NDArray[np.bool_]]
     weight = sum(batch.weight.sum().item() for batch in batches)
     truth = np.concatenate([batch.is_member.numpy() for batch in batches])
     return {"loss": sum(losses) / weight, **classification_metrics(truth, np.concatenate(verdicts))}
+
+
+def classification_metrics(is_member: ArrayLike, called_member: ArrayLike) -> dict[str, float]:
+    """Metrics of Fig. 2 of van Groeningen et al. (2023).
+
+    Parameters
+    ----------
+    is_member, called_member : array_like of bool, shape (n,)
+        Truth and verdict.
+
+    Returns
+    -------
+    dict
+        precision, recall, selectivity, accuracy, balanced_accuracy and f1; 0 where nothing can be divided.
+    """
+    truth, verdict = np.asarray(is_member, bool), np.asarray(called_member, bool)
+    true_positives, false_positives = np.sum(truth & verdict), np.sum(~truth & verdict)
+    true_negatives, false_negatives = np.sum(~truth & ~verdict), np.sum(truth & ~verdict)
+
+    def ratio(part: float, rest: float) -> float:
+        return float(part / (part + rest)) if part + rest else 0.0
+
+    recall = ratio(true_positives, false_negatives)
+    selectivity = ratio(true_negatives, false_positives)
+    return {
+        "precision": ratio(true_positives, false_positives),
+        "recall": recall,
+        "selectivity": selectivity,
+        "accuracy": ratio(true_positives + true_negatives, false_positives + false_negatives),
+        "balanced_accuracy": (recall + selectivity) / 2,
+        "f1": ratio(2 * true_positives, false_positives + false_negatives),
+    }
+
+
+def calibrated(classifier: Classifier, clusters: list[str], data_dir: Path | str, *, seed: int) -> Classifier:
+    """Classifier whose posterior probabilities are calibrated on clusters with known truth.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Trained for posteriors, not on these clusters.
+    clusters : list of str
+        With sets and labels. Each counts with the square root of its number of members, so that a few rich ones do
+        not decide alone.
+    data_dir : path
+        The data directory.
+    seed : int
+        Of the support sets.
+
+    Returns
+    -------
+    Classifier
+        The same with another calibration.
+    """
+    tables = [_judged(classifier, name, data_dir, seed) for name in clusters]
+    stars = pd.concat(tables, ignore_index=True)
+    columns = (stars[name].to_numpy() for name in ("probability", "g", "is_member", "weight"))
+    calibration = fit_calibration(*columns)
+    logger.info("calibrated on %d clusters: %s", len(clusters), calibration)
+    return replace(
+        classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": calibration.as_dict()}
+    )
+
+
+def _judged(classifier: Classifier, name: str, data_dir: Path | str, seed: int) -> pd.DataFrame:
+    """Uncalibrated posteriors, magnitudes and truth of the labelled stars of one cluster."""
+    sets = load_sets(name, data_dir)
+    truth = read_labels(sets.cluster.name, data_dir)["is_member"]
+    stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
+    stars = stars[stars["source_id"].isin(truth.index)]
+    plain = replace(
+        classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": Calibration().as_dict()}
+    )
+    rng = cluster_rng(seed, sets.cluster.name)
+    probability = ConeJudge.of(sets, plain, rng=rng).probabilities(stars, rng=rng)
+    is_member = truth[stars["source_id"]].to_numpy()
+    table = pd.DataFrame(
+        {"probability": probability, "g": stars["phot_g_mean_mag"].to_numpy(), "is_member": is_member}
+    )
+    return table.assign(weight=1 / np.sqrt(max(is_member.sum(), 1))).dropna()

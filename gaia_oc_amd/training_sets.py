@@ -27,6 +27,9 @@ from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.truth import read_labels
 
+Array = NDArray[np.float64]
+
+
 Index = NDArray[np.int64]
 
 
@@ -213,8 +216,6 @@ def split_clusters(
     n_validation = min(round(validation_fraction * len(names)), len(names) - 1)
     return sorted(shuffled[n_validation:]), sorted(shuffled[:n_validation])
 
-
-Array = NDArray[np.float64]
 
 _KEPT = {9.0: 1.0, 20.0: 0.3, np.inf: 0.05}
 """Share of field stars that become examples, by squared offset in sigmas: near ones are hard to tell and count."""

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+logger = logging.getLogger(__name__)
+
+
 CLUSTER_FILE = "cluster.json"
 
 _TEMPORARY = ".tmp-"
@@ -159,8 +162,6 @@ LOCK_FILE = ".lock"
 _PATIENCE = 1.0
 """Seconds of waiting that nobody needs to be told of."""
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
-
-logger = logging.getLogger(__name__)
 
 
 @contextmanager

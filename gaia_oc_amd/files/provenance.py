@@ -25,6 +25,8 @@ from gaia_oc_amd.files.data_directory import (
 )
 from gaia_oc_amd.options import EXPORT_SUFFIXES
 
+logger = logging.getLogger(__name__)
+
 
 def file_fingerprint(path: Path | str) -> str:
     """Fingerprint of a file's bytes (BLAKE2b, 128 bits).
@@ -81,7 +83,6 @@ _PLOTS = ("sets_plot", "evaluation_plots", "report")
 
 _LIBRARIES = ("numpy", "pandas", "scipy", "torch", "numba", "astropy", "pyarrow", "matplotlib")
 
-logger = logging.getLogger(__name__)
 
 Work = Callable[[], tuple[dict[str, Any], Iterable[str]]]
 """Does a stage; returns its numbers for the table at the end, and the names of the files that it wrote."""

@@ -40,6 +40,8 @@ from gaia_oc_amd.first_members.stars import FieldStars, clustering_features, clu
 if TYPE_CHECKING:
     from gaia_oc_amd.first_members.options import SearchOptions
 
+logger = logging.getLogger(__name__)
+
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -189,8 +191,6 @@ _NEAR = 12.0
 _MOST_NEAR = 20_000
 _OFTEN = 3.0
 """Least number of groups' worth of stars in a field."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
