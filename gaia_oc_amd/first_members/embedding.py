@@ -1,13 +1,14 @@
-"""Groups by Deep Embedded Clustering: K-Means in the space of an autoencoder, sharpened with it."""
+"""Groups by Deep Embedded Clustering: K-Means in the space of an autoencoder, sharpened with it.
+
+torch is imported inside: it takes two seconds, and most searches do without.
+"""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
-from torch.nn import functional
 
 from gaia_oc_amd.first_members.groups import (
     KMeansOptions,
@@ -21,6 +22,10 @@ from gaia_oc_amd.first_members.groups import (
 )
 from gaia_oc_amd.options import require
 from gaia_oc_amd.parallel import one_thread
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Generator, Tensor, nn
 
 Array = NDArray[np.float64]
 
@@ -37,40 +42,54 @@ class Autoencoder:
         And back.
     """
 
-    encoder: nn.Sequential
-    decoder: nn.Sequential
+    encoder: "nn.Sequential"
+    decoder: "nn.Sequential"
 
     @classmethod
-    def with_sizes(cls, sizes: list[int], generator: Generator) -> "Autoencoder":
+    def with_sizes(cls, sizes: list[int], generator: "Generator") -> "Autoencoder":
         """Random weights; sizes are those of the features, the hidden layers, and the latent space."""
         return cls(_layers(sizes, generator), _layers(sizes[::-1], generator))
 
     def embed(self, values: Array) -> Array:
         """Place stars in the latent space, shape (n_stars, latent)."""
+        import torch
+
         with torch.inference_mode():
             return self.encoder(as_tensor(values)).numpy().astype(float)
 
 
-def as_tensor(values: Array) -> Tensor:
+def as_tensor(values: Array) -> "Tensor":
     """Values in single precision."""
+    import torch
+
     return torch.from_numpy(values.astype(np.float32))
 
 
-def _layers(sizes: list[int], generator: Generator) -> nn.Sequential:
+def _layers(sizes: list[int], generator: "Generator") -> "nn.Sequential":
     """Linear layers with ReLU between them; weights as He et al. (2015) advise."""
-    layers: list[nn.Module] = []
+    import torch
+
+    layers: list[torch.nn.Module] = []
     for n_in, n_out in pairwise(sizes):
-        linear = nn.utils.skip_init(nn.Linear, n_in, n_out)  # does not touch the global random stream
-        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
-        nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])  # latent space and reconstruction are not bounded
+        linear = torch.nn.utils.skip_init(torch.nn.Linear, n_in, n_out)  # global random stream untouched
+        torch.nn.init.kaiming_normal_(linear.weight, nonlinearity="relu", generator=generator)
+        torch.nn.init.zeros_(linear.bias)
+        layers += [linear, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])  # latent space and reconstruction are not bounded
 
 
 def reconstruct(
-    network: Autoencoder, stars: Tensor, *, n_epochs: int, batch_size: int, lr: float, generator: Generator
+    network: Autoencoder,
+    stars: "Tensor",
+    *,
+    n_epochs: int,
+    batch_size: int,
+    lr: float,
+    generator: "Generator",
 ) -> list[float]:
     """Train a network to reconstruct the stars' features; returns the mean squared error of each epoch."""
+    import torch
+
     parameters = [*network.encoder.parameters(), *network.decoder.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=lr)
     errors = []
@@ -78,33 +97,35 @@ def reconstruct(
         total = 0.0
         for batch in torch.randperm(len(stars), generator=generator).split(batch_size):
             features = stars[batch]  # (batch, n_features)
-            loss = functional.mse_loss(network.decoder(network.encoder(features)), features)
+            loss = torch.nn.functional.mse_loss(network.decoder(network.encoder(features)), features)
             _step(optimiser, loss)
             total += float(loss.detach()) * len(batch)
         errors.append(total / len(stars))
     return errors
 
 
-def soft_assignment(latent: Tensor, centres: Tensor) -> Tensor:
+def soft_assignment(latent: "Tensor", centres: "Tensor") -> "Tensor":
     """Soft assignment q of Eq. 1: Student's t with one degree of freedom, shape (n_stars, n_groups); rows sum to 1."""
+    import torch
+
     kernel = 1 / (1 + torch.cdist(latent, centres, compute_mode="donot_use_mm_for_euclid_dist").square())
     return kernel / kernel.sum(dim=1, keepdim=True)
 
 
-def target_distribution(assignment: Tensor) -> Tensor:
+def target_distribution(assignment: "Tensor") -> "Tensor":
     """Target p of Eq. 3: q^2 / f with the groups' soft sizes f, normalised for each star; sharper than q."""
     weight = assignment.square() / assignment.sum(dim=0)
     return weight / weight.sum(dim=1, keepdim=True)
 
 
-def changed_share(before: Tensor | None, after: Tensor) -> float:
+def changed_share(before: "Tensor | None", after: "Tensor") -> float:
     """Share of the stars whose group changed; 1 if there was none before."""
     return 1.0 if before is None else float((before != after).float().mean())
 
 
 def sharpen(
     network: Autoencoder,
-    stars: Tensor,
+    stars: "Tensor",
     first_centres: Array,
     *,
     n_steps: int,
@@ -112,7 +133,7 @@ def sharpen(
     min_changed: float,
     batch_size: int,
     lr: float,
-    generator: Generator,
+    generator: "Generator",
 ) -> tuple[Array, int]:
     """Train encoder and centres to divide: minimise the divergence KL(p || q) of Eq. 2.
 
@@ -144,7 +165,9 @@ def sharpen(
     n_done : int
         Steps until the end.
     """
-    centres = nn.Parameter(as_tensor(first_centres))
+    import torch
+
+    centres = torch.nn.Parameter(as_tensor(first_centres))
     optimiser = torch.optim.Adam([*network.encoder.parameters(), centres], lr=lr)
     groups = None
     for n_done in range(n_steps):
@@ -156,11 +179,11 @@ def sharpen(
                 return centres.detach().numpy().astype(float), n_done
         batch = torch.randint(len(stars), (min(batch_size, len(stars)),), generator=generator)
         assignment = soft_assignment(network.encoder(stars[batch]), centres)  # (batch, n_groups)
-        _step(optimiser, functional.kl_div(assignment.log(), target[batch], reduction="batchmean"))
+        _step(optimiser, torch.nn.functional.kl_div(assignment.log(), target[batch], reduction="batchmean"))
     return centres.detach().numpy().astype(float), n_steps
 
 
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+def _step(optimiser: "torch.optim.Optimizer", loss: "Tensor") -> None:
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
@@ -168,6 +191,8 @@ def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
 
 def nearest_centre(latent: Array, centres: Array) -> NDArray[np.int64]:
     """Group of the largest soft assignment of each star."""
+    import torch
+
     return soft_assignment(torch.from_numpy(latent), torch.from_numpy(centres)).argmax(dim=1).numpy()
 
 
@@ -277,6 +302,8 @@ def embedded_groups(
 
 
 def _divide(values: Array, options: EmbeddingOptions, rng: np.random.Generator) -> Labels:
+    import torch
+
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     fitted = sample(values, options.n_max_fitted, rng)
     stars = as_tensor(fitted)
