@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.exceptions import ClusterError, UsageError
+from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
 from gaia_oc_amd.options import Options, RunOptions, type_hints
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -323,8 +323,3 @@ def end_cleanly() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
-
-
-def one_line(error: BaseException) -> str:
-    """Message of an error in one line; the type's name where there is no message."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -104,12 +104,12 @@ def test_scripts_options_and_targets_exist(command, monkeypatch, capsys):
         class Parsed(Exception):
             """Ends the script where its work would begin."""
 
-        def parse_only(*given):
-            parse(*given)
+        def read_only(*given, **keywords):
+            read(*given, **keywords)
             raise Parsed
 
-        parse = script.parse
-        monkeypatch.setattr(script, "parse", parse_only)
+        read = script.read_command_line
+        monkeypatch.setattr(script, "read_command_line", read_only)
         with pytest.raises(Parsed):
             script.main(arguments[1:])
 

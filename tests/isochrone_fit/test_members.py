@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +154,7 @@ def test_outliers_do_not_move_the_mean_parallax():
 
 def test_files_hold_the_fit_and_the_table_goes_back_into_build_sets(fitted, tmp_path):
     members, fit = fitted
-    folder = save_fit(fit, members, tmp_path, made_with={"fit": IsochroneFitOptions()})
+    folder = save_fit(fit, members, tmp_path, made_with={"fit": asdict(IsochroneFitOptions())})
     content = json.loads((folder / FIT_FILE).read_text())
     assert content["fit"]["age"] == fit.age
     assert content["made_with"]["fit"]["colour"] == "bp_rp"

@@ -281,7 +281,7 @@ def test_command_from_options_gives_these_options(tmp_path):
     assert words[:5] == ["python", "build_sets.py", "Test_1", "--data_dir", "elsewhere"]
     parser = make_parser("")
     for options in made_with.values():
-        add_options(parser, type(options), **{name: "x" for name in vars(options)})
+        add_options(parser, type(options))
     arguments = parser.parse_args(words[5:])
     assert {name: collect(type(part), arguments) for name, part in made_with.items()} == made_with
 
