@@ -143,3 +143,25 @@ def test_a_test_stands_where_its_module_stands():
         if not any(re.fullmatch(f"test_{name}(_.*)?", path.stem) for name in here):
             lost.append(path.relative_to(ROOT).as_posix())
     assert lost == []
+
+
+def paths_of_the_tree():
+    """Modules, scripts and folders in the tree of docs/architecture.md, relative to the repository."""
+    tree = (ROOT / "docs/architecture.md").read_text().partition("```text\n")[2].partition("```")[0]
+    folders = {}
+    for line in tree.splitlines():
+        indent, name = re.match(r"( *)(\S+)", line).groups()
+        if name.startswith("#"):
+            continue
+        depth = len(indent) // 2
+        path = folders.get(depth - 1, "") + name
+        if name.endswith("/"):
+            folders[depth] = path
+        yield path
+
+
+def test_the_architecture_names_every_module_and_nothing_else():
+    named = list(paths_of_the_tree())
+    folders = {f"gaia_oc_amd/{folder}/" for folder in FOLDERS} | {"gaia_oc_amd/"}
+    files = {path.relative_to(ROOT).as_posix() for path in [*SCRIPTS, *MODULES] if path.stem != "__init__"}
+    assert sorted(named) == sorted(files | folders)
