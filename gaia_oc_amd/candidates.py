@@ -1,13 +1,13 @@
 """Candidate selection: how far from the cluster a star may lie, and which stars lie within."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import angular_separation
+from gaia_oc_amd.astrometry import angular_separation, weighted_mean
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 from gaia_oc_amd.options import SelectionOptions
@@ -56,7 +56,7 @@ def selection_limits(
     Parameters
     ----------
     cluster : Cluster
-        With means, standard deviations and mean errors of the members.
+        With means and standard deviations of the members.
     members : DataFrame
         Training members with magnitude errors.
     isochrone : Isochrone
@@ -68,6 +68,7 @@ def selection_limits(
     -------
     SelectionLimits
     """
+    cluster = with_published_errors(cluster, members)
     far, near = parallax_limits(cluster, maximum_radius(cluster, members, options))
     colour = isochrone_limit(members, isochrone, options)
     return SelectionLimits(
@@ -77,6 +78,29 @@ def selection_limits(
         colour=colour + options.c_margin,
         g=G_TO_COLOUR_RATIO * colour + options.g_margin,
     )
+
+
+def with_published_errors(cluster: Cluster, members: pd.DataFrame) -> Cluster:
+    """Cluster whose mean errors are those of Eq. 7 (with the square that its print lacks), for Eqs. 6 and 9.
+
+    They leave out the members' own scatter, so they are several times too small where this exceeds the errors.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        With means.
+    members : DataFrame
+        Training members.
+
+    Returns
+    -------
+    Cluster
+    """
+    errors = {
+        f"{name}_mean_error": weighted_mean(members[name].to_numpy(), members[f"{name}_error"].to_numpy())[1]
+        for name in ("pmra", "pmdec", "parallax")
+    }
+    return replace(cluster, **errors)
 
 
 def proper_motion_limit(cluster: Cluster, pm_error_weight: float = 3.0) -> float:

@@ -5,9 +5,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import intrinsic_dispersion, mean_direction, weighted_mean
+from gaia_oc_amd.astrometry import (
+    PARALLAX_SYSTEMATIC_ERROR,
+    PM_SYSTEMATIC_ERROR,
+    fit_normal,
+    mean_direction,
+)
 from gaia_oc_amd.exceptions import ClusterError
+
+Array = NDArray[np.float64]
 
 PARAMETERS = (
     "ra",
@@ -48,13 +56,16 @@ class Cluster:
     dist : float
         Distance [pc].
     pmra_mean_error, pmdec_mean_error, parallax_mean_error : float
-        Uncertainties of the weighted means (Eq. 7 of van Groeningen et al. 2023); NaN before the
-        means were computed from members.
+        Standard errors of the means, the members' own scatter included; NaN before the means were computed from
+        members. Without the systematic errors below.
     pm_dispersion : float
         Scatter of the members' proper motions in one direction [mas/yr] that their errors do not explain; NaN
         before it was computed from members, as the next.
     parallax_dispersion : float
         The same of their parallaxes [mas].
+    pm_systematic_error, parallax_systematic_error : float
+        Errors of the means that more members do not make smaller: Gaia's own, which nearby stars share [mas/yr in
+        each direction, mas].
     """
 
     name: str
@@ -74,6 +85,8 @@ class Cluster:
     parallax_mean_error: float = np.nan
     pm_dispersion: float = np.nan
     parallax_dispersion: float = np.nan
+    pm_systematic_error: float = PM_SYSTEMATIC_ERROR
+    parallax_systematic_error: float = PARALLAX_SYSTEMATIC_ERROR
 
     def as_dict(self) -> dict[str, Any]:
         """Parameters by name, for cluster.json."""
@@ -150,34 +163,29 @@ def update_from_members(cluster: Cluster, members: pd.DataFrame) -> Cluster:
     Returns
     -------
     Cluster
-        Mean direction of the unit vectors; inverse-variance means of proper motion and parallax with
-        their uncertainties (Eq. 7, with the square that its print lacks); standard deviations.
+        Mean direction of the unit vectors; means of proper motion and parallax that weigh each member by its errors
+        and the members' own scatter, contaminants apart (see `astrometry.fit_normal`), with their standard errors;
+        standard deviations of all; dispersions, at least those of 0.2 km/s and of 1 pc in depth.
     """
     ra, dec = mean_direction(members["ra"].to_numpy(), members["dec"].to_numpy())
-    changes: dict[str, float] = {"ra": ra, "dec": dec}
-    for quantity in ("pmra", "pmdec", "parallax"):
-        values = members[quantity].to_numpy()
-        mean, mean_error = weighted_mean(values, members[f"{quantity}_error"].to_numpy())
-        changes |= {
-            quantity: mean,
-            f"{quantity}_mean_error": mean_error,
-            f"{quantity}_error": float(np.std(values, ddof=1)),
-        }
-    cluster = replace(cluster, **changes)
-    return replace(cluster, **_dispersions(cluster, members))
-
-
-def _dispersions(cluster: Cluster, members: pd.DataFrame) -> dict[str, float]:
-    """Scatter of the members that their errors do not explain, at least that of 0.2 km/s and of 1 pc in depth."""
-    offset = {
-        name: members[name].to_numpy(float) - getattr(cluster, name) for name in ("pmra", "pmdec", "parallax")
-    }
-    error = {name: members[f"{name}_error"].to_numpy(float) for name in offset}
-    in_pm = intrinsic_dispersion(
-        np.concatenate([offset["pmra"], offset["pmdec"]]), np.concatenate([error["pmra"], error["pmdec"]])
+    values = members[list(_MEANS)].to_numpy(float)
+    fit = fit_normal(
+        values, members[[f"{name}_error" for name in _MEANS]].to_numpy(float), dispersion_of=(0, 0, 1)
     )
-    in_parallax = intrinsic_dispersion(offset["parallax"], error["parallax"])
-    return {
-        "pm_dispersion": max(in_pm, 0.2 / (4.74 * cluster.dist / 1000)),
-        "parallax_dispersion": max(in_parallax, 1000 / cluster.dist**2),
-    }
+    return replace(
+        cluster,
+        **{"ra": ra, "dec": dec},
+        **_by_name("{}", fit.parameters),
+        **_by_name("{}_mean_error", fit.errors),
+        **_by_name("{}_error", np.std(values, axis=0, ddof=1)),
+        pm_dispersion=max(float(fit.dispersions[0]), 0.2 / (4.74 * cluster.dist / 1000)),
+        parallax_dispersion=max(float(fit.dispersions[1]), 1000 / cluster.dist**2),
+    )
+
+
+_MEANS = ("pmra", "pmdec", "parallax")
+
+
+def _by_name(pattern: str, values: Array) -> dict[str, float]:
+    """Values of the three means under their names."""
+    return {pattern.format(name): float(value) for name, value in zip(_MEANS, values, strict=True)}

@@ -259,6 +259,18 @@ _GROUPS = {
             "stat.stdev;pos.parallax.trig",
             "Scatter of the members' parallaxes that their errors do not explain",
         ),
+        Description(
+            "pm_systematic_error",
+            "mas/yr",
+            "stat.error.sys;pos.pm",
+            "Gaia's systematic error of a mean proper motion in one direction, which more members do not make smaller",
+        ),
+        Description(
+            "parallax_systematic_error",
+            "mas",
+            "stat.error.sys;pos.parallax.trig",
+            "Gaia's systematic error of a mean parallax, besides that of the zero point",
+        ),
     ),
 }
 

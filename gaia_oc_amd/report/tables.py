@@ -13,7 +13,7 @@ from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
 from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
-from gaia_oc_amd.report.cautions import Caution
+from gaia_oc_amd.report.cautions import Caution, parallax_uncertainty
 from gaia_oc_amd.truth import MAGNITUDE_EDGES
 
 if TYPE_CHECKING:
@@ -60,6 +60,15 @@ def parameter_table(sets: "SourceSets") -> TextTable:
         ["proper motion μα cos δ", *_measured(c.pmra, c.pmra_mean_error, c.pmra_error), "mas/yr", _MEANS],
         ["proper motion μδ", *_measured(c.pmdec, c.pmdec_mean_error, c.pmdec_error), "mas/yr", _MEANS],
         ["parallax ϖ", *_measured(c.parallax, c.parallax_mean_error, c.parallax_error), "mas", _MEANS],
+        [
+            "systematic error in proper motion",
+            "",
+            _number(c.pm_systematic_error, 3),
+            "",
+            "mas/yr",
+            _SYSTEMATIC,
+        ],
+        ["systematic error in parallax", "", _number(c.parallax_systematic_error, 3), "", "mas", _SYSTEMATIC],
         ["own scatter in proper motion", _number(c.pm_dispersion, 3), "", "", "mas/yr", _SCATTER],
         ["own scatter in parallax", _number(c.parallax_dispersion, 4), "", "", "mas", _SCATTER],
         [
@@ -67,7 +76,7 @@ def parameter_table(sets: "SourceSets") -> TextTable:
             *_parallax_distance(c),
             "",
             "pc",
-            f"error with {ZERO_POINT_ERROR:g} mas of zero point",
+            f"error with {ZERO_POINT_ERROR:g} mas of zero point and {c.parallax_systematic_error:g} mas of Gaia's own",
         ],
         ["distance of the isochrone", _number(c.dist, 0), "", "", "pc", _TABLE],
         ["log10(age / yr)", _number(c.age, 2), "", "", "", f"{_TABLE}, {_years(c.age)}"],
@@ -77,6 +86,7 @@ def parameter_table(sets: "SourceSets") -> TextTable:
     return TextTable("", columns, rows)
 
 
+_SYSTEMATIC = "Gaia's, shared by all members"
 _MEANS, _SCATTER, _TABLE = "mean of the training members", "their scatter beyond errors", "parameter table"
 
 
@@ -234,7 +244,7 @@ def _measured(value: float, error: float, spread: float) -> list[str]:
 
 def _parallax_distance(cluster: "Cluster") -> list[str]:
     """1 / parallax and its error [pc], where the parallax is significant."""
-    error = float(np.hypot(np.nan_to_num(cluster.parallax_mean_error), ZERO_POINT_ERROR))
+    error = parallax_uncertainty(cluster)
     if not cluster.parallax > 3 * error:
         return ["–", "–"]
     return [_number(1000 / cluster.parallax, 0), _number(1000 * error / cluster.parallax**2, 0)]

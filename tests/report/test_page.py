@@ -200,7 +200,8 @@ def test_parameters_carry_their_errors(sets):
     cluster = replace(sets.cluster, parallax_mean_error=0.0042, age=9.3)
     rows = {row[0]: row[1:] for row in parameter_table(replace(sets, cluster=cluster)).rows}
     assert rows["parallax ϖ"][:3] == ["2.0000", "0.0042", "0.050"]
-    assert rows["distance of 1 / ϖ"][:2] == ["500", "4"]  # 1000 hypot(0.0042, 0.015) / 2^2
+    assert rows["distance of 1 / ϖ"][:2] == ["500", "5"]  # 1000 hypot(0.0042, 0.015, 0.011) / 2^2
+    assert rows["systematic error in proper motion"][1] == "0.026"
     assert "2.00 Gyr" in rows["log10(age / yr)"][-1]
     assert rows["proper motion μδ"][1] == "–"  # not known, not 0
 
