@@ -239,12 +239,15 @@ def proper_motion_distance(
 ) -> Array:
     """Proper motion offset in units of each star's own limit, the left side of Eq. 3.
 
+    The offset is from the motion that the cluster has at the star's place, which differs from the mean across a wide
+    field and near a pole; what is not known of it widens the limit as the star's errors do.
+
     Parameters
     ----------
     sources : DataFrame
         With proper motions and their errors.
     cluster : Cluster
-        Gives the mean.
+        Gives mean and perspective.
     limits : SelectionLimits
         Gives Delta_mu.
     options : SelectionOptions
@@ -255,13 +258,11 @@ def proper_motion_distance(
     ndarray, shape (n_sources,)
         Below 1 for candidates.
     """
-    in_ra = (sources["pmra"] - cluster.pmra) / (
-        options.source_error_weight * sources["pmra_error"] + limits.pm
-    )
-    in_dec = (sources["pmdec"] - cluster.pmdec) / (
-        options.source_error_weight * sources["pmdec_error"] + limits.pm
-    )
-    return np.hypot(in_ra.to_numpy(), in_dec.to_numpy())
+    ra, dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
+    offset = sources[["pmra", "pmdec"]].to_numpy(float) - cluster.motion_at(ra, dec)
+    errors = sources[["pmra_error", "pmdec_error"]].to_numpy(float) + np.abs(cluster.motion_error_at(ra, dec))
+    with np.errstate(divide="ignore", invalid="ignore"):  # of limits that are 0
+        return np.hypot(*(offset / (options.source_error_weight * errors + limits.pm)).T)
 
 
 def parallax_distance(

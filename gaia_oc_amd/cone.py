@@ -20,6 +20,7 @@ from gaia_oc_amd.columns import (
 )
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.perspective import VELOCITY_SCALE, turn_over_cone
 from gaia_oc_amd.photometry import add_magnitude_errors
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,8 @@ def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
     Returns
     -------
     ConeRegion
-        The radius on the sky is arctan(radius / distance), at most 60 deg.
+        The radius on the sky is arctan(radius / distance), at most 60 deg. That in proper motion grows by as much as
+        the cluster's motion may turn over the cone.
     """
     radius = radius_on_sky(options.cone_radius, cluster.dist, name=cluster.name)
     return ConeRegion(
@@ -116,7 +118,14 @@ def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
         pmra=cluster.pmra,
         pmdec=cluster.pmdec,
         pm_radius=options.cone_pm_sigmas
-        * float(np.hypot(cluster.pmra_error, cluster.pmdec_error) / np.sqrt(2)),
+        * float(np.hypot(cluster.pmra_error, cluster.pmdec_error) / np.sqrt(2))
+        + turn_over_cone(
+            (cluster.ra, cluster.dec),
+            radius,
+            cluster.dist,
+            (cluster.pmra, cluster.pmdec),
+            *(cluster.known_velocity or (0.0, VELOCITY_SCALE)),
+        ),
         parallax=cluster.parallax,
         parallax_width=options.cone_plx_sigmas * cluster.parallax_error,
     )

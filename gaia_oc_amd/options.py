@@ -242,6 +242,9 @@ class GivenCluster(Options):
     dist: float | None = option(
         None, "distance [pc] (without it: 1000 / parallax)", at_least=1, at_most=200_000
     )
+    radial_velocity: float | None = option(
+        None, "radial velocity, which turns a near cluster's motions [km/s]", at_least=-1000, at_most=1000
+    )
 
     def values(self) -> dict[str, float]:
         """What is given, by name."""

@@ -9,7 +9,7 @@ import numpy as np
 from gaia_oc_amd.catalogues.names import NameIndex
 from gaia_oc_amd.catalogues.published import CATALOGUES
 from gaia_oc_amd.catalogues.tables import InputTables, read_parameter_table
-from gaia_oc_amd.cluster import PARAMETERS, Cluster, check_complete
+from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS, PARAMETERS, Cluster, check_complete
 from gaia_oc_amd.exceptions import UnknownClusterError
 from gaia_oc_amd.options import GivenCluster
 
@@ -159,7 +159,8 @@ def find_cluster(name: str, tables: InputTables, given: GivenCluster | None = No
     if known is None:
         refuse_incomplete(name, given, lambda: _unknown(name, tables))
     row = tables.parameters_of(known) if known else {}
-    values = override(name, {key: float(row.get(key, np.nan)) for key in PARAMETERS}, given)
+    known_values = {key: float(row.get(key, np.nan)) for key in (*PARAMETERS, *OPTIONAL_PARAMETERS)}
+    values = override(name, known_values, given)
     listed = tables.listed_members(known or name)
     for quantity in ("pmra", "pmdec", "parallax"):
         if not np.isfinite(values[f"{quantity}_error"]) and quantity in listed and len(listed) > 1:

@@ -18,6 +18,7 @@ from gaia_oc_amd.catalogues.published import (
     T22_MEMBERS,
     find_catalogue,
 )
+from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS
 from gaia_oc_amd.files.tables import read_table, whole_numbers
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, TablePaths
@@ -174,7 +175,8 @@ def check_parameters(table: pd.DataFrame, source: str, *, published: bool = Fals
         )
     absent = {name: np.nan for name in OPTIONAL_PARAMETER_COLUMNS if name not in table}
     table = table.assign(name=names, **absent)
-    for name in (*PARAMETER_COLUMNS[1:], *OPTIONAL_PARAMETER_COLUMNS):
+    velocities = (name for name in OPTIONAL_PARAMETERS if name in table)
+    for name in (*PARAMETER_COLUMNS[1:], *OPTIONAL_PARAMETER_COLUMNS, *velocities):
         _numbers(table, name, source)
     _check_declinations(table, source)
     ours = [

@@ -69,6 +69,11 @@ def parameter_table(sets: "SourceSets") -> TextTable:
             _SYSTEMATIC,
         ],
         ["systematic error in parallax", "", _number(c.parallax_systematic_error, 3), "", "mas", _SYSTEMATIC],
+        [
+            "radial velocity of the perspective",
+            *(_number(v, 1) for v in (c.perspective_velocity, c.perspective_velocity_error)),
+            *("", "km/s", _velocity_origin(c)),
+        ],
         ["own scatter in proper motion", _number(c.pm_dispersion, 3), "", "", "mas/yr", _SCATTER],
         ["own scatter in parallax", _number(c.parallax_dispersion, 4), "", "", "mas", _SCATTER],
         [
@@ -234,6 +239,13 @@ def _number(value: float, digits: int) -> str:
 def _years(age: float) -> str:
     """Age in words from log10(age / yr)."""
     return f"{10 ** (age - 9):.2f} Gyr" if age >= 9 else f"{10 ** (age - 6):.0f} Myr"
+
+
+def _velocity_origin(cluster: "Cluster") -> str:
+    """Where the radial velocity comes from that turns the motions over the field."""
+    if cluster.known_velocity:
+        return _TABLE
+    return "gradient of the members' motions" if cluster.perspective_velocity else "not known"
 
 
 def _measured(value: float, error: float, spread: float) -> list[str]:
