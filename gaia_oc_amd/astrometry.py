@@ -1,5 +1,6 @@
 """Directions, means, the parallax zero point, covariances, and what source identifiers say of positions."""
 
+import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 Array = NDArray[np.float64]
+
+logger = logging.getLogger(__name__)
+
+_FEW_UNDEFINED = 0.01  # of the sources; every cone that reaches G = 21 has some
 
 
 def unit_vectors(ra: Array, dec: Array) -> Array:
@@ -321,9 +326,9 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
     Returns
     -------
     ndarray, shape (n_sources,)
-        Zero point [mas], to be subtracted from the parallax. One warning gives the number of sources
-        outside the range of the recipe: G 6-21, 5-parameter solutions with effective wavenumber 1.1-1.9,
-        6-parameter solutions with pseudocolour 1.24-1.72 [1/um].
+        Zero point [mas], to be subtracted from the parallax. One warning, or a word in the log where they are less
+        than one in a hundred, gives the number of sources outside the range of the recipe: G 6-21, 5-parameter
+        solutions with effective wavenumber 1.1-1.9, 6-parameter solutions with pseudocolour 1.24-1.72 [1/um].
     """
     names = [
         "phot_g_mean_mag",
@@ -344,12 +349,14 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
     if solved.any():
         zero_point[solved] = _zero_point_recipe()(*inputs[:, solved], _warnings=False)
     undefined = np.isnan(zero_point)
-    if undefined.any():
-        warnings.warn(
-            f"the parallax zero point is undefined for {undefined.sum()} of {len(sources)} sources: "
-            "their parallaxes are left as they are.",
-            stacklevel=2,
-        )
+    text = (
+        f"the parallax zero point is undefined for {undefined.sum()} of {len(sources)} sources: "
+        "their parallaxes are left as they are."
+    )
+    if undefined.sum() > _FEW_UNDEFINED * len(sources):
+        warnings.warn(text, stacklevel=2)
+    elif undefined.any():
+        logger.info(text)
     return np.where(undefined, 0.0, zero_point)
 
 

@@ -270,6 +270,9 @@ class ConeOptions(Options):
     cone_plx_sigmas: float = option(
         10.0, "parallax cut, in standard deviations of the members", above=0, finite=False
     )
+    published_cone: bool = option(
+        False, "leave out a star's own errors and the turn of the motion over the cone, as Eqs. 1 and 2 do"
+    )
     cone_format: Literal["parquet", "votable", "csv"] = option("parquet", "format in which the cone is kept")
     overwrite_cone: bool = option(False, "fetch the cone again although it is there")
 

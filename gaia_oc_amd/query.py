@@ -113,7 +113,10 @@ def _is_current(record: Path, region: ConeRegion, asked_for: tuple[str, ...]) ->
     if not record.exists():
         return True
     kept = read_json(record)
-    same = kept.get("region") == region.as_dict() and kept.get("source") in asked_for
+    kept_region = kept.get("region")
+    if isinstance(kept_region, dict):
+        kept_region = {"error_weight": 0.0} | kept_region  # which older records do not have
+    same = kept_region == region.as_dict() and kept.get("source") in asked_for
     if not same or kept.get("n_sources") is None:
         logger.info(
             "%s describes another region or source, or an unfinished cone: it is fetched again.", record
@@ -447,12 +450,11 @@ def mirror_query(region: ConeRegion, mirror: Mirror, columns: Mapping[str, str])
         return cone_query(region, table=mirror.table)
     selected = (theirs if theirs == ours else f"{theirs} AS {ours}" for ours, theirs in columns.items())
     observed = "\n  AND ".join(_observed(columns, band) for band in BANDS)
-    pmra, pmdec, parallax = (columns[name] for name in ("pmra", "pmdec", "parallax"))
     return (
         f"SELECT {', '.join(selected)}\nFROM {mirror.table}\n"
         f"WHERE 1 = CONTAINS(POINT('ICRS', {columns['ra']}, {columns['dec']}), "
         f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
-        f"  AND {observed}" + motion_conditions(region, pmra, pmdec, parallax)
+        f"  AND {observed}" + motion_conditions(region, columns)
     )
 
 
@@ -486,9 +488,7 @@ def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
     )
 
 
-def motion_conditions(
-    region: ConeRegion, pmra: str = "pmra", pmdec: str = "pmdec", parallax: str = "parallax"
-) -> str:
+def motion_conditions(region: ConeRegion, columns: Mapping[str, str] | None = None) -> str:
     """ADQL of the limits in proper motion and parallax, each with its AND; nothing where there is none.
 
     A region without a limit still leaves out the stars that lack the quantity, as one with a limit does.
@@ -497,16 +497,22 @@ def motion_conditions(
     ----------
     region : ConeRegion
         Where to look.
-    pmra, pmdec, parallax : str
-        The service's names of the columns.
+    columns : dict of str, optional
+        The service's ADQL name of each archive column; by default the archive's own.
 
     Returns
     -------
     str
     """
+    names = columns or {name: name for name in ARCHIVE_COLUMNS}
+    pmra, pmdec, parallax = (names[name] for name in ("pmra", "pmdec", "parallax"))
     square = f"POWER({pmra} - ({region.pmra!r}), 2) + POWER({pmdec} - ({region.pmdec!r}), 2)"
     near = f"SQRT({square}) <= {region.pm_radius!r}"
     alike = f"ABS({parallax} - ({region.parallax!r})) <= {region.parallax_width!r}"
+    if region.error_weight:
+        errors = f"POWER({names['pmra_error']}, 2) + POWER({names['pmdec_error']}, 2)"
+        near += f" + {region.error_weight!r} * SQRT(({errors}) / 2)"
+        alike += f" + {region.error_weight!r} * {names['parallax_error']}"
     limits = region.motion_intervals
     conditions = [
         near if "pmra" in limits else f"{pmra} IS NOT NULL",

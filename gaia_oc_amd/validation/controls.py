@@ -351,7 +351,8 @@ def _proper_motion_share(stars: pd.DataFrame, field: Field, place: Place) -> Arr
     variance = np.square(np.hypot(errors, scatter)).mean(axis=1)
     aside = np.array([cluster.pmra - region.pmra, cluster.pmdec - region.pmdec])
     moved = aside + np.array([place.pmra, place.pmdec])
-    limit = region.pm_radius**2 / variance
+    own = region.error_weight * np.sqrt(np.square(errors).mean(axis=1))
+    limit = np.square(region.pm_radius + own) / variance
     here, there = (
         ncx2.cdf(limit, 2, np.maximum(np.square(offset).sum() / variance, 1e-12)) for offset in (aside, moved)
     )

@@ -157,7 +157,7 @@ def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Fie
         **{"colour": sets.colour} | {key: value for key, value in made_with.items() if key in known}
     )
     record = folder / "cone.json"
-    region = ConeRegion(**read_json(record)["region"]) if record.exists() else spanned_region(sets)
+    region = ConeRegion.from_dict(read_json(record)["region"]) if record.exists() else spanned_region(sets)
     points = nearest_age(isochrones, sets.cluster.age)
     _compare_isochrones(sets, points)
     return Field(sets, region, selection, points)
