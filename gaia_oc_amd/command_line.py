@@ -1,6 +1,7 @@
 """Command lines made from option classes: types, defaults and help are read off them, never repeated."""
 
 import argparse
+import io
 import logging
 import os
 import shlex
@@ -16,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
+from gaia_oc_amd.interruption import MESSAGE, exit_code, listen, obey
 from gaia_oc_amd.options import Options, RunOptions, type_hints
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -290,36 +292,31 @@ def run(main: Callable[[], int]) -> None:
     main : callable
         Returns the exit code.
     """
-    end_cleanly()
+    listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 gets \u00e9
     try:
-        exit_code = main()
+        code = main()
         sys.stdout.flush()
-        sys.exit(exit_code)
+        obey()
+        sys.exit(code)
     except BrokenPipeError:  # nobody reads the output any more, `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)  # as the shell reports it; not 0, for a cluster may have failed
     except UsageError as error:
         sys.stderr.write(f"error: {one_line(error)}\n")
         sys.exit(2)
-    except (ClusterError, ValueError, OSError, ImportError) as error:
-        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
-        sys.stderr.write(f"error: {one_line(error)}\n")
-        sys.exit(1)
-    except Exception as error:  # a defect of ours
-        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
-        sys.stderr.write(
-            f"error: internal: {type(error).__name__}: {one_line(error)} (--log_level debug says where)\n"
-        )
-        sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write(
-            "interrupted: every cluster that was finished is kept; the same command goes on with the others.\n"
-        )
-        sys.exit(130)
-
-
-def end_cleanly() -> None:
-    """Let a termination (SIGTERM) and a closed terminal (SIGHUP, but for nohup) end the program as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+        sys.stderr.write(MESSAGE)
+        sys.exit(exit_code() or 128 + signal.SIGINT)
+    except Exception as error:
+        if exit_code():  # libraries make errors of their own of an interrupt
+            sys.stderr.write(MESSAGE)
+            sys.exit(exit_code())
+        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
+        is_known = isinstance(error, ClusterError | ValueError | OSError | ImportError)
+        defect = f"internal: {type(error).__name__}: "  # of ours
+        hint = " (--log_level debug says where)"
+        sys.stderr.write(f"error: {'' if is_known else defect}{one_line(error)}{'' if is_known else hint}\n")
+        sys.exit(1)

@@ -18,7 +18,7 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
-from gaia_oc_amd.files.data_directory import write_atomically, write_json
+from gaia_oc_amd.files.data_directory import json_ready, write_atomically, write_json
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
 from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration
@@ -171,14 +171,19 @@ def train_deep_sets_model(
         If the checkpoint belongs to another training.
     """
     options = options or TrainingOptions()
-    if (Path(model_dir) / MODEL_PARAMETERS).exists():
-        logger.warning("the model in %s will be replaced when the training has ended.", model_dir)
     names = [existing_name(name, data_dir) for name in clusters]
     training, validation = split_clusters(names, options.validation_fraction, rng=np.random.default_rng(seed))
     if not validation:
         logger.warning(
             "no cluster is left for validation: the best epoch is chosen on the training clusters."
         )
+    made_with = _described(options, seed, training, validation)
+    checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
+    if resume and (complete := _completed(checkpoint)):
+        logger.info("the training of %s is complete: left as found.", model_dir)
+        return complete
+    if (Path(model_dir) / MODEL_PARAMETERS).exists():
+        logger.warning("the model in %s will be replaced when the training has ended.", model_dir)
     build = _posterior_examples if options.probability == "posterior" else _votes_examples
     examples, features = build(training, validation, data_dir, options, seed)
     source_features, cluster_features, support_features = features
@@ -189,8 +194,6 @@ def train_deep_sets_model(
         options.dropout,
     )
     network.initialise(torch.Generator().manual_seed(seed))
-    made_with = _described(options, seed, training, validation)
-    checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
     state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
     network.load_state_dict(state.best_network, assign=True)
     classifier = Classifier(network.eval(), source_features, cluster_features, made_with, support_features)
@@ -203,6 +206,17 @@ def train_deep_sets_model(
     )
     checkpoint.path.unlink(missing_ok=True)
     return classifier
+
+
+def _completed(checkpoint: Checkpoint) -> Classifier | None:
+    """The model, if it stands where the checkpoint stood and was made with the same."""
+    if checkpoint.path.exists() or not (checkpoint.path.parent / METRICS).exists():
+        return None
+    model = Classifier.load(checkpoint.path.parent)
+    same = all(
+        model.hyper_parameters.get(key) == value for key, value in json_ready(checkpoint.made_with).items()
+    )
+    return model if same else None
 
 
 def _votes_examples(

@@ -16,7 +16,7 @@ from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClus
 from gaia_oc_amd.files.tables import read_table, write_rows
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
 from gaia_oc_amd.set_building import build_sets
-from gaia_oc_amd.source_sets import SET_NAMES, load_sets, save_sets
+from gaia_oc_amd.source_sets import SET_NAMES, accept_changes, load_sets, save_candidates, save_sets
 
 
 @pytest.fixture
@@ -117,9 +117,13 @@ def test_absent_and_damaged_sets_are_named(toy, cone_file, tmp_path):
     folder = save_sets(build(toy, cone_file, tmp_path), tmp_path / "data")
     content = (folder / "members.csv").read_text()
     (folder / "members.csv").write_text(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="members.csv was changed after build_sets.py made it"):
+        load_sets("Toy_1", tmp_path / "data")
+    assert accept_changes(folder) == ["members.csv"]
     with pytest.raises(ValueError, match="members.csv cannot be read as a table"):
         load_sets("Toy_1", tmp_path / "data")
     (folder / "members.csv").write_text("source_id,ra\n15,2\n")
+    accept_changes(folder)
     with pytest.raises(ValueError, match="members.csv lacks the columns dec"):
         load_sets("Toy_1", tmp_path / "data")
 
@@ -222,7 +226,8 @@ def test_bootstrapped_members_join(toy, cone_file, tmp_path):
     with pytest.raises(FileNotFoundError, match="needs an evaluate_clusters.py run"):
         build(toy, cone_file, tmp_path / "new", member=MemberOptions(bootstrap_members=True))
     sure = sets.candidates["source_id"].isin(toy.members["source_id"])
-    sets.candidates.assign(PMemb=np.where(sure, 0.97, 0.5)).to_csv(folder / "candidates.csv", index=False)
+    judged = sets.candidates.assign(PMemb=np.where(sure, 0.97, 0.5))
+    save_candidates(replace(sets, candidates=judged), tmp_path / "data")
     grown = build(toy, cone_file, tmp_path, member=MemberOptions(bootstrap_members=True))
     assert sure.sum() >= 5
     assert len(grown.members) >= len(sets.members) + sure.sum() - 2
@@ -230,7 +235,7 @@ def test_bootstrapped_members_join(toy, cone_file, tmp_path):
     save_sets(grown, tmp_path / "data")
     with pytest.raises(FileNotFoundError, match="has no probabilities"):  # of the new candidates
         build(toy, cone_file, tmp_path, member=MemberOptions(bootstrap_members=True))
-    grown.candidates.assign(PMemb=0.5).to_csv(folder / "candidates.csv", index=False)
+    save_candidates(replace(grown, candidates=grown.candidates.assign(PMemb=0.5)), tmp_path / "data")
     again = build(toy, cone_file, tmp_path, member=MemberOptions(bootstrap_members=True))
     assert set(again.members["source_id"]) >= set(grown.members["source_id"])
 

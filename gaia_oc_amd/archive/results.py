@@ -240,8 +240,8 @@ def query_archive(
     """Run a query as an asynchronous job and return its whole result, verified.
 
     What may pass is tried again (see `archive.session.Patience`). A result that the service cuts at its row limit is
-    asked for in parts. Columns, repeated source_id and, where the service can count, the number of rows are checked; a
-    wrong result is asked for once more.
+    asked for in parts. Columns, repeated source_id and, where the service can count, the number of rows are checked;
+    a wrong result is asked for once more.
 
     Parameters
     ----------

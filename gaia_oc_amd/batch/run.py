@@ -7,9 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 from gaia_oc_amd.batch.dask import in_dask
-from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, with_name
+from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, shown_name, with_name
 from gaia_oc_amd.batch.processes import in_processes
 from gaia_oc_amd.exceptions import BatchStoppedError
+from gaia_oc_amd.interruption import obey
 from gaia_oc_amd.parallel import progress_bar
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def _round(
                 outcomes[outcome.cluster] = outcome
                 progress.update()
                 _report(outcome)
+                obey()
     except BatchStoppedError as stop:
         if not outcomes:
             raise
@@ -115,7 +117,7 @@ def summary_table(outcomes: list[Outcome]) -> str:
     for outcome in outcomes:
         cells = [str(outcome.summary.get(name, "-")) for name in columns]
         cells += [str(outcome.n_warnings)] * warned
-        rows.append([outcome.cluster, *cells, f"{outcome.seconds:.1f}"])
+        rows.append([shown_name(outcome.cluster), *cells, f"{outcome.seconds:.1f}"])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])

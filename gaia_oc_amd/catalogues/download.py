@@ -383,7 +383,7 @@ def _unpacked(content: bytes, link: str) -> bytes:
 
 def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
     """Raise if the file is not the whole answer to the query."""
-    last_line = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
+    last_line = path.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
     if not last_line.startswith("#") or _CLOSING_LINE not in last_line:
         raise ArchiveUnavailableError(
             f"{link} does not end with '#{_CLOSING_LINE}', it is truncated: {_REMEDY}"

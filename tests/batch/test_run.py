@@ -112,7 +112,7 @@ def test_interrupt_ends_the_processes_and_keeps_what_is_finished(tmp_path, numbe
         _, errors = process.communicate(
             timeout=20
         )  # ends when the last process has closed its standard error
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "interrupted: every cluster that was finished is kept" in errors
     assert "Traceback" not in errors
     assert {path.name for path in tmp_path.glob("*.done")} == {"quick.done"}
