@@ -327,6 +327,30 @@ def accept_changes(folder: Path) -> list[str]:
     return changed
 
 
+def check_sets(folder: Path, *, accept: bool = False) -> None:
+    """Refuse sets that were changed since they were made, or accept them as they are; before a stage begins.
+
+    Where there are none there is nothing to refuse.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder, held by `files.data_directory.locked`.
+    accept : bool
+        Whether a change is meant (see `accept_changes`).
+
+    Raises
+    ------
+    ChangedFileError
+        If there is one that is not.
+    """
+    if not (folder / CLUSTER_FILE).exists():
+        return
+    if accept:
+        accept_changes(folder)
+    refuse_changed_sets(folder)
+
+
 def _texts(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 

@@ -222,7 +222,7 @@ def test_unknown_cluster_gets_suggestions(toy):
 
 def test_bootstrapped_members_join(toy, cone_file, tmp_path):
     sets = build(toy, cone_file, tmp_path)
-    folder = save_sets(sets, tmp_path / "data")
+    save_sets(sets, tmp_path / "data")
     with pytest.raises(FileNotFoundError, match="needs an evaluate_clusters.py run"):
         build(toy, cone_file, tmp_path / "new", member=MemberOptions(bootstrap_members=True))
     sure = sets.candidates["source_id"].isin(toy.members["source_id"])

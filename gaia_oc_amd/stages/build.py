@@ -23,7 +23,6 @@ from gaia_oc_amd.figures import candidates_figure, save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked
 from gaia_oc_amd.files.provenance import (
     Stage,
-    file_fingerprints,
     read_provenance,
     run_stage,
     table_fingerprint,
@@ -33,7 +32,14 @@ from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.options import FigureOptions, RunOptions, TablePaths
 from gaia_oc_amd.query import cone_files
 from gaia_oc_amd.set_building import build_sets
-from gaia_oc_amd.source_sets import SET_FILES, UNJUDGED_FILES, load_sets, save_sets
+from gaia_oc_amd.source_sets import (
+    SET_FILES,
+    UNJUDGED_FILES,
+    check_sets,
+    load_sets,
+    save_sets,
+    set_fingerprints,
+)
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
 from gaia_oc_amd.stages.options import BuildOptions, FindOptions
 
@@ -97,6 +103,8 @@ def build_cluster(
     folder = cluster_directory(data_dir, cluster.name)
     command = command.format(cluster.name)
     with locked(folder):
+        if options.accept_changes:
+            check_sets(folder, accept=True)
         judged_since = options.member.bootstrap_members and "evaluation" in read_provenance(folder)
         again = options.overwrite or options.cone.overwrite_cone or judged_since
         sets = Stage("sets", _sets_made_with(cluster, tables, options), command)
@@ -145,7 +153,7 @@ def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") 
     """
     made_with = {
         "options": {"figures": asdict(figures)},
-        "sets": file_fingerprints(folder, UNJUDGED_FILES),
+        "sets": set_fingerprints(folder, UNJUDGED_FILES),
         "version": __version__,
     }
 

@@ -12,11 +12,19 @@ from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.fast_deep_sets import torch_device
 from gaia_oc_amd.figures import evaluation_figures, save_and_show
-from gaia_oc_amd.files.data_directory import locked
-from gaia_oc_amd.files.provenance import Stage, file_fingerprints, run_stage
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
+from gaia_oc_amd.files.provenance import Stage, run_stage
 from gaia_oc_amd.membership import evaluation_summary, judge_candidates
 from gaia_oc_amd.options import RunOptions
-from gaia_oc_amd.source_sets import UNJUDGED_FILES, SourceSets, existing_name, load_sets, sets_folder
+from gaia_oc_amd.source_sets import (
+    UNJUDGED_FILES,
+    SourceSets,
+    check_sets,
+    existing_name,
+    load_sets,
+    set_fingerprints,
+    sets_folder,
+)
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.stages.options import EvaluateOptions
 from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
@@ -87,6 +95,7 @@ def evaluate_cluster(
     command = command.format(folder.name)
     plots, figures = options.plots, options.figures
     with locked(folder):
+        check_sets(folder, accept=options.accept_changes)
         if classifier is not None:
             _evaluate(folder, classifier, options, seed=seed, command=command)
         sets = load_sets(folder.name, data_dir)
@@ -102,7 +111,9 @@ def evaluate_cluster(
 
 
 def _classifier(options: EvaluateOptions) -> Classifier | None:
-    return None if options.plot_only else Classifier.load(options.model_dir)
+    if options.plot_only:
+        return None
+    return Classifier.load(options.model_dir, accept_changes=options.accept_changes)
 
 
 def _evaluate(
@@ -112,13 +123,13 @@ def _evaluate(
     made_with = {
         "options": {"sampling": asdict(options.sampling), "seed": seed},
         "model": classifier.fingerprint(),
-        "sets": file_fingerprints(folder, UNJUDGED_FILES),
+        "sets": set_fingerprints(folder, UNJUDGED_FILES),
         "version": __version__,
     }
 
     def judge() -> tuple[dict[str, Any], list[str]]:
         judge_candidates(folder.name, folder.parents[1], classifier, options=options.sampling, seed=seed)
-        return {}, ["candidates.csv"]
+        return {}, [CLUSTER_FILE, "candidates.csv"]
 
     run_stage(folder, Stage("evaluation", made_with, command), judge, again=options.overwrite)
 
@@ -132,7 +143,7 @@ def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int
             "figures": asdict(figures),
             "seed": seed,
         },
-        "sets": file_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv")),
+        "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv")),
         "version": __version__,
     }
 

@@ -31,6 +31,7 @@ from gaia_oc_amd.simulation.options import SimulationOptions as SimulatedCluster
 from gaia_oc_amd.validation.options import ValidationOptions as Validation
 
 SHIPPED_MODEL = Path("deep_sets_model")
+_ACCEPT = "take files that were changed after they were made (sets, cone, model) as they are, and record it"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class BuildOptions(Options):
     figures: FigureOptions = part(FigureOptions())
     export: ExportOptions = part(ExportOptions(), "table_format")
     overwrite: bool = option(False, "build sets again that are there, made with the same options")
+    accept_changes: bool = option(False, _ACCEPT)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class EvaluateOptions(Options):
     export: ExportOptions = part(ExportOptions())
     plot_only: bool = option(False, "draw the plots of an earlier evaluation again")
     overwrite: bool = option(False, "evaluate again what is evaluated, with the same model and options")
+    accept_changes: bool = option(False, _ACCEPT)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class TrainOptions(Options):
     training: TrainingOptions = part(TrainingOptions())
     figures: FigureOptions = part(FigureOptions())
     resume: bool = option(False, "go on from the checkpoint of an interrupted training")
+    accept_changes: bool = option(False, _ACCEPT)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class ValidateOptions(Options):
     paths: TablePaths = part(TablePaths(), "isochrone_path")
     figures: FigureOptions = part(FigureOptions())
     overwrite: bool = option(False, "validate again what was validated with the same model and options")
+    accept_changes: bool = option(False, _ACCEPT)
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class FitOptions(Options):
     )
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
     figures: FigureOptions = part(FigureOptions())
+    accept_changes: bool = option(False, _ACCEPT)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from gaia_oc_amd.classifier import load_metrics
 from gaia_oc_amd.figures import save_and_show, training_metrics_figure
 from gaia_oc_amd.files.data_directory import locked
 from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.source_sets import check_sets, sets_folder
 from gaia_oc_amd.stages.options import TrainOptions
 from gaia_oc_amd.training import train_deep_sets_model
 
@@ -43,9 +44,12 @@ def train_model(
         If sets are missing or damaged, too few for a split, or another training writes into the same folder.
     """
     folder = options.model_dir
+    names = read_cluster_names(clusters)
     with locked(folder, wait=False):
+        for name in names if options.accept_changes else ():
+            check_sets(sets_folder(name, data_dir), accept=True)
         train_deep_sets_model(
-            read_cluster_names(clusters),
+            names,
             data_dir,
             folder,
             options=options.training,
