@@ -51,8 +51,8 @@ def cluster_directory(data_dir: Path | str, name: str) -> Path:
     folder = re.sub(r"\s+", "_", name.strip())
     if not _SAFE_NAME.fullmatch(folder) or ".." in folder or len(folder) > _LONGEST_NAME:
         raise ValueError(
-            f"{name[:_LONGEST_NAME]!r} cannot name a cluster folder: use at most {_LONGEST_NAME} letters, digits and the "
-            "characters _ . + - ( ) only."
+            f"{name[:_LONGEST_NAME]!r} cannot name a cluster folder: use at most {_LONGEST_NAME} letters, digits and "
+            "the characters _ . + - ( ) only."
         )
     return Path(data_dir) / "clusters" / folder
 
