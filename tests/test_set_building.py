@@ -151,7 +151,7 @@ def test_unfinished_cone_is_not_used(toy, cone_file, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     whole = build(toy, cone_file, tmp_path)
-    monkeypatch.setattr("gaia_oc_amd.query.write_table", killed)
+    monkeypatch.setattr("gaia_oc_amd.kept_cone.write_table", killed)
     with pytest.raises(KeyboardInterrupt):
         build(toy, cone_file, tmp_path, cone={"cone_radius": 5.0})
     monkeypatch.undo()
@@ -162,7 +162,7 @@ def test_unfinished_cone_is_not_used(toy, cone_file, tmp_path, monkeypatch):
 def test_kept_cone_is_used_until_the_region_changes(toy, cone_file, tmp_path):
     first = build(toy, cone_file, tmp_path)
     content = cone_file.read_bytes()
-    toy.sources.iloc[:0].to_csv(cone_file, index=False)
+    cone_file.unlink()
     again = build(toy, cone_file, tmp_path)
     pd.testing.assert_frame_equal(first.candidates, again.candidates)
     with pytest.raises(ClusterError):  # another radius needs another cone
@@ -303,9 +303,7 @@ def test_names_never_escape_the_data_directory(toy, cone_file, tmp_path):
 
 def test_one_table_for_all_clusters_is_read_once(toy, cone_file, tmp_path, monkeypatch):
     read = []
-    monkeypatch.setattr(
-        "gaia_oc_amd.archive.local_tables.read_table", lambda path: read.append(path) or read_table(path)
-    )
+    monkeypatch.setattr("gaia_oc_amd.query.read_table", lambda path: read.append(path) or read_table(path))
     parameters = pd.concat([toy.parameters, toy.parameters.assign(name="Toy_2")], ignore_index=True)
     members = pd.concat([toy.members, toy.members.assign(cluster="Toy_2")], ignore_index=True)
     both = tables(toy, parameters=parameters, members=members)

@@ -29,8 +29,9 @@ from gaia_oc_amd.files.provenance import (
 )
 from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
 from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.kept_cone import accept_cone, cone_files
 from gaia_oc_amd.options import FigureOptions, RunOptions, TablePaths
-from gaia_oc_amd.query import cone_files
+from gaia_oc_amd.query import has_new_source
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import (
     SET_FILES,
@@ -105,8 +106,10 @@ def build_cluster(
     with locked(folder):
         if options.accept_changes:
             check_sets(folder, accept=True)
+            accept_cone(folder)
         judged_since = options.member.bootstrap_members and "evaluation" in read_provenance(folder)
         again = options.overwrite or options.cone.overwrite_cone or judged_since
+        again = again or has_new_source(cluster.name, folder)
         sets = Stage("sets", _sets_made_with(cluster, tables, options), command)
         summary = run_stage(folder, sets, partial(_make_sets, name, tables, data_dir, options), again=again)
         if options.figures.wanted():

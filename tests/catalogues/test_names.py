@@ -180,7 +180,7 @@ def test_a_name_that_can_be_none_costs_its_own_line_of_a_list(tmp_path, name):
     (tmp_path / "list.txt").write_text(f"NGC_2\n{name}\nNGC_3\n")
     assert read_cluster_names([str(tmp_path / "list.txt")]) == ["NGC_2", name, "NGC_3"]
     with pytest.raises(UnknownClusterError, match="is in none of the 1 rows") as caught:
-        find_name(name, ["Blanco_1"])
+        NameIndex(["Blanco_1"]).find(name)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from toy_field import toy_field
 
 from gaia_oc_amd.archive.login import read_credentials, write_credentials
 from gaia_oc_amd.catalogues.names import read_cluster_names
@@ -189,6 +190,58 @@ def test_what_is_no_value_is_one_line_even_where_it_was_accepted(data, folder, p
     accept_changes(folder)
     with pytest.raises(ValueError, match=r"cluster.json is incomplete or wrong \(.*--overwrite"):
         load_sets("Toy_1", data)
+
+
+# C. A kept cone has no checksum, a replaced table is not noticed; H. the remedy is named.
+
+
+def build(data, toy, **changes):
+    options = ConeOptions(cone_source=(str(data.parent / "stars.csv"),), **changes)
+    return build_sets("Toy_1", tables(toy), data, cone=options)
+
+
+@pytest.mark.parametrize("name", ["cone.parquet", "cone.json"])
+@pytest.mark.parametrize("kind", ["flipped bit", "emptied", "cut"])
+def test_a_damaged_cone_is_one_line_with_its_remedy(data, folder, toy, name, kind):
+    path, whole = folder / name, (folder / name).read_bytes()
+    for place in (4, len(whole) // 3, len(whole) // 2):
+        damaged = bytearray(whole)
+        damaged[place] ^= 4
+        path.write_bytes({"flipped bit": bytes(damaged), "emptied": b"", "cut": whole[:place]}[kind])
+        with pytest.raises(ValueError, match="--overwrite_cone") as caught:
+            build(data, toy)
+        assert name in str(caught.value)
+    assert build(data, toy, overwrite_cone=True).counts() == load_sets("Toy_1", data).counts()
+    assert build(data, toy).counts() == load_sets("Toy_1", data).counts()
+
+
+def test_a_cone_that_was_changed_by_hand_can_be_accepted(data, folder, toy):
+    from gaia_oc_amd.kept_cone import accept_cone
+
+    cone = pd.read_parquet(folder / "cone.parquet")
+    cone.iloc[:-20].to_parquet(folder / "cone.parquet", index=False)
+    with pytest.raises(ValueError, match="cone.parquet was changed after this program made it"):
+        build(data, toy)
+    accept_cone(folder)
+    assert read_json(folder / "cone.json")["changed_by_hand"] is True
+    assert sum(
+        len(getattr(build(data, toy), part)) for part in ("members", "candidates", "non_members")
+    ) < len(cone)
+
+
+def test_a_table_that_was_replaced_by_another_of_its_name_is_cut_again(data, folder, toy):
+    before = build(data, toy).counts()
+    other = toy_field(seed=9)
+    other.sources.to_csv(data.parent / "stars.csv", index=False)
+    after = build_sets(
+        "Toy_1", tables(other), data, cone=ConeOptions(cone_source=(str(data.parent / "stars.csv"),))
+    ).counts()
+    assert after != before
+    (data.parent / "stars.csv").unlink()
+    again = ConeOptions(cone_source=(str(data.parent / "stars.csv"),))
+    assert build_sets("Toy_1", tables(other), data, cone=again).counts() == after, (
+        "the kept cone is still good"
+    )
 
 
 # D. and E. Damaged weights load; edited model settings.
