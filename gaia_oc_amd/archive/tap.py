@@ -34,6 +34,7 @@ from gaia_oc_amd.archive.session import (
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
 from gaia_oc_amd.files.data_directory import read_json, write_text
 from gaia_oc_amd.files.tables import canonical, from_astropy
+from gaia_oc_amd.files.votable import foreign_units
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class JobLostError(Exception):
 def understanding(complaint: str) -> Iterator[None]:
     """Make of every way in which pyvo and astropy fail to parse an answer one error, which may pass."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), foreign_units():
             warnings.simplefilter(
                 "ignore"
             )  # oddities of other people's XML; overflow is read from the status

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.files.data_directory import write_atomically
-from gaia_oc_amd.files.votable import DescribedTable, votable_content
+from gaia_oc_amd.files.votable import DescribedTable, foreign_units, votable_content
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -394,7 +394,7 @@ def _read_fits(path: Path) -> pd.DataFrame:
 def _read_votable(path: Path) -> pd.DataFrame:
     from astropy.io.votable import parse_single_table
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), foreign_units():
         warnings.simplefilter("ignore")  # units and UCDs of other people's tables
         return from_astropy(
             parse_single_table(io.BytesIO(_votable_content(path))).to_table(use_names_over_ids=True)

@@ -418,6 +418,38 @@ def test_credentials_that_others_can_read_are_said_so(tmp_path):
         read_credentials(tmp_path / "login")
 
 
+# M. Reading one VOTable changes nothing about the next.
+
+
+def test_a_unit_that_one_votable_made_up_does_not_change_the_next(tmp_path):
+    import io
+
+    from astropy import units
+    from astropy.io.votable import parse_single_table
+
+    from gaia_oc_amd.files.tables import read_table, write_table
+
+    write_table(tmp_path / "ours.vot", pd.DataFrame({"phot_g_mean_flux": [1.0, 2.0]}), "votable")
+    ours = (tmp_path / "ours.vot").read_text(encoding="utf-8")
+    assert "'electron'.s**-1" in ours
+    (tmp_path / "theirs.vot").write_text(ours.replace("'electron'.s**-1", "electron.s**-1"), encoding="utf-8")
+
+    def unit_as_read():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = parse_single_table(io.BytesIO(ours.encode())).to_table()
+        unit = table["phot_g_mean_flux"].unit
+        units.format.VOUnit._custom_units.clear()
+        return str(unit)
+
+    units.format.VOUnit._custom_units.clear()
+    alone = unit_as_read()
+    read_table(tmp_path / "theirs.vot")
+    assert unit_as_read() == alone
+    write_table(tmp_path / "again.vot", pd.DataFrame({"phot_g_mean_flux": [1.0, 2.0]}), "votable")
+    assert (tmp_path / "again.vot").read_text(encoding="utf-8") == ours
+
+
 # L. Names, limits and folders.
 
 
