@@ -394,6 +394,7 @@ def astrometric_covariance(sources: pd.DataFrame) -> Array:
 HEALPIX_LEVEL = 12
 HEALPIX_SHIFT = 35
 """``source_id >> 35`` is the nested HEALPix index at level 12 (Gaia DR3 documentation, Sect. 20.1.1)."""
+LARGEST_IDENTIFIER = (12 << 2 * HEALPIX_LEVEL << HEALPIX_SHIFT) - 1
 
 
 def nested_pixels(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -458,16 +459,32 @@ def agree_with_positions(
     ra, dec : ndarray, shape (n,)
         Directions [deg].
     """
+    return len(identifiers) > 0 and bool(near_their_pixels(identifiers, ra, dec).all())
+
+
+def near_their_pixels(identifiers: NDArray[np.int64], ra: Array, dec: Array) -> NDArray[np.bool_]:
+    """Whether each identifier names a pixel of the sky near its direction.
+
+    Parameters
+    ----------
+    identifiers, ra, dec
+        As of `agree_with_positions`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        False where the identifier can be none of Gaia's.
+    """
     import astropy.units as u
     from astropy_healpix import HEALPix
 
     grid = HEALPix(nside=1 << HEALPIX_LEVEL, order="nested")
     pixels = identifiers >> HEALPIX_SHIFT
-    if not len(pixels) or pixels.min() < 0 or pixels.max() >= grid.npix:
-        return False
-    lon, lat = grid.healpix_to_lonlat(pixels)
-    apart = angular_separation(ra, dec, lon.to_value(u.deg), lat.to_value(u.deg))
-    return bool((apart <= POSITION_MARGIN / 2).all())
+    possible = (pixels >= 0) & (pixels < grid.npix)
+    lon, lat = grid.healpix_to_lonlat(np.where(possible, pixels, 0))
+    return possible & (
+        angular_separation(ra, dec, lon.to_value(u.deg), lat.to_value(u.deg)) <= POSITION_MARGIN / 2
+    )
 
 
 def identifier_ranges(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:

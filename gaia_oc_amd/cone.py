@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import angular_separation, parallax_zero_point
+from gaia_oc_amd.astrometry import (
+    LARGEST_IDENTIFIER,
+    angular_separation,
+    near_their_pixels,
+    parallax_zero_point,
+)
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import (
     ARCHIVE_COLUMNS,
@@ -187,6 +192,50 @@ def cut_to_region(sources: pd.DataFrame, region: ConeRegion) -> pd.DataFrame:
         if name in sources:
             inside &= sources[name].to_numpy(float) > 0
     return _only(sources, inside)
+
+
+_ROUNDING = 0.01
+"""Of a service that publishes fewer digits than the archive [deg/10, mas/yr, mas]."""
+_MOST = 0.9  # of identifiers that must name their places before the others are called wrong
+
+
+def wrong_rows(rows: pd.DataFrame, region: ConeRegion) -> str | None:
+    """What is wrong with a service's answer to the query for a region.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With the archive's names, not yet checked.
+    region : ConeRegion
+        What was asked for.
+
+    Returns
+    -------
+    str or None
+        Rows outside the region or its limits, and identifiers that are none or name another place on the sky (they
+        hold it, but in made-up tables); None if there are none.
+    """
+    values = {name: pd.to_numeric(rows[name], errors="coerce") for name in _ASKED_FOR if name in rows}
+    if len(values) < len(_ASKED_FOR) or rows.empty:
+        return None  # for others to refuse
+    ra, dec, pmra, pmdec, parallax = (values[name].to_numpy(float) for name in _ASKED_FOR[1:])
+    ids = values["source_id"].to_numpy()
+    if values["source_id"].dtype.kind not in "iu":
+        return "source_id that are no integers"
+    if (none := (ids <= 0) | (ids > LARGEST_IDENTIFIER)).any():
+        return f"{none.sum()} source_id that are none of Gaia's, as {ids[none][0]}"
+    outside = angular_separation(ra, dec, region.ra, region.dec) > region.radius + _ROUNDING / 10
+    outside |= np.hypot(pmra - region.pmra, pmdec - region.pmdec) > region.pm_radius + _ROUNDING
+    outside |= np.abs(parallax - region.parallax) > region.parallax_width + _ROUNDING
+    if outside.any():
+        return f"{outside.sum()} rows outside what was asked for"
+    near = near_their_pixels(ids, ra, dec)
+    if _MOST <= near.mean() < 1:
+        return f"{(~near).sum()} rows whose source_id names another place on the sky"
+    return None
+
+
+_ASKED_FOR = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax")
 
 
 def _only(sources: pd.DataFrame, kept: NDArray[np.bool_]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from gaia_oc_amd.cone import (
     cut_to_region,
     in_order,
     refuse_missing_columns,
+    wrong_rows,
 )
 from gaia_oc_amd.exceptions import (
     ArchiveBusyError,
@@ -386,7 +387,11 @@ class Service:
         login = self.credentials_path if self.mirror.url == GAIA_ARCHIVE else None
         query = mirror_query(region, self.mirror, available_columns(self.mirror))
         answer = archive.query_archive(
-            query, url=self.mirror.url, credentials_path=login, job_file=self.job_file
+            query,
+            url=self.mirror.url,
+            credentials_path=login,
+            job_file=self.job_file,
+            complaint=partial(wrong_rows, region=region),
         )
         return with_fluxes(answer) if self.mirror.is_partial else answer
 

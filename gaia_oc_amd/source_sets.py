@@ -328,21 +328,12 @@ def accept_changes(folder: Path) -> list[str]:
 
 
 def check_sets(folder: Path, *, accept: bool = False) -> None:
-    """Refuse sets that were changed since they were made, or accept them as they are; before a stage begins.
-
-    Where there are none there is nothing to refuse.
-
-    Parameters
-    ----------
-    folder : path
-        The cluster's folder, held by `files.data_directory.locked`.
-    accept : bool
-        Whether a change is meant (see `accept_changes`).
+    """Refuse sets, if there are any, that were changed since they were made; `accept_changes` first if told to.
 
     Raises
     ------
     ChangedFileError
-        If there is one that is not.
+        If there is a change that is not accepted.
     """
     if not (folder / CLUSTER_FILE).exists():
         return

@@ -271,7 +271,7 @@ def _picked_up(service: TapService, query: str, job_file: Path | None) -> str | 
     known = remembered_job(job_file)
     if known is None:
         return None
-    if known.service != service.url:
+    if known.service != service.url or not _is_job_of(service, known.url):  # a file may say anything
         forget_job(job_file)
         return None
     if known.digest != query_digest(query):
@@ -291,6 +291,11 @@ def _picked_up(service: TapService, query: str, job_file: Path | None) -> str | 
         return None
     logger.info("going on with the job in %s, which is %s.", job_file, phase)
     return known.url
+
+
+def _is_job_of(service: TapService, url: str) -> bool:
+    """Whether an address can be that of a job there; nothing else is asked for or deleted."""
+    return url.startswith(f"{service.session.own_address(service.url)}/async/") and ".." not in url
 
 
 def _described(service: TapService, url: str) -> AsyncTAPJob:

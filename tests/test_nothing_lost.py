@@ -30,7 +30,7 @@ from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import load_sets, save_candidates, save_sets
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "python build_sets.py Toy_1"
 
 
