@@ -521,7 +521,7 @@ def interrupted(tmp_path, number, work, imports="", delay=0.0):
             assert process.poll() is None, process.stderr.read()
         time.sleep(delay)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate()
     return process.returncode, errors
 
 

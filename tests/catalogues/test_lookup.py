@@ -256,7 +256,6 @@ def _run(*arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
         cwd=ROOT,
     )
 

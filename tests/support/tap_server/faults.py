@@ -10,6 +10,7 @@ import gzip
 import http.server
 import io
 import logging
+import os
 import re
 import tempfile
 import threading
@@ -351,8 +352,11 @@ def _leaks(bench: Bench, text: str, message: str) -> list[str]:
     return found
 
 
+SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
+"""How many times as long a busy machine may take; `make test-loaded` sets it."""
 FAST = Patience(
-    connect=3, read=3, answer=6, slowest=2000, slow_after=0.6, count=3, job=10, first_poll=0.01, longest_poll=0.05,
-    total=60, tries=3, first_pause=0.05, longest_pause=0.1, longest_retry_after=0.2,
+    connect=3 * SLOWNESS, read=3 * SLOWNESS, answer=6 * SLOWNESS, slowest=2000 / SLOWNESS, slow_after=0.6 * SLOWNESS,
+    count=3 * SLOWNESS, job=10 * SLOWNESS, first_poll=0.01, longest_poll=0.05, total=60 * SLOWNESS, tries=3,
+    first_pause=0.05, longest_pause=0.1, longest_retry_after=0.2,
 )  # fmt: skip
 """For tests beside the stub, which answers within milliseconds on an idle machine."""
