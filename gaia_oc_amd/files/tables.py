@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import one_line
+from gaia_oc_amd.files.bounds import refuse_cells, refuse_outsized_text, unpacked
 from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.files.votable import DescribedTable, foreign_units, votable_content
 
@@ -106,8 +107,9 @@ def _with_points(column: "pa.Array") -> "pa.Array":
 
 def file_content(path: Path) -> bytes:
     """Content of a file, unpacked if it is compressed with gzip, whatever its name."""
-    content = path.read_bytes()
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return unpacked(path) if packed else path.read_bytes()
 
 
 def read_csv(path: Path, columns: Container[str] | None = None) -> pd.DataFrame:
@@ -151,7 +153,8 @@ def _typed(source: Path | io.BytesIO, columns: Container[str] | None) -> pd.Data
 
 
 def _refuse_damaged(content: "bytes | mmap.mmap") -> None:
-    """Look at the header, the first and the last row for what pandas would fill or cut."""
+    """Look at the size, the header, the first and the last row for what pandas would fill, cut or choke on."""
+    refuse_outsized_text(content)
     end = content.find(b"\n")
     header = content[:] if end < 0 else content[:end]
     first, last = _first_row(content, len(header) + 1), _last_row(content, len(header) + 1)
@@ -348,6 +351,8 @@ def _double(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
+    about = pq.read_metadata(path)
+    refuse_cells(about.num_rows, about.num_columns)
     return from_arrow(pq.read_table(path))
 
 
@@ -388,6 +393,8 @@ def _read_fits(path: Path) -> pd.DataFrame:
         tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
         if not tables:
             raise ValueError("it holds no table")
+        header = tables[0].header
+        refuse_cells(int(header["NAXIS2"]), int(header["TFIELDS"]))
         return from_astropy(Table.read(tables[0]))
 
 
