@@ -225,8 +225,13 @@ def wrong_rows(rows: pd.DataFrame, region: ConeRegion) -> str | None:
     if (none := (ids <= 0) | (ids > LARGEST_IDENTIFIER)).any():
         return f"{none.sum()} source_id that are none of Gaia's, as {ids[none][0]}"
     outside = angular_separation(ra, dec, region.ra, region.dec) > region.radius + _ROUNDING / 10
-    outside |= np.hypot(pmra - region.pmra, pmdec - region.pmdec) > region.pm_radius + _ROUNDING
-    outside |= np.abs(parallax - region.parallax) > region.parallax_width + _ROUNDING
+    wider = np.zeros((2, len(rows)))  # by a star's own errors
+    if region.error_weight and set(ASTROMETRIC_ERRORS) <= set(rows):
+        errors = {name: pd.to_numeric(rows[name], errors="coerce").to_numpy(float) for name in ASTROMETRIC_ERRORS}
+        wider[0] = region.error_weight * np.hypot(errors["pmra_error"], errors["pmdec_error"]) / np.sqrt(2)
+        wider[1] = region.error_weight * errors["parallax_error"]
+    outside |= np.hypot(pmra - region.pmra, pmdec - region.pmdec) > region.pm_radius + wider[0] + _ROUNDING
+    outside |= np.abs(parallax - region.parallax) > region.parallax_width + wider[1] + _ROUNDING
     if outside.any():
         return f"{outside.sum()} rows outside what was asked for"
     near = near_their_pixels(ids, ra, dec)

@@ -17,7 +17,9 @@ class _Request:
     """The first signal that asked this process to end, and whether somebody swallowed the exception made of it."""
 
     number: int | None = None
+    was_raised = False
     was_swallowed = False
+    is_watched = False
 
 
 def listen() -> None:
@@ -27,12 +29,20 @@ def listen() -> None:
     from C, and libraries turn it into errors of their own. What was ignored is raised again; `exit_code` tells
     the rest. A signal that the caller ignores, as nohup and shells do for what runs in the background, stays ignored.
     """
-    _Request.number, _Request.was_swallowed = None, False
+    _Request.number, _Request.was_raised, _Request.was_swallowed = None, False, False
+    heard = set()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
             signal.signal(number, _requested)
+            heard.add(int(number))
     sys.unraisablehook = _raise_again
+    if not _Request.is_watched and os.name == "posix":
+        _Request.is_watched = True
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        _thread.start_new_thread(_watch, (reading, heard))  # `threading` would wait for it at the end
 
 
 def exit_code() -> int | None:
@@ -53,12 +63,10 @@ def obey() -> None:
 
 
 def _requested(number: int, frame: FrameType | None) -> None:
-    if _Request.number is None:
-        _Request.number = number
-        _thread.start_new_thread(_end_at_last, ())  # `threading` takes locks, which this process may hold
-    elif not _Request.was_swallowed:
+    if _Request.was_raised and not _Request.was_swallowed:
         return  # it is ending: nothing may disturb it
-    _Request.was_swallowed = False
+    _Request.number = _Request.number or number
+    _Request.was_raised, _Request.was_swallowed = True, False
     raise KeyboardInterrupt
 
 
@@ -75,8 +83,14 @@ def _ask_again(number: int) -> None:
     _thread.interrupt_main(number)
 
 
-def _end_at_last() -> None:
-    """End the process when its time is up; a next run removes what it leaves unfinished."""
+def _watch(reading: int, heard: set[int]) -> None:
+    """Wait for a signal beside the main thread, which sees none while a library computes, and end when time is up.
+
+    What is left unfinished the next run removes.
+    """
+    while (number := os.read(reading, 1)[0]) not in heard:
+        continue
+    _Request.number = _Request.number or number
     time.sleep(GRACE)
     os.write(2, MESSAGE.encode())
     os._exit(exit_code() or 1)
