@@ -227,7 +227,9 @@ def wrong_rows(rows: pd.DataFrame, region: ConeRegion) -> str | None:
     outside = angular_separation(ra, dec, region.ra, region.dec) > region.radius + _ROUNDING / 10
     wider = np.zeros((2, len(rows)))  # by a star's own errors
     if region.error_weight and set(ASTROMETRIC_ERRORS) <= set(rows):
-        errors = {name: pd.to_numeric(rows[name], errors="coerce").to_numpy(float) for name in ASTROMETRIC_ERRORS}
+        errors = {
+            name: pd.to_numeric(rows[name], errors="coerce").to_numpy(float) for name in ASTROMETRIC_ERRORS
+        }
         wider[0] = region.error_weight * np.hypot(errors["pmra_error"], errors["pmdec_error"]) / np.sqrt(2)
         wider[1] = region.error_weight * errors["parallax_error"]
     outside |= np.hypot(pmra - region.pmra, pmdec - region.pmdec) > region.pm_radius + wider[0] + _ROUNDING
