@@ -199,7 +199,7 @@ def _rows(content: bytes, names: list[str], path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} has rows of unequal length, it looks truncated: download it again.")
     try:
         return table.set_axis(names, axis=1)[[*_NEEDED]].astype(float)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{path} has a value that is no number ({error}): download it again.") from error
 
 

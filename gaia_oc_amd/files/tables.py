@@ -203,6 +203,11 @@ _UNREADABLE = (
     IndexError,
     KeyError,
     TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,  # astropy's VOTable errors
+    Warning,  # which astropy raises, too
 )
 
 _OUR_SPELLING = {name.lower(): name for name in UNITS}
