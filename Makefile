@@ -19,7 +19,7 @@ test: .venv/installed-dev
 
 test-loaded: .venv/installed-dev
 	for i in 1 2 3 4 5 6; do (while :; do :; done) & echo $$!; done > .busy; \
-	SLOWNESS=10 $(BIN)/python -m pytest -n 2 --dist loadfile -p randomly; result=$$?; \
+	SLOWNESS=10 $(BIN)/python -m pytest -n 2 --dist loadfile; result=$$?; \
 	kill $$(cat .busy); rm .busy; exit $$result
 
 fuzz: .venv/installed-dev

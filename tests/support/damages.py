@@ -308,7 +308,7 @@ def table(damages: list[Damage], number: int, seed: int) -> str:
     counts = Counter((damage.reader, damage.outcome) for damage in damages)
     by_kind = Counter((damage.kind, damage.outcome) for damage in damages)
     lines = [
-        f"Made by `make fuzz` ({number} damages, seed {seed}): {len(bad)} silently wrong, with internal errors, or with",
+        f"Made by `make fuzz` ({number} damages, seed {seed}): {len(bad)} silently wrong, internal errors, or",
         "changes of other files.",
         "",
     ]
