@@ -299,6 +299,12 @@ def recorded_cautions(provenance: dict[str, Any]) -> list[Caution]:
     """What was warned of while the files were made, as notes."""
     found = []
     for stage, record in provenance.items():
+        by_hand = record.get("changed_by_hand") if isinstance(record, dict) else None
+        if isinstance(by_hand, list):
+            text = (
+                f"{', '.join(map(str, by_hand))} was changed after it was made; --accept_changes took it so."
+            )
+            found.append(Caution("attention", "Changed by hand", text))
         texts = record.get("warnings", []) if isinstance(record, dict) else []
         title = f"Said by the {stage.replace('_', ' ')}"
         found += [Caution("note", title, str(text)) for text in texts if isinstance(texts, list)]
