@@ -1,6 +1,7 @@
 """Command lines made from option classes: types, defaults and help are read off them, never repeated."""
 
 import argparse
+import difflib
 import logging
 import os
 import shlex
@@ -12,13 +13,16 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
+from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
 from gaia_oc_amd.options import Options, RunOptions, type_hints
 
 OptionsT = TypeVar("OptionsT", bound=Options)
+
+logger = logging.getLogger(__name__)
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -28,6 +32,65 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
         if isinstance(action.default, tuple):
             return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return super()._get_help_string(action)
+
+
+_SWITCHED = {"true": True, "false": False}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that knows the published tool's words, and says what is wrong in one line, with what may be meant."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        words = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(self._in_our_words(words), namespace)
+
+    def error(self, message: str) -> NoReturn:
+        if message == "the following arguments are required: clusters":
+            message = f"no cluster is named: python {self.prog} NGC_2509"
+        self.exit(2, f"error: {message} (python {self.prog} --help lists the options)\n")
+
+    def _in_our_words(self, words: list[str]) -> list[str]:
+        """Command line with names of ours, and switches without a value."""
+        ours: list[str] = []
+        switch = None  # the switch that the word before was
+        for word in self._list_first(words):
+            value = word.lower()
+            if switch and value in _SWITCHED:
+                ours[-1] = switch.option_strings[0 if _SWITCHED[value] else 1]
+                switch = None
+                continue
+            name, equals, value = word.partition("=")
+            if name.startswith("--") and name != "--" and name not in self._option_string_actions:
+                name = self._our_name(name)
+            action = self._option_string_actions.get(name)
+            switch = action if isinstance(action, argparse.BooleanOptionalAction) else None
+            if switch and value.lower() in _SWITCHED:
+                name, equals, value = switch.option_strings[0 if _SWITCHED[value.lower()] else 1], "", ""
+            ours.append(f"{name}{equals}{value}")
+        return ours
+
+    def _list_first(self, words: list[str]) -> list[str]:
+        """Command line on which the clusters are not called ``--clusters``, as another option would take them."""
+        for place, word in enumerate(words):
+            if word.removeprefix("--") in published_words.LISTS and word.startswith("--"):
+                rest = words[place + 1 :]
+                n_names = next((n for n, other in enumerate(rest) if other.startswith("--")), len(rest))
+                return [*rest[:n_names], *words[:place], *rest[n_names:]]
+        return words
+
+    def _our_name(self, name: str) -> str:
+        """Name of an option of the published tool here; any other that is unknown ends the program."""
+        options = self._option_string_actions
+        ours = f"--{published_words.RENAMED.get(name[2:], '')}"
+        if ours in options:
+            logger.warning("%s is called %s here.", name, ours)
+            return ours
+        answer = published_words.ANSWERS.get(name[2:])
+        if answer is None:
+            spelt = name.replace("-", "_").replace("__", "--", 1)
+            alike = difflib.get_close_matches(spelt, [o for o in options if o[:2] == "--"], n=2)
+            answer = f"did you mean {' or '.join(alike)}?" if alike else "is it of another script?"
+        return self.error(f"there is no option {name} here: {answer}")
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -43,8 +106,11 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     ArgumentParser
         Knows ``--version``; options are added with `add_options`.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=_HelpFormatter, usage="%(prog)s [options] [names]"
+    parser = _Parser(
+        description=description,
+        formatter_class=_HelpFormatter,
+        usage="%(prog)s [options] [names]",
+        allow_abbrev=False,  # what abbreviates one option today may be two tomorrow
     )
     parser.add_argument("--version", action="version", version=f"gaia_oc_amd {__version__}")
     return parser
@@ -142,14 +208,14 @@ def add_options(parser: Any, signature: type[Options], names: tuple[str, ...] | 
         if names is not None and each.name not in names:
             continue
         if "names" in each.metadata:  # a part
-            title = (type(each.default).__doc__ or "").split("\n")[0].rstrip(".")
-            add_options(parser.add_argument_group(title), type(each.default), each.metadata["names"])
+            group = parser.add_argument_group(each.default.title)
+            add_options(group, type(each.default), each.metadata["names"])
             continue
         if "positional" in each.metadata:
             parser.add_argument(each.name, nargs="?", help=each.metadata["help"])
             continue
         if own is parser and any("names" in other.metadata for other in fields(signature)):  # type: ignore[arg-type]
-            own = parser.add_argument_group(f"Of {Path(parser.prog).name}")
+            own = parser.add_argument_group("Running: this script")
         own.add_argument(
             f"--{each.name}", help=each.metadata["help"], **_argument(hints[each.name], each.default)
         )
@@ -174,7 +240,7 @@ def add_run_options(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ..
     """Add the options that every script knows, but for those that would do nothing in this one."""
     if "workers" in leave_out:
         leave_out += ("scheduler",)
-    group = parser.add_argument_group("Of every script")
+    group = parser.add_argument_group(RunOptions.title)
     add_options(
         group, RunOptions, tuple(each.name for each in fields(RunOptions) if each.name not in leave_out)
     )
@@ -230,15 +296,23 @@ def parse(parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: 
         with exit code 2, as every wrong usage does.
     """
     arguments = parser.parse_args(argv)
-    logging.basicConfig(
-        level=getattr(arguments, "log_level", "info").upper(), format="%(levelname)s: %(message)s", force=True
-    )
-    logging.captureWarnings(True)
-    warnings.formatwarning = lambda message, *_, **__: str(message)
+    _report_on_screen(getattr(arguments, "log_level", "info").upper())
     try:
         return [arguments, *(collect(signature, arguments) for signature in signatures)]
     except ValueError as error:
         parser.error(str(error))
+
+
+def _report_on_screen(level: str) -> None:
+    """Write the package's log and all warnings to the screen; other libraries' logs are of no use to a user."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    for name, least in (("gaia_oc_amd", level), ("py.warnings", "WARNING" if level != "ERROR" else level)):
+        reported = logging.getLogger(name)
+        reported.handlers[:] = [handler]
+        reported.setLevel(least)
+    logging.captureWarnings(True)
+    warnings.formatwarning = lambda message, *_, **__: str(message)
 
 
 _OF_THE_RUN = (

@@ -59,7 +59,7 @@ def progress_bar(iterable: Iterable[Any] | None = None, *, hidden: bool = False,
     -------
     tqdm
     """
-    quiet = logging.getLogger().getEffectiveLevel() >= logging.ERROR
+    quiet = logging.getLogger("gaia_oc_amd").getEffectiveLevel() >= logging.ERROR
     return tqdm(iterable, disable=True if hidden or quiet else None, **keywords)
 
 

@@ -21,11 +21,12 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def level():
-    """The root logger's level, put back after the test."""
-    root = logging.getLogger()
-    before = root.level
-    yield root.setLevel
-    root.setLevel(before)
+    """The level of the package's log, put back after the test with its handlers."""
+    package = logging.getLogger("gaia_oc_amd")
+    before, handlers = package.level, list(package.handlers)
+    yield package.setLevel
+    package.setLevel(before)
+    package.handlers[:] = handlers
 
 
 def shown(stream, **keywords):
@@ -57,7 +58,8 @@ def test_quiet_and_verbose_are_levels(arguments, expected, level):
     add_run_options(parser)
     _, options = parse(parser, arguments, RunOptions)
     assert options.log_level == expected
-    assert logging.getLogger().level == getattr(logging, expected.upper())
+    assert logging.getLogger("gaia_oc_amd").level == getattr(logging, expected.upper())
+    assert logging.getLogger("fontTools").getEffectiveLevel() == logging.WARNING
 
 
 def test_warnings_are_counted_at_the_end_if_there_are_any():
