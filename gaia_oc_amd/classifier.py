@@ -189,7 +189,7 @@ class Classifier:
                 raise FileNotFoundError(
                     f"{model_dir / name} does not exist: give a model folder with --model_dir."
                 )
-        content = read_json(model_dir / HYPER_PARAMETERS)
+        content = _with_our_keys(read_json(model_dir / HYPER_PARAMETERS))
         try:
             sources, clusters = _standardisation(content, "source"), _standardisation(content, "cluster")
             support = _standardisation(content, "support") if "support_features" in content else None
@@ -204,6 +204,23 @@ class Classifier:
             ) from error
         _load_weights(network, model_dir / MODEL_PARAMETERS)
         return cls(network.eval(), sources, clusters, content, support)
+
+
+_FIRST_KEY = "training_features"
+_FIRST_KEYS = {
+    _FIRST_KEY: "source_features",
+    "training_feature_means": "source_feature_means",
+    "training_feature_stds": "source_feature_stds",
+}
+"""Keys of the published tool's first models, which knew no features of the cluster, and ours."""
+
+
+def _with_our_keys(content: dict[str, Any]) -> dict[str, Any]:
+    """Hyper-parameters under our names."""
+    if _FIRST_KEY not in content:
+        return content
+    of_cluster = {f"cluster_feature{end}": [] for end in ("s", "_means", "_stds")}
+    return of_cluster | {_FIRST_KEYS.get(key, key): value for key, value in content.items()}
 
 
 def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:

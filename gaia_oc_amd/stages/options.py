@@ -65,10 +65,12 @@ class EvaluateOptions(Options):
 class TrainOptions(Options):
     """Of train_deep_sets_model.py."""
 
-    model_dir: Path = option(SHIPPED_MODEL, "folder that the model is written to")
+    model_dir: Path = option(Path("trained_model"), "folder that the model is written to")
     training: TrainingOptions = part(TrainingOptions())
     figures: FigureOptions = part(FigureOptions())
     resume: bool = option(False, "go on from the checkpoint of an interrupted training")
+    load_model: bool = option(False, "start from the trained model that is in model_dir, and replace it")
+    overwrite: bool = option(False, "replace a model that is in model_dir; it is kept beside it")
 
 
 @dataclass(frozen=True)
