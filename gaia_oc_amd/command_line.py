@@ -17,6 +17,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
 from gaia_oc_amd.options import Options, RunOptions, type_hints
 
@@ -37,20 +38,31 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
 _SWITCHED = {"true": True, "false": False}
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """A parser that knows the published tool's words, and says what is wrong in one line, with what may be meant."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        words = sys.argv[1:] if args is None else list(args)
-        return super().parse_known_args(self._in_our_words(words), namespace)
-
     def error(self, message: str) -> NoReturn:
+        """End the program with exit code 2."""
         if message == "the following arguments are required: clusters":
             message = f"no cluster is named: python {self.prog} NGC_2509"
         self.exit(2, f"error: {message} (python {self.prog} --help lists the options)\n")
 
-    def _in_our_words(self, words: list[str]) -> list[str]:
-        """Command line with names of ours, and switches without a value."""
+    def action_of(self, name: str) -> argparse.Action | None:
+        """The option of a name, without dashes; None if the script does not have it."""
+        return self._option_string_actions.get(f"--{name}")
+
+    def in_our_words(self, words: list[str]) -> list[str]:
+        """Command line with names of ours, and switches without a value.
+
+        Parameters
+        ----------
+        words : list of str
+            Arguments. A name that is neither ours nor the published tool's ends the program.
+
+        Returns
+        -------
+        list of str
+        """
         ours: list[str] = []
         switch = None  # the switch that the word before was
         for word in self._list_first(words):
@@ -93,7 +105,7 @@ class _Parser(argparse.ArgumentParser):
         return self.error(f"there is no option {name} here: {answer}")
 
 
-def make_parser(description: str) -> argparse.ArgumentParser:
+def make_parser(description: str) -> Parser:
     """Parser whose help shows the script's docstring and every default.
 
     Parameters
@@ -103,10 +115,10 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
     Returns
     -------
-    ArgumentParser
+    Parser
         Knows ``--version``; options are added with `add_options`.
     """
-    parser = _Parser(
+    parser = Parser(
         description=description,
         formatter_class=_HelpFormatter,
         usage="%(prog)s [options] [names]",
@@ -277,12 +289,14 @@ def collect(signature: type[OptionsT], arguments: argparse.Namespace) -> Options
     return signature(**values)
 
 
-def parse(parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: type[Options]) -> list[Any]:
+def parse(parser: Parser, argv: list[str] | None, *signatures: type[Options]) -> list[Any]:
     """Parse a command line into the plain namespace and one object per class of options.
+
+    What is not given is taken from the data directory's ``defaults.toml`` where that remembers it.
 
     Parameters
     ----------
-    parser : ArgumentParser
+    parser : Parser
         Made with `make_parser`.
     argv : list of str, optional
         Arguments; by default those of the process.
@@ -295,12 +309,51 @@ def parse(parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: 
         The namespace, then an instance of each class. A value out of its bounds ends the program
         with exit code 2, as every wrong usage does.
     """
-    arguments = parser.parse_args(argv)
+    words = parser.in_our_words(sys.argv[1:] if argv is None else argv)
+    try:
+        folder, remembered = _remembered(parser, words)
+    except ValueError as error:
+        parser.error(str(error))
+    arguments = parser.parse_args(words, argparse.Namespace(**remembered))
     _report_on_screen(getattr(arguments, "log_level", "info").upper())
+    for name, value in remembered.items():
+        if getattr(arguments, name) is value:
+            logger.debug("%s gives --%s %s", folder / DEFAULTS_FILE, name, value)
     try:
         return [arguments, *(collect(signature, arguments) for signature in signatures)]
     except ValueError as error:
         parser.error(str(error))
+
+
+_GOES_BEFORE = {
+    "catalogue": ("members_path", "cluster_path", "members_label"),
+    "comparison_catalogue": ("comparison_path", "comparison_label"),
+    "members_path": ("members_label",),
+    "comparison_path": ("comparison_label",),
+}
+"""What is no longer meant where an option is given on the command line."""
+
+
+def _remembered(parser: Parser, words: list[str]) -> tuple[Path, dict[str, Any]]:
+    """The data directory, and what it remembers of a script's options, as far as the words leave it open."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--data_dir", type=Path, default=RunOptions.data_dir)
+    folder = finder.parse_known_args(words)[0].data_dir
+    given = {word.partition("=")[0].removeprefix("--") for word in words if word.startswith("--")}
+    replaced = given.union(*(_GOES_BEFORE.get(name, ()) for name in given))
+    found: dict[str, Any] = {}
+    for name, values in read_defaults(folder).items():
+        action = parser.action_of(name)
+        if action is None or name in replaced:
+            continue
+        if action.choices is not None and not set(values) <= set(action.choices):
+            choices = ", ".join(map(str, action.choices))
+            raise ValueError(
+                f"{folder / DEFAULTS_FILE} has {name} = {values[0]}, but must be one of {choices}: mend it."
+            )
+        converted = [action.type(value) if callable(action.type) else value for value in values]
+        found[name] = converted if action.nargs == "+" else converted[0]
+    return folder, found
 
 
 def _report_on_screen(level: str) -> None:
@@ -323,6 +376,7 @@ _OF_THE_RUN = (
     "show_plots",
     "overwrite",
     "overwrite_cone",
+    "save_defaults",
     "send_to_topcat",
 )
 """Arguments that do not belong to one cluster's results."""

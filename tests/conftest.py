@@ -1,5 +1,6 @@
 """Fixtures that the tests share."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,15 @@ def shared():
 @pytest.fixture
 def toy():
     return toy_field()
+
+
+@pytest.fixture
+def restored_log():
+    """Put back after a test what a command line does to the log."""
+    logs = [logging.getLogger(name) for name in ("gaia_oc_amd", "py.warnings")]
+    before = [(log.level, list(log.handlers)) for log in logs]
+    yield
+    logging.captureWarnings(False)
+    for log, (level, handlers) in zip(logs, before, strict=True):
+        log.setLevel(level)
+        log.handlers[:] = handlers

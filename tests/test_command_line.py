@@ -1,7 +1,6 @@
 """Command lines: the published tool's words, suggestions for misspelt ones, and mistakes in one line."""
 
 import importlib
-import logging
 from pathlib import Path
 
 import pytest
@@ -34,16 +33,7 @@ PUBLISHED = {
 """Options of the published tool's scripts, in all their versions."""
 
 
-@pytest.fixture(autouse=True)
-def as_before():
-    """Put back what a command line does to the log."""
-    logs = [logging.getLogger(name) for name in ("gaia_oc_amd", "py.warnings")]
-    before = [(log.level, list(log.handlers)) for log in logs]
-    yield
-    logging.captureWarnings(False)
-    for log, (level, handlers) in zip(logs, before, strict=True):
-        log.setLevel(level)
-        log.handlers[:] = handlers
+pytestmark = pytest.mark.usefixtures("restored_log")
 
 
 def options_of(signature):

@@ -1,5 +1,6 @@
 """Build the sets of one cluster, save and draw them, as far as that is not done; the same for many."""
 
+import logging
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_oc_amd import exports, first_members, stages
+from gaia_oc_amd import exports, first_members, report, stages
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.lookup import find_cluster
@@ -19,6 +20,7 @@ from gaia_oc_amd.catalogues.tables import (
     read_parameter_table,
 )
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.defaults import DEFAULTS_FILE, write_defaults
 from gaia_oc_amd.figures import candidates_figure, save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked
 from gaia_oc_amd.files.provenance import (
@@ -30,12 +32,14 @@ from gaia_oc_amd.files.provenance import (
 )
 from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
 from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.options import FigureOptions, RunOptions, TablePaths
+from gaia_oc_amd.options import ConeOptions, FigureOptions, RunOptions, TablePaths
 from gaia_oc_amd.query import cone_files
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import SET_FILES, UNJUDGED_FILES, load_sets, save_sets
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
 from gaia_oc_amd.stages.options import BuildOptions, FindOptions
+
+logger = logging.getLogger(__name__)
 
 
 def build_clusters(
@@ -46,9 +50,32 @@ def build_clusters(
     command: str = "",
 ) -> list[Outcome]:
     """Build the sets of many clusters, each as `build_cluster` does. See `stages.many.for_clusters`."""
-    refuse_several(clusters, list(options.given.values()))
+    refuse_several(clusters, list(options.given.values()), run.data_dir)
     tables = read_tables(run.data_dir, options)
-    return for_clusters(build_cluster, clusters, options, run, command=command, tables=tables)
+    outcomes = for_clusters(build_cluster, clusters, options, run, command=command, tables=tables)
+    if any(not outcome.error for outcome in outcomes):
+        _remember(run.data_dir, options)
+        report.refresh_index(run.data_dir)
+    return outcomes
+
+
+def _remember(data_dir: Path, options: BuildOptions) -> None:
+    """Keep paths for later commands, if that is asked for or nothing is kept yet.
+
+    A list of one cluster that was given by hand, or whose members were found, is not one for all clusters.
+    """
+    if (data_dir / DEFAULTS_FILE).exists() and not options.save_defaults:
+        return
+    usual, given = vars(TablePaths()), vars(options.paths)
+    new = {name: value for name, value in given.items() if value != usual[name]}
+    if options.cone.cone_source != ConeOptions.cone_source:
+        new["cone_source"] = options.cone.cone_source
+    if not options.save_defaults and (options.given.values() or options.first.find_first_members):
+        new = {name: value for name, value in new.items() if name not in ("members_path", "cluster_path")}
+    path = write_defaults(data_dir, new)
+    if path:
+        names = ", ".join(f"--{name}" for name in new)
+        logger.info("%s keeps %s: later commands need not repeat them.", path, names)
 
 
 def build_cluster(

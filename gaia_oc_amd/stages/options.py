@@ -46,6 +46,9 @@ class BuildOptions(Options):
     figures: FigureOptions = part(FigureOptions())
     export: ExportOptions = part(ExportOptions(), "table_format")
     overwrite: bool = option(False, "build sets again that are there, made with the same options")
+    save_defaults: bool = option(
+        False, "let defaults.toml in the data directory keep the paths; the first build does so by itself"
+    )
 
 
 @dataclass(frozen=True)

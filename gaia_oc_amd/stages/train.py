@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd.catalogues.names import read_cluster_names
 from gaia_oc_amd.classifier import MODEL_PARAMETERS, Classifier, load_metrics
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.figures import save_and_show, training_metrics_figure
 from gaia_oc_amd.files.data_directory import LOCK_FILE, locked
 from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.stages.many import named_clusters
 from gaia_oc_amd.stages.options import TrainOptions
 from gaia_oc_amd.training import CHECKPOINT, train_deep_sets_model
 
@@ -62,7 +62,7 @@ def train_model(
             kept = keep_model(folder)
             logger.info("the model in %s is kept in %s.", folder, kept)
         train_deep_sets_model(
-            read_cluster_names(clusters),
+            named_clusters(clusters, data_dir),
             data_dir,
             folder,
             options=options.training,
