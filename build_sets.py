@@ -4,10 +4,11 @@ For each cluster: a cone search (or a cut of a local table), its listed members,
 follow from them, and the sets with the features that the network needs. A cluster whose sets are there already,
 made with the same options and lists, is left as it is: the command of an interrupted run goes on with the rest.
 
-A cluster that the parameter table lacks is given by --ra --dec --parallax --pmra --pmdec, and needs members in
---members_path.
+A cluster that the parameter table lacks is given by --ra --dec and a list of its members, or of some, in
+--members_path; parallax and motion are those of the members unless they are given.
 
 example: python build_sets.py NGC_2509 "NGC 752"
+         python build_sets.py My_1 --members_path my_members.csv --ra 123.4 --dec -12.3
 """
 
 from gaia_oc_amd.command_line import read_command_line, run

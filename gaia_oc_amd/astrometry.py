@@ -441,6 +441,29 @@ def source_ids(
         identifiers[repeated] = pixels[repeated] | (rng.integers(0, 1 << 25, repeated.sum()) << 7)
 
 
+def identifier_positions(identifiers: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Where the stars of identifiers are, as well as these tell.
+
+    Parameters
+    ----------
+    identifiers : ndarray of int64, shape (n,)
+        Gaia's; what cannot be one has no place.
+
+    Returns
+    -------
+    ra, dec : ndarray, shape (n,)
+        Centres of pixels that are 51 arcsec wide [deg], NaN for what is no identifier.
+    """
+    import astropy.units as u
+    from astropy_healpix import HEALPix
+
+    grid = HEALPix(nside=1 << HEALPIX_LEVEL, order="nested")
+    pixels = np.asarray(identifiers, np.int64) >> HEALPIX_SHIFT
+    possible = (pixels >= 0) & (pixels < grid.npix)
+    lon, lat = grid.healpix_to_lonlat(np.where(possible, pixels, 0))
+    return np.where(possible, lon.to_value(u.deg), np.nan), np.where(possible, lat.to_value(u.deg), np.nan)
+
+
 POSITION_MARGIN = 0.1
 """A source may lie this far outside the pixel of its identifier [deg]: identifiers are older than the positions."""
 _MAXIMUM_RANGES = 16
@@ -458,16 +481,9 @@ def agree_with_positions(
     ra, dec : ndarray, shape (n,)
         Directions [deg].
     """
-    import astropy.units as u
-    from astropy_healpix import HEALPix
-
-    grid = HEALPix(nside=1 << HEALPIX_LEVEL, order="nested")
-    pixels = identifiers >> HEALPIX_SHIFT
-    if not len(pixels) or pixels.min() < 0 or pixels.max() >= grid.npix:
-        return False
-    lon, lat = grid.healpix_to_lonlat(pixels)
-    apart = angular_separation(ra, dec, lon.to_value(u.deg), lat.to_value(u.deg))
-    return bool((apart <= POSITION_MARGIN / 2).all())
+    lon, lat = identifier_positions(identifiers)
+    apart = angular_separation(ra, dec, lon, lat)
+    return len(apart) > 0 and bool((apart <= POSITION_MARGIN / 2).all())
 
 
 def identifier_ranges(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None:  # "(default: None)" tells nobody anything
+        if action.default in (None, ()):  # "(default: None)" tells nobody anything
             return action.help
         if isinstance(action.default, tuple):
             return f"{action.help} (default: {' '.join(map(str, action.default))})"
@@ -224,12 +224,17 @@ def add_options(parser: Any, signature: type[Options], names: tuple[str, ...] | 
             add_options(group, type(each.default), each.metadata["names"])
             continue
         if "positional" in each.metadata:
-            parser.add_argument(each.name, nargs="?", help=each.metadata["help"])
+            parser.add_argument(
+                each.name, nargs=each.metadata["positional"], default=each.default, help=each.metadata["help"]
+            )
             continue
         if own is parser and any("names" in other.metadata for other in fields(signature)):  # type: ignore[arg-type]
             own = parser.add_argument_group("Running: this script")
         own.add_argument(
-            f"--{each.name}", help=each.metadata["help"], **_argument(hints[each.name], each.default)
+            f"--{each.name.rstrip('_')}",  # a name that Python keeps for itself ends in _
+            dest=each.name,
+            help=each.metadata["help"],
+            **_argument(hints[each.name], each.default),
         )
 
 

@@ -40,9 +40,11 @@ def option(
     return field(default=default, metadata={"help": help, "bounds": bounds, "finite": finite})
 
 
-def positional(help: str) -> Any:
-    """An argument that is given without a name; None if it is left out."""
-    return field(default=None, metadata={"help": help, "positional": True})
+def positional(help: str, *, several: bool = False) -> Any:
+    """An argument that is given without a name; None if it is left out, or of several an empty tuple."""
+    return field(
+        default=() if several else None, metadata={"help": help, "positional": "*" if several else "?"}
+    )
 
 
 def part(options: "Options", *names: str) -> Any:

@@ -155,7 +155,8 @@ def read_tables(data_dir: Path | str, options: BuildOptions) -> InputTables:
     """
     if options.first.find_first_members:
         return _tables_without_members(Path(data_dir), options.paths)
-    return read_input_tables(data_dir, options.paths)
+    by_hand = options.given.ra is not None and options.given.dec is not None
+    return read_input_tables(data_dir, options.paths, need_parameters=not by_hand)
 
 
 def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") -> None:

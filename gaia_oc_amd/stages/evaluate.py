@@ -31,9 +31,25 @@ def evaluate_clusters(
     *,
     command: str = "",
 ) -> list[Outcome]:
-    """Evaluate many clusters, each as `evaluate_cluster` does. See `stages.many.for_clusters`.
+    """Evaluate many clusters, each as `evaluate_cluster` does.
 
     With ``report`` the index of all reports is written, too.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Names, files with one name a line, or ``["all"]`` for every cluster that is built.
+    options : EvaluateOptions
+        What evaluate_clusters.py takes.
+    run : RunOptions
+        Where, with which seed, by how many workers.
+    command : str
+        Shell command that does it, with ``{}`` for the cluster, for provenance.json.
+
+    Returns
+    -------
+    list of Outcome
+        What came of each cluster, in the order of the names.
     """
     classifier = _classifier(options)
     if classifier and run.scheduler is None:  # one line now instead of one for every cluster

@@ -89,6 +89,23 @@ class ValidateOptions(Options):
 
 
 @dataclass(frozen=True)
+class ExplainOptions(Options):
+    """Of explain_stars.py."""
+
+    cluster: str | None = positional("a cluster whose sets were built")
+    stars: tuple[str, ...] = positional(
+        "identifiers of Gaia DR3, positions (120.1234,-19.0512 in degrees), or tables with source_id or ra and dec",
+        several=True,
+    )
+    from_: str | None = option(
+        None, "member list whose stars of the cluster are explained: a catalogue's name, as t22, or a file"
+    )
+    model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
+    prob_threshold: float = option(0.5, "smallest probability of a member", above=0, at_most=1)
+    sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
+
+
+@dataclass(frozen=True)
 class FitOptions(Options):
     """Of fit_isochrone.py."""
 
