@@ -18,10 +18,13 @@ from gaia_oc_amd.stages.options import BuildOptions
 def main(argv: list[str] | None = None) -> int:
     """Build the sets of every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, BuildOptions, argv)
-    from gaia_oc_amd.batch import finish
+    from gaia_oc_amd.batch import finish, next_step
     from gaia_oc_amd.stages.build import build_clusters
 
-    return finish(build_clusters(given.clusters, given.options, given.run, command=given.command))
+    outcomes = build_clusters(given.clusters, given.options, given.run, command=given.command)
+    return finish(
+        outcomes, closing=next_step("evaluate_clusters.py", outcomes, given.clusters, given.run, "--report")
+    )
 
 
 if __name__ == "__main__":

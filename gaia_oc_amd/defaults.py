@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd.files.data_directory import write_text
-
 DEFAULTS_FILE = "defaults.toml"
 
 REMEMBERED = (
@@ -68,8 +66,8 @@ def read_defaults(data_dir: Path | str) -> dict[str, list[str]]:
     }
 
 
-def write_defaults(data_dir: Path | str, given: Mapping[str, Any]) -> Path | None:
-    """Let a data directory remember options beside those that it remembers already.
+def defaults_text(data_dir: Path | str, given: Mapping[str, Any]) -> str:
+    """Content of the file that lets a data directory remember options beside those that it remembers already.
 
     Parameters
     ----------
@@ -80,22 +78,18 @@ def write_defaults(data_dir: Path | str, given: Mapping[str, Any]) -> Path | Non
 
     Returns
     -------
-    Path or None
-        The file; None, and nothing is written, if there is nothing to remember.
+    str
+        TOML; empty if there is nothing to remember.
     """
     new = {name: _texts(given[name]) for name in REMEMBERED if given.get(name)}
-    if not new:
-        return None
     folder = Path(data_dir)
     kept = read_defaults(folder) | new
     lines = [
-        f"{name} = {_toml([_for_file(name, value, folder) for value in kept[name]])}"
+        f"{name} = {_toml([_for_file(name, value, folder) for value in kept[name]])}\n"
         for name in REMEMBERED
         if name in kept
     ]
-    path = folder / DEFAULTS_FILE
-    write_text(path, _HEADING + "\n".join(lines) + "\n")
-    return path
+    return _HEADING + "".join(lines) if lines else ""
 
 
 def _texts(value: Any) -> list[str]:

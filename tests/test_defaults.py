@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gaia_oc_amd.command_line import read_command_line
-from gaia_oc_amd.defaults import DEFAULTS_FILE, REMEMBERED, read_defaults, write_defaults
+from gaia_oc_amd.defaults import DEFAULTS_FILE, REMEMBERED, defaults_text, read_defaults
 from gaia_oc_amd.stages.options import BuildOptions, FindOptions, FitOptions, TrainOptions, ValidateOptions
 
 pytestmark = pytest.mark.usefixtures("restored_log")
@@ -14,6 +14,10 @@ pytestmark = pytest.mark.usefixtures("restored_log")
 
 def read(*words, signature=BuildOptions):
     return read_command_line("", signature, list(words))
+
+
+def write_defaults(folder, given):
+    (folder / DEFAULTS_FILE).write_text(defaults_text(folder, given), encoding="utf-8")
 
 
 @pytest.fixture
@@ -36,8 +40,7 @@ def data(tmp_path):
 
 def test_nothing_is_remembered_where_nothing_was_given(tmp_path):
     assert read_defaults(tmp_path) == {}
-    assert write_defaults(tmp_path, {"members_path": None, "seed": 3}) is None
-    assert not (tmp_path / DEFAULTS_FILE).exists()
+    assert defaults_text(tmp_path, {"members_path": None, "seed": 3}) == ""
 
 
 def test_what_is_written_is_read_and_kept_beside_new_values(data, tmp_path):

@@ -20,9 +20,9 @@ from gaia_oc_amd.catalogues.tables import (
     read_parameter_table,
 )
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.defaults import DEFAULTS_FILE, write_defaults
+from gaia_oc_amd.defaults import DEFAULTS_FILE, defaults_text
 from gaia_oc_amd.figures import candidates_figure, save_and_show
-from gaia_oc_amd.files.data_directory import cluster_directory, locked
+from gaia_oc_amd.files.data_directory import cluster_directory, locked, write_text
 from gaia_oc_amd.files.provenance import (
     Stage,
     file_fingerprints,
@@ -72,8 +72,9 @@ def _remember(data_dir: Path, options: BuildOptions) -> None:
         new["cone_source"] = options.cone.cone_source
     if not options.save_defaults and (options.given.values() or options.first.find_first_members):
         new = {name: value for name, value in new.items() if name not in ("members_path", "cluster_path")}
-    path = write_defaults(data_dir, new)
-    if path:
+    if new:
+        path = data_dir / DEFAULTS_FILE
+        write_text(path, defaults_text(data_dir, new))
         names = ", ".join(f"--{name}" for name in new)
         logger.info("%s keeps %s: later commands need not repeat them.", path, names)
 
@@ -271,7 +272,8 @@ def _make_sets(
     chosen = {key: getattr(options, key) for key in ("cone", "member", "selection", "given")}
     sets = build_sets(name, tables, data_dir, **chosen)
     folder = save_sets(sets, data_dir, made_with=chosen)
-    return sets.counts(), [*SET_FILES, *cone_files(folder)]
+    counts = {"training members" if name == "members" else name: n for name, n in sets.counts().items()}
+    return counts, [*SET_FILES, *cone_files(folder)]
 
 
 def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:

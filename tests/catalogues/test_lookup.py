@@ -210,7 +210,9 @@ def test_what_is_not_given_comes_from_the_members(data, toy, caplog):
     assert cluster.dist == pytest.approx(1000 / cluster.parallax)
     assert "pmra -3" in caplog.text
     assert "listed members" in caplog.text
-    assert find_cluster("Pleiades", tables, GivenCluster(dist=1010, age=8.5, a0=0)).ra == pytest.approx(120.0, abs=0.05)
+    assert find_cluster("Pleiades", tables, GivenCluster(dist=1010, age=8.5, a0=0)).ra == pytest.approx(
+        120.0, abs=0.05
+    )
     with pytest.raises(UnknownClusterError, match="is in none of the 0 rows"):
         find_cluster("Pleiades", tables)
 
