@@ -67,10 +67,10 @@ def _round(
     outcomes: dict[str, Outcome] = {}
     progress = clock(names[0]) if len(names) == 1 else progress_bar(total=len(names), unit="cluster")
     try:
-        with progress, closing(_outcomes(work, names, workers, scheduler, data_dir)) as finished:
+        with progress as bar, closing(_outcomes(work, names, workers, scheduler, data_dir)) as finished:
             for outcome in finished:
                 outcomes[outcome.cluster] = outcome
-                progress.update()
+                bar.update()
                 _report(outcome)
     except BatchStoppedError as stop:
         if not outcomes:

@@ -210,9 +210,7 @@ def _tell_of_removed(folder: Path, stage: str, gone: dict[str, dict[str, Any]]) 
     )
     if words and (again or stage != "sets"):
         how = f"; again: {'; '.join(again)}" if again else ""
-        logger.info(
-            "%s: %s of the earlier %s are removed%s.", folder.name, " and ".join(words), stage, how
-        )
+        logger.info("%s: %s of the earlier %s are removed%s.", folder.name, " and ".join(words), stage, how)
 
 
 def _write(folder: Path, stage: str, record: dict[str, Any], files: Iterable[str]) -> None:
