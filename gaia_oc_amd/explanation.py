@@ -14,7 +14,7 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.columns import REJECTED_BY
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.features import add_features, can_be_sampled
+from gaia_oc_amd.features import add_features, can_be_sampled, proper_motion_offset
 from gaia_oc_amd.membership import VoteSampler, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
 from gaia_oc_amd.posterior import ConeJudge, bounded, prior_log_odds
@@ -51,7 +51,7 @@ def explain(
 
     The reasons, in this order: no such source in the cone, no colour, a condition of the candidate selection, a low
     probability. A probability is explained by the star's log odds: each term is what they lose when that of the
-    star's measurements is set to the cluster's own (its mean proper motion, its mean parallax, the members' sequence
+    star's measurements is set to the cluster's own (its proper motion there, its mean parallax, the members' sequence
     at the star's magnitude, the radius that holds half of the members). The terms of a network that judges all
     measurements together need not sum to the log odds.
 
@@ -213,14 +213,18 @@ def _neutral(stars: pd.DataFrame, sets: SourceSets) -> dict[str, pd.DataFrame]:
     cluster, colour = sets.cluster, sets.colour
     radius = float(np.degrees(np.median(sets.members["f_r"]) / cluster.dist))
     in_colour, in_g = _beside_isochrone(stars, sets.members)
+    here = cluster.motion_at(stars["ra"].to_numpy(float), stars["dec"].to_numpy(float))
+    dec = cluster.dec + (radius if cluster.dec < 0 else -radius)
+    there = cluster.motion_at(np.full(len(stars), cluster.ra), np.full(len(stars), dec))
+    moved = stars[["pmra", "pmdec"]].to_numpy(float) - here + there
     changes = {
-        "motion": {"pmra": cluster.pmra, "pmdec": cluster.pmdec},
+        "motion": {"pmra": here[:, 0], "pmdec": here[:, 1]},
         "parallax": {"parallax": cluster.parallax},
         "photometry": {
             colour: stars[colour] - stars["f_c"] + in_colour,
             "phot_g_mean_mag": stars["phot_g_mean_mag"] - stars["f_g"] + in_g,
         },
-        "place": {"ra": cluster.ra, "dec": cluster.dec + (radius if cluster.dec < 0 else -radius)},
+        "place": {"ra": cluster.ra, "dec": dec, "pmra": moved[:, 0], "pmdec": moved[:, 1]},
     }
     return {
         name: add_features(stars.assign(**change), cluster, sets.limits, sets.isochrone, colour)
@@ -278,10 +282,8 @@ def _failed(star: pd.Series, sets: SourceSets, selection: SelectionOptions) -> s
     one, condition = star.to_frame().T.infer_objects(), star[REJECTED_BY].partition("+")[0]
     if condition == "proper_motion":
         share = float(proper_motion_distance(one, sets.cluster, sets.limits, selection)[0])
-        return (
-            f"proper motion {star['f_pm_sigma']:.1f} sigma off: {star['f_pm']:.2f} mas/yr "
-            f"(limit {star['f_pm'] / share:.2f})"
-        )
+        off = float(np.hypot(*proper_motion_offset(one, sets.cluster)[0]))
+        return f"proper motion {star['f_pm_sigma']:.1f} sigma off: {off:.2f} mas/yr (limit {off / share:.2f})"
     if condition == "parallax":
         share = float(parallax_distance(one, sets.cluster, sets.limits, selection)[0])
         return (

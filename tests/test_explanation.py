@@ -70,7 +70,8 @@ def test_the_limit_is_the_one_of_the_selection(sets, model):
     """Eq. 3 for an offset in right ascension alone."""
     star = sets.non_members[sets.non_members["source_id"] == odd(1)].iloc[0]
     text = reasons([odd(1)], sets, model)["reason"].iloc[0]
-    limit = 3 * star["pmra_error"] + sets.limits.pm
+    unsure = abs(sets.cluster.motion_error_at(np.array([star["ra"]]), np.array([star["dec"]]))[0, 0])
+    limit = 3 * (star["pmra_error"] + unsure) + sets.limits.pm
     assert float(re.search(r"limit ([\d.]+)", text)[1]) == pytest.approx(limit, abs=0.02)
 
 
