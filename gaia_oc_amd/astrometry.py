@@ -442,6 +442,29 @@ def source_ids(
         identifiers[repeated] = pixels[repeated] | (rng.integers(0, 1 << 25, repeated.sum()) << 7)
 
 
+def identifier_positions(identifiers: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Where the stars of identifiers are, as well as these tell.
+
+    Parameters
+    ----------
+    identifiers : ndarray of int64, shape (n,)
+        Gaia's; what cannot be one has no place.
+
+    Returns
+    -------
+    ra, dec : ndarray, shape (n,)
+        Centres of pixels that are 51 arcsec wide [deg], NaN for what is no identifier.
+    """
+    import astropy.units as u
+    from astropy_healpix import HEALPix
+
+    grid = HEALPix(nside=1 << HEALPIX_LEVEL, order="nested")
+    pixels = np.asarray(identifiers, np.int64) >> HEALPIX_SHIFT
+    possible = (pixels >= 0) & (pixels < grid.npix)
+    lon, lat = grid.healpix_to_lonlat(np.where(possible, pixels, 0))
+    return np.where(possible, lon.to_value(u.deg), np.nan), np.where(possible, lat.to_value(u.deg), np.nan)
+
+
 POSITION_MARGIN = 0.1
 """A source may lie this far outside the pixel of its identifier [deg]: identifiers are older than the positions."""
 _MAXIMUM_RANGES = 16
@@ -475,16 +498,9 @@ def near_their_pixels(identifiers: NDArray[np.int64], ra: Array, dec: Array) -> 
     ndarray of bool, shape (n,)
         False where the identifier can be none of Gaia's.
     """
-    import astropy.units as u
-    from astropy_healpix import HEALPix
-
-    grid = HEALPix(nside=1 << HEALPIX_LEVEL, order="nested")
-    pixels = identifiers >> HEALPIX_SHIFT
-    possible = (pixels >= 0) & (pixels < grid.npix)
-    lon, lat = grid.healpix_to_lonlat(np.where(possible, pixels, 0))
-    return possible & (
-        angular_separation(ra, dec, lon.to_value(u.deg), lat.to_value(u.deg)) <= POSITION_MARGIN / 2
-    )
+    lon, lat = identifier_positions(identifiers)
+    with np.errstate(invalid="ignore"):
+        return angular_separation(ra, dec, lon, lat) <= POSITION_MARGIN / 2
 
 
 def identifier_ranges(ra: float, dec: float, radius: float) -> list[tuple[int, int]]:

@@ -219,7 +219,9 @@ class Classifier:
         content = read_json(model_dir / HYPER_PARAMETERS)
         if not accept_changes:
             _refuse_changed(content, model_dir)
-        content = {name: value for name, value in without_seal(content).items() if name != _WEIGHTS}
+        content = _with_our_keys(
+            {name: value for name, value in without_seal(content).items() if name != _WEIGHTS}
+        )
         try:
             sources, clusters = _standardisation(content, "source"), _standardisation(content, "cluster")
             support = _standardisation(content, "support") if "support_features" in content else None
@@ -281,6 +283,23 @@ _KNOWN = {
     "posterior": (STAR_FEATURES, CONE_FEATURES, (*STAR_FEATURES, *SUPPORT_FEATURES)),
 }
 """Features of a star, a cluster and a support star that a network of each kind can have."""
+
+
+_FIRST_KEY = "training_features"
+_FIRST_KEYS = {
+    _FIRST_KEY: "source_features",
+    "training_feature_means": "source_feature_means",
+    "training_feature_stds": "source_feature_stds",
+}
+"""Keys of the published tool's first models, which knew no features of the cluster, and ours."""
+
+
+def _with_our_keys(content: dict[str, Any]) -> dict[str, Any]:
+    """Hyper-parameters under our names."""
+    if _FIRST_KEY not in content:
+        return content
+    of_cluster = {f"cluster_feature{end}": [] for end in ("s", "_means", "_stds")}
+    return of_cluster | {_FIRST_KEYS.get(key, key): value for key, value in content.items()}
 
 
 def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:

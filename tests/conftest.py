@@ -54,3 +54,15 @@ def nothing_left_behind():
 @pytest.fixture
 def toy():
     return toy_field()
+
+
+@pytest.fixture
+def restored_log():
+    """Put back after a test what a command line does to the log."""
+    logs = [logging.getLogger(name) for name in ("gaia_oc_amd", "py.warnings")]
+    before = [(log.level, list(log.handlers)) for log in logs]
+    yield
+    logging.captureWarnings(False)
+    for log, (level, handlers) in zip(logs, before, strict=True):
+        log.setLevel(level)
+        log.handlers[:] = handlers

@@ -50,6 +50,7 @@ def test_all_scripts_are_there():
         "download_isochrones.py",
         "download_members_and_cluster_params.py",
         "evaluate_clusters.py",
+        "explain_stars.py",
         "find_first_members.py",
         "fit_isochrone.py",
         "simulate_clusters.py",

@@ -71,6 +71,33 @@ def download_catalogues(
     ]
 
 
+def download_startup_data(data_dir: Path | str = "data", *, overwrite: bool = False) -> list[Path]:
+    """Download what a first cluster needs: member lists, cluster parameters and isochrones.
+
+    Parameters
+    ----------
+    data_dir : path
+        The data directory.
+    overwrite : bool
+        Whether to replace existing files.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        At the first failure; what was finished is kept.
+    """
+    folder = Path(data_dir)
+    return [
+        *download_catalogues(folder, overwrite=overwrite),
+        download_isochrones(folder, overwrite=overwrite),
+    ]
+
+
 def download_table(
     published: PublishedTable, data_dir: Path | str, *, overwrite: bool = False, server: str = VIZIER
 ) -> Path:

@@ -211,16 +211,24 @@ class NameIndex:
         found = self.get(name)
         if found is not None:
             return found
-        alike = difflib.get_close_matches(normalise_name(name), self._spelled, n=3)
+        alike = _alike(normalise_name(name), self._spelled)
         hint = (
             f"did you mean {', '.join(self._spelled[match] for match in alike)}?"
             if alike
-            else "add it there, give another table with --cluster_path, or the cluster itself with --ra --dec "
-            "--parallax --pmra --pmdec."
+            else "add it there, give another table with --cluster_path, or the cluster itself with --ra --dec and "
+            "--members_path, or look for it with --find_first_members."
         )
         raise UnknownClusterError(
             f"{name[:_LONGEST_NAME]!r} is in none of the {len(self._spelled)} rows of {self.table}: {hint}"
         )
+
+
+def _alike(name: str, names: Iterable[str]) -> list[str]:
+    """Up to three names that may be meant: first those of the same letters and digits in another order."""
+    known = list(names)
+    swapped = [other for other in known if sorted(other) == sorted(name)]
+    swapped.sort(key=lambda other: sum(a != b for a, b in zip(other, name, strict=True)))
+    return list(dict.fromkeys([*swapped, *difflib.get_close_matches(name, known, n=3)]))[:3]
 
 
 def read_cluster_names(arguments: Iterable[str]) -> list[str]:

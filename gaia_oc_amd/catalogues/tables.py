@@ -287,6 +287,7 @@ class InputTables:
         return _ListByCluster(self.comparison, "the comparison list")
 
 
+_NO_PARAMETERS = pd.DataFrame({"name": pd.Series(dtype=str)})
 _NOBODY = pd.DataFrame(
     {"cluster": pd.Series(dtype=str), "source_id": pd.Series(dtype="int64"), "PMemb": pd.Series(dtype=float)}
 )
@@ -305,7 +306,9 @@ class _ListByCluster:
         return self._list.iloc[self._rows[normalise_name(listed)] if listed else []].reset_index(drop=True)
 
 
-def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> InputTables:
+def read_input_tables(
+    data_dir: Path | str, paths: TablePaths | None = None, *, need_parameters: bool = True
+) -> InputTables:
     """Read the tables that `build_sets` needs.
 
     Parameters
@@ -315,6 +318,8 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
     paths : TablePaths, optional
         Other places, or another catalogue. A path or catalogue given here must exist; the default comparison list
         and credentials may be absent.
+    need_parameters : bool
+        Whether there must be a parameter table, which a cluster that is given by hand does without.
 
     Returns
     -------
@@ -326,7 +331,10 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
         If a table is missing or unreadable.
     """
     data_dir, paths = Path(data_dir), paths or TablePaths()
-    parameters_path, members_path, comparison_path = table_paths(data_dir, paths)
+    parameters_path, members_path, comparison_path = table_paths(
+        data_dir, paths, need_parameters=need_parameters
+    )
+    no_parameters = not need_parameters and not parameters_path.exists()
     isochrone_path = _existing(
         paths.isochrone_path or data_dir / ISOCHRONES, "--isochrone_path", "download_isochrones.py"
     )
@@ -334,7 +342,7 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
     if paths.credentials_path:
         _existing(paths.credentials_path, "--credentials_path", "create_gaia_credentials_file.py")
     return InputTables(
-        parameters=read_parameter_table(parameters_path),
+        parameters=_NO_PARAMETERS if no_parameters else read_parameter_table(parameters_path),
         parameters_path=str(parameters_path),
         members=read_member_list(members_path),
         comparison=read_member_list(comparison_path) if comparison_path else None,
@@ -344,7 +352,9 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
     )
 
 
-def table_paths(data_dir: Path, paths: TablePaths) -> tuple[Path, Path, Path | None]:
+def table_paths(
+    data_dir: Path, paths: TablePaths, *, need_parameters: bool = True
+) -> tuple[Path, Path, Path | None]:
     """Files of cluster parameters, members and comparison members: a path that was given, else a catalogue's file.
 
     A catalogue that lacks one of the two is completed by the members of Cantat-Gaudin et al. (2018) and the
@@ -356,6 +366,8 @@ def table_paths(data_dir: Path, paths: TablePaths) -> tuple[Path, Path, Path | N
         Holds the catalogues.
     paths : TablePaths
         Paths and catalogues that were asked for.
+    need_parameters : bool
+        Whether the parameter table must exist although it was not asked for.
 
     Returns
     -------
@@ -372,8 +384,11 @@ def table_paths(data_dir: Path, paths: TablePaths) -> tuple[Path, Path, Path | N
     chosen = find_catalogue(paths.catalogue)
     parameters = chosen.parameters or CG20_PARAMETERS
     members = chosen.members or CG18_MEMBERS
+    parameters_path = paths.cluster_path or data_dir / parameters.file_name
+    if need_parameters or paths.cluster_path:
+        _existing(parameters_path, "--cluster_path")
     return (
-        _existing(paths.cluster_path or data_dir / parameters.file_name, "--cluster_path"),
+        parameters_path,
         _existing(paths.members_path or data_dir / members.file_name, "--members_path"),
         comparison_path(data_dir, paths),
     )

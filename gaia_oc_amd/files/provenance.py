@@ -289,11 +289,35 @@ def forget(folder: Path, stage: str) -> None:
     records = read_provenance(folder)
     following = FOLLOWING.get(stage, ())
     left = {name: record for name, record in records.items() if name not in (stage, *following)}
-    for name in set(following) & set(records) & set(_PLOTS):
+    gone = [name for name in following if name in records]
+    for name in set(gone) & set(_PLOTS):
         for file in records[name]["files"]:
             (folder / file).unlink(missing_ok=True)
+    if gone:
+        _tell_of_removed(folder, stage, {name: records[name] for name in gone})
     if left != records:
         write_json(folder / PROVENANCE, left)
+
+
+_RESULTS = {
+    "sets_plot": "the figure of the selection",
+    "evaluation": "the probabilities",
+    "evaluation_plots": "the figures",
+    "validation": "the completeness",
+    "report": "the report",
+}
+"""What the stages that follow from others make, as far as it is worth a word."""
+
+
+def _tell_of_removed(folder: Path, stage: str, gone: dict[str, dict[str, Any]]) -> None:
+    """Say which results are no more, and the commands that make them again."""
+    words = [_RESULTS[name] for name in gone if name in _RESULTS]
+    again = dict.fromkeys(
+        command for name, record in gone.items() if name != "sets_plot" and (command := record.get("command"))
+    )
+    if words and (again or stage != "sets"):
+        how = f"; again: {'; '.join(again)}" if again else ""
+        logger.info("%s: %s of the earlier %s are removed%s.", folder.name, " and ".join(words), stage, how)
 
 
 def _write(folder: Path, stage: str, record: dict[str, Any], files: Iterable[str]) -> None:

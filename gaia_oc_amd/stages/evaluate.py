@@ -22,6 +22,7 @@ from gaia_oc_amd.source_sets import (
     check_sets,
     existing_name,
     load_sets,
+    our_members,
     set_fingerprints,
     sets_folder,
 )
@@ -31,6 +32,10 @@ from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 
 logger = logging.getLogger(__name__)
 
+PROB_THRESHOLD = 0.5
+_BEST_FILES = ("report.html", "member_list.csv", "candidates.csv")
+"""Where a user looks first, as far as it is there."""
+
 
 def evaluate_clusters(
     clusters: list[str],
@@ -39,9 +44,25 @@ def evaluate_clusters(
     *,
     command: str = "",
 ) -> list[Outcome]:
-    """Evaluate many clusters, each as `evaluate_cluster` does. See `stages.many.for_clusters`.
+    """Evaluate many clusters, each as `evaluate_cluster` does.
 
     With ``report`` the index of all reports is written, too.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Names, files with one name a line, or ``["all"]`` for every cluster that is built.
+    options : EvaluateOptions
+        What evaluate_clusters.py takes.
+    run : RunOptions
+        Where, with which seed, by how many workers.
+    command : str
+        Shell command that does it, with ``{}`` for the cluster, for provenance.json.
+
+    Returns
+    -------
+    list of Outcome
+        What came of each cluster, in the order of the names.
     """
     classifier = _classifier(options)
     if classifier and run.scheduler is None:  # one line now instead of one for every cluster
@@ -158,6 +179,42 @@ def _write_report(
     sets: SourceSets, data_dir: Path | str, options: EvaluateOptions
 ) -> tuple[dict[str, Any], list[str]]:
     return {}, [report.write_report(sets, data_dir, options.plots).name]
+
+
+def closing_lines(
+    outcomes: list[Outcome], data_dir: Path | str, prob_threshold: float = PROB_THRESHOLD
+) -> list[str]:
+    """What was found of each evaluated cluster, and where it is.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+        From `evaluate_clusters`.
+    data_dir : path
+        The data directory.
+    prob_threshold : float
+        Smallest PMemb of a member.
+
+    Returns
+    -------
+    list of str
+        A line for each cluster that did not fail.
+    """
+    lines = []
+    for outcome in outcomes:
+        if outcome.error:
+            continue
+        folder = sets_folder(outcome.cluster, data_dir)
+        sets = load_sets(folder.name, data_dir, parts=("members", "candidates"))
+        members = our_members(sets, prob_threshold)
+        new = ~members["source_id"].isin(sets.members["source_id"])
+        field = float((1 - members["PMemb"][new]).sum()) / max(len(members), 1)
+        file = next(folder / name for name in _BEST_FILES if (folder / name).exists())
+        lines.append(
+            f"{folder.name}: {len(members):,} members (p >= {prob_threshold:g}; expected contamination {field:.0%}), "
+            f"{int(new.sum()):,} of them new: {file}"
+        )
+    return lines
 
 
 def truth_texts(clusters: list[str], data_dir: Path | str) -> list[str]:

@@ -193,3 +193,9 @@ def test_hostile_names_are_just_unknown(name):
     with pytest.raises(UnknownClusterError, match="is in none of the 5 rows") as caught:
         NameIndex(KNOWN).find(name)
     assert "\n" not in str(caught.value)
+
+
+def test_swapped_digits_are_suggested_first():
+    index = NameIndex(["NGC_2509", "NGC_2599", "NGC_2590a", "NGC_2539", "NGC_9025"])
+    with pytest.raises(UnknownClusterError, match="did you mean NGC_2509, NGC_9025"):
+        index.find("NGC_2590")
