@@ -16,9 +16,9 @@ from gaia_oc_amd.explanation import explain
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked, read_json
 from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.files.tables import read_table, write_csv
+from gaia_oc_amd.kept_cone import RECORD
 from gaia_oc_amd.members import listed_members
 from gaia_oc_amd.options import RunOptions, SelectionOptions
-from gaia_oc_amd.query import RECORD
 from gaia_oc_amd.source_sets import load_sets, sets_folder
 from gaia_oc_amd.stages.options import ExplainOptions
 
