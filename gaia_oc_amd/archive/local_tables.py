@@ -14,7 +14,8 @@ from gaia_oc_amd.catalogues.names import normalise_name
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ConeRegion, no_star_in_cone, refuse_missing_columns
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
-from gaia_oc_amd.files.tables import canonical, from_arrow, read_table
+from gaia_oc_amd.files.containers import from_arrow
+from gaia_oc_amd.files.tables import canonical, read_table
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _TABLE_SUFFIXES = (

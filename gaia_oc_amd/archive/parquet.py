@@ -20,7 +20,8 @@ from gaia_oc_amd.cone import (
     refuse_missing_columns,
 )
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
-from gaia_oc_amd.files.tables import canonical, from_arrow
+from gaia_oc_amd.files.containers import from_arrow
+from gaia_oc_amd.files.tables import canonical
 
 if TYPE_CHECKING:
     import pyarrow as pa

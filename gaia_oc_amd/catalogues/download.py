@@ -17,8 +17,9 @@ from gaia_oc_amd.catalogues.published import CMD_FORM, DEFAULT_KEYS, VIZIER, Pub
 from gaia_oc_amd.catalogues.tables import check_members, check_parameters
 from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
+from gaia_oc_amd.files.containers import from_astropy
 from gaia_oc_amd.files.data_directory import write_atomically
-from gaia_oc_amd.files.tables import canonical, from_astropy, write_csv
+from gaia_oc_amd.files.tables import canonical, write_csv
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import ISOCHRONES
 from gaia_oc_amd.parallel import progress_bar

@@ -9,7 +9,8 @@ import pytest
 from astropy.io import votable
 from astropy.table import MaskedColumn, Table
 
-from gaia_oc_amd.files.tables import from_astropy, read_table, whole_numbers, write_table
+from gaia_oc_amd.files.containers import from_astropy
+from gaia_oc_amd.files.tables import read_table, whole_numbers, write_table
 
 FORMATS = {"votable": "t.vot.gz", "csv": "t.csv", "csv.gz": "t.csv.gz", "parquet": "t.parquet"}
 BIG = 5853498713190525696  # not representable as a float
