@@ -47,14 +47,15 @@ VizieR publishes some of them with fewer digits than the archive, so stars at th
 digits can differ.
 """
 
-RA, DEC = (
-    ("RA_ICRS", "RAdeg", "RAJ2000", "_RAJ2000", "_RA"),
-    ("DE_ICRS", "DEdeg", "DEJ2000", "_DEJ2000", "_DE"),
-)
-PARALLAX, PMRA, PMDEC = (
-    ("Plx", "parallax_mas"),
-    ("pmRA", "pm_ra", "pmRAcosDE", "pmra_cosdec"),
-    ("pmDE", "pm_dec"),
+RA, DEC = ("RA_ICRS", "RAdeg", "RAJ2000"), ("DE_ICRS", "DEdeg", "DEJ2000")
+MOTION = {"pmra": ("pmRA*", "pmRA"), "pmdec": ("pmDE",), "parallax": ("plx",)}
+"""Names that VizieR's catalogues of clusters have."""
+
+_RA, _DEC = (*RA, "_RAJ2000", "_RA"), (*DEC, "_DEJ2000", "_DE")
+_PARALLAX, _PMRA, _PMDEC = (
+    (*MOTION["parallax"], "parallax_mas"),
+    (*MOTION["pmra"], "pm_ra", "pmRAcosDE", "pmra_cosdec"),
+    (*MOTION["pmdec"], "pm_dec"),
 )
 G_MAGNITUDE = ("Gmag", "Gmagnitude", "phot_g_mean_mag_1", "mag_g")
 IDENTIFIER = (
@@ -74,11 +75,11 @@ DISTANCE = ("DistPc", "dist50", "Distance", "distance_pc", "dist_pc", "d_pc")
 _STAR = {
     **{ours: (theirs,) for ours, theirs in VIZIER_GAIA.items()},
     "source_id": IDENTIFIER,
-    "ra": RA,
-    "dec": DEC,
-    "parallax": PARALLAX,
-    "pmra": PMRA,
-    "pmdec": PMDEC,
+    "ra": _RA,
+    "dec": _DEC,
+    "parallax": _PARALLAX,
+    "pmra": _PMRA,
+    "pmdec": _PMDEC,
     "phot_g_mean_mag": G_MAGNITUDE,
     "phot_bp_mean_mag": ("BPmag", "BP_mag", "mag_bp"),
     "phot_rp_mean_mag": ("RPmag", "RP_mag", "mag_rp"),
@@ -193,11 +194,11 @@ MEMBERS = TableNames(
 PARAMETERS = TableNames(
     {
         "name": ("Name", "Cluster", *CLUSTER),
-        "ra": RA,
-        "dec": DEC,
-        "pmra": PMRA,
-        "pmdec": PMDEC,
-        "parallax": PARALLAX,
+        "ra": _RA,
+        "dec": _DEC,
+        "pmra": _PMRA,
+        "pmdec": _PMDEC,
+        "parallax": _PARALLAX,
         **_SCATTER,
         "age": AGE,
         "a0": A0,

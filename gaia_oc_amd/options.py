@@ -206,9 +206,14 @@ class TablePaths(Options):
     cluster_path: Path | None = option(None, "cluster parameters, in place of the catalogue's")
     members_path: Path | None = option(None, "member list to learn from, in place of the catalogue's")
     comparison_path: Path | None = option(None, "member list to compare with, in place of the catalogue's")
-    isochrone_path: Path | None = option(None, "PARSEC isochrones (default: isochrones.dat)")
+    isochrone_path: Path | None = option(
+        None, "isochrones of PARSEC, MIST or BaSTI, a file or a folder of files (default: isochrones.dat)"
+    )
     credentials_path: Path | None = option(
         None, "Gaia archive credentials (default: gaia_credentials, if it is there)"
+    )
+    columns: tuple[str, ...] = option(
+        (), "what columns of the input tables are called where that is not known: ra=RAJ2000 PMemb=prob"
     )
 
 

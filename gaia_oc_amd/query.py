@@ -15,6 +15,7 @@ from gaia_oc_amd import archive
 from gaia_oc_amd.archive import GAIA_ARCHIVE
 from gaia_oc_amd.archive.local_tables import HatsCatalogue, LocalTable, SharedTable, cluster_table
 from gaia_oc_amd.archive.parquet import ParquetFiles
+from gaia_oc_amd.column_names import VIZIER_GAIA
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import (
     N_OBS_COLUMNS,
@@ -263,47 +264,8 @@ class Mirror:
     is_partial: bool = False
 
 
-VIZIER_COLUMNS = {
-    "source_id": '"Source"',
-    "ra": '"RA_ICRS"',
-    "dec": '"DE_ICRS"',
-    "parallax": '"Plx"',
-    "pmra": '"pmRA"',
-    "pmdec": '"pmDE"',
-    "parallax_error": '"e_Plx"',
-    "pmra_error": '"e_pmRA"',
-    "pmdec_error": '"e_pmDE"',
-    "parallax_pmra_corr": '"PlxpmRAcor"',
-    "parallax_pmdec_corr": '"PlxpmDEcor"',
-    "pmra_pmdec_corr": '"pmRApmDEcor"',
-    "phot_g_mean_mag": '"Gmag"',
-    "phot_bp_mean_mag": '"BPmag"',
-    "phot_rp_mean_mag": '"RPmag"',
-    "l": '"GLON"',
-    "b": '"GLAT"',
-    "ecl_lat": '"ELAT"',
-    "ruwe": '"RUWE"',
-    "astrometric_params_solved": '"Solved"',
-    "nu_eff_used_in_astrometry": '"nueff"',
-    "pseudocolour": '"pscol"',
-    "phot_g_n_obs": '"o_Gmag"',
-    "phot_g_mean_flux": '"FG"',
-    "phot_g_mean_flux_error": '"e_FG"',
-    "phot_bp_n_obs": '"o_BPmag"',
-    "phot_bp_mean_flux": '"FBP"',
-    "phot_bp_mean_flux_error": '"e_FBP"',
-    "phot_rp_n_obs": '"o_RPmag"',
-    "phot_rp_mean_flux": '"FRP"',
-    "phot_rp_mean_flux_error": '"e_FRP"',
-    "bp_rp": '"BP-RP"',
-    "g_rp": '"G-RP"',
-    "phot_bp_rp_excess_factor": '"E(BP/RP)"',  # "E(BP-RP)" is the reddening of GSP-Phot
-}
-"""Columns of VizieR's I/355/gaiadr3, as cdsarc.cds.unistra.fr/viz-bin/ReadMe/I/355 lists them.
-
-They are quoted because case tells some apart ("b_Teff", "B_Teff"). VizieR publishes some of them with fewer digits
-than the archive, so stars at the very edge of the cone and last digits can differ.
-"""
+VIZIER_COLUMNS = {ours: f'"{theirs}"' for ours, theirs in VIZIER_GAIA.items()}
+"""Columns of VizieR's I/355/gaiadr3, quoted because case tells some apart ("b_Teff", "B_Teff")."""
 
 MIRRORS = {
     "gaia": Mirror(GAIA_ARCHIVE, hosts=("gea.esac.esa.int",)),

@@ -110,8 +110,8 @@ def read_text(path: Path, wanted: Callable[[str], bool] | None = None) -> list[F
         line.
     """
     with _opened(path) as content:
+        _refuse_other_kinds(content)
         text = _as_utf8(content)
-        _refuse_other_kinds(text)
         plain = path if text is content and isinstance(content, mmap.mmap) else None
         return [_read(text, layout, wanted, plain) for layout in _layouts(text)]
 
@@ -291,9 +291,7 @@ def _header(
     best: tuple[tuple[float, int], str, list[str], int] | None = None
     for delimiter in delimiters:
         fields = _fields(first, delimiter)
-        agreement = (
-            np.mean([len(_fields(line, delimiter)) == len(fields) for _, line in rest]) if rest else 1.0
-        )
+        agreement = np.mean([_fits(line, delimiter, len(fields)) for _, line in rest]) if rest else 1.0
         heading: tuple[int, list[str]] | None = (first_at, fields)
         if len(fields) == 1 and re.fullmatch(r"\d{15,19}", first.strip()):  # identifiers, and nothing else
             heading = (-1, ["source_id"])
@@ -320,8 +318,13 @@ def _header(
 def _fields(line: str, delimiter: str) -> list[str]:
     if delimiter == _BLANKS:
         line, delimiter = re.sub(r"[ \t]+", " ", line.strip()), " "
-    fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-    return fields[:-1] if len(fields) > 1 and line.endswith(delimiter) else fields
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def _fits(line: str, delimiter: str, n_columns: int) -> bool:
+    """Whether a line has as many values as there are columns; a delimiter at its end does not count."""
+    fields = _fields(line, delimiter)
+    return len(fields) == n_columns or (len(fields) == n_columns + 1 and not fields[-1].strip())
 
 
 def _is_data(fields: list[str]) -> bool:
@@ -448,7 +451,7 @@ def _refuse_unequal(text: Content, start: int, layout: _Layout, first_line: int 
     if first is None:
         return
     fields = _fields(first[1], layout.delimiter)
-    if len(fields) > n_columns:
+    if len(fields) > n_columns and not _fits(first[1], layout.delimiter, n_columns):
         raise TableError(
             f"its rows have more columns than the header: {len(fields)} and {n_columns}"
             + (f", in line {first_line}" if first_line else "")

@@ -167,7 +167,7 @@ def read_search_tables(
             "--isochrone_path, or leave out --fit_isochrone."
         )
     return SearchTables(
-        read_parameter_table(parameters) if parameters else None,
+        read_parameter_table(parameters, paths.columns) if parameters else None,
         read_isochrones(isochrones) if isochrones else None,
         _there(paths.credentials_path, data_dir / CREDENTIALS, "--credentials_path"),
     )

@@ -48,6 +48,8 @@ def build_clusters(
     """Build the sets of many clusters, each as `build_cluster` does. See `stages.many.for_clusters`."""
     refuse_several(clusters, list(options.given.values()))
     tables = read_tables(run.data_dir, options)
+    if tables.names_no_cluster:
+        refuse_several(clusters, ["members_path"])
     return for_clusters(build_cluster, clusters, options, run, command=command, tables=tables)
 
 
@@ -254,7 +256,7 @@ def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:
         parameters=nothing if found.parameters is None else found.parameters,
         parameters_path="the parameter table",
         members=None,
-        comparison=read_member_list(compared) if compared else None,
+        comparison=read_member_list(compared, paths.columns) if compared else None,
         isochrones=found.isochrones,
         credentials_path=found.credentials_path,
         data_dir=data_dir,
