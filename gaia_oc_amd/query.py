@@ -1,9 +1,9 @@
 """The stars around a cluster: the kept cone, else the archive, another service or a table; checked and cut once."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -57,6 +57,7 @@ def load_cone(
     options: ConeOptions,
     *,
     credentials_path: Path | None = None,
+    columns: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """Stars of a cone, from the cluster's folder if they are there, else from the first source that has them.
 
@@ -78,6 +79,8 @@ def load_cone(
         Sources, format, and whether a kept cone is fetched again.
     credentials_path : path, optional
         Credentials of the Gaia archive.
+    columns : tuple of str
+        What columns of local tables are called, ``ra=RAJ2000``.
 
     Returns
     -------
@@ -98,7 +101,8 @@ def load_cone(
     if kept and not options.overwrite_cone and _is_current(record, region, options.cone_source):
         logger.debug("%s: the cone in %s is used.", name, kept)
         return stars_in_cone(LocalTable(kept), region)
-    sources, source = _from_first(options.cone_source, name, region, folder, credentials_path)
+    find = partial(star_source, name=name, folder=folder, credentials_path=credentials_path, columns=columns)
+    sources, source = _from_first(options.cone_source, name, region, find)
     made_by = {"region": region.as_dict(), "source": source}
     write_json(record, made_by | {"n_sources": None})  # not yet complete
     new = folder / CONE_FILES[options.cone_format]
@@ -124,13 +128,13 @@ def _is_current(record: Path, region: ConeRegion, asked_for: tuple[str, ...]) ->
 
 
 def _from_first(
-    asked_for: tuple[str, ...], name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
+    asked_for: tuple[str, ...], name: str, region: ConeRegion, find: Callable[[str], "StarSource"]
 ) -> tuple[pd.DataFrame, str]:
     """Stars from the first source that has them, and which it was."""
     failures: dict[str, ArchiveUnavailableError | ConeUnavailableError] = {}
     for source in dict.fromkeys(asked_for):
         try:
-            stars = stars_in_cone(star_source(source, name, folder, credentials_path), region)
+            stars = stars_in_cone(find(source), region)
         except (ArchiveUnavailableError, ConeUnavailableError) as error:
             if len(asked_for) == 1:
                 raise
@@ -200,7 +204,13 @@ def _checked_for_all(table: SharedTable) -> pd.DataFrame:
     return check_sources(table.whole(), table.origin)
 
 
-def star_source(word: str, name: str, folder: Path, credentials_path: Path | None = None) -> StarSource:
+def star_source(
+    word: str,
+    name: str,
+    folder: Path,
+    credentials_path: Path | None = None,
+    columns: tuple[str, ...] = (),
+) -> StarSource:
     """What a word of ``--cone_source`` names.
 
     Parameters
@@ -213,6 +223,8 @@ def star_source(word: str, name: str, folder: Path, credentials_path: Path | Non
         The cluster's folder, where a service's job is remembered.
     credentials_path : path, optional
         Credentials, sent to the Gaia archive alone.
+    columns : tuple of str
+        What columns of a table are called, ``ra=RAJ2000``.
 
     Returns
     -------
@@ -230,10 +242,10 @@ def star_source(word: str, name: str, folder: Path, credentials_path: Path | Non
         return Service(mirror, name, credentials_path, folder / JOB_FILE)
     kind, _, path = word.partition(":")
     if kind.lower() == "hats":
-        return HatsCatalogue(path)
+        return HatsCatalogue(path, columns)
     if kind.lower() == "parquet":
-        return ParquetFiles(Path(path))
-    return cluster_table(Path(word), name)
+        return ParquetFiles(Path(path), columns)
+    return cluster_table(Path(word), name, columns)
 
 
 SOURCE_TABLE = "gaiadr3.gaia_source"

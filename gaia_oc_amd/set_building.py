@@ -81,7 +81,14 @@ def build_sets(
     if not member.bootstrap_members:
         refuse_unlisted(cluster.name, len(listed))  # before a cone is fetched for nothing
     region = cone_region(cluster, cone)
-    sources = load_cone(cluster.name, region, folder, cone, credentials_path=tables.credentials_path)
+    sources = load_cone(
+        cluster.name,
+        region,
+        folder,
+        cone,
+        credentials_path=tables.credentials_path,
+        columns=tables.columns,
+    )
     sources = calibrate(sources)
     warn_of_missing_colours(sources, selection.colour)
     members = find_members(

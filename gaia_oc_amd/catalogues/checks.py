@@ -1,4 +1,4 @@
-"""What is looked at in every table that comes from elsewhere: its rows, its identifiers, its length."""
+"""What is looked at in every list that comes from elsewhere: its rows and its identifiers."""
 
 import warnings
 
@@ -8,36 +8,10 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.files.tables import whole_numbers
 
-ROW_LIMITS = {
-    50: "VizieR's and astroquery's default",
-    500: "the default of the Gaia archive's page",
-    2000: "the Gaia archive's limit of synchronous queries",
-    3_000_000: "the Gaia archive's limit without a login",
-}
-"""Numbers of rows at which services cut results off, and whose they are."""
-
 _ROUNDED_SHARE = 0.2
 """Share of identifiers ending in 000 above which a program rounded them: of Gaia's own fewer than 1 % do."""
 _LARGE = 2**53
 _FEW = 10
-
-
-def warn_of_row_limit(n_rows: int, source: str) -> None:
-    """Warn of a table that has exactly as many rows as a service gives at most.
-
-    Parameters
-    ----------
-    n_rows : int
-        Its rows.
-    source : str
-        Where it comes from.
-    """
-    if n_rows in ROW_LIMITS:
-        warnings.warn(
-            f"{source} has exactly {n_rows} rows, {ROW_LIMITS[n_rows]}: it may be cut off there; if it is, ask for all "
-            "rows again.",
-            stacklevel=3,
-        )
 
 
 class RowCheck:
@@ -166,7 +140,7 @@ def identifiers(table: pd.DataFrame, rows: RowCheck) -> NDArray[np.int64]:
             "export source_id as text for a sure match.",
             stacklevel=4,
         )
-        usable[:] = False
+        usable = np.zeros(len(table), bool)
     rows.leave_out(pd.Series(~usable & ~placed), "without a usable source_id or position")
     return np.where(usable, numbers, -1 - np.arange(len(table)))
 

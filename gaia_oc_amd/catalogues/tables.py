@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.catalogues.checks import RowCheck, identifiers, warn_of_row_limit
+from gaia_oc_amd.catalogues.checks import RowCheck, identifiers
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
 from gaia_oc_amd.catalogues.published import (
     CATALOGUES,
@@ -23,6 +23,7 @@ from gaia_oc_amd.catalogues.published import (
 )
 from gaia_oc_amd.column_names import MEMBERS, PARAMETERS
 from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.files.containers import warn_of_row_limit
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, TablePaths
@@ -278,6 +279,8 @@ class InputTables:
         Credentials of the Gaia archive, if there are any.
     data_dir : path, optional
         Where other catalogues may lie, to say which of them knows a name.
+    columns : tuple of str
+        What the columns of input tables are called, as the user says.
     """
 
     parameters: pd.DataFrame
@@ -287,6 +290,7 @@ class InputTables:
     isochrones: pd.DataFrame
     credentials_path: Path | None
     data_dir: Path | None = None
+    columns: tuple[str, ...] = ()
 
     def known_name(self, name: str) -> str | None:
         """Name that the parameter table has for a cluster, None if it has none (see `catalogues.names.NameIndex`)."""
@@ -392,6 +396,7 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
         isochrones=read_isochrones(isochrone_path),
         credentials_path=credentials_path if credentials_path.exists() else None,
         data_dir=data_dir,
+        columns=paths.columns,
     )
 
 

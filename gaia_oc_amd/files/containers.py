@@ -22,6 +22,15 @@ _ENTITIES = ("<!ENTITY".encode("ascii"), "<!ENTITY".encode("utf-16-le"))
 _PACKED = b"\x1f\x8b"
 
 
+ROW_LIMITS = {
+    50: "VizieR's and astroquery's default",
+    500: "the default of the Gaia archive's page",
+    2000: "the Gaia archive's limit of synchronous queries",
+    3_000_000: "the Gaia archive's limit without a login",
+}
+"""Numbers of rows at which services cut results off, and whose they are."""
+
+
 class TableError(ValueError):
     """Why a file gives no table, in words that need no more explanation."""
 
@@ -191,6 +200,24 @@ def _refuse_cut(document: Any) -> None:
             raise TableError(
                 f"it is the error of a service: {' '.join(str(info.content or '').split())[:150]}"
             )
+
+
+def warn_of_row_limit(n_rows: int, source: str) -> None:
+    """Warn of a table that has exactly as many rows as a service gives at most.
+
+    Parameters
+    ----------
+    n_rows : int
+        Its rows.
+    source : str
+        Where it comes from.
+    """
+    if n_rows in ROW_LIMITS:
+        warnings.warn(
+            f"{source} has exactly {n_rows} rows, {ROW_LIMITS[n_rows]}: it may be cut off there; if it is, ask for all "
+            "rows again.",
+            stacklevel=3,
+        )
 
 
 def _resources(resources: Any) -> list[Any]:

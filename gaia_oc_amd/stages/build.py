@@ -200,7 +200,9 @@ def with_found_members(
         fit_isochrone=not all(pd.notna(known.get(key)) for key in ("age", "a0", "dist")),
         overwrite=options.cone.overwrite_cone,
     )
-    read = first_members.SearchTables(tables.parameters, tables.isochrones, tables.credentials_path)
+    read = first_members.SearchTables(
+        tables.parameters, tables.isochrones, tables.credentials_path, tables.columns
+    )
     stages.search_and_save(target, data_dir, search, tables=read, seed=seed, command=command)
     folder = first_members.search_folder(target, data_dir)
     found = replace(
@@ -260,4 +262,5 @@ def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:
         isochrones=found.isochrones,
         credentials_path=found.credentials_path,
         data_dir=data_dir,
+        columns=paths.columns,
     )
