@@ -226,7 +226,7 @@ class GivenCluster(Options):
 
     ra: float | None = option(None, "right ascension [deg]", at_least=0, at_most=360)
     dec: float | None = option(None, "declination [deg]", at_least=-90, at_most=90)
-    parallax: float | None = option(None, "parallax [mas]", at_least=0.001, at_most=1000)
+    parallax: float | None = option(None, "parallax [mas]", at_least=-10, at_most=1000)
     pmra: float | None = option(
         None, "proper motion in right ascension, times cos(dec) [mas/yr]", at_least=-20_000, at_most=20_000
     )

@@ -90,7 +90,13 @@ class FitOptions(Options):
     member: FittedMembersOptions = part(FittedMembersOptions())
     fit: IsochroneFitOptions = part(IsochroneFitOptions())
     paths: TablePaths = part(
-        TablePaths(), "catalogue", "cluster_path", "members_path", "isochrone_path", "credentials_path"
+        TablePaths(),
+        "catalogue",
+        "cluster_path",
+        "members_path",
+        "isochrone_path",
+        "credentials_path",
+        "columns",
     )
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
     figures: FigureOptions = part(FigureOptions())
@@ -104,7 +110,9 @@ class FindOptions(Options):
     quality: QualityOptions = part(QualityOptions())
     search: SearchOptions = part(SearchOptions())
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_format", "overwrite_cone")
-    paths: TablePaths = part(TablePaths(), "catalogue", "cluster_path", "isochrone_path", "credentials_path")
+    paths: TablePaths = part(
+        TablePaths(), "catalogue", "cluster_path", "isochrone_path", "credentials_path", "columns"
+    )
     figures: FigureOptions = part(FigureOptions())
     fit_isochrone: bool = option(
         False, "fit age, extinction and distance to the colours and magnitudes of the members"
