@@ -209,6 +209,12 @@ class TablePaths(Options):
     isochrone_path: Path | None = option(
         None, "isochrones of PARSEC, MIST or BaSTI, a file or a folder of files (default: isochrones.dat)"
     )
+    isochrone_rotation: float | None = option(
+        None,
+        "initial rotation of the isochrones, where a file has several (OmegaInit, v/vcrit)",
+        at_least=0,
+        at_most=1,
+    )
     credentials_path: Path | None = option(
         None, "Gaia archive credentials (default: gaia_credentials, if it is there)"
     )

@@ -393,7 +393,7 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
         parameters_path=str(parameters_path),
         members=read_member_list(members_path, paths.columns),
         comparison=read_member_list(comparison_path, paths.columns) if comparison_path else None,
-        isochrones=read_isochrones(isochrone_path),
+        isochrones=read_isochrones(isochrone_path, rotation=paths.isochrone_rotation),
         credentials_path=credentials_path if credentials_path.exists() else None,
         data_dir=data_dir,
         columns=paths.columns,

@@ -169,7 +169,7 @@ def read_search_tables(
         )
     return SearchTables(
         read_parameter_table(parameters, paths.columns) if parameters else None,
-        read_isochrones(isochrones) if isochrones else None,
+        read_isochrones(isochrones, rotation=paths.isochrone_rotation) if isochrones else None,
         _there(paths.credentials_path, data_dir / CREDENTIALS, "--credentials_path"),
         paths.columns,
     )

@@ -78,7 +78,7 @@ class ValidateOptions(Options):
     model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
     validation: Validation = part(Validation())
     sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
-    paths: TablePaths = part(TablePaths(), "isochrone_path")
+    paths: TablePaths = part(TablePaths(), "isochrone_path", "isochrone_rotation")
     figures: FigureOptions = part(FigureOptions())
     overwrite: bool = option(False, "validate again what was validated with the same model and options")
 
@@ -95,6 +95,7 @@ class FitOptions(Options):
         "cluster_path",
         "members_path",
         "isochrone_path",
+        "isochrone_rotation",
         "credentials_path",
         "columns",
     )
@@ -111,7 +112,13 @@ class FindOptions(Options):
     search: SearchOptions = part(SearchOptions())
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_format", "overwrite_cone")
     paths: TablePaths = part(
-        TablePaths(), "catalogue", "cluster_path", "isochrone_path", "credentials_path", "columns"
+        TablePaths(),
+        "catalogue",
+        "cluster_path",
+        "isochrone_path",
+        "isochrone_rotation",
+        "credentials_path",
+        "columns",
     )
     figures: FigureOptions = part(FigureOptions())
     fit_isochrone: bool = option(
