@@ -19,6 +19,7 @@ _LARGEST_VOTABLE = (
 )  # bytes, unpacked: ten million sources, of which astropy would make several times as much
 _GZIP_GROWTH = 1032  # nothing unpacks to more than this many times its size
 _ENTITIES = ("<!ENTITY".encode("ascii"), "<!ENTITY".encode("utf-16-le"))
+_HEAD = 1 << 20
 _PACKED = b"\x1f\x8b"
 
 
@@ -143,14 +144,18 @@ def read_fits(path: Path) -> list[FileTable]:
 
 def _with_rows(table: Any) -> Any:
     """Table of one row whose cells are columns, as the table of these columns; another one as it is."""
-    if len(table) != 1 or not table.colnames:
+    if len(table) != 1 or not table.colnames or any(table[name].ndim < 2 for name in table.colnames):
         return table
-    lengths = {table[name].shape[1] if table[name].ndim == 2 else None for name in table.colnames}
-    if None in lengths or len(lengths) != 1:
+    cells = {name: table[name][0] for name in table.colnames}
+    cells = {name: cell.reshape(len(cell), -1) for name, cell in cells.items()}
+    if len({len(cell) for cell in cells.values()}) != 1:
         return table
     from astropy.table import Table
 
-    return Table({name: table[name][0] for name in table.colnames}, units=_units(table))
+    return Table(
+        {name: cell[:, 0] if cell.shape[1] == 1 else cell for name, cell in cells.items()},
+        units=_units(table),
+    )
 
 
 def _units(table: Any) -> dict[str, str]:
@@ -235,6 +240,10 @@ def _votable_content(path: Path) -> bytes:
         raise TableError(f"it has more than {_LARGEST_VOTABLE} bytes, try Parquet or CSV")
     if any(entity in content for entity in _ENTITIES):
         raise TableError("it defines XML entities, which no VOTable needs")
+    if b"<FITS" in content[:_HEAD]:
+        raise TableError(
+            "its rows are a FITS file inside the document: save it as FITS, or as VOTable in TABLEDATA"
+        )
     return content
 
 

@@ -20,28 +20,16 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.files.containers import FileTable, TableError, file_content, is_packed
+from gaia_oc_amd.files.text_values import (
+    digits,
+    is_number,
+    lost_digits,
+    number_or_text,
+    stripped,
+    without_empty_rows,
+)
 
 Content = bytes | mmap.mmap
-
-MISSING = (
-    "",
-    "-",
-    "--",
-    "---",
-    "----",
-    "\\N",
-    "null",
-    "NULL",
-    "nan",
-    "NaN",
-    "NA",
-    "N/A",
-    "n/a",
-    "None",
-    "none",
-    "...",
-)
-"""Spellings of a missing value, blanks around them left out."""
 
 _DELIMITERS = (",", "\t", ";", "|")
 _BLANKS = r"\s+"
@@ -52,16 +40,14 @@ _HEAD = 1 << 16
 _COMMENT = re.compile(rb"^[ \t]*(?:#[^\n]*|\[EOD\][ \t\r]*)(?:\n|\Z)", re.MULTILINE)
 _RULE = re.compile(rb"^[ \t]*[-=]{2,}[-=\t;,| ]*\r?$", re.MULTILINE)
 """A line of dashes, which VizieR and others draw between header and rows."""
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?|[+-]?(?:inf|nan)", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+")
 _UNIT = re.compile(
     r"[\[(]?(?:|-+|none|deg|degree|degrees|rad|arcsec|arcmin|m?as|mag|pc|kpc|d|day|yr|myr|gyr|k|solmass|"
     r"[munk]?as[ ./]*(?:yr|a)(?:\*\*|\^)?(?:-1)?|log.*|\"h:m:s\"|\"d:m:s\"|h:m:s|d:m:s|%|(?:e-|electron)/s)[\])]?",
     re.IGNORECASE,
 )
 _PART = 1 << 20
-_EXACT = 2.0**53
-"""Whole numbers above it lose digits as floating-point numbers."""
+_MOSTLY = 0.7
+"""Share of zeros among every other byte of text in UTF-16."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +65,8 @@ class _Layout:
     strings: frozenset[str] = frozenset()
     """Columns that the file says are text."""
     arrays: frozenset[str] = frozenset()
+    spans: tuple[tuple[int, int], ...] = ()
+    """Columns of characters that the columns of a table of fixed width stand in."""
     has_blanks: bool = False
     """Whether blanks stand between delimiter and value."""
 
@@ -134,10 +122,10 @@ def _as_utf8(content: Content) -> Content:
         if head.startswith(mark):
             return _line_feeds(content[:].decode(encoding).encode())
     if b"\0" in head:
-        encoding = "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-        if head[head[:1] != b"\0" :: 2].strip(b"\0"):
+        zeros = [head[first::2].count(0) / max(len(head) / 2, 1) for first in (0, 1)]
+        if max(zeros) < _MOSTLY:
             raise TableError("it is no text: it has zero bytes")
-        return _line_feeds(content[:].decode(encoding).encode())
+        return _line_feeds(content[:].decode("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le").encode())
     return _line_feeds(content)
 
 
@@ -202,8 +190,13 @@ def _ruled_layouts(text: Content, rules: list[int], begin: int) -> list[_Layout]
         if not before:
             continue
         delimiter = next((mark for mark in _DELIMITERS if mark in before[-1][1]), _BLANKS)
-        n_columns = len(_fields(next(_lines(text, rule))[1], delimiter))
-        lines = [(at, _fields(line, delimiter)) for at, line in before]
+        dashes = next(_lines(text, rule))[1]
+        spans = _spans(text, rule, dashes) if delimiter == _BLANKS else ()
+        n_columns = len(spans) or len(_fields(dashes, delimiter))
+        lines = [
+            (at, [line[a:b].strip() for a, b in spans] if spans else _fields(line, delimiter))
+            for at, line in before
+        ]
         fitting = [(at, fields) for at, fields in lines if len(fields) == n_columns and not _is_data(fields)]
         if not fitting or _is_data(lines[-1][1]):
             continue
@@ -212,8 +205,26 @@ def _ruled_layouts(text: Content, rules: list[int], begin: int) -> list[_Layout]
         if layouts:
             layouts[-1] = replace(layouts[-1], end=fitting[0][0])
         start = text.find(b"\n", rule) + 1
-        layouts.append(_Layout(tuple(names), delimiter, start or len(text), len(text), units=_stated(units)))
+        layouts.append(
+            _Layout(
+                tuple(name.strip() for name in names),
+                delimiter,
+                start or len(text),
+                len(text),
+                units=_stated(units),
+                spans=spans,
+            )
+        )
     return layouts
+
+
+def _spans(text: Content, rule: int, dashes: str) -> tuple[tuple[int, int], ...]:
+    """Where a line of dashes says that columns stand; nothing if the rows do not keep to it."""
+    spans = tuple(match.span() for match in re.finditer(r"[-=]+", dashes))
+    rows = [line for _, line in _following(text, rule)]
+    between = [(end, start) for (_, end), (start, _) in zip(spans[:-1], spans[1:], strict=True)]
+    keeps = all(not line[a:b].strip() for line in rows for a, b in [*between, (spans[-1][1], None)])
+    return spans if keeps and rows else ()
 
 
 def _counts(line: str) -> bool:
@@ -260,7 +271,7 @@ def _layout(text: Content, begin: int) -> _Layout:
         units,
         described["strings"] if described else frozenset(),
         described["arrays"] if described else frozenset(),
-        any(re.search(r"[,;|] |^ ", line) for _, line in rest),
+        has_blanks=any(re.search(r"[,;|] |^ ", line) for _, line in rest),
     )
 
 
@@ -301,9 +312,12 @@ def _header(
                 ((at, names) for at, names in named if len(names) == len(fields) and not _is_data(names)),
                 None,
             )
-        if heading is None or (len(fields) == 1 and delimiter != _BLANKS and len(delimiters) > 1):
+        is_divided = any(mark in first for mark in _DELIMITERS)
+        if heading is None or (
+            len(fields) == 1 and len(delimiters) > 1 and (is_divided or delimiter != _BLANKS)
+        ):
             continue
-        rank = (float(agreement > 0.5), len(fields) if delimiter != _BLANKS else 1)
+        rank = (float(agreement >= 0.5), len(fields) if delimiter != _BLANKS else 1)
         if best is None or rank > best[0]:
             best = (rank, delimiter, heading[1], heading[0])
     if best is None:
@@ -329,11 +343,7 @@ def _fits(line: str, delimiter: str, n_columns: int) -> bool:
 
 def _is_data(fields: list[str]) -> bool:
     """Whether a line is a row: some value in it is a number."""
-    return any(_NUMBER.fullmatch(item.strip()) or _is_comma_number(item) for item in fields)
-
-
-def _is_comma_number(item: str) -> bool:
-    return "," in item and bool(_DECIMAL_COMMA.fullmatch(item.strip()))
+    return any(is_number(item.strip()) for item in fields)
 
 
 def _ecsv(comments: list[tuple[int, str]]) -> dict[str, Any] | None:
@@ -381,7 +391,7 @@ def _read(
     table = _parsed(source, part, layout, labels, kept, first_line)
     table = table[[label for label in labels if label in set(kept)]]
     _refuse_short(table, labels, rows_text, rows_start, layout, first_line)
-    table = _without_empty_rows(table)
+    table = without_empty_rows(table)
     table = _typed(table, layout, lambda label: _as_text(source, part, layout, labels, label))
     names = dict(zip(labels, layout.names, strict=True))
     return FileTable(table.set_axis([names[label] for label in table], axis=1), layout.units, first_line)
@@ -406,11 +416,14 @@ def _parsed(
     first_line: int | None,
     dtype: Any = None,
 ) -> pd.DataFrame:
+    if layout.spans:
+        text = io.StringIO(_decoded(part[:] if part is not None else b""))
+        return pd.read_fwf(text, colspecs=list(layout.spans), names=labels, header=None, dtype=dtype)[kept]
     strings = {label: str for label, name in zip(labels, layout.names, strict=True) if name in layout.strings}
     options = {
         "names": labels,
         "header": 0 if source is not None else None,
-        "usecols": kept,
+        "usecols": kept if len(kept) < len(labels) else None,  # pandas overlooks long rows then
         "sep": layout.delimiter,
         "index_col": False,
         "low_memory": False,
@@ -445,6 +458,8 @@ def _reason(error: Exception, first_line: int | None, has_header: bool) -> str:
 
 def _refuse_unequal(text: Content, start: int, layout: _Layout, first_line: int | None) -> None:
     """Refuse a first row that is longer than the header, and a last one that is shorter, as of a truncated file."""
+    if layout.spans:
+        return
     n_columns = len(layout.names)
     lines = ((at, line) for at, line in _lines(text, start) if line.strip() and at < layout.end)
     first = next(lines, None)
@@ -480,7 +495,7 @@ def _refuse_short(
     first_line: int | None,
 ) -> None:
     """Refuse rows with fewer values than the header, which pandas fills: their last value is missing."""
-    if table.empty or (labels[-1] in table and not table[labels[-1]].isna().any()):
+    if layout.spans or table.empty or (labels[-1] in table and not table[labels[-1]].isna().any()):
         return
     mark = layout.delimiter.encode() if layout.delimiter != _BLANKS else None
     n_columns = len(layout.names)
@@ -505,91 +520,24 @@ def _number_of(mark: bytes, text: Content, start: int, end: int) -> int:
     return sum(int(np.count_nonzero(part == mark[0])) for part in parts)
 
 
-def _without_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows but for those that hold nothing, as spreadsheets and editors leave them at the end."""
-    if table.empty or not len(table.columns):
-        return table
-    suspect = np.flatnonzero(_is_missing(table.iloc[:, 0]))
-    if not len(suspect):
-        return table
-    empty = np.ones(len(suspect), bool)
-    for name in table:
-        empty &= _is_missing(table[name].iloc[suspect])
-    return table.drop(index=table.index[suspect[empty]]).reset_index(drop=True) if empty.any() else table
-
-
-def _is_missing(values: pd.Series) -> Any:
-    missing = values.isna().to_numpy()
-    if not pd.api.types.is_numeric_dtype(values):
-        missing = missing | values.astype("str").str.strip().isin(MISSING).to_numpy()
-    return missing
-
-
 def _typed(table: pd.DataFrame, layout: _Layout, as_text: Callable[[str], pd.Series]) -> pd.DataFrame:
     """Table whose text columns are numbers where only the spelling of missing values, or blanks, made them text."""
     changed = {}
     for label in table:
         values = table[label]
         if values.dtype.kind == "f":
-            if _lost_digits(values):
-                changed[label] = _digits(as_text(label), values)
+            if lost_digits(values):
+                changed[label] = digits(as_text(label).loc[table.index], values)
         elif values.dtype.kind not in "iub":
             is_text = str(label).partition("\0")[0] in layout.strings
-            changed[label] = _stripped(values) if is_text else _number_or_text(values)
-    return table.assign(**changed) if changed else table
-
-
-def _lost_digits(values: pd.Series) -> bool:
-    """Whether whole numbers with missing ones between them were rounded on their way through floats."""
-    return bool(values.isna().any() and (values.abs() > _EXACT).any()) or bool(
-        (values.abs() > _EXACT).any() and (values % 1 == 0).all()
-    )
-
-
-def _digits(text: pd.Series, values: pd.Series) -> pd.Series:
-    """The column's own text if it is whole numbers, else the numbers."""
-    text = text.str.strip()
-    text = text.mask(text.isin(MISSING))
-    return text if len(text) == len(values) and text.dropna().str.fullmatch(r"[+-]?\d+").all() else values
+            changed[label] = (
+                stripped(values) if is_text else number_or_text(values, decimal_comma=layout.delimiter != ",")
+            )
+    table = table.assign(**changed) if changed else table
+    return table.reset_index(drop=True)
 
 
 def _as_text(
     source: Path | None, part: Content | None, layout: _Layout, labels: list[str], label: str
 ) -> pd.Series:
-    return _without_empty_rows(_parsed(source, part, layout, labels, [label], None, dtype=str))[label]
-
-
-def _number_or_text(values: pd.Series) -> pd.Series:
-    """Numbers if all values are that are not missing."""
-    if values.isna().all():
-        return values
-    sample = _without_missing(values.dropna().iloc[:200])
-    if len(sample) and not sample.map(_is_number).all():
-        return _stripped(values)
-    text = values.astype("str").str.strip()
-    text = text.mask(text.isin(MISSING))
-    present = text.dropna()
-    if present.empty:
-        return pd.Series(np.nan, values.index)
-    if not present.map(_is_number).all():
-        return _stripped(values)
-    if present.str.fullmatch(r"[+-]?\d{1,18}").all() and len(present) == len(text):
-        return text.astype("int64")
-    if present.str.fullmatch(r"[+-]?\d+").all() and present.str.len().max() > 15:
-        return text
-    return pd.to_numeric(text.str.replace(",", ".").str.replace(r"[dD]", "e", regex=True)).astype(float)
-
-
-def _is_number(item: str) -> bool:
-    return bool(_NUMBER.fullmatch(item) or _DECIMAL_COMMA.fullmatch(item))
-
-
-def _without_missing(values: pd.Series) -> pd.Series:
-    text = values.astype("str").str.strip()
-    return text[~text.isin(MISSING)]
-
-
-def _stripped(values: pd.Series) -> pd.Series:
-    """Text without the blanks that a fixed width or a habit put around it, NaN where it says missing."""
-    text = values.astype("str").str.strip()
-    return text.mask(text.isin(MISSING)) if text.isin(MISSING).any() else text
+    return _parsed(source, part, layout, labels, [label], None, dtype=str)[label]
