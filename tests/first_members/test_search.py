@@ -254,7 +254,7 @@ def test_of_a_double_cluster_the_half_asked_for_is_kept_and_both_are_given(caplo
 def test_a_single_cluster_stays_one(seed):
     stars = field(seed=seed)
     group = np.flatnonzero(stars["is_member"] > 0)
-    assert len(sky_peaks(sky_map(field_stars(stars)), group)) == 1
+    assert len(sky_peaks(sky_map(clustering_stars(stars)), group)) == 1
 
 
 def test_a_group_far_from_the_asked_place_is_said(caplog):
