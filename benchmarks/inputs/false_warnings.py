@@ -1,4 +1,4 @@
-"""How often the comparison of parameter table and member list warns of published tables that describe the same clusters.
+"""How often published tables of the same clusters, compared with each other, are warned of.
 
 example: python benchmarks/inputs/false_warnings.py REAL_DATA_FOLDER
 """
