@@ -7,6 +7,7 @@ silence.
 import codecs
 import csv
 import io
+import itertools
 import mmap
 import re
 import warnings
@@ -222,7 +223,7 @@ def _spans(text: Content, rule: int, dashes: str) -> tuple[tuple[int, int], ...]
     """Where a line of dashes says that columns stand; nothing if the rows do not keep to it."""
     spans = tuple(match.span() for match in re.finditer(r"[-=]+", dashes))
     rows = [line for _, line in _following(text, rule)]
-    between = [(end, start) for (_, end), (start, _) in zip(spans[:-1], spans[1:], strict=True)]
+    between = [(end, start) for (_, end), (start, _) in itertools.pairwise(spans)]
     keeps = all(not line[a:b].strip() for line in rows for a, b in [*between, (spans[-1][1], None)])
     return spans if keeps and rows else ()
 
