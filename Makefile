@@ -1,10 +1,12 @@
 # make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style and imports.   make docs: the documentation.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
+# make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.
+# make kills: a hundred kills and a hundred interrupts of a batch at random moments.
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
 
-.PHONY: demo test lint docs tap-server stop-tap-server fault-table clean
+.PHONY: demo test test-loaded fuzz kills lint docs tap-server stop-tap-server fault-table clean
 
 demo: .venv/installed
 	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo
@@ -14,6 +16,19 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-loaded: .venv/installed-dev
+	for i in 1 2 3 4 5 6; do (while :; do :; done) & echo $$!; done > .busy; \
+	SLOWNESS=10 $(BIN)/python -m pytest -n 2 --dist loadfile; result=$$?; \
+	kill $$(cat .busy); rm .busy; exit $$result
+
+fuzz: .venv/installed-dev
+	PYTHONPATH=.:tests/support $(BIN)/python -m damages 10000 --page docs/faults.md
+
+kills: .venv/installed-dev
+	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 100 --signal KILL
+	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal INT
+	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal TERM
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

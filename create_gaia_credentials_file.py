@@ -14,9 +14,9 @@ from gaia_oc_amd.stages.options import CredentialsOptions
 def main(argv: list[str] | None = None) -> int:
     """Ask for what is missing and write the file; returns the exit code."""
     given = read_command_line(__doc__, CredentialsOptions, argv, clusters=None, leave_out=("seed", "workers"))
-    from gaia_oc_amd.archive.login import create_credentials_file
+    from gaia_oc_amd.archive.login import create_gaia_credentials_file
 
-    create_credentials_file(**asdict(given.options), data_dir=given.run.data_dir)
+    create_gaia_credentials_file(**asdict(given.options), data_dir=given.run.data_dir)
     return 0
 
 

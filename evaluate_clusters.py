@@ -3,7 +3,8 @@
 candidates.csv of each cluster gets its PMemb column. The sets must have been built with build_sets.py. What an
 earlier run did to the same sets with the same model and options is left as it is.
 
-example: python evaluate_clusters.py NGC_2509 --n_samples 100
+example: python evaluate_clusters.py NGC_2509 --report
+         python evaluate_clusters.py all --workers 4
 """
 
 from gaia_oc_amd.command_line import read_command_line, run
@@ -13,12 +14,14 @@ from gaia_oc_amd.stages.options import EvaluateOptions
 def main(argv: list[str] | None = None) -> int:
     """Evaluate every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, EvaluateOptions, argv)
-    from gaia_oc_amd.batch import finish
-    from gaia_oc_amd.stages.evaluate import evaluate_clusters, send_to_topcat, truth_texts
+    from gaia_oc_amd.batch import finish, next_step
+    from gaia_oc_amd.stages.evaluate import closing_lines, evaluate_clusters, send_to_topcat, truth_texts
 
     outcomes = evaluate_clusters(given.clusters, given.options, given.run, command=given.command)
     done = [outcome.cluster for outcome in outcomes if not outcome.error]
-    failed = finish(outcomes, *truth_texts(done, given.run.data_dir))
+    closing = closing_lines(outcomes, given.run.data_dir)
+    closing += next_step("validate_clusters.py", outcomes, given.clusters, given.run)
+    failed = finish(outcomes, *truth_texts(done, given.run.data_dir), closing=closing)
     if given.options.export.send_to_topcat:
         threshold = given.options.plots.candidate_prob_threshold
         failed |= not send_to_topcat(done, given.run.data_dir, threshold)

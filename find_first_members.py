@@ -15,10 +15,14 @@ from gaia_oc_amd.stages.options import FindOptions
 def main(argv: list[str] | None = None) -> int:
     """Find the first members of every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, FindOptions, argv)
-    from gaia_oc_amd.batch import finish
+    from gaia_oc_amd.batch import finish, next_step
     from gaia_oc_amd.stages.find_first_members import search_clusters
 
-    return finish(search_clusters(given.clusters, given.options, given.run, command=given.command))
+    outcomes = search_clusters(given.clusters, given.options, given.run, command=given.command)
+    return finish(
+        outcomes,
+        closing=next_step("build_sets.py", outcomes, given.clusters, given.run, "--find_first_members"),
+    )
 
 
 if __name__ == "__main__":

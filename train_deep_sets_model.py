@@ -1,7 +1,8 @@
 """Train the Deep Sets network on clusters whose sets were built.
 
 The clusters are split at random into training and validation clusters; the weights of the epoch with the best
-F1 on the validation clusters are kept.
+F1 on the validation clusters are kept. A model is only replaced with --overwrite or --load_model, and kept beside
+the new one.
 
 example: python train_deep_sets_model.py my_clusters.txt --model_dir my_model
 """
@@ -17,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     from gaia_oc_amd.stages.train import best_epoch_text, train_model
 
     metrics = train_model(given.clusters, given.run.data_dir, given.options, seed=given.run.seed)
-    return finish([], best_epoch_text(metrics))
+    return finish([], best_epoch_text(metrics, given.options.model_dir))
 
 
 if __name__ == "__main__":

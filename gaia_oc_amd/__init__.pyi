@@ -13,6 +13,11 @@ from .stages.find_first_members import search_cluster as search_cluster
 from .stages.train import train_model as train_model
 from .stages.simulate import simulate_clusters as simulate_clusters
 
+# under the names of the published tool
+from .stages.evaluate import evaluate_clusters as evaluate_clusters
+from .catalogues.download import download_startup_data as download_startup_data
+from .archive.login import create_gaia_credentials_file as create_gaia_credentials_file
+
 # from a name to the sets
 from .catalogues.tables import read_input_tables as read_input_tables
 from .cluster import Cluster as Cluster
@@ -39,6 +44,7 @@ from .training import train_deep_sets_model as train_deep_sets_model
 from .posterior import ConeJudge as ConeJudge
 from .membership import membership_probabilities as membership_probabilities
 from .membership import judge_candidates as judge_candidates
+from .explanation import explain as explain
 
 # the figures
 from .figures import candidates_figure as candidates_figure

@@ -1,13 +1,13 @@
 """Candidate selection: how far from the cluster a star may lie, and which stars lie within."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import angular_separation
+from gaia_oc_amd.astrometry import angular_separation, weighted_mean
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
@@ -59,7 +59,7 @@ def selection_limits(
     Parameters
     ----------
     cluster : Cluster
-        With means, standard deviations and mean errors of the members.
+        With means and standard deviations of the members.
     members : DataFrame
         Training members with magnitude errors.
     isochrone : Isochrone
@@ -71,6 +71,7 @@ def selection_limits(
     -------
     SelectionLimits
     """
+    cluster = with_published_errors(cluster, members)
     far, near = parallax_limits(cluster, maximum_radius(cluster, members, options))
     colour = isochrone_limit(members, isochrone, options)
     return SelectionLimits(
@@ -80,6 +81,29 @@ def selection_limits(
         colour=colour + options.c_margin,
         g=G_TO_COLOUR_RATIO * colour + options.g_margin,
     )
+
+
+def with_published_errors(cluster: Cluster, members: pd.DataFrame) -> Cluster:
+    """Cluster whose mean errors are those of Eq. 7 (with the square that its print lacks), for Eqs. 6 and 9.
+
+    They leave out the members' own scatter, so they are several times too small where this exceeds the errors.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        With means.
+    members : DataFrame
+        Training members.
+
+    Returns
+    -------
+    Cluster
+    """
+    errors = {
+        f"{name}_mean_error": weighted_mean(members[name].to_numpy(), members[f"{name}_error"].to_numpy())[1]
+        for name in ("pmra", "pmdec", "parallax")
+    }
+    return replace(cluster, **errors)
 
 
 def proper_motion_limit(cluster: Cluster, pm_error_weight: float = 3.0) -> float:
@@ -241,12 +265,15 @@ def proper_motion_distance(
 ) -> Array:
     """Proper motion offset in units of each star's own limit, the left side of Eq. 3.
 
+    The offset is from the motion that the cluster has at the star's place, which differs from the mean across a wide
+    field and near a pole; what is not known of it widens the limit as the star's errors do.
+
     Parameters
     ----------
     sources : DataFrame
         With proper motions and their errors.
     cluster : Cluster
-        Gives the mean.
+        Gives mean and perspective.
     limits : SelectionLimits
         Gives Delta_mu.
     options : SelectionOptions
@@ -257,13 +284,11 @@ def proper_motion_distance(
     ndarray, shape (n_sources,)
         Below 1 for candidates.
     """
-    in_ra = (sources["pmra"] - cluster.pmra) / (
-        options.source_error_weight * sources["pmra_error"] + limits.pm
-    )
-    in_dec = (sources["pmdec"] - cluster.pmdec) / (
-        options.source_error_weight * sources["pmdec_error"] + limits.pm
-    )
-    return np.hypot(in_ra.to_numpy(), in_dec.to_numpy())
+    ra, dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
+    offset = sources[["pmra", "pmdec"]].to_numpy(float) - cluster.motion_at(ra, dec)
+    errors = sources[["pmra_error", "pmdec_error"]].to_numpy(float) + np.abs(cluster.motion_error_at(ra, dec))
+    with np.errstate(divide="ignore", invalid="ignore"):  # of limits that are 0
+        return np.hypot(*(offset / (options.source_error_weight * errors + limits.pm)).T)
 
 
 def parallax_distance(

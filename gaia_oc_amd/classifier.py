@@ -1,8 +1,9 @@
 """The classifier: network, standardisation and file format in one object."""
 
-import json
 import warnings
+import zipfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.columns import SET_COLUMNS
 from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
 from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.fast_deep_sets import Judge, make_judge
 from gaia_oc_amd.files.data_directory import read_json, write_atomically, write_json
-from gaia_oc_amd.files.provenance import arrays_fingerprint, value_fingerprint
+from gaia_oc_amd.files.provenance import (
+    ChangedFileError,
+    arrays_fingerprint,
+    file_fingerprint,
+    is_intact,
+    sealed,
+    value_fingerprint,
+    without_seal,
+)
 
 HYPER_PARAMETERS = "hyper_parameters"
 MODEL_PARAMETERS = "model_parameters"
@@ -26,6 +38,14 @@ METRICS = "metrics"
 
 _ISOCHRONE_FEATURES = ("f_c", "f_g")
 _CONVENTION = "star - isochrone"
+_WEIGHTS = "model_parameters_fingerprint"
+
+LARGEST_HIDDEN_SIZE = 4096
+_MOST_FEATURES = 200
+_MEANS, _STDS = 1e6, (1e-6, 1e6)
+"""Bounds of a feature's mean, either way, and of its standard deviation; ours lie between 0.01 and 20."""
+_LARGEST_WEIGHTS = 1 << 30
+"""Bytes of all tensors, unpacked: far more than the widest network that may be trained."""
 
 
 @dataclass(frozen=True)
@@ -154,23 +174,28 @@ class Classifier:
             "version": __version__,
         }
         model_dir = Path(model_dir)
-        with write_atomically(model_dir / HYPER_PARAMETERS) as hyper_parameters:  # renamed last
-            write_json(hyper_parameters, content)
-            with write_atomically(model_dir / MODEL_PARAMETERS) as temporary, temporary.open("wb") as file:
+        with ExitStack() as files:  # which renames in the opposite order: hyper_parameters last
+            settings = files.enter_context(write_atomically(model_dir / HYPER_PARAMETERS))
+            weights = files.enter_context(write_atomically(model_dir / MODEL_PARAMETERS))
+            with weights.open("wb") as file:
                 torch.save(self.network.state_dict(), file)
-                (model_dir / HYPER_PARAMETERS).unlink(missing_ok=True)
+            write_json(settings, sealed(content | {_WEIGHTS: file_fingerprint(weights)}))
+            (model_dir / HYPER_PARAMETERS).unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, model_dir: Path | str) -> "Classifier":
+    def load(cls, model_dir: Path | str, *, accept_changes: bool = False) -> "Classifier":
         """Read a model folder, ours or one of the published tool (DS10_v01, DS10_v02).
 
-        The weights are read as tensors only, never as pickled code. The published tool's isochrone features
-        are isochrone minus star; the sign is turned here, so that features mean the same everywhere.
+        The weights are read as tensors only, never as pickled code. Both files of our folders are compared with the
+        fingerprints in hyper_parameters; those of the published tool have none. The published tool's isochrone
+        features are isochrone minus star; the sign is turned here, so that features mean the same everywhere.
 
         Parameters
         ----------
         model_dir : path
             Folder with hyper_parameters and model_parameters.
+        accept_changes : bool
+            Whether files that were changed after they were written count as they are.
 
         Returns
         -------
@@ -180,25 +205,33 @@ class Classifier:
         ------
         FileNotFoundError
             If the folder or one of its files does not exist.
+        ChangedFileError
+            If a file was changed after this program wrote it.
         ValueError
-            If the files are damaged or do not belong together.
+            If the files are damaged, do not belong together, or hold what no model has.
         """
-        model_dir = Path(model_dir)
+        model_dir = _found(Path(model_dir))
         for name in (HYPER_PARAMETERS, MODEL_PARAMETERS):
             if not (model_dir / name).exists():
                 raise FileNotFoundError(
                     f"{model_dir / name} does not exist: give a model folder with --model_dir."
                 )
         content = read_json(model_dir / HYPER_PARAMETERS)
+        if not accept_changes:
+            _refuse_changed(content, model_dir)
+        content = _with_our_keys(
+            {name: value for name, value in without_seal(content).items() if name != _WEIGHTS}
+        )
         try:
             sources, clusters = _standardisation(content, "source"), _standardisation(content, "cluster")
             support = _standardisation(content, "support") if "support_features" in content else None
+            _refuse_odd_settings(content, sources, clusters, support)
             network = DeepSets(
                 len(sources.names) + len(clusters.names),
                 len((support or sources).names),
                 content["hidden_size"],
             )
-        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        except (KeyError, TypeError, RuntimeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"{model_dir / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
             ) from error
@@ -206,26 +239,96 @@ class Classifier:
         return cls(network.eval(), sources, clusters, content, support)
 
 
+def _found(model_dir: Path) -> Path:
+    """The folder; a relative one that is not here may stand beside the package, as the shipped model does."""
+    beside = Path(__file__).resolve().parents[1] / model_dir
+    return beside if not model_dir.exists() and (beside / HYPER_PARAMETERS).exists() else model_dir
+
+
+def _refuse_changed(content: dict[str, Any], model_dir: Path) -> None:
+    weights = content.get(_WEIGHTS)
+    intact = {
+        HYPER_PARAMETERS: is_intact(content),
+        MODEL_PARAMETERS: weights is None or weights == file_fingerprint(model_dir / MODEL_PARAMETERS),
+    }
+    for name, unchanged in intact.items():
+        if not unchanged:
+            raise ChangedFileError(
+                f"{model_dir / name} was changed after train_deep_sets_model.py made it: get or train the model "
+                "anew, or give --accept_changes if the change is meant."
+            )
+
+
+def _refuse_odd_settings(
+    content: dict[str, Any],
+    sources: Standardisation,
+    clusters: Standardisation,
+    support: Standardisation | None,
+) -> None:
+    """Refuse settings that no training writes, before a network of that size is made."""
+    size, kind = content["hidden_size"], content.get("probability", "votes")
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= LARGEST_HIDDEN_SIZE:
+        raise ValueError(f"hidden_size, which is {size!s:.40} and must be 1 to {LARGEST_HIDDEN_SIZE}")
+    if kind not in ("votes", "posterior"):
+        raise ValueError(f"probability, which is {kind!s:.40} and must be votes or posterior")
+    if kind == "posterior" and not isinstance(content.get("calibration"), dict):
+        raise ValueError("the calibration, which a posterior network needs")
+    for features, known in zip((sources, clusters, support or sources), _KNOWN[kind], strict=True):
+        if unknown := sorted(set(features.names) - set(known)):
+            raise ValueError(f"the features {', '.join(unknown)}, which nothing computes")
+
+
+_KNOWN = {
+    "votes": (SET_COLUMNS, set(Cluster.__dataclass_fields__) - {"name"}, SET_COLUMNS),
+    "posterior": (STAR_FEATURES, CONE_FEATURES, (*STAR_FEATURES, *SUPPORT_FEATURES)),
+}
+"""Features of a star, a cluster and a support star that a network of each kind can have."""
+
+
+_FIRST_KEY = "training_features"
+_FIRST_KEYS = {
+    _FIRST_KEY: "source_features",
+    "training_feature_means": "source_feature_means",
+    "training_feature_stds": "source_feature_stds",
+}
+"""Keys of the published tool's first models, which knew no features of the cluster, and ours."""
+
+
+def _with_our_keys(content: dict[str, Any]) -> dict[str, Any]:
+    """Hyper-parameters under our names."""
+    if _FIRST_KEY not in content:
+        return content
+    of_cluster = {f"cluster_feature{end}": [] for end in ("s", "_means", "_stds")}
+    return of_cluster | {_FIRST_KEYS.get(key, key): value for key, value in content.items()}
+
+
 def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:
     """Standardisation from the hyper-parameters, in our sign convention."""
     names = tuple(content[f"{kind}_features"])
+    if not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise ValueError(f"the {kind} features, which must be names")
+    if len(set(names)) < len(names) or not 1 <= len(names) <= _MOST_FEATURES:
+        raise ValueError(f"the {kind} features, which must be different and 1 to {_MOST_FEATURES}")
     means, stds = (np.array(content[f"{kind}_feature_{what}"], float) for what in ("means", "stds"))
     if not len(names) == len(means) == len(stds):
         raise ValueError(
             f"the model has {len(names)} {kind} features but {len(means)} means and {len(stds)} stds."
         )
+    within = (np.abs(means) <= _MEANS) & (stds >= _STDS[0]) & (stds <= _STDS[1])
+    if not within.all():  # NaN is not, either
+        raise ValueError(
+            f"the {kind} feature {names[int(np.argmin(within))]}, whose mean must be within {_MEANS:g} of 0 and its "
+            f"standard deviation between {_STDS[0]:g} and {_STDS[1]:g}"
+        )
     if content.get("isochrone_convention") != _CONVENTION:
         sign = np.where(np.isin(names, _ISOCHRONE_FEATURES), -1.0, 1.0)
         means, stds = sign * means, sign * stds
-    if not np.isfinite([means, stds]).all() or (stds == 0).any():
-        raise ValueError(
-            f"the model's {kind} feature means or stds are not finite, or a std is 0: train it again."
-        )
     return Standardisation(names, means, stds)
 
 
 def _load_weights(network: DeepSets, path: Path) -> None:
     try:
+        _refuse_outsized(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -239,6 +342,16 @@ def _load_weights(network: DeepSets, path: Path) -> None:
         ) from error
 
 
+def _refuse_outsized(path: Path) -> None:
+    """Refuse weights that would grow in memory: torch writes them as a zip file that nothing compresses."""
+    size = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = max(size, sum(part.file_size for part in archive.infolist()))
+    if size > _LARGEST_WEIGHTS:
+        raise ValueError(f"it has {size} bytes, at most {_LARGEST_WEIGHTS} are read")
+
+
 def load_metrics(model_dir: Path | str) -> dict[str, Any]:
     """Training metrics of a model folder.
 
@@ -250,4 +363,4 @@ def load_metrics(model_dir: Path | str) -> dict[str, Any]:
     path = Path(model_dir) / METRICS
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: the model was not trained here.")
-    return json.loads(path.read_text())
+    return read_json(path)

@@ -187,7 +187,8 @@ _GROUPS = {
             "f_pm_sigma",
             "",
             "stat.fit.residual;pos.pm",
-            "f_pm in units of the star's errors and the members' scatter",
+            "Size of the proper motion's difference from the cluster's at the star's place, in units of errors "
+            "and scatter",
         ),
         Description(
             "f_plx_sigma",
@@ -258,6 +259,43 @@ _GROUPS = {
             "mas",
             "stat.stdev;pos.parallax.trig",
             "Scatter of the members' parallaxes that their errors do not explain",
+        ),
+        Description(
+            "pm_systematic_error",
+            "mas/yr",
+            "stat.error.sys;pos.pm",
+            "Gaia's systematic error of a mean proper motion in one direction, which more members do not make smaller",
+        ),
+        Description(
+            "parallax_systematic_error",
+            "mas",
+            "stat.error.sys;pos.parallax.trig",
+            "Gaia's systematic error of a mean parallax, besides that of the zero point",
+        ),
+        Description(
+            "radial_velocity",
+            "km/s",
+            "spect.dopplerVeloc",
+            "Radial velocity of the cluster in the parameter table",
+        ),
+        Description(
+            "radial_velocity_error",
+            "km/s",
+            "stat.error;spect.dopplerVeloc",
+            "Standard error of radial_velocity",
+        ),
+        Description(
+            "perspective_velocity",
+            "km/s",
+            "spect.dopplerVeloc",
+            "Radial velocity that the cluster's motion is projected with: the table's, else that of the gradient of "
+            "the members' motions where it is significant, else 0",
+        ),
+        Description(
+            "perspective_velocity_error",
+            "km/s",
+            "stat.error;spect.dopplerVeloc",
+            "Standard error of perspective_velocity, or how large it may be where it is not known",
         ),
     ),
 }

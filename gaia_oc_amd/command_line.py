@@ -1,6 +1,8 @@
 """Command lines made from option classes: types, defaults and help are read off them, never repeated."""
 
 import argparse
+import difflib
+import io
 import logging
 import os
 import shlex
@@ -12,25 +14,100 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
+from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
+from gaia_oc_amd.interruption import MESSAGE, exit_code, listen, obey
 from gaia_oc_amd.options import Options, RunOptions, type_hints
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 
+logger = logging.getLogger(__name__)
+
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None:  # "(default: None)" tells nobody anything
+        if action.default in (None, ()):  # "(default: None)" tells nobody anything
             return action.help
         if isinstance(action.default, tuple):
             return f"{action.help} (default: {' '.join(map(str, action.default))})"
         return super()._get_help_string(action)
 
 
-def make_parser(description: str) -> argparse.ArgumentParser:
+_SWITCHED = {"true": True, "false": False}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that knows the published tool's words, and says what is wrong in one line, with what may be meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with exit code 2."""
+        if message == "the following arguments are required: clusters":
+            message = f"no cluster is named: python {self.prog} NGC_2509"
+        self.exit(2, f"error: {message} (python {self.prog} --help lists the options)\n")
+
+    def action_of(self, name: str) -> argparse.Action | None:
+        """The option of a name, without dashes; None if the script does not have it."""
+        return self._option_string_actions.get(f"--{name}")
+
+    def in_our_words(self, words: list[str]) -> list[str]:
+        """Command line with names of ours, and switches without a value.
+
+        Parameters
+        ----------
+        words : list of str
+            Arguments. A name that is neither ours nor the published tool's ends the program.
+
+        Returns
+        -------
+        list of str
+        """
+        ours: list[str] = []
+        switch = None  # the switch that the word before was
+        for word in self._list_first(words):
+            value = word.lower()
+            if switch and value in _SWITCHED:
+                ours[-1] = switch.option_strings[0 if _SWITCHED[value] else 1]
+                switch = None
+                continue
+            name, equals, value = word.partition("=")
+            if name.startswith("--") and name != "--" and name not in self._option_string_actions:
+                name = self._our_name(name)
+            action = self._option_string_actions.get(name)
+            switch = action if isinstance(action, argparse.BooleanOptionalAction) else None
+            if switch and value.lower() in _SWITCHED:
+                name, equals, value = switch.option_strings[0 if _SWITCHED[value.lower()] else 1], "", ""
+            ours.append(f"{name}{equals}{value}")
+        return ours
+
+    def _list_first(self, words: list[str]) -> list[str]:
+        """Command line on which the clusters are not called ``--clusters``, as another option would take them."""
+        for place, word in enumerate(words):
+            if word.removeprefix("--") in published_words.LISTS and word.startswith("--"):
+                rest = words[place + 1 :]
+                n_names = next((n for n, other in enumerate(rest) if other.startswith("--")), len(rest))
+                return [*rest[:n_names], *words[:place], *rest[n_names:]]
+        return words
+
+    def _our_name(self, name: str) -> str:
+        """Name of an option of the published tool here; any other that is unknown ends the program."""
+        options = self._option_string_actions
+        ours = f"--{published_words.RENAMED.get(name[2:], '')}"
+        if ours in options:
+            logger.warning("%s is called %s here.", name, ours)
+            return ours
+        answer = published_words.ANSWERS.get(name[2:])
+        if answer is None:
+            spelt = name.replace("-", "_").replace("__", "--", 1)
+            alike = difflib.get_close_matches(spelt, [o for o in options if o[:2] == "--"], n=2)
+            answer = f"did you mean {' or '.join(alike)}?" if alike else "is it of another script?"
+        return self.error(f"there is no option {name} here: {answer}")
+
+
+def make_parser(description: str) -> Parser:
     """Parser whose help shows the script's docstring and every default.
 
     Parameters
@@ -40,11 +117,14 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
     Returns
     -------
-    ArgumentParser
+    Parser
         Knows ``--version``; options are added with `add_options`.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=_HelpFormatter, usage="%(prog)s [options] [names]"
+    parser = Parser(
+        description=description,
+        formatter_class=_HelpFormatter,
+        usage="%(prog)s [options] [names]",
+        allow_abbrev=False,  # what abbreviates one option today may be two tomorrow
     )
     parser.add_argument("--version", action="version", version=f"gaia_oc_amd {__version__}")
     return parser
@@ -142,16 +222,21 @@ def add_options(parser: Any, signature: type[Options], names: tuple[str, ...] | 
         if names is not None and each.name not in names:
             continue
         if "names" in each.metadata:  # a part
-            title = (type(each.default).__doc__ or "").split("\n")[0].rstrip(".")
-            add_options(parser.add_argument_group(title), type(each.default), each.metadata["names"])
+            group = parser.add_argument_group(each.default.title)
+            add_options(group, type(each.default), each.metadata["names"])
             continue
         if "positional" in each.metadata:
-            parser.add_argument(each.name, nargs="?", help=each.metadata["help"])
+            parser.add_argument(
+                each.name, nargs=each.metadata["positional"], default=each.default, help=each.metadata["help"]
+            )
             continue
         if own is parser and any("names" in other.metadata for other in fields(signature)):  # type: ignore[arg-type]
-            own = parser.add_argument_group(f"Of {Path(parser.prog).name}")
+            own = parser.add_argument_group("Running: this script")
         own.add_argument(
-            f"--{each.name}", help=each.metadata["help"], **_argument(hints[each.name], each.default)
+            f"--{each.name.rstrip('_')}",  # a name that Python keeps for itself ends in _
+            dest=each.name,
+            help=each.metadata["help"],
+            **_argument(hints[each.name], each.default),
         )
 
 
@@ -174,7 +259,7 @@ def add_run_options(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ..
     """Add the options that every script knows, but for those that would do nothing in this one."""
     if "workers" in leave_out:
         leave_out += ("scheduler",)
-    group = parser.add_argument_group("Of every script")
+    group = parser.add_argument_group(RunOptions.title)
     add_options(
         group, RunOptions, tuple(each.name for each in fields(RunOptions) if each.name not in leave_out)
     )
@@ -211,12 +296,14 @@ def collect(signature: type[OptionsT], arguments: argparse.Namespace) -> Options
     return signature(**values)
 
 
-def parse(parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: type[Options]) -> list[Any]:
+def parse(parser: Parser, argv: list[str] | None, *signatures: type[Options]) -> list[Any]:
     """Parse a command line into the plain namespace and one object per class of options.
+
+    What is not given is taken from the data directory's ``defaults.toml`` where that remembers it.
 
     Parameters
     ----------
-    parser : ArgumentParser
+    parser : Parser
         Made with `make_parser`.
     argv : list of str, optional
         Arguments; by default those of the process.
@@ -229,16 +316,63 @@ def parse(parser: argparse.ArgumentParser, argv: list[str] | None, *signatures: 
         The namespace, then an instance of each class. A value out of its bounds ends the program
         with exit code 2, as every wrong usage does.
     """
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(
-        level=getattr(arguments, "log_level", "info").upper(), format="%(levelname)s: %(message)s", force=True
-    )
-    logging.captureWarnings(True)
-    warnings.formatwarning = lambda message, *_, **__: str(message)
+    words = parser.in_our_words(sys.argv[1:] if argv is None else argv)
+    try:
+        folder, remembered = _remembered(parser, words)
+    except ValueError as error:
+        parser.error(str(error))
+    arguments = parser.parse_args(words, argparse.Namespace(**remembered))
+    _report_on_screen(getattr(arguments, "log_level", "info").upper())
+    for name, value in remembered.items():
+        if getattr(arguments, name) is value:
+            logger.debug("%s gives --%s %s", folder / DEFAULTS_FILE, name, value)
     try:
         return [arguments, *(collect(signature, arguments) for signature in signatures)]
     except ValueError as error:
         parser.error(str(error))
+
+
+_GOES_BEFORE = {
+    "catalogue": ("members_path", "cluster_path", "members_label"),
+    "comparison_catalogue": ("comparison_path", "comparison_label"),
+    "members_path": ("members_label",),
+    "comparison_path": ("comparison_label",),
+}
+"""What is no longer meant where an option is given on the command line."""
+
+
+def _remembered(parser: Parser, words: list[str]) -> tuple[Path, dict[str, Any]]:
+    """The data directory, and what it remembers of a script's options, as far as the words leave it open."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--data_dir", type=Path, default=RunOptions.data_dir)
+    folder = finder.parse_known_args(words)[0].data_dir
+    given = {word.partition("=")[0].removeprefix("--") for word in words if word.startswith("--")}
+    replaced = given.union(*(_GOES_BEFORE.get(name, ()) for name in given))
+    found: dict[str, Any] = {}
+    for name, values in read_defaults(folder).items():
+        action = parser.action_of(name)
+        if action is None or name in replaced:
+            continue
+        if action.choices is not None and not set(values) <= set(action.choices):
+            choices = ", ".join(map(str, action.choices))
+            raise ValueError(
+                f"{folder / DEFAULTS_FILE} has {name} = {values[0]}, but must be one of {choices}: mend it."
+            )
+        converted = [action.type(value) if callable(action.type) else value for value in values]
+        found[name] = converted if action.nargs == "+" else converted[0]
+    return folder, found
+
+
+def _report_on_screen(level: str) -> None:
+    """Write the package's log and all warnings to the screen; other libraries' logs are of no use to a user."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    for name, least in (("gaia_oc_amd", level), ("py.warnings", "WARNING" if level != "ERROR" else level)):
+        reported = logging.getLogger(name)
+        reported.handlers[:] = [handler]
+        reported.setLevel(least)
+    logging.captureWarnings(True)
+    warnings.formatwarning = lambda message, *_, **__: str(message)
 
 
 _OF_THE_RUN = (
@@ -249,6 +383,7 @@ _OF_THE_RUN = (
     "show_plots",
     "overwrite",
     "overwrite_cone",
+    "save_defaults",
     "send_to_topcat",
 )
 """Arguments that do not belong to one cluster's results."""
@@ -290,36 +425,31 @@ def run(main: Callable[[], int]) -> None:
     main : callable
         Returns the exit code.
     """
-    end_cleanly()
+    listen()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 gets \u00e9
     try:
-        exit_code = main()
+        code = main()
         sys.stdout.flush()
-        sys.exit(exit_code)
+        obey()
+        sys.exit(code)
     except BrokenPipeError:  # nobody reads the output any more, `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)  # as the shell reports it; not 0, for a cluster may have failed
     except UsageError as error:
         sys.stderr.write(f"error: {one_line(error)}\n")
         sys.exit(2)
-    except (ClusterError, ValueError, OSError, ImportError) as error:
-        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
-        sys.stderr.write(f"error: {one_line(error)}\n")
-        sys.exit(1)
-    except Exception as error:  # a defect of ours
-        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
-        sys.stderr.write(
-            f"error: internal: {type(error).__name__}: {one_line(error)} (--log_level debug says where)\n"
-        )
-        sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write(
-            "interrupted: every cluster that was finished is kept; the same command goes on with the others.\n"
-        )
-        sys.exit(130)
-
-
-def end_cleanly() -> None:
-    """Let a termination (SIGTERM) and a closed terminal (SIGHUP, but for nohup) end the program as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+        sys.stderr.write(MESSAGE)
+        sys.exit(exit_code() or 128 + signal.SIGINT)
+    except Exception as error:
+        if exit_code():  # libraries make errors of their own of an interrupt
+            sys.stderr.write(MESSAGE)
+            sys.exit(exit_code())
+        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
+        is_known = isinstance(error, ClusterError | ValueError | OSError | ImportError)
+        defect = f"internal: {type(error).__name__}: "  # of ours
+        hint = " (--log_level debug says where)"
+        sys.stderr.write(f"error: {'' if is_known else defect}{one_line(error)}{'' if is_known else hint}\n")
+        sys.exit(1)

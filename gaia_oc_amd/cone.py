@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import angular_separation, parallax_zero_point
+from gaia_oc_amd.astrometry import (
+    LARGEST_IDENTIFIER,
+    angular_separation,
+    near_their_pixels,
+    parallax_zero_point,
+)
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import (
     ARCHIVE_COLUMNS,
@@ -21,12 +26,22 @@ from gaia_oc_amd.columns import (
 )
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.perspective import VELOCITY_SCALE, turn_over_cone
 from gaia_oc_amd.photometry import add_magnitude_errors
 
 logger = logging.getLogger(__name__)
 
+ERROR_WEIGHT = 3.0
+"""How many of a star's own errors widen the cone's cuts in proper motion and parallax. Without them the cuts of
+Eqs. 1 and 2, made from bright members, lose faint ones before anything else looks at them."""
 MAXIMUM_RADIUS = 60.0
 """Largest radius of a cone on the sky [deg]."""
+ERRORS_OF = {
+    "pmra": ("pmra_error", "pmdec_error"),
+    "pmdec": ("pmra_error", "pmdec_error"),
+    "parallax": ("parallax_error",),
+}
+"""Errors that widen the limit of each quantity: their sum is at least what `cut_to_region` adds."""
 N_OBS_COLUMNS = ("phot_g_n_obs", "phot_bp_n_obs", "phot_rp_n_obs")
 
 
@@ -43,6 +58,9 @@ class ConeRegion:
         limit.
     parallax, parallax_width : float
         Centre and half width in parallax [mas] (Eq. 2); an infinite width is no limit.
+    error_weight : float
+        How many of a star's own errors are added to `pm_radius` and `parallax_width`; 0 are the cuts of the paper.
+        The error of its proper motion is the root mean square of both directions, as in Eq. 1.
     """
 
     ra: float
@@ -53,14 +71,26 @@ class ConeRegion:
     pm_radius: float
     parallax: float
     parallax_width: float
+    error_weight: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Region by name, to be kept beside the cone file; None stands for no limit, as in JSON."""
         return {name: value if np.isfinite(value) else None for name, value in asdict(self).items()}
 
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "ConeRegion":
+        """Region that `as_dict` gave; one without an error_weight has the cuts of the paper.
+
+        Raises
+        ------
+        TypeError
+            If the content is not that of a region.
+        """
+        return cls(**{name: np.inf if value is None else value for name, value in content.items()})
+
     @property
     def motion_intervals(self) -> dict[str, tuple[float, float]]:
-        """Centre and half width of each quantity that is limited, by its archive name."""
+        """Centre and half width of each quantity that is limited, by its archive name, for a star without errors."""
         intervals = {
             "pmra": (self.pmra, self.pm_radius),
             "pmdec": (self.pmdec, self.pm_radius),
@@ -102,24 +132,35 @@ def cone_region(cluster: Cluster, options: ConeOptions) -> ConeRegion:
     cluster : Cluster
         With the parameter table's means and standard deviations.
     options : ConeOptions
-        Radius [pc] and widths in standard deviations.
+        Radius [pc], widths in standard deviations, and whether the cuts are those of the paper.
 
     Returns
     -------
     ConeRegion
-        The radius on the sky is arctan(radius / distance), at most 60 deg.
+        The radius on the sky is arctan(radius / distance), at most 60 deg. Unless the cuts are those of the paper,
+        the radius in proper motion grows by as much as the cluster's motion may turn over the cone, and both cuts by
+        three of a star's own errors.
     """
     radius = radius_on_sky(options.cone_radius, cluster.dist, name=cluster.name)
+    pm_radius = options.cone_pm_sigmas * float(np.hypot(cluster.pmra_error, cluster.pmdec_error) / np.sqrt(2))
+    if not options.published_cone:
+        pm_radius += turn_over_cone(
+            (cluster.ra, cluster.dec),
+            radius,
+            cluster.dist,
+            (cluster.pmra, cluster.pmdec),
+            *(cluster.known_velocity or (0.0, VELOCITY_SCALE)),
+        )
     return ConeRegion(
         ra=cluster.ra,
         dec=cluster.dec,
         radius=radius,
         pmra=cluster.pmra,
         pmdec=cluster.pmdec,
-        pm_radius=options.cone_pm_sigmas
-        * float(np.hypot(cluster.pmra_error, cluster.pmdec_error) / np.sqrt(2)),
+        pm_radius=pm_radius,
         parallax=cluster.parallax,
         parallax_width=options.cone_plx_sigmas * cluster.parallax_error,
+        error_weight=0.0 if options.published_cone else ERROR_WEIGHT,
     )
 
 
@@ -141,12 +182,68 @@ def cut_to_region(sources: pd.DataFrame, region: ConeRegion) -> pd.DataFrame:
     ra, dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
     inside = angular_separation(ra, dec, region.ra, region.dec) <= region.radius
     offset = np.hypot(sources["pmra"] - region.pmra, sources["pmdec"] - region.pmdec).to_numpy(float)
-    inside &= offset <= region.pm_radius
-    inside &= np.abs(sources["parallax"].to_numpy(float) - region.parallax) <= region.parallax_width
+    aside = np.abs(sources["parallax"].to_numpy(float) - region.parallax)
+    if region.error_weight:
+        offset = offset - region.error_weight * np.hypot(
+            sources["pmra_error"], sources["pmdec_error"]
+        ) / np.sqrt(2)
+        aside -= region.error_weight * sources["parallax_error"].to_numpy(float)
+    inside &= (offset <= region.pm_radius) & (aside <= region.parallax_width)
     for name in N_OBS_COLUMNS:
         if name in sources:
             inside &= sources[name].to_numpy(float) > 0
     return _only(sources, inside)
+
+
+_ROUNDING = 0.01
+"""Of a service that publishes fewer digits than the archive [deg/10, mas/yr, mas]."""
+_MOST = 0.9  # of identifiers that must name their places before the others are called wrong
+
+
+def wrong_rows(rows: pd.DataFrame, region: ConeRegion) -> str | None:
+    """What is wrong with a service's answer to the query for a region.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With the archive's names, not yet checked.
+    region : ConeRegion
+        What was asked for.
+
+    Returns
+    -------
+    str or None
+        Rows outside the region or its limits, and identifiers that are none or name another place on the sky (they
+        hold it, but in made-up tables); None if there are none.
+    """
+    values = {name: pd.to_numeric(rows[name], errors="coerce") for name in _ASKED_FOR if name in rows}
+    if len(values) < len(_ASKED_FOR) or rows.empty:
+        return None  # for others to refuse
+    ra, dec, pmra, pmdec, parallax = (values[name].to_numpy(float) for name in _ASKED_FOR[1:])
+    ids = values["source_id"].to_numpy()
+    if values["source_id"].dtype.kind not in "iu":
+        return "source_id that are no integers"
+    if (none := (ids <= 0) | (ids > LARGEST_IDENTIFIER)).any():
+        return f"{none.sum()} source_id that are none of Gaia's, as {ids[none][0]}"
+    outside = angular_separation(ra, dec, region.ra, region.dec) > region.radius + _ROUNDING / 10
+    wider = np.zeros((2, len(rows)))  # by a star's own errors
+    if region.error_weight and set(ASTROMETRIC_ERRORS) <= set(rows):
+        errors = {
+            name: pd.to_numeric(rows[name], errors="coerce").to_numpy(float) for name in ASTROMETRIC_ERRORS
+        }
+        wider[0] = region.error_weight * np.hypot(errors["pmra_error"], errors["pmdec_error"]) / np.sqrt(2)
+        wider[1] = region.error_weight * errors["parallax_error"]
+    outside |= np.hypot(pmra - region.pmra, pmdec - region.pmdec) > region.pm_radius + wider[0] + _ROUNDING
+    outside |= np.abs(parallax - region.parallax) > region.parallax_width + wider[1] + _ROUNDING
+    if outside.any():
+        return f"{outside.sum()} rows outside what was asked for"
+    near = near_their_pixels(ids, ra, dec)
+    if _MOST <= near.mean() < 1:
+        return f"{(~near).sum()} rows whose source_id names another place on the sky"
+    return None
+
+
+_ASKED_FOR = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax")
 
 
 def _only(sources: pd.DataFrame, kept: NDArray[np.bool_]) -> pd.DataFrame:

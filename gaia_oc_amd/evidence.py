@@ -9,7 +9,12 @@ from scipy.spatial import ConvexHull, Delaunay, QhullError, cKDTree
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.features import ISOCHRONE_ERRORS, parallax_scale, proper_motion_covariance
+from gaia_oc_amd.features import (
+    ISOCHRONE_ERRORS,
+    parallax_scale,
+    proper_motion_covariance,
+    proper_motion_offset,
+)
 from gaia_oc_amd.parallel import n_threads
 from gaia_oc_amd.source_sets import SourceSets
 
@@ -360,11 +365,12 @@ def star_evidence(stars: pd.DataFrame, sets: SourceSets, background: Background)
 def _offsets(stars: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
     """Offsets in units of errors, bounded so that one wild value says no more than that it is wild."""
     covariance = proper_motion_covariance(stars, sets.cluster)
+    offset = proper_motion_offset(stars, sets.cluster)
     radius = stars["f_r"].to_numpy(float)
     sigmas = {
         "pm_sigma": stars["f_pm_sigma"],
-        "pmra_sigma": (stars["pmra"] - sets.cluster.pmra) / np.sqrt(covariance[:, 0, 0]),
-        "pmdec_sigma": (stars["pmdec"] - sets.cluster.pmdec) / np.sqrt(covariance[:, 1, 1]),
+        "pmra_sigma": offset[:, 0] / np.sqrt(covariance[:, 0, 0]),
+        "pmdec_sigma": offset[:, 1] / np.sqrt(covariance[:, 1, 1]),
         "plx_sigma": stars["f_plx_sigma"],
         "c_sigma": stars["f_c_sigma"],
         "g_sigma": stars["f_g_sigma"],

@@ -19,14 +19,14 @@ ISOCHRONE_ERRORS = (0.02, 0.10)
 
 
 def proper_motion_covariance(sources: pd.DataFrame, cluster: Cluster) -> Array:
-    """Covariance of the proper motion offset that a member may have: its errors and the members' dispersion.
+    """Covariance of `proper_motion_offset` that a member may have: its errors, the members' dispersion, the mean's.
 
     Parameters
     ----------
     sources : DataFrame
-        With errors and correlations.
+        With positions, errors and correlations.
     cluster : Cluster
-        With pm_dispersion and the errors of the means.
+        With pm_dispersion, the errors of the means and of the perspective's velocity.
 
     Returns
     -------
@@ -35,7 +35,18 @@ def proper_motion_covariance(sources: pd.DataFrame, cluster: Cluster) -> Array:
     """
     covariance = astrometric_covariance(sources)[:, 1:, 1:]
     mean_errors = np.nan_to_num([cluster.pmra_mean_error, cluster.pmdec_mean_error])
-    return covariance + np.diag(np.nan_to_num(cluster.pm_dispersion) ** 2 + np.square(mean_errors))
+    covariance += np.diag(np.nan_to_num(cluster.pm_dispersion) ** 2 + np.square(mean_errors))
+    unsure = cluster.motion_error_at(sources["ra"].to_numpy(float), sources["dec"].to_numpy(float))
+    return covariance + unsure[:, :, None] * unsure[:, None, :]
+
+
+def proper_motion_offset(sources: pd.DataFrame, cluster: Cluster) -> Array:
+    """Proper motion less that which the cluster has at the star's place [mas/yr], shape (n_sources, 2).
+
+    f_pm is the size of the offset from the cluster's mean instead, as Eq. 15 defines it.
+    """
+    expected = cluster.motion_at(sources["ra"].to_numpy(float), sources["dec"].to_numpy(float))
+    return sources[["pmra", "pmdec"]].to_numpy(float) - expected
 
 
 def parallax_scale(sources: pd.DataFrame, cluster: Cluster) -> Array:
@@ -45,8 +56,8 @@ def parallax_scale(sources: pd.DataFrame, cluster: Cluster) -> Array:
 
 
 def proper_motion_sigmas(sources: pd.DataFrame, cluster: Cluster) -> Array:
-    """Size of the proper motion offset in standard deviations (Mahalanobis distance), shape (n_sources,)."""
-    offset = sources[["pmra", "pmdec"]].to_numpy(float) - [cluster.pmra, cluster.pmdec]
+    """Size of `proper_motion_offset` in standard deviations (Mahalanobis distance), shape (n_sources,)."""
+    offset = proper_motion_offset(sources, cluster)
     covariance = proper_motion_covariance(sources, cluster)
     return np.sqrt(np.einsum("ni,nij,nj->n", offset, np.linalg.inv(covariance), offset))
 
@@ -152,8 +163,9 @@ def add_features(
     -------
     DataFrame
         A new table with f_r [pc], f_pm [mas/yr], f_plx [mas], f_c and f_g [mag, star minus isochrone], and with
-        f_pm_sigma, f_plx_sigma, f_c_sigma and f_g_sigma, the same offsets in units of what the star's errors and
-        the members' scatter allow; the nearest point of the isochrone is then the nearest in these units.
+        f_pm_sigma, f_plx_sigma, f_c_sigma and f_g_sigma, offsets in units of what the star's errors and the members'
+        scatter allow: that of the proper motion is from the cluster's motion at the star's place, and the nearest
+        point of the isochrone is the nearest in these units.
     """
     astrometry, photometry = (
         sources[names].to_numpy(float) for names in (_ASTROMETRY, ["phot_g_mean_mag", colour])

@@ -1,7 +1,6 @@
 """Read isochrones as people have them: of PARSEC's CMD web form, MIST and BaSTI-IAC, joined or in a folder."""
 
 import codecs
-import gzip
 import html
 import io
 import logging
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from gaia_oc_amd.files.bounds import unpacked
 
 Array = NDArray[np.float64]
 
@@ -142,7 +143,7 @@ def _text(path: Path) -> str:
     """Content as text: unpacked, decoded, out of a saved web page, with line feeds."""
     content = path.read_bytes()
     try:
-        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        content = unpacked(path) if content.startswith(b"\x1f\x8b") else content
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is truncated ({error}): download it again.") from error
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -273,7 +274,7 @@ def _needed(table: pd.DataFrame, names: dict[str, str], path: Path, kind: str) -
         )
     try:
         chosen = table[list(names.values())].astype(float)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{path} has a value that is no number ({error}): download it again.") from error
     return chosen.set_axis(list(names), axis=1)
 

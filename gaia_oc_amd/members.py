@@ -206,9 +206,18 @@ def training_member_ids(
         raise TooFewMembersError(
             f"{name} has {len(sure)} members with PMemb >= {prob_threshold:g} in the cone "
             f"({n_listed} listed, {len(probability)} in the cone), at least {n_min_members} are needed: "
-            "lower --prob_threshold or --n_min_members."
+            f"{_enough(probability, n_min_members)}."
         )
     return sure
+
+
+def _enough(probability: pd.Series, n_min_members: int) -> str:
+    """What gives a cluster enough members: a lower threshold, if there is one."""
+    if len(probability) < max(n_min_members, 1):
+        return "lower --n_min_members, or look for others with --find_first_members"
+    threshold = np.floor(np.sort(probability)[-n_min_members] * 100 + 1e-6) / 100
+    n_sure = int((probability >= threshold - 1e-9).sum())
+    return f"--prob_threshold {threshold:g} would give {n_sure}"
 
 
 def refuse_unlisted(name: str, n_listed: int) -> None:
@@ -229,7 +238,7 @@ def refuse_unlisted(name: str, n_listed: int) -> None:
     if n_listed == 0:
         raise TooFewMembersError(
             f"{name} is not in the member list: members are needed to learn from, give a list that has some with "
-            "--members_path or --catalogue."
+            "--members_path or --catalogue, or find the first ones with --find_first_members."
         )
 
 

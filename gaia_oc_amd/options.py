@@ -5,7 +5,7 @@ import typing
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 
 def option(
@@ -40,9 +40,11 @@ def option(
     return field(default=default, metadata={"help": help, "bounds": bounds, "finite": finite})
 
 
-def positional(help: str) -> Any:
-    """An argument that is given without a name; None if it is left out."""
-    return field(default=None, metadata={"help": help, "positional": True})
+def positional(help: str, *, several: bool = False) -> Any:
+    """An argument that is given without a name; None if it is left out, or of several an empty tuple."""
+    return field(
+        default=() if several else None, metadata={"help": help, "positional": "*" if several else "?"}
+    )
 
 
 def part(options: "Options", *names: str) -> Any:
@@ -78,11 +80,18 @@ def require(condition: bool, options: Any, name: str, bound: str) -> None:
 class Options:
     """Base of the option classes: checks each value against the bound in its own line.
 
+    Attributes
+    ----------
+    title : str
+        What ``--help`` calls the options of a class.
+
     Raises
     ------
     ValueError
         If a value is out of its bound, or none of the choices.
     """
+
+    title: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for each in fields(self):  # type: ignore[arg-type]
@@ -162,6 +171,8 @@ def _refuse_secrets(source: str) -> None:
 class RunOptions(Options):
     """What every script knows: where the data lie, the seed, who does the work, how much is said."""
 
+    title = "Running: every script"
+
     data_dir: Path = option(Path("data"), "data directory")
     seed: int = option(42, "seed of everything random", at_least=0, below=2**63)
     workers: int = option(1, "processes that share the clusters", at_least=1)
@@ -199,6 +210,8 @@ class TablePaths(Options):
     parameters those of cg20.
     """
 
+    title = "Input: lists, parameters, isochrones"
+
     catalogue: CatalogueName = option("cg18", "published catalogue whose members and parameters are used")
     comparison_catalogue: CatalogueName | None = option(
         None, "catalogue whose members are compared with (default: t22, if it is there)"
@@ -230,6 +243,8 @@ class GivenCluster(Options):
     Units are those of `cluster.Cluster`; the errors are the standard deviations of the members.
     """
 
+    title = "Input: one cluster, by hand"
+
     ra: float | None = option(None, "right ascension [deg]", at_least=0, at_most=360)
     dec: float | None = option(None, "declination [deg]", at_least=-90, at_most=90)
     parallax: float | None = option(None, "parallax [mas]", at_least=-10, at_most=1000)
@@ -253,6 +268,9 @@ class GivenCluster(Options):
     dist: float | None = option(
         None, "distance [pc] (without it: 1000 / parallax)", at_least=1, at_most=200_000
     )
+    radial_velocity: float | None = option(
+        None, "radial velocity, which turns a near cluster's motions [km/s]", at_least=-1000, at_most=1000
+    )
 
     def values(self) -> dict[str, float]:
         """What is given, by name."""
@@ -266,6 +284,8 @@ class ConeOptions(Options):
     Of several sources the first that has the cluster's field is taken. From Python one may be a plain string.
     """
 
+    title = "Input: the stars around a cluster"
+
     cone_source: tuple[str, ...] = option(
         ("gaia",),
         "where the stars are; of several the first that has them: gaia, ari, gavo, vizier, the URL of a TAP service, "
@@ -277,6 +297,9 @@ class ConeOptions(Options):
     )
     cone_plx_sigmas: float = option(
         10.0, "parallax cut, in standard deviations of the members", above=0, finite=False
+    )
+    published_cone: bool = option(
+        False, "leave out a star's own errors and the turn of the motion over the cone, as Eqs. 1 and 2 do"
     )
     cone_format: Literal["parquet", "votable", "csv"] = option("parquet", "format in which the cone is kept")
     overwrite_cone: bool = option(False, "fetch the cone again although it is there")
@@ -295,6 +318,8 @@ class ConeOptions(Options):
 class MemberOptions(Options):
     """Which listed stars are training members."""
 
+    title = "Selection: training members"
+
     prob_threshold: float = option(
         1.0, "smallest listed probability of a training member", at_least=0, at_most=1
     )
@@ -308,6 +333,8 @@ class MemberOptions(Options):
 @dataclass(frozen=True)
 class SelectionOptions(Options):
     """How candidates are told from non-members (Eqs. 3 to 12)."""
+
+    title = "Selection: candidates"
 
     colour: Literal["g_rp", "bp_rp"] = option("g_rp", "colour of the isochrone condition")
     pm_error_weight: float = option(
@@ -337,6 +364,8 @@ class TrainingOptions(Options):
     is ours, on candidates whose truth is known; it has features of its own, and n_pos_duplicates, neg_pos_ratio,
     source_features, cluster_features and weight_imbalance do not apply.
     """
+
+    title = "Training"
 
     probability: Literal["votes", "posterior"] = option(
         "votes",
@@ -385,6 +414,8 @@ class SamplingOptions(Options):
     apply to votes alone: with stop_early a star is left after 10 or 20 samples if these leave no doubt.
     """
 
+    title = "Probabilities"
+
     probability: Literal["posterior", "votes"] | None = option(
         None,
         "posterior (calibrated) or votes (published definition); by default what the model was made for",
@@ -401,6 +432,8 @@ class SamplingOptions(Options):
 @dataclass(frozen=True)
 class FigureOptions(Options):
     """Where figures go, and as what."""
+
+    title = "Plots: where they go"
 
     save_plots: bool = option(True, "save the plots")
     show_plots: bool = option(False, "show the plots on the screen")
@@ -425,6 +458,8 @@ class FigureOptions(Options):
 @dataclass(frozen=True)
 class PlotOptions(Options):
     """Which stars the evaluation plots show, which plots are drawn, and whether a report is written."""
+
+    title = "Plots: which, of which stars"
 
     candidate_prob_threshold: float = option(
         0.1, "smallest probability of a member in comparisons with another list", at_least=0, at_most=1
@@ -461,6 +496,8 @@ EXPORT_SUFFIXES = {"votable": ".vot", "fits": ".fits", "ecsv": ".ecsv", "parquet
 @dataclass(frozen=True)
 class ExportOptions(Options):
     """In which formats the sets are written besides CSV, and whether they are sent to TOPCAT."""
+
+    title = "Output: tables for other programs"
 
     table_format: tuple[str, ...] = option(
         ("csv",), "formats in which the sets are written: csv (always), votable, fits, ecsv, parquet"

@@ -1,6 +1,7 @@
 """Compiled loops, work in blocks for threads, and progress bars."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,6 +11,44 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+
+_TICK = 1.0
+"""Seconds."""
+
+
+@contextmanager
+def clock(name: str, **keywords: Any) -> Iterator[tqdm]:
+    """Show the time that one thing takes, where `progress_bar` would show how many of several are done.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    **keywords
+        As of `progress_bar`.
+
+    Yields
+    ------
+    tqdm
+        A bar that needs no update.
+    """
+    ended = threading.Event()
+    with progress_bar(desc=name, bar_format="{desc}: {elapsed}", leave=False, **keywords) as bar:
+
+        def tick() -> None:
+            while not ended.wait(_TICK):
+                bar.refresh()
+
+        ticking = threading.Thread(target=tick, daemon=True)
+        if not bar.disable:
+            ticking.start()
+        try:
+            yield bar
+        finally:
+            ended.set()
+            if ticking.is_alive():
+                ticking.join()
+
 
 Index = NDArray[np.int64]
 
@@ -59,7 +98,7 @@ def progress_bar(iterable: Iterable[Any] | None = None, *, hidden: bool = False,
     -------
     tqdm
     """
-    quiet = logging.getLogger().getEffectiveLevel() >= logging.ERROR
+    quiet = logging.getLogger("gaia_oc_amd").getEffectiveLevel() >= logging.ERROR
     return tqdm(iterable, disable=True if hidden or quiet else None, **keywords)
 
 

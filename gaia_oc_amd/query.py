@@ -24,6 +24,7 @@ from gaia_oc_amd.cone import (
     cut_to_region,
     in_order,
     refuse_missing_columns,
+    wrong_rows,
 )
 from gaia_oc_amd.exceptions import (
     ArchiveBusyError,
@@ -31,23 +32,15 @@ from gaia_oc_amd.exceptions import (
     ClusterError,
     ConeUnavailableError,
 )
-from gaia_oc_amd.files.data_directory import read_json, write_json
-from gaia_oc_amd.files.tables import write_table
+from gaia_oc_amd.files.provenance import quick_fingerprint
+from gaia_oc_amd.kept_cone import is_current, is_replaced, keep_cone, kept_cone, read_record
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.photometry import BANDS
 
 logger = logging.getLogger(__name__)
 
-CONE_FILES = {"votable": "cone.vot.gz", "csv": "cone.csv", "parquet": "cone.parquet"}
-_KEPT_NAMES = (*CONE_FILES.values(), "cone.csv.gz")
-RECORD = "cone.json"
 JOB_FILE = "cone_job.json"
 """In the cluster's folder while a service works on the cone: a killed run goes on with its job."""
-
-
-def cone_files(folder: Path) -> list[str]:
-    """Names of the files in a cluster's folder that hold its cone."""
-    return [name for name in (RECORD, *_KEPT_NAMES) if (folder / name).exists()]
 
 
 def load_cone(
@@ -73,8 +66,8 @@ def load_cone(
         Where to look.
     folder : path
         The cluster's folder. The cone is kept there as ``cone.*``, with its region and source in ``cone.json``;
-        a kept cone of another region, or of a source that is none of the options', is fetched again, one without
-        ``cone.json`` (put there by hand) is cut to the region.
+        a kept cone of another region, of a source that is none of the options', or of a table that was replaced, is
+        fetched again, one without ``cone.json`` (put there by hand) is cut to the region.
     options : ConeOptions
         Sources, format, and whether a kept cone is fetched again.
     credentials_path : path, optional
@@ -95,36 +88,41 @@ def load_cone(
         service may answer later.
     ClusterError
         If the data are wrong.
+    ChangedFileError
+        If the kept cone was changed since this program wrote it.
     """
-    kept = next((folder / name for name in _KEPT_NAMES if (folder / name).exists()), None)
-    record = folder / RECORD
-    if kept and not options.overwrite_cone and _is_current(record, region, options.cone_source):
+    kept = None if options.overwrite_cone else kept_cone(folder)
+    if kept and is_current(folder, region, options.cone_source, _kept_source_now(name, folder)):
         logger.debug("%s: the cone in %s is used.", name, kept)
         return stars_in_cone(LocalTable(kept), region)
     find = partial(star_source, name=name, folder=folder, credentials_path=credentials_path, columns=columns)
     sources, source = _from_first(options.cone_source, name, region, find)
     made_by = {"region": region.as_dict(), "source": source}
-    write_json(record, made_by | {"n_sources": None})  # not yet complete
-    new = folder / CONE_FILES[options.cone_format]
-    write_table(new, sources, options.cone_format)
-    for old in {folder / name for name in _KEPT_NAMES} - {new}:
-        old.unlink(missing_ok=True)
-    write_json(record, made_by | {"n_sources": len(sources)})
+    if mark := source_fingerprint(source, name, folder):
+        made_by["source_fingerprint"] = mark
+    keep_cone(folder, sources, options.cone_format, made_by)
     return sources
 
 
-def _is_current(record: Path, region: ConeRegion, asked_for: tuple[str, ...]) -> bool:
-    """Whether a kept cone was made for the same region from one of the sources, or by the user's own hand."""
-    if not record.exists():
-        return True
-    kept = read_json(record)
-    same = kept.get("region") == region.as_dict() and kept.get("source") in asked_for
-    if not same or kept.get("n_sources") is None:
-        logger.info(
-            "%s describes another region or source, or an unfinished cone: it is fetched again.", record
-        )
-        return False
-    return True
+def has_new_source(name: str, folder: Path) -> bool:
+    """Whether the table that a cluster's kept cone was cut from was replaced by another of the same name."""
+    record = read_record(folder)
+    return record is not None and is_replaced(record, _kept_source_now(name, folder))
+
+
+def _kept_source_now(name: str, folder: Path) -> str | None:
+    record = read_record(folder) or {}
+    word = record.get("source")
+    return source_fingerprint(word, name, folder) if isinstance(word, str) else None
+
+
+def source_fingerprint(word: str, name: str, folder: Path) -> str | None:
+    """Fingerprint of the table on this machine that a word of `star_source` names; None if it names none."""
+    try:
+        source = star_source(word, name, folder)
+        return quick_fingerprint(source.path) if isinstance(source, LocalTable | ParquetFiles) else None
+    except (ClusterError, OSError):  # it is there no more: what was cut from it stays good
+        return None
 
 
 def _from_first(
@@ -363,7 +361,11 @@ class Service:
         login = self.credentials_path if self.mirror.url == GAIA_ARCHIVE else None
         query = mirror_query(region, self.mirror, available_columns(self.mirror))
         answer = archive.query_archive(
-            query, url=self.mirror.url, credentials_path=login, job_file=self.job_file
+            query,
+            url=self.mirror.url,
+            credentials_path=login,
+            job_file=self.job_file,
+            complaint=partial(wrong_rows, region=region),
         )
         return with_fluxes(answer) if self.mirror.is_partial else answer
 
@@ -421,12 +423,11 @@ def mirror_query(region: ConeRegion, mirror: Mirror, columns: Mapping[str, str])
         return cone_query(region, table=mirror.table)
     selected = (theirs if theirs == ours else f"{theirs} AS {ours}" for ours, theirs in columns.items())
     observed = "\n  AND ".join(_observed(columns, band) for band in BANDS)
-    pmra, pmdec, parallax = (columns[name] for name in ("pmra", "pmdec", "parallax"))
     return (
         f"SELECT {', '.join(selected)}\nFROM {mirror.table}\n"
         f"WHERE 1 = CONTAINS(POINT('ICRS', {columns['ra']}, {columns['dec']}), "
         f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
-        f"  AND {observed}" + motion_conditions(region, pmra, pmdec, parallax)
+        f"  AND {observed}" + motion_conditions(region, columns)
     )
 
 
@@ -460,9 +461,7 @@ def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
     )
 
 
-def motion_conditions(
-    region: ConeRegion, pmra: str = "pmra", pmdec: str = "pmdec", parallax: str = "parallax"
-) -> str:
+def motion_conditions(region: ConeRegion, columns: Mapping[str, str] | None = None) -> str:
     """ADQL of the limits in proper motion and parallax, each with its AND; nothing where there is none.
 
     A region without a limit still leaves out the stars that lack the quantity, as one with a limit does.
@@ -471,16 +470,22 @@ def motion_conditions(
     ----------
     region : ConeRegion
         Where to look.
-    pmra, pmdec, parallax : str
-        The service's names of the columns.
+    columns : dict of str, optional
+        The service's ADQL name of each archive column; by default the archive's own.
 
     Returns
     -------
     str
     """
+    names = columns or {name: name for name in ARCHIVE_COLUMNS}
+    pmra, pmdec, parallax = (names[name] for name in ("pmra", "pmdec", "parallax"))
     square = f"POWER({pmra} - ({region.pmra!r}), 2) + POWER({pmdec} - ({region.pmdec!r}), 2)"
     near = f"SQRT({square}) <= {region.pm_radius!r}"
     alike = f"ABS({parallax} - ({region.parallax!r})) <= {region.parallax_width!r}"
+    if region.error_weight:
+        errors = f"POWER({names['pmra_error']}, 2) + POWER({names['pmdec_error']}, 2)"
+        near += f" + {region.error_weight!r} * SQRT(({errors}) / 2)"
+        alike += f" + {region.error_weight!r} * {names['parallax_error']}"
     limits = region.motion_intervals
     conditions = [
         near if "pmra" in limits else f"{pmra} IS NOT NULL",

@@ -15,7 +15,7 @@ from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.cone import calibrate, check_sources, cone_region
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
-from gaia_oc_amd.files.data_directory import cluster_directory
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.inputs import hold_against_list
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
@@ -28,7 +28,7 @@ from gaia_oc_amd.members import (
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.photometry import warn_of_missing_colours
 from gaia_oc_amd.query import load_cone
-from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.source_sets import SourceSets, refuse_changed_sets
 
 MINIMUM_LEFT = 10
 """Training members that must be left after the selection, the size of a support set."""
@@ -129,6 +129,8 @@ def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
         raise FileNotFoundError(
             f"{paths[1]} has no probabilities: --bootstrap_members needs an evaluate_clusters.py run."
         )
+    if (folder / CLUSTER_FILE).exists():
+        refuse_changed_sets(folder, ("members", "candidates"))
     stars = pd.concat(judged)
     return stars[stars["PMemb"] >= options.bootstrap_prob].set_index("source_id")["PMemb"]
 

@@ -29,7 +29,16 @@ from gaia_oc_amd.files.data_directory import (
     write_atomically,
     write_json,
 )
-from gaia_oc_amd.files.tables import read_table, write_csv, write_rows
+from gaia_oc_amd.files.provenance import (
+    ChangedFileError,
+    accept_files,
+    file_fingerprint,
+    is_intact,
+    sealed,
+    value_fingerprint,
+    without_seal,
+)
+from gaia_oc_amd.files.tables import read_table, write_rows
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.options import EXPORT_SUFFIXES
 
@@ -99,7 +108,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
     """Write the four CSVs and cluster.json into the cluster's folder, all of them or none.
 
     The files are written beside the old ones first. cluster.json is removed before they are renamed and renamed
-    last: sets without it were interrupted and count as absent.
+    last: sets without it were interrupted and count as absent. It holds the fingerprints of the CSVs and its own.
 
     Parameters
     ----------
@@ -126,10 +135,12 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         "isochrone": {"colour": sets.isochrone.colour, "g": sets.isochrone.g},
     }
     with ExitStack() as files:  # which renames in the opposite order: cluster.json last
-        write_json(files.enter_context(write_atomically(folder / CLUSTER_FILE)), content)
+        manifest = files.enter_context(write_atomically(folder / CLUSTER_FILE))
         paths = [files.enter_context(write_atomically(folder / f"{name}.csv")) for name in SET_NAMES]
         with ThreadPoolExecutor() as pool:  # pyarrow writes side by side
             list(pool.map(_write_set, paths, [getattr(sets, name) for name in SET_NAMES]))
+        marks = {f"{name}.csv": file_fingerprint(path) for name, path in zip(SET_NAMES, paths, strict=True)}
+        write_json(manifest, sealed(content | {"files": marks}))
         (folder / CLUSTER_FILE).unlink(missing_ok=True)
         remove_exports(folder, SET_NAMES)
     return folder
@@ -168,31 +179,171 @@ def load_sets(
     ------
     FileNotFoundError
         If the sets were never built, or the building was interrupted.
+    ChangedFileError
+        If a file was changed since this program wrote it (see `accept_changes`).
     ValueError
         If a file is damaged.
     """
-    path = sets_folder(name, data_dir) / CLUSTER_FILE
-    name = path.parent.name
+    folder = sets_folder(name, data_dir)
+    refuse_changed_sets(folder, parts)
+    tables = {
+        part: _read_set(folder, part, columns)
+        if part in parts
+        else _as_numbers(pd.DataFrame(columns=SET_COLUMNS))
+        for part in SET_NAMES
+    }
+    return SourceSets(**_read_cluster_file(folder / CLUSTER_FILE), **tables)
+
+
+_LARGEST = 1e6
+"""Nothing in cluster.json is larger; distances [pc] come nearest."""
+
+
+def _read_cluster_file(path: Path) -> dict[str, Any]:
+    """What cluster.json says of the sets: ``cluster``, ``limits``, ``isochrone`` and ``colour``."""
     content = read_json(path)
     try:
-        return SourceSets(
-            cluster=Cluster.from_dict(content["cluster"]),
-            limits=SelectionLimits(**content["limits"]),
-            isochrone=Isochrone(
-                **{key: np.array(value, float) for key, value in content["isochrone"].items()}
-            ),
-            colour=content["colour"],
-            **{
-                part: _read_set(path.parent, part, columns)
-                if part in parts
-                else _as_numbers(pd.DataFrame(columns=SET_COLUMNS))
-                for part in SET_NAMES
-            },
-        )
-    except (KeyError, TypeError) as error:
+        cluster = Cluster.from_dict(content["cluster"])
+        numbers = {name: value for name, value in asdict(cluster).items() if name != "name"}
+        _refuse_odd_numbers({**numbers, **content["limits"]})
+        points = {key: np.array(value, float) for key, value in content["isochrone"].items()}
+        if not isinstance(cluster.name, str) or content["colour"] not in ("g_rp", "bp_rp"):
+            raise ValueError("its name or colour is none")
+        if len({values.shape for values in points.values()}) > 1 or not all(
+            values.ndim == 1 and len(values) and not (np.abs(values) > _LARGEST).any()
+            for values in points.values()
+        ):
+            raise ValueError("its isochrone is none")
+        return {
+            "cluster": cluster,
+            "limits": SelectionLimits(**content["limits"]),
+            "isochrone": Isochrone(**points),
+            "colour": content["colour"],
+        }
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"{path} is incomplete ({error}): run `python build_sets.py {name}` again."
+            f"{path} is incomplete or wrong ({error}): run `python build_sets.py {path.parent.name} --overwrite`."
         ) from error
+
+
+def _refuse_odd_numbers(values: dict[str, Any]) -> None:
+    """Refuse what is no number, or larger than anything here can be; NaN stands for what is unknown."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _LARGEST:
+            raise ValueError(f"{name} is {value!s:.40}, not a number up to {_LARGEST:g}")
+
+
+def refuse_changed_sets(folder: Path, parts: tuple[str, ...] = SET_NAMES) -> None:
+    """Refuse sets of which a file is not what this program wrote, before anything is derived from them.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder.
+    parts : tuple of str
+        Sets whose files are compared; cluster.json always is. Files without a fingerprint, of an earlier version or
+        made by hand, are taken as they are.
+
+    Raises
+    ------
+    ChangedFileError
+        With the name of the file, and what to do. A file that is absent is for the reader to miss.
+    """
+    content = read_json(folder / CLUSTER_FILE)
+    if not is_intact(content):
+        raise ChangedFileError(_changed(folder, CLUSTER_FILE))
+    for part in parts:
+        marks, found = _marks(content, f"{part}.csv"), _fingerprint_of(folder / f"{part}.csv")
+        if marks and found is not None and found not in marks:
+            raise ChangedFileError(_changed(folder, f"{part}.csv"))
+
+
+def _changed(folder: Path, file: str) -> str:
+    return (
+        f"{folder / file} was changed after build_sets.py made it: run `python build_sets.py {folder.name} "
+        "--overwrite` to make it anew, or give --accept_changes if the change is meant."
+    )
+
+
+def _marks(content: dict[str, Any], file: str) -> tuple[str, ...]:
+    """Fingerprints that a file of the sets may have: one, or two while the evaluation replaces it."""
+    kept = (content.get("files"), content.get("changing"))
+    return tuple(marks[file] for marks in kept if isinstance(marks, dict) and file in marks)
+
+
+def _fingerprint_of(path: Path) -> str | None:
+    return file_fingerprint(path) if path.exists() else None
+
+
+def set_fingerprints(folder: Path, files: tuple[str, ...]) -> dict[str, str]:
+    """Fingerprints of those of a cluster's files that exist; cluster.json counts without its record of the others.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder.
+    files : tuple of str
+        Names of files in it.
+
+    Returns
+    -------
+    dict of str
+        For a stage's ``made_with``: an evaluation, which changes candidates.csv alone, leaves cluster.json as it is.
+    """
+    marks = {name: file_fingerprint(folder / name) for name in files if (folder / name).exists()}
+    if CLUSTER_FILE in marks:
+        content = without_seal(read_json(folder / CLUSTER_FILE))
+        content = {name: value for name, value in content.items() if name not in ("files", "changing")}
+        marks[CLUSTER_FILE] = value_fingerprint(content)
+    return marks
+
+
+def accept_changes(folder: Path) -> list[str]:
+    """Let files of the sets that were changed by hand count as they are; cluster.json and the record say so.
+
+    What was derived from them (evaluation, validation, report) is to be done anew.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder, held by `files.data_directory.locked`.
+
+    Returns
+    -------
+    list of str
+        Names of the files that had been changed.
+    """
+    content = read_json(folder / CLUSTER_FILE)
+    files = {f"{name}.csv": _fingerprint_of(folder / f"{name}.csv") for name in SET_NAMES}
+    changed = [file for file, mark in files.items() if (marks := _marks(content, file)) and mark not in marks]
+    if not is_intact(content):
+        changed.insert(0, CLUSTER_FILE)
+    if changed:
+        by_hand = sorted({*_texts(content.get("changed_by_hand")), *changed})
+        content = {name: value for name, value in content.items() if name != "changing"}
+        write_json(folder / CLUSTER_FILE, sealed(content | {"files": files, "changed_by_hand": by_hand}))
+        accept_files(folder, [CLUSTER_FILE, *(file for file, mark in files.items() if mark)])
+        logger.warning("%s: %s, changed by hand, accepted.", folder.name, ", ".join(changed))
+    return changed
+
+
+def check_sets(folder: Path, *, accept: bool = False) -> None:
+    """Refuse sets, if there are any, that were changed since they were made; `accept_changes` first if told to.
+
+    Raises
+    ------
+    ChangedFileError
+        If there is a change that is not accepted.
+    """
+    if not (folder / CLUSTER_FILE).exists():
+        return
+    if accept:
+        accept_changes(folder)
+    refuse_changed_sets(folder)
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> pd.DataFrame:
@@ -238,10 +389,16 @@ def sets_folder(name: str, data_dir: Path | str) -> Path:
 
 
 def save_candidates(sets: SourceSets, data_dir: Path | str) -> None:
-    """Rewrite candidates.csv, whose PMemb an evaluation has changed, and nothing else."""
+    """Rewrite candidates.csv, whose PMemb an evaluation has changed, and its fingerprint in cluster.json."""
     folder = cluster_directory(data_dir, existing_name(sets.cluster.name, data_dir))
     remove_exports(folder, SET_NAMES)
-    write_csv(folder / "candidates.csv", sets.candidates)
+    path, content = folder / "candidates.csv", read_json(folder / CLUSTER_FILE)
+    content.pop("changing", None)
+    with write_atomically(path) as temporary:
+        _write_set(temporary, sets.candidates)
+        mark = {path.name: file_fingerprint(temporary)}
+        write_json(folder / CLUSTER_FILE, sealed(content | {"changing": mark}))  # a kill may come in between
+    write_json(folder / CLUSTER_FILE, sealed(content | {"files": content.get("files", {}) | mark}))
 
 
 def existing_name(name: str, data_dir: Path | str) -> str:

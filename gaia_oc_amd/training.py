@@ -18,7 +18,7 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
-from gaia_oc_amd.files.data_directory import write_atomically, write_json
+from gaia_oc_amd.files.data_directory import json_ready, write_atomically, write_json
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
 from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration
@@ -138,6 +138,7 @@ def train_deep_sets_model(
     options: TrainingOptions | None = None,
     seed: int = 42,
     resume: bool = False,
+    start: Classifier | None = None,
 ) -> Classifier:
     """Train a network on the sets of several clusters and save it.
 
@@ -153,6 +154,9 @@ def train_deep_sets_model(
         Seed of split, initial weights, dropout and drawing: the same seed gives the same model.
     resume : bool
         Go on from the checkpoint of an interrupted training with the same clusters and options.
+    start : Classifier, optional
+        A trained model whose weights the training starts from. Kind, features, their standardisation and the width of
+        the network are then those of this model.
 
     Returns
     -------
@@ -170,17 +174,24 @@ def train_deep_sets_model(
     ValueError
         If the checkpoint belongs to another training.
     """
-    options = options or TrainingOptions()
-    if (Path(model_dir) / MODEL_PARAMETERS).exists():
-        logger.warning("the model in %s will be replaced when the training has ended.", model_dir)
+    options = options_of(start, options or TrainingOptions())
     names = [existing_name(name, data_dir) for name in clusters]
     training, validation = split_clusters(names, options.validation_fraction, rng=np.random.default_rng(seed))
     if not validation:
         logger.warning(
             "no cluster is left for validation: the best epoch is chosen on the training clusters."
         )
+    made_with = _described(options, seed, training, validation)
+    if start:
+        made_with["started_from"] = start.fingerprint()
+    checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
+    if resume and (complete := _completed(checkpoint)):
+        logger.info("the training of %s is complete: left as found.", model_dir)
+        return complete
+    if (Path(model_dir) / MODEL_PARAMETERS).exists():
+        logger.warning("the model in %s will be replaced when the training has ended.", model_dir)
     build = _posterior_examples if options.probability == "posterior" else _votes_examples
-    examples, features = build(training, validation, data_dir, options, seed)
+    examples, features = build(training, validation, data_dir, options, seed, start)
     source_features, cluster_features, support_features = features
     network = DeepSets(
         len(source_features.names) + len(cluster_features.names),
@@ -189,8 +200,8 @@ def train_deep_sets_model(
         options.dropout,
     )
     network.initialise(torch.Generator().manual_seed(seed))
-    made_with = _described(options, seed, training, validation)
-    checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
+    if start:
+        network.load_state_dict(start.network.state_dict())
     state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
     network.load_state_dict(state.best_network, assign=True)
     classifier = Classifier(network.eval(), source_features, cluster_features, made_with, support_features)
@@ -205,8 +216,35 @@ def train_deep_sets_model(
     return classifier
 
 
+def _completed(checkpoint: Checkpoint) -> Classifier | None:
+    """The model, if it stands where the checkpoint stood and was made with the same."""
+    if checkpoint.path.exists() or not (checkpoint.path.parent / METRICS).exists():
+        return None
+    model = Classifier.load(checkpoint.path.parent)
+    same = all(
+        model.hyper_parameters.get(key) == value for key, value in json_ready(checkpoint.made_with).items()
+    )
+    return model if same else None
+
+
+def options_of(start: Classifier | None, options: TrainingOptions) -> TrainingOptions:
+    """Options with kind, features and width of the model that a training starts from."""
+    if start is None:
+        return options
+    own = {"probability": start.probability, "hidden_size": start.network.hidden_size}
+    if start.probability == "votes":
+        own["source_features"] = tuple(start.source_features.names)
+        own["cluster_features"] = tuple(start.cluster_features.names)
+    return replace(options, **own)
+
+
 def _votes_examples(
-    training: list[str], validation: list[str], data_dir: Path | str, options: TrainingOptions, seed: int
+    training: list[str],
+    validation: list[str],
+    data_dir: Path | str,
+    options: TrainingOptions,
+    seed: int,
+    start: Classifier | None,
 ) -> tuple[list[TrainingSet | None], Standardisations]:
     """Examples of the published network, from members and non-members."""
     load = partial(
@@ -216,7 +254,9 @@ def _votes_examples(
         columns=options.source_features,
     )
     training_sets = [load(name) for name in training]
-    source_features, cluster_features = standardisations(training_sets, options)
+    source_features, cluster_features = (
+        (start.source_features, start.cluster_features) if start else standardisations(training_sets, options)
+    )
     examples = [
         make_training_set(sets, source_features, cluster_features, size_support_set=options.size_support_set)
         if sets
@@ -227,14 +267,23 @@ def _votes_examples(
 
 
 def _posterior_examples(
-    training: list[str], validation: list[str], data_dir: Path | str, options: TrainingOptions, seed: int
+    training: list[str],
+    validation: list[str],
+    data_dir: Path | str,
+    options: TrainingOptions,
+    seed: int,
+    start: Classifier | None,
 ) -> tuple[list[PosteriorSet | None], Standardisations]:
     """Examples of our network, from stars whose truth is known."""
     parts = [
         [cone_examples(name, data_dir, seed=seed) for name in progress_bar(names, unit="cone", desc=what)]
         for what, names in (("training", training), ("validation", validation))
     ]
-    features = posterior_standardisations(parts[0])
+    features = (
+        (start.source_features, start.support_features or start.source_features, start.cluster_features)
+        if start
+        else posterior_standardisations(parts[0])
+    )
     examples = [
         make_posterior_set(part, features, size_support_set=options.size_support_set) if part else None
         for part in parts

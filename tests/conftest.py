@@ -1,9 +1,14 @@
 """Fixtures that the tests share."""
 
+import logging
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from toy_field import toy_field
+
+from gaia_oc_amd.files.votable import foreign_units
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -28,6 +33,36 @@ def shared():
     return SHARED / "data"
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """No test changes how a later one reads units, logs, warns or counts threads."""
+    torch, loggers = sys.modules.get("torch"), (logging.getLogger(), logging.getLogger("gaia_oc_amd"))
+    n_threads = torch and torch.get_num_threads()
+    before = [(log, log.level, log.propagate, log.handlers[:]) for log in loggers]
+    format_warning = warnings.formatwarning
+    with foreign_units():
+        yield
+    warnings.formatwarning = format_warning
+    logging.captureWarnings(False)
+    for log, level, propagate, handlers in before:
+        log.setLevel(level)
+        log.propagate, log.handlers[:] = propagate, handlers
+    if torch and torch.get_num_threads() != n_threads:
+        torch.set_num_threads(n_threads)
+
+
 @pytest.fixture
 def toy():
     return toy_field()
+
+
+@pytest.fixture
+def restored_log():
+    """Put back after a test what a command line does to the log."""
+    logs = [logging.getLogger(name) for name in ("gaia_oc_amd", "py.warnings")]
+    before = [(log.level, list(log.handlers)) for log in logs]
+    yield
+    logging.captureWarnings(False)
+    for log, (level, handlers) in zip(logs, before, strict=True):
+        log.setLevel(level)
+        log.handlers[:] = handlers

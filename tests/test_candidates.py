@@ -38,7 +38,8 @@ def test_limits_against_a_plain_computation(scene):
     mean_error = {
         q: 1 / np.sqrt(sum(1 / e**2 for e in members[f"{q}_error"])) for q in ("pmra", "pmdec", "parallax")
     }
-    std = {q: np.std(members[q], ddof=1) for q in ("pmra", "pmdec")}
+    motion = cluster.motion_at(members["ra"].to_numpy(), members["dec"].to_numpy())
+    std = {q: np.std(members[q] - motion[:, i], ddof=1) for i, q in enumerate(("pmra", "pmdec"))}
     expected = np.sqrt(sum((3 * std[q] + 3 * mean_error[q]) ** 2 for q in std))
     assert limits.pm == pytest.approx(expected, rel=1e-12)
 
@@ -118,9 +119,11 @@ def test_conditions_star_by_star(scene):
     sources, members, cluster, isochrone = scene
     limits = selection_limits(cluster, members, isochrone, SelectionOptions())
     selected = select_candidates(sources, cluster, limits, isochrone)
-    for star, verdict in zip(sources.itertuples(), selected.itertuples(), strict=True):
-        in_ra = (star.pmra - cluster.pmra) / (3 * star.pmra_error + limits.pm)
-        in_dec = (star.pmdec - cluster.pmdec) / (3 * star.pmdec_error + limits.pm)
+    places = sources["ra"].to_numpy(), sources["dec"].to_numpy()
+    motions, unsure = cluster.motion_at(*places), np.abs(cluster.motion_error_at(*places))
+    for i, (star, verdict) in enumerate(zip(sources.itertuples(), selected.itertuples(), strict=True)):
+        in_ra = (star.pmra - motions[i, 0]) / (3 * (star.pmra_error + unsure[i, 0]) + limits.pm)
+        in_dec = (star.pmdec - motions[i, 1]) / (3 * (star.pmdec_error + unsure[i, 1]) + limits.pm)
         near = star.parallax >= cluster.parallax
         limit = 3 * star.parallax_error + (limits.parallax_near if near else limits.parallax_far)
         assert verdict.proper_motion == (in_ra**2 + in_dec**2 < 1)

@@ -117,10 +117,10 @@ def test_pickled_code_is_not_run(classifier, tmp_path, capsys):
     classifier.save(tmp_path)
     (tmp_path / "model_parameters").write_bytes(pickle.dumps(Hostile()))
     with pytest.raises(ValueError, match="does not hold the weights"):
-        Classifier.load(tmp_path)
+        Classifier.load(tmp_path, accept_changes=True)
     torch.save({"phi.0.Gamma.weight": Hostile()}, tmp_path / "model_parameters")
     with pytest.raises(ValueError, match="does not hold the weights"):
-        Classifier.load(tmp_path)
+        Classifier.load(tmp_path, accept_changes=True)
     assert "was run" not in capsys.readouterr().out
 
 
@@ -130,13 +130,13 @@ def test_folder_that_does_not_fit_its_features(classifier, tmp_path):
     fewer = {key: content[key][:-1] for key in content if key.startswith("source_feature")}
     (tmp_path / "hyper_parameters").write_text(json.dumps(content | fewer))
     with pytest.raises(ValueError, match="does not fit the features"):
-        Classifier.load(tmp_path)
+        Classifier.load(tmp_path, accept_changes=True)
     (tmp_path / "hyper_parameters").write_text(json.dumps(content | {"source_feature_means": [1.0]}))
     with pytest.raises(ValueError, match="5 source features but 1 means"):
-        Classifier.load(tmp_path)
+        Classifier.load(tmp_path, accept_changes=True)
     (tmp_path / "hyper_parameters").write_text("{}")
     with pytest.raises(ValueError, match="lacks or garbles 'source_features'"):
-        Classifier.load(tmp_path)
+        Classifier.load(tmp_path, accept_changes=True)
 
 
 def test_missing_and_truncated_files(classifier, tmp_path):
@@ -146,7 +146,7 @@ def test_missing_and_truncated_files(classifier, tmp_path):
     path = tmp_path / "model_parameters"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="does not hold the weights"):
-        Classifier.load(tmp_path)
+        Classifier.load(tmp_path, accept_changes=True)
     shutil.copy(path, tmp_path / "hyper_parameters")
     with pytest.raises(ValueError, match="not a readable JSON"):
-        Classifier.load(tmp_path)
+        Classifier.load(tmp_path, accept_changes=True)

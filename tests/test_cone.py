@@ -14,7 +14,7 @@ CLUSTER = Cluster("Toy_1", 120.0, -20.0, -3.0, 2.0, 1.0, 0.1, 0.3, 0.05, 8.5, 0.
 
 
 def test_region_is_that_of_equations_1_and_2():
-    region = cone_region(CLUSTER, ConeOptions())
+    region = cone_region(CLUSTER, ConeOptions(published_cone=True))
     assert region.radius == pytest.approx(np.degrees(np.arctan(0.05)))
     assert region.pm_radius == pytest.approx(10 * np.sqrt((0.1**2 + 0.3**2) / 2))
     assert region.parallax_width == pytest.approx(0.5)
@@ -27,7 +27,9 @@ def test_near_cluster_is_capped_with_a_word(caplog):
 
 
 def test_cut_star_by_star(toy):
-    region = cone_region(CLUSTER, ConeOptions(cone_radius=20, cone_pm_sigmas=5, cone_plx_sigmas=4))
+    region = cone_region(
+        CLUSTER, ConeOptions(cone_radius=20, cone_pm_sigmas=5, cone_plx_sigmas=4, published_cone=True)
+    )
     sources = toy.sources.assign(phot_bp_n_obs=np.where(np.arange(460) % 7, 30, 0))
     kept = set(cut_to_region(sources, region)["source_id"])
     for star in sources.itertuples():

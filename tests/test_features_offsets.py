@@ -42,6 +42,7 @@ def measured(n, rng):
     """Members of `CLUSTER` with correlated errors of very different sizes."""
     error = rng.choice([0.02, 0.3, 1.0], n)
     stars = pd.DataFrame({name: error for name in ("parallax_error", "pmra_error", "pmdec_error")})
+    stars = stars.assign(ra=CLUSTER.ra, dec=CLUSTER.dec)
     correlation = {"parallax_pmra_corr": 0.2, "parallax_pmdec_corr": -0.3, "pmra_pmdec_corr": 0.6}
     stars = stars.assign(**correlation)
     covariance = np.array([[1, 0.2, -0.3], [0.2, 1, 0.6], [-0.3, 0.6, 1]]) * error[:, None, None] ** 2

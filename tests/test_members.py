@@ -102,3 +102,16 @@ def test_position_matches_do_not_depend_on_where_a_strip_of_declination_ends():
     listed = cone.assign(source_id=-1 - np.arange(n), PMemb=1.0, dec=dec + offset)
     assert set(match_to_cone(listed, cone).index) == set(range(n))
     assert match_to_cone(listed.assign(dec=dec + offset * 1.1), cone).empty
+
+
+def test_the_threshold_that_would_be_enough_is_said():
+    probability = pd.Series([1.0] * 10 + [0.7] * 16 + [0.3], index=range(27))
+    call = {"n_listed": 30, "prob_threshold": 1.0}
+    with pytest.raises(TooFewMembersError, match=r"are needed: --prob_threshold 0\.7 would give 26\."):
+        training_member_ids(probability, "X_1", n_min_members=15, **call)
+    with pytest.raises(TooFewMembersError, match=r"lower --n_min_members, or .*--find_first_members"):
+        training_member_ids(probability, "X_1", n_min_members=40, **call)
+    with pytest.raises(TooFewMembersError, match=r"--prob_threshold 0\.3 would give 27"):
+        training_member_ids(probability, "X_1", n_min_members=27, **call)
+    with pytest.raises(TooFewMembersError, match="--find_first_members"):
+        training_member_ids(probability, "X_1", n_min_members=15, n_listed=0, prob_threshold=1)

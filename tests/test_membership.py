@@ -158,7 +158,10 @@ def test_evaluation_rewrites_candidates_and_nothing_else(sets, classifier, tmp_p
     judge_candidates("Toy_2", tmp_path, classifier, options=SamplingOptions(n_samples=10), seed=1)
     assert (folder / "candidates.csv").read_bytes() == first
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert {name for name in after if after[name] != before.get(name)} == {"candidates.csv"}
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "candidates.csv",
+        "cluster.json",  # which has its fingerprint
+    }
     judged = load_sets("Toy_2", tmp_path).candidates
     assert judged["PMemb"].between(0, 1).all()
     pd.testing.assert_frame_equal(

@@ -2,11 +2,13 @@
 
 import io
 import logging
+import time
 
 import pytest
 
+from gaia_oc_amd import parallel
 from gaia_oc_amd.batch.outcomes import Outcome
-from gaia_oc_amd.batch.run import summary_table
+from gaia_oc_amd.batch.run import finish, next_step, summary_table
 from gaia_oc_amd.command_line import add_run_options, make_parser, parse
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.parallel import progress_bar
@@ -21,11 +23,12 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def level():
-    """The root logger's level, put back after the test."""
-    root = logging.getLogger()
-    before = root.level
-    yield root.setLevel
-    root.setLevel(before)
+    """The level of the package's log, put back after the test with its handlers."""
+    package = logging.getLogger("gaia_oc_amd")
+    before, handlers = package.level, list(package.handlers)
+    yield package.setLevel
+    package.setLevel(before)
+    package.handlers[:] = handlers
 
 
 def shown(stream, **keywords):
@@ -57,7 +60,8 @@ def test_quiet_and_verbose_are_levels(arguments, expected, level):
     add_run_options(parser)
     _, options = parse(parser, arguments, RunOptions)
     assert options.log_level == expected
-    assert logging.getLogger().level == getattr(logging, expected.upper())
+    assert logging.getLogger("gaia_oc_amd").level == getattr(logging, expected.upper())
+    assert logging.getLogger("fontTools").getEffectiveLevel() == logging.WARNING
 
 
 def test_warnings_are_counted_at_the_end_if_there_are_any():
@@ -67,3 +71,32 @@ def test_warnings_are_counted_at_the_end_if_there_are_any():
     table = [line.split() for line in summary_table([calm, doubtful]).splitlines()]
     column = table[0].index("warnings")
     assert [row[column] for row in table[1:]] == ["0", "2"]
+
+
+def test_one_thing_shows_the_time_that_it_takes(level, monkeypatch):
+    level(logging.INFO)
+    monkeypatch.setattr(parallel, "_TICK", 0.01)
+    stream = Terminal()
+    with parallel.clock("NGC_2509", file=stream, mininterval=0) as bar:
+        shown_first = stream.getvalue()
+        while stream.getvalue() == shown_first:
+            time.sleep(0.01)
+        bar.update()
+    assert "NGC_2509: 00:0" in stream.getvalue()
+    silent = io.StringIO()
+    with parallel.clock("NGC_2509", file=silent):
+        time.sleep(0.05)
+    assert silent.getvalue() == ""
+
+
+def test_what_to_do_next_can_be_copied(tmp_path, capsys):
+    done, failed = Outcome("a", 1.0, {"n": 1}), Outcome("b", 1.0, error="b: no")
+    run = RunOptions(data_dir=tmp_path / "my data")
+    step = next_step("evaluate_clusters.py", [done, failed], ["a", "b c"], run, "--report")
+    assert step == [f"next: python evaluate_clusters.py a 'b c' --report --data_dir '{tmp_path}/my data'"]
+    assert next_step("evaluate_clusters.py", [failed], ["b"], run) == []
+    assert next_step("x.py", [done], ["a"], RunOptions()) == ["next: python x.py a"]
+    assert finish([done, failed], "above", closing=step) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "above"
+    assert lines[-1] == step[0]

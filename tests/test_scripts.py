@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from gaia_oc_amd.files.data_directory import locked
+
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 
@@ -36,7 +38,6 @@ def run(script, *arguments, cwd=ROOT, **environment):
         text=True,
         cwd=cwd,
         check=False,
-        timeout=240,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         stdin=subprocess.DEVNULL,
     )
@@ -49,6 +50,7 @@ def test_all_scripts_are_there():
         "download_isochrones.py",
         "download_members_and_cluster_params.py",
         "evaluate_clusters.py",
+        "explain_stars.py",
         "find_first_members.py",
         "fit_isochrone.py",
         "simulate_clusters.py",
@@ -354,7 +356,7 @@ def test_two_runs_in_one_folder_at_a_time_give_what_one_gives(chain, tmp_path):
         for more in ([], ["--overwrite"])
     ]
     for process in both:
-        process.communicate(timeout=120)
+        process.communicate()
         assert process.returncode == 0
     for name in ("members.csv", "candidates.csv", "non_members.csv", "comparison.csv", "cone.parquet"):
         ours, theirs = (path / "clusters/Sim_2" / name for path in (tmp_path, chain[0]))
@@ -381,9 +383,19 @@ def test_workers_end_with_a_parent_that_is_killed(chain, tmp_path):
         cwd=ROOT,
         stdout=subprocess.PIPE,
     ) as process:
-        time.sleep(8)
+        while not is_held(data / "clusters" / "Sim_1"):
+            time.sleep(0.05)
         process.kill()
-        process.communicate(timeout=30)  # ends when the last process has closed the output
+        process.communicate()  # ends when the last process has closed the output
+
+
+def is_held(folder):
+    """Whether a worker is at work in a cluster's folder."""
+    try:
+        with locked(folder, wait=False):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def test_closed_pipe_is_no_error(chain):

@@ -44,7 +44,7 @@ if [ -d "$REAL" ]; then
   cat benchmarks/training/training_clusters.txt >> data/training_clusters.txt
 fi
 
-"$PYTHON" train_deep_sets_model.py data/training_clusters.txt --model_dir deep_sets_model --probability posterior \
+"$PYTHON" train_deep_sets_model.py data/training_clusters.txt --model_dir deep_sets_model --overwrite --probability posterior \
   --validation_fraction 0.2 --dropout 0 --size_support_set 5 --batch_size 512 --lr 2e-3 --lr_decay cosine \
   --n_epochs 20
 

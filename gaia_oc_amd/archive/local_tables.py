@@ -12,7 +12,7 @@ import pandas as pd
 from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.column_names import SOURCES
-from gaia_oc_amd.cone import ConeRegion, no_star_in_cone, refuse_missing_columns
+from gaia_oc_amd.cone import ERRORS_OF, ConeRegion, no_star_in_cone, refuse_missing_columns
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
 from gaia_oc_amd.files.containers import from_arrow, warn_of_row_limit
 from gaia_oc_amd.files.tables import canonical, read_table
@@ -229,5 +229,9 @@ def _near_in_motion(names: dict[str, str], region: ConeRegion) -> str:
     conditions = []
     for name, (centre, width) in region.motion_intervals.items():
         width += 1e-6 * max(1.0, abs(centre), width)
-        conditions.append(f"`{names[name]}` >= {centre - width!r} and `{names[name]}` <= {centre + width!r}")
+        errors = " + ".join(f"`{names[error]}`" for error in ERRORS_OF[name])
+        allowed = f"{region.error_weight!r} * ({errors})" if region.error_weight else "0"
+        value = f"`{names[name]}`"
+        conditions.append(f"{value} + {allowed} >= {centre - width!r}")
+        conditions.append(f"{value} - {allowed} <= {centre + width!r}")
     return " and ".join(conditions)

@@ -79,7 +79,7 @@ def read_credentials(path: Path | str) -> tuple[str, str]:
     return lines[0].strip(), lines[1]
 
 
-def create_credentials_file(
+def create_gaia_credentials_file(
     username: str | None = None,
     password: str | None = None,
     *,
@@ -109,9 +109,12 @@ def create_credentials_file(
     ------
     ValueError
         If a value is empty, or there is no terminal to ask in.
+    FileExistsError
+        If the file is there with another login, and it is not to be replaced.
     """
     path = Path(data_dir) / CREDENTIALS if credentials_path is None else Path(credentials_path)
     if path.exists() and not overwrite:
+        _refuse_another_login(path, username)
         logger.info("%s exists and is kept; --overwrite replaces it", path)
         return path
     if password is not None:
@@ -123,6 +126,19 @@ def create_credentials_file(
     write_credentials(path, username, password)
     logger.info("credentials written to %s, readable by you only", path)
     return path
+
+
+def _refuse_another_login(path: Path, username: str | None) -> None:
+    """Refuse to keep a file silently whose login is not the one that was given."""
+    try:
+        kept = read_credentials(path)[0]
+    except ValueError:
+        kept = "no readable login"
+    if username is not None and username.strip() != kept:
+        raise FileExistsError(
+            f"{path} holds the login of {kept}, not of {username.strip()}: give --overwrite to replace it, or another "
+            "--credentials_path."
+        )
 
 
 def _ask(what: str, prompt: Callable[[str], str], text: str) -> str:

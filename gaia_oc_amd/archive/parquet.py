@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
-from operator import and_, or_
+from operator import add, and_, or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from gaia_oc_amd.astrometry import agree_with_positions, identifier_ranges
 from gaia_oc_amd.column_names import SOURCES
 from gaia_oc_amd.cone import (
+    ERRORS_OF,
     ConeRegion,
     no_star_in_cone,
     refuse_missing_columns,
@@ -37,8 +38,9 @@ _SAMPLED_FILES, _SAMPLED_ROWS = 5, 400
 class ParquetFiles:
     """A Parquet file, or all Parquet files of a folder and its subfolders, sorted or not.
 
-    Columns that are not needed are not read. Row groups are left out by their statistics of source_id, proper motion
-    and parallax, rows by the same and by a box on the sky. Identifiers are trusted to hold HEALPix pixels, as Gaia's
+    Columns that are not needed are not read. Row groups are left out by their statistics of source_id and position
+    (of proper motion and parallax, too, where the cone's cuts do not grow with a star's errors), rows by proper motion,
+    parallax and a box on the sky. Identifiers are trusted to hold HEALPix pixels, as Gaia's
     do, only if those of a sample of rows agree with the positions.
 
     Parameters
@@ -139,12 +141,34 @@ def row_filter(dataset: "Dataset", names: dict[str, str], region: ConeRegion) ->
         Where to look.
     """
     conditions = [
-        _between(names[name], centre - width, centre + width)
-        for name, (centre, width) in region.motion_intervals.items()
+        _within(dataset, names, name, interval, region.error_weight)
+        for name, interval in region.motion_intervals.items()
         if _is_number(dataset, names[name])
     ]
     conditions += _on_the_sky(dataset, names, region)
     return _all(conditions) if conditions else None
+
+
+def _within(
+    dataset: "Dataset",
+    names: dict[str, str],
+    quantity: str,
+    interval: tuple[float, float],
+    error_weight: float,
+) -> "Expression":
+    """Condition on a proper motion or a parallax, with at least the errors that the exact cut allows."""
+    import pyarrow.dataset as ds
+
+    centre, width = interval
+    errors = [names[name] for name in ERRORS_OF[quantity]]
+    if not error_weight:
+        return _between(names[quantity], centre - width, centre + width)
+    if not all(_is_number(dataset, name) for name in errors):
+        return ds.field(names[quantity]).is_valid()
+    allowed = reduce(add, (ds.field(name).cast("float64") for name in errors)) * error_weight
+    width += 1e-6 * max(1.0, abs(centre), width)
+    value = ds.field(names[quantity]).cast("float64")
+    return (value - allowed <= centre + width) & (value + allowed >= centre - width)
 
 
 def _on_the_sky(dataset: "Dataset", names: dict[str, str], region: ConeRegion) -> list["Expression"]:

@@ -108,6 +108,9 @@ def _split(column: str) -> tuple[str, str]:
     return found[1], found[2] or found[1]
 
 
+Complaint = Callable[[pd.DataFrame], str | None]
+"""Says what is wrong with rows."""
+
 MAXIMUM_PARTS = 512
 """Into which one query is split at most."""
 
@@ -236,12 +239,13 @@ def query_archive(
     credentials_path: Path | str | None = None,
     job_file: Path | None = None,
     patience: Patience | None = None,
+    complaint: Complaint | None = None,
 ) -> pd.DataFrame:
     """Run a query as an asynchronous job and return its whole result, verified.
 
     What may pass is tried again (see `archive.session.Patience`). A result that the service cuts at its row limit is
-    asked for in parts. Columns, repeated source_id and, where the service can count, the number of rows are checked; a
-    wrong result is asked for once more.
+    asked for in parts. Columns, repeated source_id and, where the service can count, the number of rows are checked;
+    a wrong result is asked for once more.
 
     Parameters
     ----------
@@ -256,6 +260,8 @@ def query_archive(
         with it. Without it the job is deleted when this call ends.
     patience : Patience, optional
         Bounds of all waits.
+    complaint : callable, optional
+        Says of rows what the question cannot have asked for, None if nothing: such an answer is wrong, too.
 
     Returns
     -------
@@ -276,7 +282,7 @@ def query_archive(
     effort = Effort(patience or Patience())
     try:
         with WholeAnswersSession(url, effort) as session, logged_in(session, url, credentials) as log_in:
-            return _whole_result(TapService(url, session, effort, log_in), query, job_file)
+            return _whole_result(TapService(url, session, effort, log_in), query, job_file, complaint)
     except (GaveUpError, LastingError, OSError) as error:
         passing = getattr(error, "passing", False)
         remedy = "try again later, or use" if passing else "trying again will not help, use"
@@ -299,10 +305,12 @@ def _usable(url: str) -> str:
     return url.rstrip("/")
 
 
-def _whole_result(service: TapService, query: str, job_file: Path | None) -> pd.DataFrame:
+def _whole_result(
+    service: TapService, query: str, job_file: Path | None, complaint: Complaint | None
+) -> pd.DataFrame:
     """All rows, in parts if the service cuts them."""
     select = plain_select(query)
-    answer = _verified(service, query, select, job_file)
+    answer = _verified(service, query, select, job_file, complaint=complaint)
     if not answer.is_cut:
         return answer.rows
     if select is None or "source_id" not in select.names:
@@ -313,12 +321,14 @@ def _whole_result(service: TapService, query: str, job_file: Path | None) -> pd.
     rows = fetch_in_parts(
         select,
         answer,
-        lambda part, n_rows: _verified(service, part.text(), part, job_file, n_rows=n_rows),
+        lambda part, n_rows: _verified(
+            service, part.text(), part, job_file, n_rows=n_rows, complaint=complaint
+        ),
         lambda part: _extent(service, part),
         service.url,
     )
-    if complaint := _complaint(rows, select):
-        raise ArchiveBusyError(f"{service.url} gave a wrong result ({complaint}): try again later.")
+    if wrong := _complaint(rows, select):
+        raise ArchiveBusyError(f"{service.url} gave a wrong result ({wrong}): try again later.")
     return rows
 
 
@@ -329,25 +339,26 @@ def _verified(
     job_file: Path | None,
     *,
     n_rows: int | None = None,
+    complaint: Complaint | None = None,
 ) -> Answer:
     """Answer whose columns, identifiers and number of rows are right; a wrong one is asked for once more."""
-    complaint = None
+    wrong = None
     for _ in range(2):
         answer = run_query(service, query, job_file=job_file)
-        complaint = _complaint(answer.rows, select)
-        if complaint is None and (answer.is_cut or select is None):
+        wrong = _complaint(answer.rows, select) or (complaint and complaint(answer.rows))
+        if wrong is None and (answer.is_cut or select is None):
             return answer
-        if complaint is None:
+        if wrong is None:
             n_rows = _count(service, select) if n_rows is None else n_rows
             if n_rows is None or n_rows == len(answer.rows):
                 return answer
             if _looks_cut(len(answer.rows), n_rows):
                 return Answer(answer.rows, is_cut=True, n_counted=n_rows)
-            complaint = f"{len(answer.rows)} rows where it counts {n_rows}"
-        logger.info("%s gave a wrong result (%s): the query is asked again.", service.url, complaint)
+            wrong = f"{len(answer.rows)} rows where it counts {n_rows}"
+        logger.info("%s gave a wrong result (%s): the query is asked again.", service.url, wrong)
         n_rows = None  # a table that grows is counted again
     raise ArchiveBusyError(
-        f"{service.url} gave a wrong result twice ({complaint}): try again later, or use --cone_source with another "
+        f"{service.url} gave a wrong result twice ({wrong}): try again later, or use --cone_source with another "
         "TAP URL or a local table."
     )
 

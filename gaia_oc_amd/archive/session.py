@@ -4,7 +4,6 @@ import gzip
 import io
 import logging
 import random
-import shutil
 import socket
 import tempfile
 import time
@@ -309,6 +308,12 @@ _PROLOGUE = 1_000_000
 """Bytes at the start of an answer among which entities would be defined."""
 _IN_MEMORY = 1 << 26
 """Larger answers are kept in an unnamed temporary file."""
+LARGEST_ANSWER = 1 << 31
+"""Bytes of an answer, as it comes and unpacked: ten million sources."""
+_MOST_LAYERS = 3
+"""How often an answer may have been packed; a file that unpacks to itself would keep us for ever."""
+_MOST_COOKIES = 50
+_MOST_REDIRECTS = 5
 
 
 class WholeAnswersSession(requests.Session):
@@ -328,6 +333,7 @@ class WholeAnswersSession(requests.Session):
     def __init__(self, origin: str, effort: Effort) -> None:
         super().__init__()
         self.origin, self.effort, self.private = urlsplit(origin), effort, False
+        self.max_redirects = _MOST_REDIRECTS
         self.headers["Accept-Encoding"] = "gzip"
         adapter = _WholeAnswersAdapter(effort)
         self.mount("http://", adapter)
@@ -361,10 +367,16 @@ class WholeAnswersSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:
         """Send one request, redirected ones too, but never to another host while logged in."""
+        if urlsplit(request.url).scheme not in ("http", "https"):
+            raise LastingError("it redirects to an address that is not of the web; not followed")
         if self.private and not self.is_own(request.url):
             host = urlsplit(request.url).hostname
             raise LastingError(f"it sends a logged-in user on to another address, at {host}; not followed")
-        return super().send(request, **keywords)
+        response = super().send(request, **keywords)
+        if len(self.cookies) > _MOST_COOKIES:
+            self.cookies.clear()
+            raise LastingError(f"it sets more than {_MOST_COOKIES} cookies")
+        return response
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
@@ -406,6 +418,8 @@ class _WholeAnswersAdapter(HTTPAdapter):
         read = getattr(raw, "read1", raw.read)  # read1 returns what is there, read waits for a full chunk
         while chunk := read(_CHUNK, decode_content=False):
             content.write(chunk)
+            if size + len(chunk) > LARGEST_ANSWER:
+                raise LastingError(f"its answer has more than {LARGEST_ANSWER} bytes")
             size, seconds = size + len(chunk), time.monotonic() - start
             if seconds > bound:
                 raise PassingError(f"the answer had not arrived as a whole after {seconds:.3g} s")
@@ -415,19 +429,33 @@ class _WholeAnswersAdapter(HTTPAdapter):
 
 def _unpacked(content: IO[bytes]) -> IO[bytes]:
     """Content as it is, or, of a gzip file or transfer, what was packed; the checksum is verified."""
-    content.seek(0)
-    packed = content.read(2) == b"\x1f\x8b"
-    content.seek(0)
-    if not packed:
-        return content
-    plain = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
-    try:
-        with content, gzip.GzipFile(fileobj=content, mode="rb") as unpacked:
-            shutil.copyfileobj(unpacked, plain)
-    except (OSError, EOFError, zlib.error) as error:
-        plain.close()
-        raise NonsenseError("the answer is damaged, it cannot be unpacked") from error
-    return _unpacked(plain)  # a packed file may have been packed again on its way
+    for _ in range(_MOST_LAYERS):  # a packed file may have been packed again on its way
+        content.seek(0)
+        packed = content.read(2) == b"\x1f\x8b"
+        content.seek(0)
+        if not packed:
+            return content
+        plain = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+        try:
+            with content, gzip.GzipFile(fileobj=content, mode="rb") as unpacked:
+                _copy_bounded(unpacked, plain)
+        except (OSError, EOFError, zlib.error, LastingError) as error:
+            plain.close()
+            if isinstance(error, LastingError):
+                raise
+            raise NonsenseError("the answer is damaged, it cannot be unpacked") from error
+        content = plain
+    content.close()
+    raise LastingError(f"its answer is packed more than {_MOST_LAYERS} times")
+
+
+def _copy_bounded(source: IO[bytes], target: IO[bytes]) -> None:
+    size = 0
+    while chunk := source.read(_CHUNK):
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise LastingError(f"its answer unpacks to more than {LARGEST_ANSWER} bytes")
+        target.write(chunk)
 
 
 def _refuse_entities(content: IO[bytes]) -> None:

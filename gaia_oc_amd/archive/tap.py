@@ -35,6 +35,7 @@ from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
 from gaia_oc_amd.files.containers import from_astropy
 from gaia_oc_amd.files.data_directory import read_json, write_text
 from gaia_oc_amd.files.tables import canonical
+from gaia_oc_amd.files.votable import foreign_units
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class JobLostError(Exception):
 def understanding(complaint: str) -> Iterator[None]:
     """Make of every way in which pyvo and astropy fail to parse an answer one error, which may pass."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), foreign_units():
             warnings.simplefilter(
                 "ignore"
             )  # oddities of other people's XML; overflow is read from the status
@@ -271,7 +272,7 @@ def _picked_up(service: TapService, query: str, job_file: Path | None) -> str | 
     known = remembered_job(job_file)
     if known is None:
         return None
-    if known.service != service.url:
+    if known.service != service.url or not _is_job_of(service, known.url):  # a file may say anything
         forget_job(job_file)
         return None
     if known.digest != query_digest(query):
@@ -291,6 +292,11 @@ def _picked_up(service: TapService, query: str, job_file: Path | None) -> str | 
         return None
     logger.info("going on with the job in %s, which is %s.", job_file, phase)
     return known.url
+
+
+def _is_job_of(service: TapService, url: str) -> bool:
+    """Whether an address can be that of a job there; nothing else is asked for or deleted."""
+    return url.startswith(f"{service.session.own_address(service.url)}/async/") and ".." not in url
 
 
 def _described(service: TapService, url: str) -> AsyncTAPJob:

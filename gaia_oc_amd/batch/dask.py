@@ -111,7 +111,7 @@ def _address(scheduler: str) -> str:
     if not (scheduler.endswith(".json") or path.is_file()):
         return scheduler.rstrip("/")
     try:
-        return str(json.loads(path.read_text())["address"])
+        return str(json.loads(path.read_text(encoding="utf-8"))["address"])
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{path} does not exist: start the scheduler with --scheduler-file, or give its address."
@@ -207,7 +207,7 @@ def _secret(data_dir: Path | str | None) -> Iterator[tuple[Path | None, str]]:
         yield None, ""
         return
     path, text = Path(data_dir).absolute() / f".tmp-shared-{uuid.uuid4().hex}", uuid.uuid4().hex
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     try:
         yield path, text
     finally:
@@ -240,7 +240,7 @@ def _looker() -> Callable[[str | None, str, tuple[str, ...]], dict[str, Any]]:
                 found["versions"][name] = None
         if path is not None:
             try:
-                found["shared"] = pathlib.Path(path).read_text() == text
+                found["shared"] = pathlib.Path(path).read_text(encoding="utf-8") == text
                 reply = pathlib.Path(f"{path}-{uuid.uuid4().hex}")  # each worker's own
                 reply.touch()
                 reply.unlink()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gaia_oc_amd.exceptions import ArchiveBusyError, BatchStoppedError, ClusterError, one_line
+from gaia_oc_amd.interruption import obey
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +75,12 @@ def attempt(work: Work, cluster: str) -> Outcome:
             summary = work(cluster)
         error, may_pass = "", False
     except (ClusterError, ValueError, OSError) as failure:
+        obey()
         summary, error = {}, one_line(failure)
         may_pass = isinstance(failure, ArchiveBusyError)
         logger.debug("where it happened:", exc_info=True)
     except (Exception, SystemExit) as failure:  # a defect of ours must not cost the other clusters
+        obey()  # unless it is an interrupt that a library made an error of
         summary, error = {}, f"internal error: {type(failure).__name__}: {one_line(failure)}"
         may_pass = False
         logger.debug("%s", traceback.format_exc())
@@ -94,9 +97,16 @@ def attempt(work: Work, cluster: str) -> Outcome:
 
 def with_name(cluster: str, text: str) -> str:
     """Text that says which cluster it is about."""
-    if cluster in text:
-        return text
-    return f"{cluster if cluster.isprintable() else repr(cluster)}: {text}"
+    return text if cluster in text else f"{shown_name(cluster)}: {text}"
+
+
+def shown_name(cluster: str) -> str:
+    """Name as it may stand on a terminal: printable and of bounded length."""
+    name = cluster if cluster.isprintable() else repr(cluster)
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
+
+
+_LONGEST_SHOWN = 60
 
 
 MAX_TRIES = 3

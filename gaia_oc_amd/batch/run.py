@@ -1,16 +1,19 @@
 """Many clusters: one after the other, in several processes, or on a Dask cluster; a failure stops no other."""
 
 import logging
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from gaia_oc_amd.batch.dask import in_dask
-from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, with_name
+from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, shown_name, with_name
 from gaia_oc_amd.batch.processes import in_processes
 from gaia_oc_amd.exceptions import BatchStoppedError
-from gaia_oc_amd.parallel import progress_bar
+from gaia_oc_amd.interruption import obey
+from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.parallel import clock, progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +66,14 @@ def _round(
 ) -> dict[str, Outcome]:
     """Outcome of each name; of what a breakdown has left undone, the breakdown."""
     outcomes: dict[str, Outcome] = {}
-    progress = progress_bar(total=len(names), unit="cluster", hidden=len(names) == 1)
+    progress = clock(names[0]) if len(names) == 1 else progress_bar(total=len(names), unit="cluster")
     try:
-        with progress, closing(_outcomes(work, names, workers, scheduler, data_dir)) as finished:
+        with progress as bar, closing(_outcomes(work, names, workers, scheduler, data_dir)) as finished:
             for outcome in finished:
                 outcomes[outcome.cluster] = outcome
-                progress.update()
+                bar.update()
                 _report(outcome)
+                obey()
     except BatchStoppedError as stop:
         if not outcomes:
             raise
@@ -115,7 +119,7 @@ def summary_table(outcomes: list[Outcome]) -> str:
     for outcome in outcomes:
         cells = [str(outcome.summary.get(name, "-")) for name in columns]
         cells += [str(outcome.n_warnings)] * warned
-        rows.append([outcome.cluster, *cells, f"{outcome.seconds:.1f}"])
+        rows.append([shown_name(outcome.cluster), *cells, f"{outcome.seconds:.1f}"])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
@@ -128,7 +132,7 @@ def summary_table(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def finish(outcomes: list[Outcome], *texts: str) -> int:
+def finish(outcomes: list[Outcome], *texts: str, closing: Iterable[str] = ()) -> int:
     """Write what ends a run on the screen; returns the exit code.
 
     Parameters
@@ -137,12 +141,43 @@ def finish(outcomes: list[Outcome], *texts: str) -> int:
         Of the clusters, for the table; none for a script that has no table.
     *texts : str
         What stands above the table.
+    closing : iterable of str
+        What stands below it: what was found, where it is, and what to do next.
 
     Returns
     -------
     int
         0 only if every cluster succeeded.
     """
-    for text in (*texts, *([summary_table(outcomes)] if outcomes else [])):
+    for text in (*texts, *([summary_table(outcomes)] if outcomes else []), *closing):
         sys.stdout.write(f"{text}\n")
     return int(any(outcome.error for outcome in outcomes))
+
+
+def next_step(
+    script: str, outcomes: list[Outcome], clusters: list[str], run: RunOptions, *options: str
+) -> list[str]:
+    """What to do after a stage, as a line that can be copied.
+
+    Parameters
+    ----------
+    script : str
+        Name of the script.
+    outcomes : list of Outcome
+        What came of the stage.
+    clusters : list of str
+        Clusters as they were named.
+    run : RunOptions
+        Gives the data directory.
+    *options : str
+        Words that follow.
+
+    Returns
+    -------
+    list of str
+        One line; none if no cluster succeeded.
+    """
+    if all(outcome.error for outcome in outcomes):
+        return []
+    elsewhere = ["--data_dir", str(run.data_dir)] if run.data_dir != RunOptions.data_dir else []
+    return [f"next: {shlex.join(['python', script, *clusters, *options, *elsewhere])}"]

@@ -71,6 +71,33 @@ def download_catalogues(
     ]
 
 
+def download_startup_data(data_dir: Path | str = "data", *, overwrite: bool = False) -> list[Path]:
+    """Download what a first cluster needs: member lists, cluster parameters and isochrones.
+
+    Parameters
+    ----------
+    data_dir : path
+        The data directory.
+    overwrite : bool
+        Whether to replace existing files.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ArchiveUnavailableError
+        At the first failure; what was finished is kept.
+    """
+    folder = Path(data_dir)
+    return [
+        *download_catalogues(folder, overwrite=overwrite),
+        download_isochrones(folder, overwrite=overwrite),
+    ]
+
+
 def download_table(
     published: PublishedTable, data_dir: Path | str, *, overwrite: bool = False, server: str = VIZIER
 ) -> Path:
@@ -369,7 +396,7 @@ def _unpacked(content: bytes, link: str) -> bytes:
 
 def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
     """Raise if the file is not the whole answer to the query."""
-    last_line = path.read_text(errors="replace").rstrip().rpartition("\n")[2]
+    last_line = path.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
     if not last_line.startswith("#") or _CLOSING_LINE not in last_line:
         raise ArchiveUnavailableError(
             f"{link} does not end with '#{_CLOSING_LINE}', it is truncated: {_REMEDY}"

@@ -5,16 +5,21 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
+from gaia_oc_amd.astrometry import mean_direction
 from gaia_oc_amd.catalogues.names import NameIndex
 from gaia_oc_amd.catalogues.published import CATALOGUES
 from gaia_oc_amd.catalogues.tables import InputTables, read_parameter_table
-from gaia_oc_amd.cluster import PARAMETERS, Cluster, check_complete
+from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS, PARAMETERS, Cluster, check_complete
 from gaia_oc_amd.exceptions import ClusterError, UnknownClusterError
 from gaia_oc_amd.options import GivenCluster
 
 NEEDED = ("ra", "dec", "parallax", "pmra", "pmdec")
-"""What a cluster that no table knows must be given; a distance may stand for the parallax."""
+"""What must be known of a cluster that no table knows, from its members where it is not given; a distance may stand
+for the parallax."""
+_SURE = 0.5
+"""PMemb from which listed members count for the means of a cluster that no table knows, if there are enough."""
 
 # the parameters of 2,017 clusters of Cantat-Gaudin et al. (2020) have these medians, at all distances within a third
 _LOG_AGE = 8.2
@@ -26,7 +31,34 @@ _PARALLAX_SCATTER, _DEPTH = 0.05, 5.0  # mas of the measurements, pc
 logger = logging.getLogger(__name__)
 
 
-def refuse_incomplete(name: str, given: GivenCluster, unknown: Callable[[], UnknownClusterError]) -> None:
+def means_of_members(listed: pd.DataFrame) -> dict[str, float]:
+    """Position, motion and parallax of a cluster from its member list.
+
+    Parameters
+    ----------
+    listed : DataFrame
+        The cluster's rows, with the columns that the list has.
+
+    Returns
+    -------
+    dict of str to float
+        Mean direction, ra and dec [deg], and medians of parallax [mas], pmra and pmdec [mas/yr], of those that the
+        list has; of the members with PMemb of at least 0.5 if they are at least half of all.
+    """
+    sure = listed[listed["PMemb"] >= _SURE]
+    listed = sure if len(sure) >= len(listed) / 2 else listed
+    values = {
+        key: float(listed[key].median()) for key in NEEDED if key in listed and listed[key].notna().any()
+    }
+    if {"ra", "dec"} <= set(values):
+        placed = listed[["ra", "dec"]].dropna().to_numpy(float)
+        values["ra"], values["dec"] = mean_direction(*placed.T)
+    return values
+
+
+def refuse_incomplete(
+    name: str, given: GivenCluster, of_members: dict[str, float], unknown: Callable[[], UnknownClusterError]
+) -> None:
     """Refuse a cluster that no table knows and that is not given by hand either.
 
     Parameters
@@ -35,6 +67,8 @@ def refuse_incomplete(name: str, given: GivenCluster, unknown: Callable[[], Unkn
         Its name.
     given : GivenCluster
         What is given of it.
+    of_members : dict of str to float
+        What its listed members say of it.
     unknown : callable
         Makes the error for a cluster of which nothing is given.
 
@@ -46,11 +80,13 @@ def refuse_incomplete(name: str, given: GivenCluster, unknown: Callable[[], Unkn
     values = given.values()
     if not values:
         raise unknown()
-    missing = [key for key in NEEDED if key not in values and not (key == "parallax" and "dist" in values)]
+    known = of_members | values
+    missing = [key for key in NEEDED if key not in known and not (key == "parallax" and "dist" in known)]
     if missing:
         options = " ".join(f"--{key}" for key in missing)
         raise UnknownClusterError(
-            f"{name!r} is in no row of the parameter table, so it must be given whole: add {options}."
+            f"{name!r} is in no row of the parameter table: add {options}, or a --members_path that has such columns "
+            "of its members."
         )
 
 
@@ -138,7 +174,8 @@ def find_cluster(name: str, tables: InputTables, given: GivenCluster | None = No
 
     Missing standard deviations are those of the listed proper motions and parallaxes, a missing distance is
     1000 / parallax. What is given by hand goes before the row; with position, motion and parallax (or distance)
-    given, the table need not know the name (see `catalogues.lookup.fill_gaps` for what is then assumed).
+    given, the table need not know the name: what is not given is that of its listed members as far as these are
+    measured, and typical else (see `catalogues.lookup.fill_gaps`).
 
     Parameters
     ----------
@@ -162,11 +199,18 @@ def find_cluster(name: str, tables: InputTables, given: GivenCluster | None = No
     """
     given = given or GivenCluster()
     known = tables.known_name(name)
-    if known is None:
-        refuse_incomplete(name, given, lambda: _unknown(name, tables))
-    row = tables.parameters_of(known) if known else {}
-    values = override(name, {key: float(row.get(key, np.nan)) for key in PARAMETERS}, given)
     listed = tables.listed_members(known or name)
+    of_members = means_of_members(listed) if known is None else {}
+    if known is None:
+        refuse_incomplete(name, given, of_members, lambda: _unknown(name, tables))
+    row = tables.parameters_of(known) if known else {}
+    known_values = {key: float(row.get(key, np.nan)) for key in (*PARAMETERS, *OPTIONAL_PARAMETERS)}
+    values = override(name, known_values, given)
+    found = {key: value for key, value in of_members.items() if not np.isfinite(values[key])}
+    if found:
+        text = ", ".join(f"{key} {value:.5g}" for key, value in found.items())
+        logger.info("%s: %s are those of its %d listed members", name, text, len(listed))
+        values |= found
     for quantity in ("pmra", "pmdec", "parallax"):
         if not np.isfinite(values[f"{quantity}_error"]) and quantity in listed and len(listed) > 1:
             values[f"{quantity}_error"] = float(listed[quantity].std())

@@ -211,16 +211,24 @@ class NameIndex:
         found = self.get(name)
         if found is not None:
             return found
-        alike = difflib.get_close_matches(normalise_name(name), self._spelled, n=3)
+        alike = _alike(normalise_name(name), self._spelled)
         hint = (
             f"did you mean {', '.join(self._spelled[match] for match in alike)}?"
             if alike
-            else "add it there, give another table with --cluster_path, or the cluster itself with --ra --dec "
-            "--parallax --pmra --pmdec."
+            else "add it there, give another table with --cluster_path, or the cluster itself with --ra --dec and "
+            "--members_path, or look for it with --find_first_members."
         )
         raise UnknownClusterError(
-            f"{name!r} is in none of the {len(self._spelled)} rows of {self.table}: {hint}"
+            f"{name[:_LONGEST_NAME]!r} is in none of the {len(self._spelled)} rows of {self.table}: {hint}"
         )
+
+
+def _alike(name: str, names: Iterable[str]) -> list[str]:
+    """Up to three names that may be meant: first those of the same letters and digits in another order."""
+    known = list(names)
+    swapped = [other for other in known if sorted(other) == sorted(name)]
+    swapped.sort(key=lambda other: sum(a != b for a, b in zip(other, name, strict=True)))
+    return list(dict.fromkeys([*swapped, *difflib.get_close_matches(name, known, n=3)]))[:3]
 
 
 def read_cluster_names(arguments: Iterable[str]) -> list[str]:
@@ -241,33 +249,29 @@ def read_cluster_names(arguments: Iterable[str]) -> list[str]:
     FileNotFoundError
         If an argument looks like a path but does not exist.
     ValueError
-        If a file is no list of names, if a name has a control character, or if no name is left.
+        If a file is no list of names, if an argument can be no name, or if no name is left. A line of a list that can
+        be none is kept: it is the error of one cluster.
     """
     names: dict[str, str] = {}
     for argument in arguments:
         for name in _names_of(argument):
-            names.setdefault(canonical_name(_checked(name)), name)
+            names.setdefault(canonical_name(name), name)
     if not names:
         raise ValueError("no cluster name was given: name one, as in NGC_2509.")
     return list(names.values())
 
 
-def _checked(name: str) -> str:
-    if len(name) > _LONGEST_NAME:
-        raise ValueError(f"{name[:40]!r}... is {len(name)} characters long, too long for a name.")
-    if not name.isprintable():
-        raise ValueError(f"{name[:40]!r} has a character that cannot be printed: give a plain cluster name.")
-    return name
-
-
 def _names_of(argument: str) -> list[str]:
-    path = Path(argument)
     if len(argument) > _LONGEST_NAME:
         raise ValueError(f"{argument[:40]!r}... is {len(argument)} characters long, too long for a name.")
-    if path.is_file():
-        return _read_list(path)
+    if not argument.isprintable():
+        raise ValueError(
+            f"{argument[:40]!r} has a character that cannot be printed: give a plain cluster name."
+        )
+    if os.path.isfile(argument):  # noqa: PTH113 - pathlib fails on names that are too long for a file
+        return _read_list(Path(argument))
     if os.sep in argument or argument.lower().endswith(_LIST_SUFFIXES):
-        what = "is a folder" if path.is_dir() else "does not exist"
+        what = "is a folder" if os.path.isdir(argument) else "does not exist"  # noqa: PTH112
         raise FileNotFoundError(f"{argument} {what}: give a cluster name, or a file with one name a line.")
     return [argument.strip()] if normalise_name(argument) else []
 

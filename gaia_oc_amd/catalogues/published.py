@@ -118,6 +118,8 @@ _HUNT_PARAMETERS = {
 }
 _HUNT_OPTIONAL = {
     "type": ("Type",),
+    "radial_velocity": ("RV",),
+    "radial_velocity_error": ("e_RV",),
     **{f"age_{level}": (f"logAge{level}",) for level in (16, 84)},
     **{f"a0_{level}": (f"AV{level}",) for level in (16, 84)},
     **{f"dist_{level}": (f"dist{level}",) for level in (16, 84)},
@@ -173,7 +175,8 @@ HUNT23_PARAMETERS = PublishedTable(
     file_name="hunt23_parameters.csv",
     kind="parameters",
     reference=_HUNT23,
-    known_from="public code (Name, Type, logAge50, AV50, dist50); the rest as in the ReadMe of J/A+A/686/A42",
+    known_from="public code (Name, Type, logAge50, AV50, dist50); memory (RV, e_RV); the rest as in the ReadMe of "
+    "J/A+A/686/A42",
     columns=_HUNT_PARAMETERS,
     optional_columns=_HUNT_OPTIONAL,
 )
@@ -190,7 +193,7 @@ HUNT24_PARAMETERS = PublishedTable(
     file_name="hunt24_parameters.csv",
     kind="parameters",
     reference=_HUNT24,
-    known_from="ReadMe of 08-Mar-2024",
+    known_from="ReadMe of 08-Mar-2024; memory (RV, e_RV)",
     columns=_HUNT_PARAMETERS,
     optional_columns=_HUNT_OPTIONAL,
 )

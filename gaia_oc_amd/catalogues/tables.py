@@ -21,6 +21,7 @@ from gaia_oc_amd.catalogues.published import (
     T22_MEMBERS,
     find_catalogue,
 )
+from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS
 from gaia_oc_amd.column_names import MEMBERS, PARAMETERS
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.files.containers import warn_of_row_limit
@@ -211,7 +212,7 @@ def check_parameters(table: pd.DataFrame, source: str, *, published: bool = Fals
     absent = {name: np.nan for name in OPTIONAL_PARAMETER_COLUMNS if name not in table}
     numbers = {
         name: rows.numbers(name)
-        for name in (*PARAMETER_COLUMNS[1:], *OPTIONAL_PARAMETER_COLUMNS)
+        for name in (*PARAMETER_COLUMNS[1:], *OPTIONAL_PARAMETER_COLUMNS, *OPTIONAL_PARAMETERS)
         if name in table
     }
     _check_declinations(numbers["dec"], rows)
@@ -339,6 +340,7 @@ class InputTables:
         return _ListByCluster(self.comparison, "the comparison list")
 
 
+_NO_PARAMETERS = pd.DataFrame({"name": pd.Series(dtype=str)})
 _NOBODY = pd.DataFrame(
     {"cluster": pd.Series(dtype=str), "source_id": pd.Series(dtype="int64"), "PMemb": pd.Series(dtype=float)}
 )
@@ -360,7 +362,9 @@ class _ListByCluster:
         return self._list.iloc[self._rows[normalise_name(listed)] if listed else []].reset_index(drop=True)
 
 
-def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> InputTables:
+def read_input_tables(
+    data_dir: Path | str, paths: TablePaths | None = None, *, need_parameters: bool = True
+) -> InputTables:
     """Read the tables that `build_sets` needs.
 
     Parameters
@@ -370,6 +374,8 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
     paths : TablePaths, optional
         Other places, or another catalogue. A path or catalogue given here must exist; the default comparison list
         and credentials may be absent.
+    need_parameters : bool
+        Whether there must be a parameter table, which a cluster that is given by hand does without.
 
     Returns
     -------
@@ -381,7 +387,10 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
         If a table is missing or unreadable.
     """
     data_dir, paths = Path(data_dir), paths or TablePaths()
-    parameters_path, members_path, comparison_path = table_paths(data_dir, paths)
+    parameters_path, members_path, comparison_path = table_paths(
+        data_dir, paths, need_parameters=need_parameters
+    )
+    no_parameters = not need_parameters and not parameters_path.exists()
     isochrone_path = _existing(
         paths.isochrone_path or data_dir / ISOCHRONES, "--isochrone_path", "download_isochrones.py"
     )
@@ -389,7 +398,7 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
     if paths.credentials_path:
         _existing(paths.credentials_path, "--credentials_path", "create_gaia_credentials_file.py")
     return InputTables(
-        parameters=read_parameter_table(parameters_path, paths.columns),
+        parameters=_NO_PARAMETERS if no_parameters else read_parameter_table(parameters_path, paths.columns),
         parameters_path=str(parameters_path),
         members=read_member_list(members_path, paths.columns),
         comparison=read_member_list(comparison_path, paths.columns) if comparison_path else None,
@@ -400,7 +409,9 @@ def read_input_tables(data_dir: Path | str, paths: TablePaths | None = None) -> 
     )
 
 
-def table_paths(data_dir: Path, paths: TablePaths) -> tuple[Path, Path, Path | None]:
+def table_paths(
+    data_dir: Path, paths: TablePaths, *, need_parameters: bool = True
+) -> tuple[Path, Path, Path | None]:
     """Files of cluster parameters, members and comparison members: a path that was given, else a catalogue's file.
 
     A catalogue that lacks one of the two is completed by the members of Cantat-Gaudin et al. (2018) and the
@@ -412,6 +423,8 @@ def table_paths(data_dir: Path, paths: TablePaths) -> tuple[Path, Path, Path | N
         Holds the catalogues.
     paths : TablePaths
         Paths and catalogues that were asked for.
+    need_parameters : bool
+        Whether the parameter table must exist although it was not asked for.
 
     Returns
     -------
@@ -428,8 +441,11 @@ def table_paths(data_dir: Path, paths: TablePaths) -> tuple[Path, Path, Path | N
     chosen = find_catalogue(paths.catalogue)
     parameters = chosen.parameters or CG20_PARAMETERS
     members = chosen.members or CG18_MEMBERS
+    parameters_path = paths.cluster_path or data_dir / parameters.file_name
+    if need_parameters or paths.cluster_path:
+        _existing(parameters_path, "--cluster_path")
     return (
-        _existing(paths.cluster_path or data_dir / parameters.file_name, "--cluster_path"),
+        parameters_path,
         _existing(paths.members_path or data_dir / members.file_name, "--members_path"),
         comparison_path(data_dir, paths),
     )

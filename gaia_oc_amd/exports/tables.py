@@ -15,7 +15,6 @@ from gaia_oc_amd.columns import Description, describe
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json, write_atomically
 from gaia_oc_amd.files.provenance import (
     Stage,
-    file_fingerprints,
     read_provenance,
     run_stage,
     value_fingerprint,
@@ -23,7 +22,7 @@ from gaia_oc_amd.files.provenance import (
 from gaia_oc_amd.files.tables import write_rows
 from gaia_oc_amd.files.votable import DescribedTable, Value, votable_head, write_votable
 from gaia_oc_amd.options import EXPORT_SUFFIXES
-from gaia_oc_amd.source_sets import SET_FILES, SET_NAMES, SourceSets, load_sets
+from gaia_oc_amd.source_sets import SET_FILES, SET_NAMES, SourceSets, load_sets, set_fingerprints
 
 SET_DESCRIPTIONS = {
     "members": "training members of the cluster: listed members that pass the candidate selection",
@@ -307,7 +306,7 @@ def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
         return
     sets = load_sets(folder.name, folder.parents[1])
     made_with = {
-        "sets": file_fingerprints(folder, SET_FILES),
+        "sets": set_fingerprints(folder, SET_FILES),
         "parameters": value_fingerprint(
             [
                 (about.name, value)

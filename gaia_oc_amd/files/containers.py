@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.files.bounds import refuse_cells, unpacked
+from gaia_oc_amd.files.votable import foreign_units
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -64,8 +67,9 @@ def is_packed(file: BinaryIO) -> bool:
 
 def file_content(path: Path) -> bytes:
     """Content of a file, unpacked if it is compressed with gzip, whatever its name."""
-    content = path.read_bytes()
-    return gzip.decompress(content) if content.startswith(_PACKED) else content
+    with path.open("rb") as file:
+        packed = is_packed(file)
+    return unpacked(path) if packed else path.read_bytes()
 
 
 def first_bytes(path: Path, number: int) -> bytes:
@@ -81,6 +85,8 @@ def read_parquet(path: Path) -> list[FileTable]:
     """Table of a Parquet file."""
     import pyarrow.parquet as pq
 
+    about = pq.read_metadata(path)
+    refuse_cells(about.num_rows, about.num_columns)
     return [FileTable(from_arrow(pq.read_table(path)))]
 
 
@@ -139,6 +145,8 @@ def read_fits(path: Path) -> list[FileTable]:
         tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
         if not tables:
             raise TableError("it holds no table")
+        for table in tables:
+            refuse_cells(int(table.header["NAXIS2"]), int(table.header["TFIELDS"]))
         return [_file_table(_with_rows(Table.read(table))) for table in tables]
 
 
@@ -181,7 +189,7 @@ def read_votable(path: Path) -> list[FileTable]:
     from astropy.io.votable import parse
 
     content = _votable_content(path)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), foreign_units():
         warnings.simplefilter("ignore")  # units and UCDs of other people's tables
         document = parse(io.BytesIO(content))
         _refuse_cut(document)

@@ -24,6 +24,9 @@ _TEMPORARY = ".tmp-"
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9+(][A-Za-z0-9_.+\-()]*")
 
+_LONGEST_NAME = 200
+"""Characters; file systems take 255, of which temporary files need some."""
+
 
 def cluster_directory(data_dir: Path | str, name: str) -> Path:
     """Folder of one cluster, ``data_dir/clusters/<NAME>``.
@@ -46,9 +49,10 @@ def cluster_directory(data_dir: Path | str, name: str) -> Path:
         If the name could point outside ``data_dir/clusters`` or is not a plain file name.
     """
     folder = re.sub(r"\s+", "_", name.strip())
-    if not _SAFE_NAME.fullmatch(folder) or ".." in folder:
+    if not _SAFE_NAME.fullmatch(folder) or ".." in folder or len(folder) > _LONGEST_NAME:
         raise ValueError(
-            f"{name!r} cannot name a cluster folder: use letters, digits and the characters _ . + - ( ) only."
+            f"{name[:_LONGEST_NAME]!r} cannot name a cluster folder: use at most {_LONGEST_NAME} letters, digits and "
+            "the characters _ . + - ( ) only."
         )
     return Path(data_dir) / "clusters" / folder
 
@@ -95,6 +99,9 @@ _REMEDIES = {
     errno.EACCES: "you may not write there, choose another folder.",
     errno.ENOTDIR: "a part of its path is a file, choose another folder.",
     errno.EEXIST: "a part of its path is a file, choose another folder.",
+    errno.EFBIG: "it is larger than a file may be here (ulimit -f), raise that limit or choose another disk.",
+    errno.ENAMETOOLONG: "its name is too long for this file system, choose a shorter one.",
+    errno.EIO: "the disk failed, look after it and run again.",
 }
 
 
@@ -113,7 +120,7 @@ def _default_file_mode() -> int:
 def write_text(path: Path | str, text: str, *, mode: int | None = None) -> None:
     """Write a text file as a whole or not at all."""
     with write_atomically(path, mode=mode) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path | str, content: dict[str, Any]) -> None:
@@ -139,17 +146,24 @@ def json_ready(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
+_LARGEST_JSON = 1 << 25
+"""Bytes; the largest that we write has a few thousand."""
+
+
 def read_json(path: Path | str) -> dict[str, Any]:
     """Read a JSON file that holds one object.
 
     Raises
     ------
     ValueError
-        If the file is not JSON, or does not hold an object; the message names the file.
+        If the file is too large, is not JSON, or does not hold an object; the message names the file.
     """
+    size = Path(path).stat().st_size
+    if size > _LARGEST_JSON:
+        raise ValueError(f"{path} has {size} bytes, at most {_LARGEST_JSON} are read: make it again.")
     try:
-        content = json.loads(Path(path).read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, numbers or nesting beyond all bounds
         raise ValueError(
             f"{path} is not a readable JSON file ({error}): restore it or make it again."
         ) from error

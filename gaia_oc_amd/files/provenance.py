@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import platform
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from gaia_oc_amd.files.data_directory import (
     remove_leftovers,
     write_json,
 )
-from gaia_oc_amd.options import EXPORT_SUFFIXES
+from gaia_oc_amd.options import EXPORT_SUFFIXES, PlotOptions
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,37 @@ def file_fingerprint(path: Path | str) -> str:
     """
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, _hash).hexdigest()
+
+
+_WHOLE = 1 << 26
+_PIECE = 1 << 16
+_N_PIECES = 64
+
+
+def quick_fingerprint(path: Path) -> str:
+    """Fingerprint of a file, or of all files of a folder, that may be too large to be read for it.
+
+    Of a file above 64 MiB its size and 64 pieces of 64 KiB are taken, from its first byte to its last: another table of
+    the same name differs in these.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    if path.is_dir():
+        inside = sorted(item for item in path.rglob("*") if item.is_file())
+        return value_fingerprint([(str(item.relative_to(path)), quick_fingerprint(item)) for item in inside])
+    size = path.stat().st_size
+    if size <= _WHOLE:
+        return file_fingerprint(path)
+    digest = _hash()
+    digest.update(str(size).encode())
+    with path.open("rb") as file:
+        for number in range(_N_PIECES):
+            file.seek((size - _PIECE) * number // (_N_PIECES - 1))
+            digest.update(file.read(_PIECE))
+    return digest.hexdigest()
 
 
 def table_fingerprint(table: pd.DataFrame) -> str:
@@ -69,6 +101,30 @@ def _hash() -> Any:
     return hashlib.blake2b(digest_size=16)
 
 
+SEAL = "fingerprint"
+"""Key under which a JSON file, or a record in one, keeps the fingerprint of all else that it holds."""
+
+
+class ChangedFileError(ValueError):
+    """A file is not what the program that made it left behind."""
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """Content with its own fingerprint, by which a later change of it is noticed."""
+    plain = without_seal(content)
+    return plain | {SEAL: value_fingerprint(plain)}
+
+
+def without_seal(content: dict[str, Any]) -> dict[str, Any]:
+    """Content without its fingerprint."""
+    return {name: value for name, value in content.items() if name != SEAL}
+
+
+def is_intact(content: dict[str, Any]) -> bool:
+    """Whether content is as it was when it was sealed; what has no fingerprint is of an earlier version."""
+    return SEAL not in content or content[SEAL] == value_fingerprint(without_seal(content))
+
+
 PROVENANCE = "provenance.json"
 
 _TABLES = tuple(f"tables_{name}" for name in EXPORT_SUFFIXES)
@@ -80,6 +136,22 @@ FOLLOWING = {
 
 _PLOTS = ("sets_plot", "evaluation_plots", "report")
 """Stages whose files are removed when they show what is no more."""
+
+_SETS = "(members|candidates|non_members|comparison)"
+_PICTURE = r"\.(png|pdf|svg)"
+_DRAWN = "|".join(PlotOptions().switched_on())
+_WRITES = {
+    "sets": rf"cluster\.json|{_SETS}\.csv|cone\.(json|parquet|vot\.gz|csv|csv\.gz)",
+    "sets_plot": f"candidates{_PICTURE}",
+    "evaluation": r"cluster\.json|candidates\.csv",
+    "evaluation_plots": f"({_DRAWN}){_PICTURE}",
+    "validation": rf"selection_function(\.csv|{_PICTURE})",
+    "report": r"report\.html",
+    **{f"tables_{name}": _SETS + re.escape(suffix) for name, suffix in EXPORT_SUFFIXES.items()},
+}
+"""Names of the files that each stage writes; a record that names others is not one of ours."""
+_PLAIN_NAME = r"(?!provenance\.json)[A-Za-z0-9_][A-Za-z0-9_.\-]*"
+"""Of a file of any other stage: it cannot point out of the folder."""
 
 _LIBRARIES = ("numpy", "pandas", "scipy", "torch", "numba", "astropy", "pyarrow", "matplotlib")
 
@@ -108,10 +180,21 @@ class Stage:
 
     def is_done(self, folder: Path) -> bool:
         """Whether a folder holds the result of the stage, made with the same, and unchanged since."""
-        record = read_provenance(folder).get(self.name)
-        if record is None or record.get("made_with") != json_ready(self.made_with):
+        record = read_provenance(folder).get(self.name, {})
+        if "summary" not in record or record.get("made_with") != json_ready(self.made_with):
             return False
-        return all(_is(folder / name, mark) for name, mark in record["files"].items())
+        changed = [name for name, mark in record["files"].items() if not _is(folder / name, mark)]
+        if changed:
+            logger.warning(
+                "%s: %s was changed or removed after %s made it: the stage %s is done again.",
+                *(folder.name, ", ".join(changed), _script(record.get("command", "")), self.name),
+            )
+        return not changed
+
+
+def _script(command: str) -> str:
+    """Script that a recorded command calls."""
+    return next((word for word in command.split() if word.endswith(".py")), "this program")
 
 
 def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) -> dict[str, Any]:
@@ -143,9 +226,13 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
         return read_provenance(folder)[stage.name]["summary"]
     forget(folder, stage.name)
     remove_leftovers(folder)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        summary, files = work()
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            summary, files = work()
+    except Exception:
+        _pass_on(caught)  # what it warned of may be why it failed
+        raise
     told = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
     record = {
         "command": stage.command,
@@ -155,13 +242,22 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
         "versions": versions(),
     }
     _write(folder, stage.name, record, files)
-    for warning in caught:
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    _pass_on(caught)
     return summary
 
 
+def _pass_on(caught: list[warnings.WarningMessage]) -> None:
+    for warning in caught:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """Records of a cluster's stages by name; none if the file is absent or damaged, for then all is done anew."""
+    """Records of a cluster's stages by name, as far as this program can have written them.
+
+    What is said in the file is never acted on unless it is sound: a record of another form, with names of files
+    that its stage does not write, or changed since it was written, counts as absent, so that its stage is done anew;
+    so do all if the file is absent or damaged.
+    """
     path = folder / PROVENANCE
     if not path.exists():
         return {}
@@ -170,11 +266,22 @@ def read_provenance(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         logger.warning("%s It counts as absent: the stages are done again.", error)
         return {}
-    return {
-        name: record
-        for name, record in records.items()
-        if isinstance(record, dict) and isinstance(record.get("files"), dict)
-    }
+    unsound = [name for name, record in records.items() if not _is_sound(name, record)]
+    if unsound:
+        names = ", ".join(repr(name[:40]) for name in unsound[:5])
+        logger.warning("%s: the record of %s was tampered with or is damaged: it is ignored.", path, names)
+    return {name: record for name, record in records.items() if name not in unsound}
+
+
+def _is_sound(stage: str, record: Any) -> bool:
+    """Whether this program can have written the record of a stage."""
+    if not isinstance(record, dict) or not isinstance(record.get("files"), dict):
+        return False
+    kinds = {"made_with": dict, "summary": dict, "command": str, "warnings": list}
+    if not all(isinstance(record[name], kind) for name, kind in kinds.items() if name in record):
+        return False
+    pattern = _WRITES.get(stage, _PLAIN_NAME)
+    return all(re.fullmatch(pattern, name) for name in record["files"]) and is_intact(record)
 
 
 def forget(folder: Path, stage: str) -> None:
@@ -182,20 +289,70 @@ def forget(folder: Path, stage: str) -> None:
     records = read_provenance(folder)
     following = FOLLOWING.get(stage, ())
     left = {name: record for name, record in records.items() if name not in (stage, *following)}
-    for name in set(following) & set(records) & set(_PLOTS):
+    gone = [name for name in following if name in records]
+    for name in set(gone) & set(_PLOTS):
         for file in records[name]["files"]:
             (folder / file).unlink(missing_ok=True)
+    if gone:
+        _tell_of_removed(folder, stage, {name: records[name] for name in gone})
     if left != records:
         write_json(folder / PROVENANCE, left)
+
+
+_RESULTS = {
+    "sets_plot": "the figure of the selection",
+    "evaluation": "the probabilities",
+    "evaluation_plots": "the figures",
+    "validation": "the completeness",
+    "report": "the report",
+}
+"""What the stages that follow from others make, as far as it is worth a word."""
+
+
+def _tell_of_removed(folder: Path, stage: str, gone: dict[str, dict[str, Any]]) -> None:
+    """Say which results are no more, and the commands that make them again."""
+    words = [_RESULTS[name] for name in gone if name in _RESULTS]
+    again = dict.fromkeys(
+        command for name, record in gone.items() if name != "sets_plot" and (command := record.get("command"))
+    )
+    if words and (again or stage != "sets"):
+        how = f"; again: {'; '.join(again)}" if again else ""
+        logger.info("%s: %s of the earlier %s are removed%s.", folder.name, " and ".join(words), stage, how)
 
 
 def _write(folder: Path, stage: str, record: dict[str, Any], files: Iterable[str]) -> None:
     """Add a record; a file that the stage has changed gets its new fingerprint in the earlier records, too."""
     marks = {name: file_fingerprint(folder / name) for name in sorted(files)}
+    records = {name: _marked_anew(other, marks) for name, other in read_provenance(folder).items()}
+    write_json(folder / PROVENANCE, records | {stage: sealed(record | {"files": marks})})
+
+
+def _marked_anew(record: dict[str, Any], marks: dict[str, str]) -> dict[str, Any]:
+    """Record of a stage whose files were changed by another."""
+    changed = {name: mark for name, mark in marks.items() if name in record["files"]}
+    return sealed(record | {"files": record["files"] | changed})
+
+
+def accept_files(folder: Path, names: Iterable[str]) -> None:
+    """Let the records say that files which a user has changed count as they are now.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder.
+    names : iterable of str
+        Files in it. The record of the stage that made them is kept and gets ``changed_by_hand``; those of the
+        stages that follow from it are removed.
+    """
+    marks = {name: file_fingerprint(folder / name) for name in names}
+    forget(folder, "evaluation")
     records = read_provenance(folder)
-    for other in records.values():
-        other["files"] |= {name: mark for name, mark in marks.items() if name in other["files"]}
-    write_json(folder / PROVENANCE, records | {stage: record | {"files": marks}})
+    for stage, record in records.items():
+        if set(marks) & set(record["files"]):
+            by_hand = sorted({*record.get("changed_by_hand", []), *marks})
+            records[stage] = _marked_anew(record | {"changed_by_hand": by_hand}, marks)
+    if records:
+        write_json(folder / PROVENANCE, records)
 
 
 def _is(path: Path, fingerprint: str) -> bool:
@@ -215,8 +372,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def file_fingerprints(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
-    """Fingerprints of those of a folder's files that exist."""
-    return {name: file_fingerprint(folder / name) for name in names if (folder / name).exists()}

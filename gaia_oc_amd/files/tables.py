@@ -132,6 +132,11 @@ _UNREADABLE = (
     IndexError,
     KeyError,
     TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,  # astropy's VOTable errors
+    Warning,  # which astropy raises, too
 )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.files.bounds import refuse_outsized_text
 from gaia_oc_amd.files.containers import FileTable, TableError, file_content, is_packed
 from gaia_oc_amd.files.text_values import (
     digits,
@@ -99,6 +100,7 @@ def read_text(path: Path, wanted: Callable[[str], bool] | None = None) -> list[F
         line.
     """
     with _opened(path) as content:
+        refuse_outsized_text(content)
         _refuse_other_kinds(content)
         text = _as_utf8(content)
         plain = path if text is content and isinstance(content, mmap.mmap) else None

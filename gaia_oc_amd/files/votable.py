@@ -6,6 +6,7 @@ astropy writes the same stream row by row, which takes half a minute for 200,000
 import base64
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,24 @@ from gaia_oc_amd.columns import Description, describe
 from gaia_oc_amd.files.data_directory import write_atomically
 
 Value = str | bool | int | float
+
+
+@contextmanager
+def foreign_units() -> Iterator[None]:
+    """Read other people's VOTables in a block, and forget the units that they made up.
+
+    astropy keeps a unit that is none (``electron`` without quotes) for the rest of the process, and reads and
+    writes every later table by it.
+    """
+    from astropy.units.format import VOUnit
+
+    known = VOUnit._custom_units
+    before = dict(known)
+    try:
+        yield
+    finally:
+        known.clear()
+        known.update(before)
 
 
 @dataclass(frozen=True)

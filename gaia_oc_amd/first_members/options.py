@@ -10,6 +10,8 @@ from gaia_oc_amd.options import Options, option, require
 class FieldOptions(Options):
     """Where a search looks."""
 
+    title = "Input: where a search looks"
+
     ra: float | None = option(
         None,
         "right ascension of the one cluster named [deg] (default: of the parameter table, else of Sesame)",
@@ -41,6 +43,8 @@ class QualityOptions(Options):
     c = BP - RP.
     """
 
+    title = "Selection: stars that take part"
+
     search_g_max: float = option(
         18.0, "faint limit of the stars among which groups are looked for [mag]", above=5, finite=False
     )
@@ -68,6 +72,8 @@ class SearchOptions(Options):
     Runs differ in errors, samples or seeds. A control is the same field without any clustering.
     """
 
+    title = "Selection: groups"
+
     method: Method = option("hdbscan", "how groups are found")
     n_runs: int = option(20, "repeated runs whose agreement is PMemb", at_least=1, at_most=1000)
     n_controls: int = option(20, "controls that the significance is measured with", at_least=5, at_most=1000)
@@ -89,6 +95,8 @@ class SearchOptions(Options):
 @dataclass(frozen=True)
 class FirstMembersOptions(Options):
     """How build_sets finds the members that it learns from, where no list has them."""
+
+    title = "Input: first members, where no list has any"
 
     find_first_members: bool = option(
         False, "find members and parameters in the cluster's field, instead of reading lists"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.astrometry import mean_direction, parallax_zero_point, weighted_mean
+from gaia_oc_amd.astrometry import fit_normal, mean_direction, parallax_zero_point, robust_mean
 from gaia_oc_amd.catalogues.lookup import fill_gaps
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.exceptions import ClusterError
@@ -95,18 +95,20 @@ def found_parameters(
 
 def _means(name: str, members: pd.DataFrame) -> dict[str, float]:
     ra, dec = mean_direction(members["ra"].to_numpy(float), members["dec"].to_numpy(float))
-    row = {"ra": ra, "dec": dec}
-    for quantity in ("pmra", "pmdec", "parallax"):
-        values = members[quantity].to_numpy(float)
-        row[quantity] = weighted_mean(values, members[f"{quantity}_error"].to_numpy(float))[0]
-        row[f"{quantity}_error"] = float(np.std(values, ddof=1))
-    return row
+    names = ["pmra", "pmdec", "parallax"]
+    values = members[names].to_numpy(float)
+    fit = fit_normal(
+        values, members[[f"{name}_error" for name in names]].to_numpy(float), dispersion_of=(0, 0, 1)
+    )
+    row = {"ra": ra, "dec": dec} | dict(zip(names, map(float, fit.parameters), strict=True))
+    scatter = np.std(values, axis=0, ddof=1)
+    return row | {f"{name}_error": float(value) for name, value in zip(names, scatter, strict=True)}
 
 
 def _corrected_parallax(members: pd.DataFrame) -> tuple[float, float]:
-    """Weighted mean of the parallaxes less their zero points, and its error with the systematic part [mas]."""
+    """Mean of the parallaxes less their zero points, and its error with the systematic part [mas]."""
     values = members["parallax"].to_numpy(float) - parallax_zero_point(members)
-    mean, error = weighted_mean(values, members["parallax_error"].to_numpy(float))
+    mean, error = robust_mean(values, members["parallax_error"].to_numpy(float))
     return mean, float(np.hypot(error, _SYSTEMATIC))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.astrometry import weighted_mean
+from gaia_oc_amd.astrometry import robust_mean
 from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
@@ -24,8 +24,6 @@ from gaia_oc_amd.source_sets import existing_name, load_sets
 
 Array = NDArray[np.float64]
 
-CLIP = 4.0
-"""Parallaxes farther from the median than so many of their standard errors (with the scatter) do not count."""
 _PLACEHOLDERS = {"age": 8.2, "a0": 0.5}
 """For clusters whose age and extinction nobody knows: the cone does not depend on them."""
 
@@ -150,7 +148,7 @@ def _listed(
 
 
 def mean_parallax(stars: pd.DataFrame) -> tuple[float, float]:
-    """Mean of corrected parallaxes without outliers, and its standard error.
+    """Mean of corrected parallaxes, contaminants apart, and its standard error without the systematic part.
 
     Parameters
     ----------
@@ -162,8 +160,4 @@ def mean_parallax(stars: pd.DataFrame) -> tuple[float, float]:
     mean, error : float
         [mas]
     """
-    values, errors = stars["parallax"].to_numpy(float), stars["parallax_error"].to_numpy(float)
-    offsets = values - np.median(values)
-    scatter = 1.4826 * np.median(np.abs(offsets))
-    kept = np.abs(offsets) <= CLIP * np.hypot(errors, scatter)
-    return weighted_mean(values[kept], errors[kept])
+    return robust_mean(stars["parallax"].to_numpy(float), stars["parallax_error"].to_numpy(float))

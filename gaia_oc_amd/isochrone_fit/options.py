@@ -16,6 +16,8 @@ class IsochroneFitOptions(Options):
     in the errors.
     """
 
+    title = "Fit"
+
     colour: Literal["bp_rp", "g_rp"] = option("bp_rp", "colour of the diagram")
     metal_fraction: float = option(
         0.0152, "Z; the isochrones with the nearest one are fitted", above=0, below=0.1
@@ -59,6 +61,8 @@ class IsochroneFitOptions(Options):
 @dataclass(frozen=True)
 class FittedMembersOptions(Options):
     """Which stars of a cluster are fitted; the PMemb of each is its weight."""
+
+    title = "Selection: stars that are fitted"
 
     prob_threshold: float = option(
         0.7, "smallest membership probability of a star that is fitted", above=0, at_most=1

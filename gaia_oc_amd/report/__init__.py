@@ -1,6 +1,6 @@
 """Pages about clusters that stand alone.
 
-The door: `write_report`, `write_index`.
+The door: `write_report`, `write_index`, `refresh_index`.
 """
 
 import lazy_loader
@@ -8,6 +8,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "page": ["write_report", "write_index"],
+        "page": ["refresh_index", "write_index", "write_report"],
     },
 )

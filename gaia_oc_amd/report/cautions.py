@@ -10,6 +10,7 @@ from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.isochrones import Isochrone
 
 if TYPE_CHECKING:
+    from gaia_oc_amd.cluster import Cluster
     from gaia_oc_amd.source_sets import SourceSets
 
 
@@ -154,10 +155,16 @@ def has_curve(isochrone: Isochrone) -> bool:
     return bool(np.isfinite(np.diff(isochrone.colour) + np.diff(isochrone.g)).any())
 
 
+def parallax_uncertainty(cluster: "Cluster") -> float:
+    """Error of the mean parallax, Gaia's systematic one and the zero point's included [mas]."""
+    systematic = np.hypot(cluster.parallax_systematic_error, ZERO_POINT_ERROR)
+    return float(np.hypot(np.nan_to_num(cluster.parallax_mean_error), systematic))
+
+
 def _about_distance(sets: "SourceSets") -> Caution | None:
     cluster = sets.cluster
     parallax, placed = cluster.parallax, 1000 / cluster.dist
-    error = float(np.hypot(np.nan_to_num(cluster.parallax_mean_error), ZERO_POINT_ERROR))
+    error = parallax_uncertainty(cluster)
     sigmas, share = abs(parallax - placed) / error, abs(parallax - placed) / max(abs(parallax), error)
     if sigmas <= DISTANCE_SIGMAS or share <= DISTANCE_SHARE:
         return None
@@ -165,8 +172,9 @@ def _about_distance(sets: "SourceSets") -> Caution | None:
         "attention",
         "Distance and parallax disagree",
         f"The isochrone is placed at {cluster.dist:,.0f} pc ({placed:.3f} mas). The members' mean parallax, "
-        f"{parallax:.3f} ± {error:.3f} mas with the zero point's error, is {sigmas:.1f} sigma and {100 * share:.0f} % "
-        f"away (bounds: {DISTANCE_SIGMAS:g} sigma and {100 * DISTANCE_SHARE:.0f} %): give another --dist.",
+        f"{parallax:.3f} ± {error:.3f} mas with the errors of Gaia and the zero point, is {sigmas:.1f} sigma and "
+        f"{100 * share:.0f} % away (bounds: {DISTANCE_SIGMAS:g} sigma and {100 * DISTANCE_SHARE:.0f} %): "
+        "give another --dist.",
     )
 
 

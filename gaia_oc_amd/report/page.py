@@ -386,6 +386,13 @@ def write_index(data_dir: Path | str) -> Path | None:
     return path
 
 
+def refresh_index(data_dir: Path | str) -> None:
+    """Write index.html anew if there is one, so that it has no dead links; without reports it is removed."""
+    path = Path(data_dir) / INDEX_FILE
+    if path.exists() and write_index(data_dir) is None:
+        path.unlink()
+
+
 def index_rows(data_dir: Path | str) -> list[IndexRow]:
     """What the reports in a data directory say of themselves, by name.
 

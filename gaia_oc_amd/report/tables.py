@@ -13,7 +13,7 @@ from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
 from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
-from gaia_oc_amd.report.cautions import Caution
+from gaia_oc_amd.report.cautions import Caution, parallax_uncertainty
 from gaia_oc_amd.truth import MAGNITUDE_EDGES
 
 if TYPE_CHECKING:
@@ -60,6 +60,20 @@ def parameter_table(sets: "SourceSets") -> TextTable:
         ["proper motion μα cos δ", *_measured(c.pmra, c.pmra_mean_error, c.pmra_error), "mas/yr", _MEANS],
         ["proper motion μδ", *_measured(c.pmdec, c.pmdec_mean_error, c.pmdec_error), "mas/yr", _MEANS],
         ["parallax ϖ", *_measured(c.parallax, c.parallax_mean_error, c.parallax_error), "mas", _MEANS],
+        [
+            "systematic error in proper motion",
+            "",
+            _number(c.pm_systematic_error, 3),
+            "",
+            "mas/yr",
+            _SYSTEMATIC,
+        ],
+        ["systematic error in parallax", "", _number(c.parallax_systematic_error, 3), "", "mas", _SYSTEMATIC],
+        [
+            "radial velocity of the perspective",
+            *(_number(v, 1) for v in (c.perspective_velocity, c.perspective_velocity_error)),
+            *("", "km/s", _velocity_origin(c)),
+        ],
         ["own scatter in proper motion", _number(c.pm_dispersion, 3), "", "", "mas/yr", _SCATTER],
         ["own scatter in parallax", _number(c.parallax_dispersion, 4), "", "", "mas", _SCATTER],
         [
@@ -67,7 +81,7 @@ def parameter_table(sets: "SourceSets") -> TextTable:
             *_parallax_distance(c),
             "",
             "pc",
-            f"error with {ZERO_POINT_ERROR:g} mas of zero point",
+            f"error with {ZERO_POINT_ERROR:g} mas of zero point and {c.parallax_systematic_error:g} mas of Gaia's own",
         ],
         ["distance of the isochrone", _number(c.dist, 0), "", "", "pc", _TABLE],
         ["log10(age / yr)", _number(c.age, 2), "", "", "", f"{_TABLE}, {_years(c.age)}"],
@@ -77,6 +91,7 @@ def parameter_table(sets: "SourceSets") -> TextTable:
     return TextTable("", columns, rows)
 
 
+_SYSTEMATIC = "Gaia's, shared by all members"
 _MEANS, _SCATTER, _TABLE = "mean of the training members", "their scatter beyond errors", "parameter table"
 
 
@@ -226,6 +241,13 @@ def _years(age: float) -> str:
     return f"{10 ** (age - 9):.2f} Gyr" if age >= 9 else f"{10 ** (age - 6):.0f} Myr"
 
 
+def _velocity_origin(cluster: "Cluster") -> str:
+    """Where the radial velocity comes from that turns the motions over the field."""
+    if cluster.known_velocity:
+        return _TABLE
+    return "gradient of the members' motions" if cluster.perspective_velocity else "not known"
+
+
 def _measured(value: float, error: float, spread: float) -> list[str]:
     """Value, error of the mean and spread with the same digits, those of the error."""
     digits = int(np.clip(1 - np.floor(np.log10(error)), 2, 5)) if np.isfinite(error) and error > 0 else 3
@@ -234,7 +256,7 @@ def _measured(value: float, error: float, spread: float) -> list[str]:
 
 def _parallax_distance(cluster: "Cluster") -> list[str]:
     """1 / parallax and its error [pc], where the parallax is significant."""
-    error = float(np.hypot(np.nan_to_num(cluster.parallax_mean_error), ZERO_POINT_ERROR))
+    error = parallax_uncertainty(cluster)
     if not cluster.parallax > 3 * error:
         return ["–", "–"]
     return [_number(1000 / cluster.parallax, 0), _number(1000 * error / cluster.parallax**2, 0)]
@@ -277,6 +299,12 @@ def recorded_cautions(provenance: dict[str, Any]) -> list[Caution]:
     """What was warned of while the files were made, as notes."""
     found = []
     for stage, record in provenance.items():
+        by_hand = record.get("changed_by_hand") if isinstance(record, dict) else None
+        if isinstance(by_hand, list):
+            text = (
+                f"{', '.join(map(str, by_hand))} was changed after it was made; --accept_changes took it so."
+            )
+            found.append(Caution("attention", "Changed by hand", text))
         texts = record.get("warnings", []) if isinstance(record, dict) else []
         title = f"Said by the {stage.replace('_', ' ')}"
         found += [Caution("note", title, str(text)) for text in texts if isinstance(texts, list)]

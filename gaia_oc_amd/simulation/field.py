@@ -56,6 +56,8 @@ class ConeCut:
         Centre [mas/yr, mas].
     pm_limit, parallax_limit : float
         Largest distance from it [mas/yr, mas].
+    error_weight : float
+        How many of a star's own errors are added to both limits, as `gaia_oc_amd.cone.ConeRegion` does.
     """
 
     pmra: float = 0.0
@@ -63,6 +65,7 @@ class ConeCut:
     parallax: float = 0.0
     pm_limit: float = np.inf
     parallax_limit: float = np.inf
+    error_weight: float = 0.0
 
     def keeps(self, sources: pd.DataFrame) -> NDArray[np.bool_]:
         """Whether measured sources are in the region.
@@ -70,17 +73,19 @@ class ConeCut:
         Parameters
         ----------
         sources : DataFrame
-            pmra, pmdec [mas/yr], parallax [mas].
+            pmra, pmdec [mas/yr], parallax [mas] and their errors.
 
         Returns
         -------
         ndarray of bool, shape (n,)
         """
-        near = np.abs(sources["parallax"].to_numpy() - self.parallax) < self.parallax_limit
-        return near & (self._pm_distance(sources) < self.pm_limit)
+        pm_error = np.hypot(sources["pmra_error"], sources["pmdec_error"]).to_numpy() / np.sqrt(2)
+        aside = np.abs(sources["parallax"].to_numpy() - self.parallax)
+        near = aside < self.parallax_limit + self.error_weight * sources["parallax_error"].to_numpy()
+        return near & (self._pm_distance(sources) < self.pm_limit + self.error_weight * pm_error)
 
     def may_keep(self, stars: pd.DataFrame, g: Array, error_scale: float) -> NDArray[np.bool_]:
-        """Whether stars may be in the region after 5 sigma of noise.
+        """Whether stars may be in the region after 5 sigma of noise, and the errors that widen it.
 
         Parameters
         ----------
@@ -95,7 +100,8 @@ class ConeCut:
         -------
         ndarray of bool, shape (n,)
         """
-        noise = _PM_SIGMAS * np.sqrt(_ERROR_MARGIN) * error_scale * mean_parallax_error(g)
+        sigmas = _PM_SIGMAS + self.error_weight
+        noise = sigmas * np.sqrt(_ERROR_MARGIN) * error_scale * mean_parallax_error(g)
         return self._pm_distance(stars) < self.pm_limit + noise
 
     def _pm_distance(self, stars: pd.DataFrame) -> Array:
@@ -228,12 +234,13 @@ class _PatchSampler:
         return weights, np.where(visible, self._chance(faint_end), 0.0)
 
     def _chance(self, g: Array) -> Array:
+        weight = self._cut.error_weight
         error = _ERROR_MARGIN * self._error_scale * mean_parallax_error(g)
         limit = self._cut.parallax_limit + _ZERO_POINT_MARGIN
         too_far = self._cut.parallax - limit - 1000 / _DISTANCES[:-1]  # > 0: needs positive noise
         too_near = 1000 / _DISTANCES[1:] - self._cut.parallax - limit
-        chance = np.where(too_far > 0, ndtr(-too_far / error), 1.0)
-        return np.where(too_near > 0, -ndtr(-too_near / error), chance)
+        chance = np.where(too_far > 0, ndtr(weight - too_far / error), 1.0)
+        return np.where(too_near > 0, -ndtr(weight - too_near / error), chance)
 
     def drawn_per_visible_star(self, patches: Patches, number: int, rng: np.random.Generator) -> float:
         """Expected number drawn here for each star of the field that is brighter than the limit."""

@@ -15,6 +15,8 @@ class SimulationOptions(Options):
     10 of build_sets.
     """
 
+    title = "Simulation"
+
     ra: float = option(106.0, "right ascension of the centre [deg]", at_least=0, below=360)
     dec: float = option(-2.0, "declination of the centre [deg]", at_least=-90, at_most=90)
     dist: float = option(1000.0, "distance [pc]", at_least=20, at_most=20_000)

@@ -169,7 +169,7 @@ def write_isochrones(path: Path | str, table: pd.DataFrame) -> None:
         From `schematic_isochrones`.
     """
     formats = [_FORMATS.get(name, "%.4f") for name in COLUMNS]
-    with write_atomically(path) as temporary, temporary.open("w") as file:
+    with write_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(_HEADER)
         for log_age, points in table.groupby("logAge", sort=False):
             file.write(f"# Age = {10**log_age:.6E} yr\n# {' '.join(COLUMNS)}\n")

@@ -7,8 +7,9 @@ import pandas as pd
 
 from gaia_oc_amd.astrometry import angular_separation, source_ids
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.cone import radius_on_sky
+from gaia_oc_amd.cone import ERROR_WEIGHT, radius_on_sky
 from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age, of_metallicity
+from gaia_oc_amd.perspective import VELOCITY_SCALE, turn_over_cone
 from gaia_oc_amd.simulation.catalogue import (
     catalogue_parameters,
     comparison_list,
@@ -149,7 +150,7 @@ def _scanning_law(options: SimulationOptions, rng: np.random.Generator) -> Scann
 
 
 def _cone_cut(options: SimulationOptions, members: pd.DataFrame, measured: pd.DataFrame) -> ConeCut:
-    """So many standard deviations about what a list of the bright members would give.
+    """So many standard deviations about what a list of the bright members would give, as `cone.cone_region` widens it.
 
     Raises
     ------
@@ -165,8 +166,15 @@ def _cone_cut(options: SimulationOptions, members: pd.DataFrame, measured: pd.Da
     values = bright[["pmra", "pmdec", "parallax"]].to_numpy()
     values = values[without_outliers(values)]
     deviations = np.maximum(values.std(axis=0, ddof=1), 1e-3)
-    pm_limit = options.cone_pm_sigmas * np.sqrt(np.square(deviations[:2]).mean())
-    return ConeCut(*values.mean(axis=0), pm_limit, options.cone_plx_sigmas * deviations[2])
+    pm_limit = options.cone_pm_sigmas * np.sqrt(np.square(deviations[:2]).mean()) + _turn(options)
+    return ConeCut(*values.mean(axis=0), pm_limit, options.cone_plx_sigmas * deviations[2], ERROR_WEIGHT)
+
+
+def _turn(options: SimulationOptions) -> float:
+    """How far the cluster's motion turns over the cone [mas/yr], also for one who does not know its radial velocity."""
+    centre, pm = (options.ra, options.dec), (options.pmra, options.pmdec)
+    cone = (centre, radius_on_sky(options.cone_radius, options.dist), options.dist, pm)
+    return max(turn_over_cone(*cone, 0.0, VELOCITY_SCALE), turn_over_cone(*cone, options.radial_velocity))
 
 
 def _kept(stars: pd.DataFrame, measured: pd.DataFrame, cut: ConeCut) -> tuple[pd.DataFrame, pd.DataFrame]:

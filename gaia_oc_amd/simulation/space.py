@@ -5,37 +5,13 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from gaia_oc_amd.cone import radius_on_sky
+from gaia_oc_amd.perspective import KM_S_PER_AU_YR, local_axes
 from gaia_oc_amd.simulation.options import SimulationOptions
 
 Array = NDArray[np.float64]
-
-KM_S_PER_AU_YR = 4.740470463
-"""A star at 1 pc with 1 arcsec/yr moves at so many km/s."""
-
-
-def local_axes(ra: ArrayLike, dec: ArrayLike) -> Array:
-    """Unit vectors to the east, to the north and away from us at directions on the sky.
-
-    Parameters
-    ----------
-    ra, dec : array_like, shape (n,) or scalar
-        Directions [deg].
-
-    Returns
-    -------
-    ndarray, shape (n, 3, 3) or (3, 3)
-        Rows are east, north and outward in equatorial Cartesian coordinates (ICRS).
-    """
-    ra, dec = np.radians(ra), np.radians(dec)
-    zero = np.zeros(np.shape(ra))
-    east = [-np.sin(ra), np.cos(ra), zero]
-    north = [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)]
-    outward = [np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)]
-    axes = np.array([east, north, outward])
-    return np.moveaxis(axes, (0, 1), (-2, -1))
 
 
 @cache

@@ -1,7 +1,7 @@
 """What each script does for one cluster: leave what is done, compute, save, draw.
 
 The door: `build_cluster`, `evaluate_cluster`, `validate_cluster`, `fit_cluster`, `search_cluster`,
-`simulate_clusters`, `train_model`.
+`simulate_clusters`, `train_model`, `explain_stars`.
 """
 
 import lazy_loader
@@ -16,5 +16,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "find_first_members": ["search_and_save", "search_cluster"],
         "simulate": ["simulate_clusters"],
         "train": ["train_model"],
+        "explain": ["explain_stars"],
     },
 )

@@ -1,5 +1,6 @@
 """Build the sets of one cluster, save and draw them, as far as that is not done; the same for many."""
 
+import logging
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_oc_amd import exports, first_members, stages
+from gaia_oc_amd import exports, first_members, report, stages
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.lookup import find_cluster
@@ -19,23 +20,33 @@ from gaia_oc_amd.catalogues.tables import (
     read_parameter_table,
 )
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.defaults import DEFAULTS_FILE, defaults_text
 from gaia_oc_amd.figures import candidates_figure, save_and_show
-from gaia_oc_amd.files.data_directory import cluster_directory, locked
+from gaia_oc_amd.files.data_directory import cluster_directory, locked, write_text
 from gaia_oc_amd.files.provenance import (
     Stage,
-    file_fingerprints,
     read_provenance,
     run_stage,
     table_fingerprint,
 )
 from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
 from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.options import FigureOptions, RunOptions, TablePaths
-from gaia_oc_amd.query import cone_files
+from gaia_oc_amd.kept_cone import accept_cone, cone_files
+from gaia_oc_amd.options import ConeOptions, FigureOptions, RunOptions, TablePaths
+from gaia_oc_amd.query import has_new_source
 from gaia_oc_amd.set_building import build_sets
-from gaia_oc_amd.source_sets import SET_FILES, UNJUDGED_FILES, load_sets, save_sets
+from gaia_oc_amd.source_sets import (
+    SET_FILES,
+    UNJUDGED_FILES,
+    check_sets,
+    load_sets,
+    save_sets,
+    set_fingerprints,
+)
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
 from gaia_oc_amd.stages.options import BuildOptions, FindOptions
+
+logger = logging.getLogger(__name__)
 
 
 def build_clusters(
@@ -46,11 +57,35 @@ def build_clusters(
     command: str = "",
 ) -> list[Outcome]:
     """Build the sets of many clusters, each as `build_cluster` does. See `stages.many.for_clusters`."""
-    refuse_several(clusters, list(options.given.values()))
+    refuse_several(clusters, list(options.given.values()), run.data_dir)
     tables = read_tables(run.data_dir, options)
     if tables.names_no_cluster:
-        refuse_several(clusters, ["members_path"])
-    return for_clusters(build_cluster, clusters, options, run, command=command, tables=tables)
+        refuse_several(clusters, ["members_path"], run.data_dir)
+    outcomes = for_clusters(build_cluster, clusters, options, run, command=command, tables=tables)
+    if any(not outcome.error for outcome in outcomes):
+        _remember(run.data_dir, options)
+        report.refresh_index(run.data_dir)
+    return outcomes
+
+
+def _remember(data_dir: Path, options: BuildOptions) -> None:
+    """Keep paths for later commands, if that is asked for or nothing is kept yet.
+
+    A list of one cluster that was given by hand, or whose members were found, is not one for all clusters.
+    """
+    if (data_dir / DEFAULTS_FILE).exists() and not options.save_defaults:
+        return
+    usual, given = vars(TablePaths()), vars(options.paths)
+    new = {name: value for name, value in given.items() if value != usual[name]}
+    if options.cone.cone_source != ConeOptions.cone_source:
+        new["cone_source"] = options.cone.cone_source
+    if not options.save_defaults and (options.given.values() or options.first.find_first_members):
+        new = {name: value for name, value in new.items() if name not in ("members_path", "cluster_path")}
+    if new:
+        path = data_dir / DEFAULTS_FILE
+        write_text(path, defaults_text(data_dir, new))
+        names = ", ".join(f"--{name}" for name in new)
+        logger.info("%s keeps %s: later commands need not repeat them.", path, names)
 
 
 def build_cluster(
@@ -99,8 +134,12 @@ def build_cluster(
     folder = cluster_directory(data_dir, cluster.name)
     command = command.format(cluster.name)
     with locked(folder):
+        if options.accept_changes:
+            check_sets(folder, accept=True)
+            accept_cone(folder)
         judged_since = options.member.bootstrap_members and "evaluation" in read_provenance(folder)
         again = options.overwrite or options.cone.overwrite_cone or judged_since
+        again = again or has_new_source(cluster.name, folder)
         sets = Stage("sets", _sets_made_with(cluster, tables, options), command)
         summary = run_stage(folder, sets, partial(_make_sets, name, tables, data_dir, options), again=again)
         if options.figures.wanted():
@@ -130,7 +169,8 @@ def read_tables(data_dir: Path | str, options: BuildOptions) -> InputTables:
     """
     if options.first.find_first_members:
         return _tables_without_members(Path(data_dir), options.paths)
-    return read_input_tables(data_dir, options.paths)
+    by_hand = options.given.ra is not None and options.given.dec is not None
+    return read_input_tables(data_dir, options.paths, need_parameters=not by_hand)
 
 
 def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") -> None:
@@ -147,7 +187,7 @@ def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") 
     """
     made_with = {
         "options": {"figures": asdict(figures)},
-        "sets": file_fingerprints(folder, UNJUDGED_FILES),
+        "sets": set_fingerprints(folder, UNJUDGED_FILES),
         "version": __version__,
     }
 
@@ -247,7 +287,8 @@ def _make_sets(
     chosen = {key: getattr(options, key) for key in ("cone", "member", "selection", "given")}
     sets = build_sets(name, tables, data_dir, **chosen)
     folder = save_sets(sets, data_dir, made_with=chosen)
-    return sets.counts(), [*SET_FILES, *cone_files(folder)]
+    counts = {"training members" if name == "members" else name: n for name, n in sets.counts().items()}
+    return counts, [*SET_FILES, *cone_files(folder)]
 
 
 def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:

@@ -12,16 +12,29 @@ from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.fast_deep_sets import torch_device
 from gaia_oc_amd.figures import evaluation_figures, save_and_show
-from gaia_oc_amd.files.data_directory import locked
-from gaia_oc_amd.files.provenance import Stage, file_fingerprints, run_stage
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
+from gaia_oc_amd.files.provenance import Stage, run_stage
 from gaia_oc_amd.membership import evaluation_summary, judge_candidates
 from gaia_oc_amd.options import RunOptions
-from gaia_oc_amd.source_sets import UNJUDGED_FILES, SourceSets, existing_name, load_sets, sets_folder
+from gaia_oc_amd.source_sets import (
+    UNJUDGED_FILES,
+    SourceSets,
+    check_sets,
+    existing_name,
+    load_sets,
+    our_members,
+    set_fingerprints,
+    sets_folder,
+)
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.stages.options import EvaluateOptions
 from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 
 logger = logging.getLogger(__name__)
+
+PROB_THRESHOLD = 0.5
+_BEST_FILES = ("report.html", "member_list.csv", "candidates.csv")
+"""Where a user looks first, as far as it is there."""
 
 
 def evaluate_clusters(
@@ -31,9 +44,25 @@ def evaluate_clusters(
     *,
     command: str = "",
 ) -> list[Outcome]:
-    """Evaluate many clusters, each as `evaluate_cluster` does. See `stages.many.for_clusters`.
+    """Evaluate many clusters, each as `evaluate_cluster` does.
 
     With ``report`` the index of all reports is written, too.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Names, files with one name a line, or ``["all"]`` for every cluster that is built.
+    options : EvaluateOptions
+        What evaluate_clusters.py takes.
+    run : RunOptions
+        Where, with which seed, by how many workers.
+    command : str
+        Shell command that does it, with ``{}`` for the cluster, for provenance.json.
+
+    Returns
+    -------
+    list of Outcome
+        What came of each cluster, in the order of the names.
     """
     classifier = _classifier(options)
     if classifier and run.scheduler is None:  # one line now instead of one for every cluster
@@ -87,6 +116,7 @@ def evaluate_cluster(
     command = command.format(folder.name)
     plots, figures = options.plots, options.figures
     with locked(folder):
+        check_sets(folder, accept=options.accept_changes)
         if classifier is not None:
             _evaluate(folder, classifier, options, seed=seed, command=command)
         sets = load_sets(folder.name, data_dir)
@@ -102,7 +132,9 @@ def evaluate_cluster(
 
 
 def _classifier(options: EvaluateOptions) -> Classifier | None:
-    return None if options.plot_only else Classifier.load(options.model_dir)
+    if options.plot_only:
+        return None
+    return Classifier.load(options.model_dir, accept_changes=options.accept_changes)
 
 
 def _evaluate(
@@ -112,13 +144,13 @@ def _evaluate(
     made_with = {
         "options": {"sampling": asdict(options.sampling), "seed": seed},
         "model": classifier.fingerprint(),
-        "sets": file_fingerprints(folder, UNJUDGED_FILES),
+        "sets": set_fingerprints(folder, UNJUDGED_FILES),
         "version": __version__,
     }
 
     def judge() -> tuple[dict[str, Any], list[str]]:
         judge_candidates(folder.name, folder.parents[1], classifier, options=options.sampling, seed=seed)
-        return {}, ["candidates.csv"]
+        return {}, [CLUSTER_FILE, "candidates.csv"]
 
     run_stage(folder, Stage("evaluation", made_with, command), judge, again=options.overwrite)
 
@@ -132,7 +164,7 @@ def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int
             "figures": asdict(figures),
             "seed": seed,
         },
-        "sets": file_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv")),
+        "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv")),
         "version": __version__,
     }
 
@@ -147,6 +179,42 @@ def _write_report(
     sets: SourceSets, data_dir: Path | str, options: EvaluateOptions
 ) -> tuple[dict[str, Any], list[str]]:
     return {}, [report.write_report(sets, data_dir, options.plots).name]
+
+
+def closing_lines(
+    outcomes: list[Outcome], data_dir: Path | str, prob_threshold: float = PROB_THRESHOLD
+) -> list[str]:
+    """What was found of each evaluated cluster, and where it is.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+        From `evaluate_clusters`.
+    data_dir : path
+        The data directory.
+    prob_threshold : float
+        Smallest PMemb of a member.
+
+    Returns
+    -------
+    list of str
+        A line for each cluster that did not fail.
+    """
+    lines = []
+    for outcome in outcomes:
+        if outcome.error:
+            continue
+        folder = sets_folder(outcome.cluster, data_dir)
+        sets = load_sets(folder.name, data_dir, parts=("members", "candidates"))
+        members = our_members(sets, prob_threshold)
+        new = ~members["source_id"].isin(sets.members["source_id"])
+        field = float((1 - members["PMemb"][new]).sum()) / max(len(members), 1)
+        file = next(folder / name for name in _BEST_FILES if (folder / name).exists())
+        lines.append(
+            f"{folder.name}: {len(members):,} members (p >= {prob_threshold:g}; expected contamination {field:.0%}), "
+            f"{int(new.sum()):,} of them new: {file}"
+        )
+    return lines
 
 
 def truth_texts(clusters: list[str], data_dir: Path | str) -> list[str]:

@@ -33,7 +33,7 @@ def search_clusters(
     command: str = "",
 ) -> list[Outcome]:
     """Find the first members of many clusters, each as `search_cluster` does. See `stages.many.for_clusters`."""
-    refuse_several(clusters, ["ra"] if options.field.ra is not None else [])
+    refuse_several(clusters, ["ra"] if options.field.ra is not None else [], run.data_dir)
     tables = _read_tables(run.data_dir, options)
     return for_clusters(search_cluster, clusters, options, run, command=command, tables=tables)
 

@@ -19,7 +19,7 @@ from gaia_oc_amd.isochrone_fit.fit import IsochroneFit, fit_isochrone, fit_summa
 from gaia_oc_amd.isochrone_fit.members import FittedMembers, cluster_folder, fitted_members, mean_parallax
 from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
 from gaia_oc_amd.options import RunOptions
-from gaia_oc_amd.source_sets import existing_name
+from gaia_oc_amd.source_sets import check_sets, existing_name
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.stages.options import FitOptions
 
@@ -82,7 +82,8 @@ def fit_cluster(
         If the cluster is unknown, or has too few stars that can be fitted.
     """
     tables = tables or read_input_tables(data_dir, options.paths)
-    with locked(cluster_folder(name, tables, data_dir)):
+    with locked(folder := cluster_folder(name, tables, data_dir)):
+        check_sets(folder, accept=options.accept_changes)
         members = fitted_members(name, tables, data_dir, cone=options.cone, options=options.member)
         parallax, parallax_error = mean_parallax(members.stars)
         fit = fit_isochrone(

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.names import read_cluster_names
 from gaia_oc_amd.exceptions import UsageError
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE
 from gaia_oc_amd.options import FigureOptions, RunOptions
+
+ALL = "all"
+"""Stands for every cluster whose sets were built."""
 
 
 class DrawnOptions(Protocol):
@@ -36,7 +41,7 @@ def for_clusters(
     stage : callable
         ``stage(name, data_dir, options, seed=, command=, **shared)`` does it for one cluster.
     clusters : list of str
-        Names, or files with one name a line.
+        Names, files with one name a line, or ``all`` for every cluster that is built.
     options : Options
         What the script takes.
     run : RunOptions
@@ -58,10 +63,39 @@ def for_clusters(
     """
     options.figures.refuse_windows_of(run)
     work = partial(stage, data_dir=run.data_dir, options=options, seed=run.seed, command=command, **shared)
-    return run_batch(work, read_cluster_names(clusters), **run.where())
+    return run_batch(work, named_clusters(clusters, run.data_dir), **run.where())
 
 
-def refuse_several(clusters: list[str], given: list[str]) -> None:
+def named_clusters(clusters: list[str], data_dir: Path | str) -> list[str]:
+    """Clusters that are named: as `catalogues.names.read_cluster_names` reads them, or all that are built.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Names, files with one name a line, or the word ``all`` alone.
+    data_dir : path
+        The data directory.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UsageError
+        If all are meant, and there are none.
+    OSError, ValueError
+        If a file of names cannot be read.
+    """
+    if clusters != [ALL]:
+        return read_cluster_names(clusters)
+    built = sorted(path.parent.name for path in Path(data_dir).glob(f"clusters/*/{CLUSTER_FILE}"))
+    if not built:
+        raise UsageError(f"no cluster is built in {data_dir}: run `python build_sets.py NGC_2509` first.")
+    return built
+
+
+def refuse_several(clusters: list[str], given: list[str], data_dir: Path | str) -> None:
     """Refuse options that are of one cluster where several are named.
 
     Parameters
@@ -70,12 +104,14 @@ def refuse_several(clusters: list[str], given: list[str]) -> None:
         Names, or files with one name a line.
     given : list of str
         Names of such options that were given.
+    data_dir : path
+        The data directory.
 
     Raises
     ------
     UsageError
         If there are any, and several clusters.
     """
-    n_clusters = len(read_cluster_names(clusters))
+    n_clusters = len(named_clusters(clusters, data_dir))
     if given and n_clusters > 1:
         raise UsageError(f"--{given[0]} is of one cluster, but {n_clusters} are named.")

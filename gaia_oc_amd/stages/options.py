@@ -31,6 +31,7 @@ from gaia_oc_amd.simulation.options import SimulationOptions as SimulatedCluster
 from gaia_oc_amd.validation.options import ValidationOptions as Validation
 
 SHIPPED_MODEL = Path("deep_sets_model")
+_ACCEPT = "take files that were changed after they were made (sets, cone, model) as they are, and record it"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class BuildOptions(Options):
     figures: FigureOptions = part(FigureOptions())
     export: ExportOptions = part(ExportOptions(), "table_format")
     overwrite: bool = option(False, "build sets again that are there, made with the same options")
+    accept_changes: bool = option(False, _ACCEPT)
+    save_defaults: bool = option(
+        False, "let defaults.toml in the data directory keep the paths; the first build does so by itself"
+    )
 
 
 @dataclass(frozen=True)
@@ -59,16 +64,20 @@ class EvaluateOptions(Options):
     export: ExportOptions = part(ExportOptions())
     plot_only: bool = option(False, "draw the plots of an earlier evaluation again")
     overwrite: bool = option(False, "evaluate again what is evaluated, with the same model and options")
+    accept_changes: bool = option(False, _ACCEPT)
 
 
 @dataclass(frozen=True)
 class TrainOptions(Options):
     """Of train_deep_sets_model.py."""
 
-    model_dir: Path = option(SHIPPED_MODEL, "folder that the model is written to")
+    model_dir: Path = option(Path("trained_model"), "folder that the model is written to")
     training: TrainingOptions = part(TrainingOptions())
     figures: FigureOptions = part(FigureOptions())
     resume: bool = option(False, "go on from the checkpoint of an interrupted training")
+    accept_changes: bool = option(False, _ACCEPT)
+    load_model: bool = option(False, "start from the trained model that is in model_dir, and replace it")
+    overwrite: bool = option(False, "replace a model that is in model_dir; it is kept beside it")
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,24 @@ class ValidateOptions(Options):
     paths: TablePaths = part(TablePaths(), "isochrone_path", "isochrone_rotation")
     figures: FigureOptions = part(FigureOptions())
     overwrite: bool = option(False, "validate again what was validated with the same model and options")
+    accept_changes: bool = option(False, _ACCEPT)
+
+
+@dataclass(frozen=True)
+class ExplainOptions(Options):
+    """Of explain_stars.py."""
+
+    cluster: str | None = positional("a cluster whose sets were built")
+    stars: tuple[str, ...] = positional(
+        "identifiers of Gaia DR3, positions (120.1234,-19.0512 in degrees), or tables with source_id or ra and dec",
+        several=True,
+    )
+    from_: str | None = option(
+        None, "member list whose stars of the cluster are explained: a catalogue's name, as t22, or a file"
+    )
+    model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
+    prob_threshold: float = option(0.5, "smallest probability of a member", above=0, at_most=1)
+    sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
 
 
 @dataclass(frozen=True)
@@ -101,6 +128,7 @@ class FitOptions(Options):
     )
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
     figures: FigureOptions = part(FigureOptions())
+    accept_changes: bool = option(False, _ACCEPT)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,21 @@
 """Train the network on clusters whose sets were built, save the model, draw its metrics."""
 
+import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd.catalogues.names import read_cluster_names
-from gaia_oc_amd.classifier import load_metrics
+from gaia_oc_amd.classifier import MODEL_PARAMETERS, Classifier, load_metrics
+from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.figures import save_and_show, training_metrics_figure
-from gaia_oc_amd.files.data_directory import locked
+from gaia_oc_amd.files.data_directory import LOCK_FILE, locked
 from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.source_sets import check_sets, sets_folder
+from gaia_oc_amd.stages.many import named_clusters
 from gaia_oc_amd.stages.options import TrainOptions
-from gaia_oc_amd.training import train_deep_sets_model
+from gaia_oc_amd.training import CHECKPOINT, train_deep_sets_model
+
+logger = logging.getLogger(__name__)
 
 
 def train_model(
@@ -20,6 +26,8 @@ def train_model(
     seed: int = RunOptions.seed,
 ) -> dict[str, Any]:
     """Train one model on clusters, save it and draw its metrics.
+
+    A model that is in the folder is only replaced if that is asked for, and a copy of it is kept.
 
     Parameters
     ----------
@@ -39,18 +47,32 @@ def train_model(
 
     Raises
     ------
+    UsageError
+        If the folder holds a model, and it is not said that it may be replaced.
     OSError, ValueError
         If sets are missing or damaged, too few for a split, or another training writes into the same folder.
     """
     folder = options.model_dir
+    there = (folder / MODEL_PARAMETERS).exists()
+    if there and not (options.overwrite or options.load_model or options.resume):
+        raise UsageError(
+            f"{folder} holds a model already: name another --model_dir, or give --overwrite, which keeps a copy of it."
+        )
+    names = named_clusters(clusters, data_dir)
     with locked(folder, wait=False):
+        for name in names if options.accept_changes else ():
+            check_sets(sets_folder(name, data_dir), accept=True)
+        start = Classifier.load(folder, accept_changes=options.accept_changes) if options.load_model else None
+        if there and not options.resume:
+            logger.info("the model in %s is kept in %s.", folder, keep_model(folder))
         train_deep_sets_model(
-            read_cluster_names(clusters),
+            names,
             data_dir,
             folder,
             options=options.training,
             seed=seed,
             resume=options.resume,
+            start=start,
         )
         metrics = load_metrics(folder)
         if options.figures.wanted():
@@ -58,18 +80,46 @@ def train_model(
     return metrics
 
 
-def best_epoch_text(metrics: dict[str, Any]) -> str:
-    """One line with the metrics of the best epoch.
+def keep_model(folder: Path) -> Path:
+    """Copy a model folder beside itself, unless the last copy holds the same model.
+
+    Parameters
+    ----------
+    folder : path
+        The model folder.
+
+    Returns
+    -------
+    Path
+        The copy, ``<folder>_replaced_1`` or the next number.
+    """
+    number = 1
+    while (kept := folder.with_name(f"{folder.name}_replaced_{number}")).exists():
+        if (kept / MODEL_PARAMETERS).read_bytes() == (folder / MODEL_PARAMETERS).read_bytes():
+            return kept
+        number += 1
+    shutil.copytree(folder, kept, ignore=shutil.ignore_patterns(LOCK_FILE, CHECKPOINT))
+    return kept
+
+
+def best_epoch_text(metrics: dict[str, Any], model_dir: Path) -> str:
+    """The metrics of the best epoch, and how the model is used.
 
     Parameters
     ----------
     metrics : dict
         From `train_model`.
+    model_dir : path
+        The model folder.
 
     Returns
     -------
     str
     """
-    best = metrics["validation" if metrics["validation"] else "train"]
-    values = {name: series[metrics["best_epoch"]] for name, series in best.items()}
-    return f"best epoch {metrics['best_epoch'] + 1}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items())
+    series = metrics["validation" if metrics["validation"] else "train"]
+    values = {name: of_epochs[metrics["best_epoch"]] for name, of_epochs in series.items()}
+    best = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+    return (
+        f"{model_dir}: best epoch {metrics['best_epoch'] + 1}: {best}\n"
+        f"next: python evaluate_clusters.py NAME --model_dir {model_dir}"
+    )

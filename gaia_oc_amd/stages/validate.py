@@ -12,12 +12,12 @@ from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import locked
-from gaia_oc_amd.files.provenance import Stage, file_fingerprints, run_stage, table_fingerprint
+from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ISOCHRONES, RunOptions
-from gaia_oc_amd.source_sets import UNJUDGED_FILES, sets_folder
+from gaia_oc_amd.source_sets import UNJUDGED_FILES, check_sets, set_fingerprints, sets_folder
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.stages.options import ValidateOptions
 from gaia_oc_amd.validation.plots import selection_function_figure
@@ -43,7 +43,7 @@ def validate_clusters(
         options,
         run,
         command=command,
-        classifier=Classifier.load(options.model_dir),
+        classifier=Classifier.load(options.model_dir, accept_changes=options.accept_changes),
         isochrones=_isochrones(run.data_dir, options),
     )
 
@@ -89,10 +89,11 @@ def validate_cluster(
     TooFewMembersError
         If there are too few members for a support set.
     """
-    classifier = classifier or Classifier.load(options.model_dir)
+    classifier = classifier or Classifier.load(options.model_dir, accept_changes=options.accept_changes)
     isochrones = _isochrones(data_dir, options) if isochrones is None else isochrones
     folder = sets_folder(name, data_dir)
     with locked(folder):
+        check_sets(folder, accept=options.accept_changes)
         made_with = {
             "options": {
                 "validation": asdict(options.validation),
@@ -102,7 +103,7 @@ def validate_cluster(
             },
             "model": classifier.fingerprint(),
             "isochrones": table_fingerprint(isochrones),
-            "sets": file_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "cone.json")),
+            "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "cone.json")),
             "version": __version__,
         }
         stage = Stage("validation", made_with, command.format(folder.name))

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from gaia_oc_amd.astrometry import astrometric_covariance, intrinsic_dispersion, tangent_plane
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.features import draw_normal
+from gaia_oc_amd.features import draw_normal, proper_motion_offset
 from gaia_oc_amd.photometry import BANDS, add_magnitude_errors, magnitude_error
 from gaia_oc_amd.profiles import UnconstrainedProfileError, density_profile, field_radius, king_profile
 from gaia_oc_amd.simulation.cluster import king_fraction, sample_king_radii
@@ -120,8 +120,9 @@ def _velocity_dispersion(sets: SourceSets) -> tuple[float, float]:
     """Dispersion [km/s] in each direction that the errors of the training members do not explain."""
     scale = KM_S_PER_AU_YR * sets.cluster.dist / 1000
     in_each = []
-    for name in ("pmra", "pmdec"):
-        offsets = sets.members[name].to_numpy(float) - getattr(sets.cluster, name)
+    for name, offsets in zip(
+        ("pmra", "pmdec"), proper_motion_offset(sets.members, sets.cluster).T, strict=True
+    ):
         dispersion = intrinsic_dispersion(offsets, sets.members[f"{name}_error"].to_numpy(float))
         in_each.append(float(np.clip(scale * dispersion, _SMALLEST_DISPERSION, LARGEST_DISPERSION)))
     return in_each[0], in_each[1]
@@ -148,8 +149,7 @@ def artificial_members(
     """Members as they are, at given projected radii.
 
     Depth along the line of sight is one coordinate of a second draw from the King profile. Proper motions
-    carry the perspective of the cluster's direction and transverse motion, not that of its unknown radial
-    velocity.
+    carry the perspective of the cluster's direction and motion in space, as far as its radial velocity is known.
 
     Parameters
     ----------
@@ -174,7 +174,10 @@ def artificial_members(
     depth = king_radii(model, len(radius), rng=rng) * np.cos(angle[1])
     axes = local_axes(cluster.ra, cluster.dec)
     position = np.column_stack([radius * np.cos(angle[0]), radius * np.sin(angle[0]), cluster.dist + depth])
-    velocity = space_velocity(cluster.ra, cluster.dec, cluster.dist, (cluster.pmra, cluster.pmdec), 0.0)
+    velocity = space_velocity(
+        *(cluster.ra, cluster.dec, cluster.dist, (cluster.pmra, cluster.pmdec)),
+        float(np.nan_to_num(cluster.perspective_velocity)),
+    )
     scatter = rng.normal(size=(len(radius), 2)) * model.dispersion
     stars = seen_from_the_sun(position @ axes, velocity + scatter @ axes[:2])
     stars["parallax"] += cluster.parallax - 1000 / cluster.dist

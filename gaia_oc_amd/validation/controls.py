@@ -1,7 +1,7 @@
 """Control clusters: a cluster's model where the cone has no cluster, so that every star accepted is false."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from scipy.stats import ncx2
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.features import proper_motion_offset
 from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.simulation.space import local_axes
 from gaia_oc_amd.source_sets import SourceSets
@@ -155,13 +156,22 @@ def move_stars(stars: pd.DataFrame, cluster: Cluster, place: Place) -> pd.DataFr
     Returns
     -------
     DataFrame
-        A new table; offsets from the centre keep size and direction, errors and photometry are unchanged.
+        A new table; offsets from the centre, and from the cluster's motion at a star's place, keep size and
+        direction, errors and photometry are unchanged.
     """
     ra, dec = stars["ra"].to_numpy(float), stars["dec"].to_numpy(float)
+    offset = proper_motion_offset(stars, cluster)
     if place.east or place.north:
         east, north = tangent_plane(ra, dec, cluster.ra, cluster.dec)
         ra, dec = directions(east, north, *moved_centre(cluster, place))
-    return stars.assign(ra=ra, dec=dec, pmra=stars["pmra"] + place.pmra, pmdec=stars["pmdec"] + place.pmdec)
+    pmra, pmdec = (offset + moved_cluster(cluster, place).motion_at(ra, dec)).T
+    return stars.assign(ra=ra, dec=dec, pmra=pmra, pmdec=pmdec)
+
+
+def moved_cluster(cluster: Cluster, place: Place) -> Cluster:
+    """Cluster at a control's place and motion."""
+    ra, dec = moved_centre(cluster, place)
+    return replace(cluster, ra=ra, dec=dec, pmra=cluster.pmra + place.pmra, pmdec=cluster.pmdec + place.pmdec)
 
 
 def moved_centre(cluster: Cluster, place: Place) -> tuple[float, float]:
@@ -341,7 +351,8 @@ def _proper_motion_share(stars: pd.DataFrame, field: Field, place: Place) -> Arr
     variance = np.square(np.hypot(errors, scatter)).mean(axis=1)
     aside = np.array([cluster.pmra - region.pmra, cluster.pmdec - region.pmdec])
     moved = aside + np.array([place.pmra, place.pmdec])
-    limit = region.pm_radius**2 / variance
+    own = region.error_weight * np.sqrt(np.square(errors).mean(axis=1))
+    limit = np.square(region.pm_radius + own) / variance
     here, there = (
         ncx2.cdf(limit, 2, np.maximum(np.square(offset).sum() / variance, 1e-12)) for offset in (aside, moved)
     )

@@ -10,6 +10,8 @@ from gaia_oc_amd.options import Options, option, require
 class ValidationOptions(Options):
     """How completeness and contamination of a cluster's member list are measured."""
 
+    title = "Validation"
+
     n_artificial: int = option(
         3000,
         "artificial members to inject, divided equally among the bins of G",

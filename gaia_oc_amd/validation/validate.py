@@ -15,6 +15,7 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
+from gaia_oc_amd.kept_cone import recorded_region
 from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.validation.artificial import fit_cluster_model
@@ -156,8 +157,7 @@ def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Fie
     selection = SelectionOptions(
         **{"colour": sets.colour} | {key: value for key, value in made_with.items() if key in known}
     )
-    record = folder / "cone.json"
-    region = ConeRegion(**read_json(record)["region"]) if record.exists() else spanned_region(sets)
+    region = recorded_region(folder) or spanned_region(sets)
     points = nearest_age(isochrones, sets.cluster.age)
     _compare_isochrones(sets, points)
     return Field(sets, region, selection, points)

@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 import create_gaia_credentials_file as script
-from gaia_oc_amd.archive.login import create_credentials_file, read_credentials, write_credentials
+from gaia_oc_amd.archive.login import create_gaia_credentials_file, read_credentials, write_credentials
 from gaia_oc_amd.files.data_directory import write_atomically
 
 SECRET = "cor:rect horse#"
@@ -93,7 +93,7 @@ def test_the_script_warns_of_a_password_in_the_shells_history(path, capsys):
 def test_an_existing_file_is_kept_unless_told(path, monkeypatch):
     write_credentials(path, "old", "old")
     monkeypatch.setattr("builtins.input", lambda prompt: pytest.fail("nothing should be asked"))
-    create_credentials_file(data_dir=path.parent)
+    create_gaia_credentials_file(data_dir=path.parent)
     assert read_credentials(path) == ("old", "old")
     script.main(["new", SECRET, "--data_dir", str(path.parent), "--overwrite"])
     assert read_credentials(path) == ("new", SECRET)
@@ -106,7 +106,7 @@ def test_without_a_terminal_nothing_is_echoed(path, monkeypatch):
 
     monkeypatch.setattr(getpass, "getpass", echoing)
     with pytest.raises(ValueError, match="no terminal to ask for the password"):
-        create_credentials_file("me", data_dir=path.parent)
+        create_gaia_credentials_file("me", data_dir=path.parent)
     assert not path.exists()
 
 
@@ -121,3 +121,11 @@ class caplog_of:  # the script sets up logging anew, which takes caplog's handle
 
     def __exit__(self, *_):
         self.logger.removeHandler(self.handler)
+
+
+def test_another_login_is_not_dropped_silently(path):
+    write_credentials(path, "old", "old")
+    with pytest.raises(FileExistsError, match="holds the login of old, not of new: give --overwrite"):
+        create_gaia_credentials_file("new", SECRET, data_dir=path.parent)
+    assert read_credentials(path) == ("old", "old")
+    assert create_gaia_credentials_file("old", SECRET, data_dir=path.parent) == path

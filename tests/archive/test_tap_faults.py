@@ -14,7 +14,7 @@ from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ConeRegion
 
 pytest.importorskip("cryptography", reason="the front needs a certificate")
-REGION = ConeRegion(120.0, -20.0, 5.0, -3.0, 2.0, 10.0, 1.0, 2.0)
+REGION = ConeRegion(120.0, -20.0, 10.0, -3.0, 2.0, 20.0, 1.0, 5.0)
 BY_NAME = {kind.name: kind for kind in faults.KINDS}
 HARMLESS = {"delete", "count", "logout"}
 
@@ -66,6 +66,22 @@ def test_a_fault_that_passes_costs_time_only(servers, position):
         ("session expired", "result", "it answered 403 Forbidden; tried once, after a new login"),
         ("login refused", "login", "archive refused the login of alice: run `python create_gaia"),
         ("redirect to another host", "result", "another address, at 127.0.0.1; not followed; tried once"),
+        ("redirect to a file", "result", "redirects to an address that is not of the web; not followed"),
+        ("redirect without end", "result", "it redirects without end; tried once"),
+        ("body without end", "result", "its answer has more than 8388608 bytes; tried once"),
+        ("length too small", "result", "the answer is damaged, it cannot be unpacked; tried 2 times"),
+        ("length too large", "result", "the answer broke off; tried 2 times"),
+        ("gzip bomb", "result", "its answer unpacks to more than 8388608 bytes; tried once"),
+        ("packed in packed in packed", "result", "its answer is packed more than 3 times; tried once"),
+        ("wrong charset", "result", "the result is not a whole VOTable; tried 2 times"),
+        ("JSON with status 200", "result", "the result is not a whole VOTable; tried 2 times"),
+        ("cookies by the dozen", "result", "it sets more than 50 cookies; tried once"),
+        ("rows moved", "result", "wrong result twice .5 rows outside what was asked for"),
+        (
+            "an identifier that is none",
+            "result",
+            "wrong result twice .1 source_id that are none of Gaia's, as -5",
+        ),
         ("rows repeated", "result", "wrong result twice .3 repeated source_id"),
         ("rows missing", "result", "wrong result twice .455 rows where it counts 460"),
         ("column missing", "result", "wrong result twice .without the column.s. pmra_error"),

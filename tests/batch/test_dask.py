@@ -74,10 +74,8 @@ def worker_of(file, *, n_threads=1, path=OURS):
     return program("worker", "--scheduler-file", file, "--nthreads", n_threads, folder=file.parent, path=path)
 
 
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
+def wait_for(condition):
     while not condition():
-        assert time.monotonic() < end
         time.sleep(0.05)
 
 
@@ -147,7 +145,6 @@ def script(name, *arguments, path="", **environment):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
         env=os.environ | {"PYTHONPATH": path} | environment,
         stdin=subprocess.DEVNULL,
         cwd=environment.get("PWD"),
@@ -222,7 +219,7 @@ def test_interrupt_takes_back_what_has_not_begun(scheduler, tmp_path):
     ) as process:
         wait_for(lambda: len(list(tmp_path.glob("long_*.begun"))) == 2)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate()
     assert process.returncode == 130
     assert errors.splitlines()[-1].startswith("interrupted: every cluster that was finished is kept")
     assert "Traceback" not in errors
@@ -276,11 +273,9 @@ def test_a_scheduler_that_dies_costs_what_is_not_finished(tmp_path, caplog):
     with scheduler_in(tmp_path) as (process, file), worker_of(file):
         killer = threading.Thread(target=lambda: (wait_for((tmp_path / "long.begun").exists), process.kill()))
         killer.start()
-        task = partial(slow, folder=tmp_path, seconds=30)
-        start = time.monotonic()
+        task = partial(slow, folder=tmp_path, seconds=10_000)
         outcomes = run_batch(task, ["quick", "long", "never"], scheduler=str(file))
         killer.join()
-    assert time.monotonic() - start < 45
     assert [bool(outcome.error) for outcome in outcomes] == [False, True, True]
     assert "does not answer any more: start it again" in outcomes[2].error
     assert caplog.text.count("does not answer any more") == 1

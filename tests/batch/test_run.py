@@ -109,20 +109,16 @@ def test_interrupt_ends_the_processes_and_keeps_what_is_finished(tmp_path, numbe
     ) as process:
         wait_for(lambda: (tmp_path / "long_2.begun").exists())
         process.send_signal(number)
-        _, errors = process.communicate(
-            timeout=20
-        )  # ends when the last process has closed its standard error
-    assert process.returncode == 130
+        _, errors = process.communicate()  # ends when the last process has closed its standard error
+    assert process.returncode == 128 + number
     assert "interrupted: every cluster that was finished is kept" in errors
     assert "Traceback" not in errors
     assert {path.name for path in tmp_path.glob("*.done")} == {"quick.done"}
     assert not (tmp_path / "never.begun").exists()
 
 
-def wait_for(condition, seconds=30):
-    end = time.monotonic() + seconds
+def wait_for(condition):
     while not condition():
-        assert time.monotonic() < end
         time.sleep(0.05)
 
 

@@ -97,7 +97,7 @@ def test_an_unknown_name_says_which_catalogue_has_it(data, toy):
     tables = read_input_tables(data)
     with pytest.raises(UnknownClusterError, match=r"'HSC 7' .*but hunt24 has it: try --catalogue hunt24"):
         find_cluster("HSC 7", tables)
-    with pytest.raises(UnknownClusterError, match=r"none of the 1 rows .*--ra --dec --parallax"):
+    with pytest.raises(UnknownClusterError, match=r"none of the 1 rows .*--ra --dec and --members_path"):
         find_cluster("Andromeda", tables)
 
 
@@ -190,9 +190,38 @@ def test_a_gap_of_the_table_is_filled_by_hand(data, toy):
 def test_what_is_missing_of_a_given_cluster_is_named(data):
     tables = read_input_tables(data)
     with pytest.raises(
-        UnknownClusterError, match=r"'X 1' .* must be given whole: add --dec --parallax --pmdec\."
+        UnknownClusterError, match=r"'X 1' .* row of the parameter table: add --dec --parallax --pmdec, or"
     ):
         find_cluster("X 1", tables, GivenCluster(ra=1.0, pmra=2.0))
+
+
+def test_what_is_not_given_comes_from_the_members(data, toy, caplog):
+    """In a data directory without any table of parameters."""
+    (data / "cluster_parameters.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"cluster_parameters\.csv"):
+        read_input_tables(data)
+    tables = read_input_tables(data, need_parameters=False)
+    with caplog.at_level("INFO"):
+        cluster = find_cluster("Pleiades", tables, GivenCluster(ra=120.1, dec=-20.0, age=8.5, a0=0))
+    assert (cluster.ra, cluster.dec) == (120.1, -20.0)
+    sure = toy.members[toy.members["PMemb"] >= 0.5]
+    assert cluster.pmra == sure["pmra"].median()
+    assert cluster.parallax == sure["parallax"].median()
+    assert cluster.dist == pytest.approx(1000 / cluster.parallax)
+    assert "pmra -3" in caplog.text
+    assert "listed members" in caplog.text
+    assert find_cluster("Pleiades", tables, GivenCluster(dist=1010, age=8.5, a0=0)).ra == pytest.approx(
+        120.0, abs=0.05
+    )
+    with pytest.raises(UnknownClusterError, match="is in none of the 0 rows"):
+        find_cluster("Pleiades", tables)
+
+
+def test_members_around_the_zero_of_right_ascension_have_their_own_mean(data):
+    field = toy_field(2, ra=0.0, name="Zero_1")
+    field.members.to_csv(data / "cg18_members.csv", index=False)
+    cluster = find_cluster("Zero_1", read_input_tables(data), GivenCluster(dist=1000, age=8.5, a0=0))
+    assert min(cluster.ra, 360 - cluster.ra) < 0.1
 
 
 def test_a_given_distance_must_fit_the_parallax(data):
@@ -256,7 +285,6 @@ def _run(*arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
         cwd=ROOT,
     )
 

@@ -192,7 +192,6 @@ def test_the_script_writes_what_it_says(data_dir):
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
         stdin=subprocess.DEVNULL,
     )
     assert result.returncode == 1, result.stderr  # for NGC_1

@@ -101,7 +101,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def opened(browser, folder):
     watched = Watched(browser, (folder / "clusters/Test_1/report.html").as_uri())
-    watched.page.wait_for_selector("body[data-ready]", timeout=20_000)
+    watched.page.wait_for_selector("body[data-ready]", timeout=600_000)
     yield watched
     watched.context.close()
 
@@ -192,7 +192,7 @@ def test_hover_tells_every_digit(report, stars):
     report.page.mouse.move(x - 30, y)
     report.page.mouse.move(x, y, steps=3)
     for text in (stars["id"][i], f"{stars['g'][i]:.3f} mag", stars["kind"][i]):
-        report.page.locator(".bk-Tooltip").get_by_text(text, exact=True).first.wait_for(timeout=3000)
+        report.page.locator(".bk-Tooltip").get_by_text(text, exact=True).first.wait_for(timeout=600_000)
 
 
 def test_search_finds_one_of_two_neighbours(report, stars):
@@ -238,7 +238,7 @@ def test_index_leads_to_the_report_in_the_dark(browser, folder):
     assert watched.text("#row-count") == "0 of 1"
     watched.page.fill("#search", "test")
     watched.page.click("#clusters tbody a")
-    watched.page.wait_for_selector("body[data-ready]", timeout=20_000)
+    watched.page.wait_for_selector("body[data-ready]", timeout=600_000)
     assert watched.complaints == []
     assert all(url.startswith(("file:", "data:")) for url in watched.requests)
     watched.context.close()

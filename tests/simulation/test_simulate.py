@@ -13,9 +13,11 @@ from gaia_oc_amd.astrometry import (
     source_ids,
     unit_vectors,
 )
+from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.cone import radius_on_sky
+from gaia_oc_amd.cone import cone_region, radius_on_sky
 from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.simulation.catalogue import draw_cluster
 from gaia_oc_amd.simulation.cluster import cluster_stars, king_fraction, sample_king_radii
 from gaia_oc_amd.simulation.errors import (
@@ -543,9 +545,13 @@ def test_nothing_but_physics_tells_members_from_field(whole_cone):
 def test_cone_keeps_what_build_sets_needs(simulated, isochrones):
     row, cone = simulated.parameters.iloc[0], simulated.cone
     pm_limit = 10 * np.sqrt((row["pmra_error"] ** 2 + row["pmdec_error"] ** 2) / 2)
-    distance = np.hypot(cone["pmra"] - row["pmra"], cone["pmdec"] - row["pmdec"])
-    assert pm_limit * 0.95 < distance.max() < 1.3 * pm_limit
-    assert (cone["parallax"] - row["parallax"]).abs().max() < 13 * row["parallax_error"]
+    own = 3 * np.hypot(cone["pmra_error"], cone["pmdec_error"]) / np.sqrt(2)
+    distance = np.hypot(cone["pmra"] - row["pmra"], cone["pmdec"] - row["pmdec"]) - own
+    turn = cone_region(Cluster(**row.to_dict()), ConeOptions()).pm_radius - pm_limit
+    assert 0 < turn < 0.5 * pm_limit
+    assert pm_limit * 0.95 < distance.max() < 1.3 * pm_limit + turn
+    aside = (cone["parallax"] - row["parallax"]).abs() - 3 * cone["parallax_error"]
+    assert aside.max() < 13 * row["parallax_error"]
 
 
 def test_options_are_checked():

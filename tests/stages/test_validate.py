@@ -27,7 +27,7 @@ SMALL = [
 def run(script, *arguments):
     return subprocess.run(
         [sys.executable, str(ROOT / script), *map(str, arguments)],
-        capture_output=True, text=True, cwd=ROOT, check=False, timeout=240, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, cwd=ROOT, check=False, stdin=subprocess.DEVNULL,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 

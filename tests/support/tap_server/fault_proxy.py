@@ -225,6 +225,23 @@ def cut_at(fraction: float) -> Callable:
     return send
 
 
+def with_length(share: float) -> Callable:
+    """The whole body, under a length that is a share of it."""
+
+    def send(handler, reply):
+        send_header(handler, reply, int(len(reply.body) * share))
+        handler.wfile.write(reply.body)
+
+    return send
+
+
+def endless(handler, reply):
+    """A body that goes on as long as somebody listens."""
+    send_header(handler, reply, None)
+    while True:
+        handler.wfile.write(bytes(1 << 16))
+
+
 def cut_without_length(handler, reply):
     """Half of a body whose end is the end of the connection: only its content tells."""
     send_header(handler, reply, None)

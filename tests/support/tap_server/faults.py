@@ -10,6 +10,7 @@ import gzip
 import http.server
 import io
 import logging
+import os
 import re
 import tempfile
 import threading
@@ -30,6 +31,7 @@ from tap_server.fault_proxy import Fault, Proxy, Reply
 from gaia_oc_amd import query as cone_sources
 from gaia_oc_amd import query as mirrors
 from gaia_oc_amd.archive import results as archive
+from gaia_oc_amd.archive import session
 from gaia_oc_amd.archive.session import Patience
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError
@@ -163,6 +165,38 @@ def _silently_limited(stage: str, times: float, bench: Bench) -> Fault:
     return Fault("submit+result", float("inf"), request=_limited(300), answer=lambda reply: change(reply))
 
 
+def _bomb(reply: Reply) -> Reply:
+    """What unpacks to a thousand times its size."""
+    return Reply(reply.status, reply.headers, gzip.compress(bytes(LARGEST_ANSWER + 1_000_000)))
+
+
+def _packed_in_packed(reply: Reply) -> Reply:
+    return Reply(
+        reply.status, reply.headers, functools.reduce(lambda body, _: gzip.compress(body), range(5), b"x")
+    )
+
+
+def _in_another_charset(reply: Reply) -> Reply:
+    """Says UTF-8 and is none."""
+    body = gzip.decompress(reply.body) if reply.body.startswith(b"\x1f\x8b") else reply.body
+    return Reply(
+        reply.status, reply.headers, body.replace(b"<VOTABLE", b"<!-- \xe9\xff --><VOTABLE", 1)[::-1]
+    )
+
+
+def _moved(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(ra=rows["ra"].where(rows.index >= 5, (rows["ra"] + 90) % 360))
+
+
+def _cookies(reply: Reply) -> Reply:
+    """As many as a header may hold lines; the session must not carry them on."""
+    return Reply(reply.status, [*reply.headers, *(("Set-Cookie", f"c{n}=1") for n in range(80))], reply.body)
+
+
+LARGEST_ANSWER = 1 << 23
+"""Of these tests, so that an endless answer ends soon."""
+
+
 KINDS = (
     Kind("connection refused", ALL, lambda stage, times, bench: Fault(stage, times, closed=True)),
     Kind("closed without an answer", ALL, _send(proxies.hang_up)),
@@ -195,11 +229,25 @@ KINDS = (
     Kind("redirect to another host", ALL,
          lambda stage, times, bench: Fault(stage, times, answer=proxies.status(302, Location=bench.thief.url)),
          "stops"),
+    Kind("redirect to a file", PRIVATE, _answer(proxies.status(302, Location="file:///etc/hostname")), "stops"),
+    Kind("redirect without end", ("job", "phase", "result"), _answer(proxies.status(302, Location="?again=1"))),
+    Kind("body without end", ("job", "phase", "result", "count"), _send(proxies.endless), "stops"),
+    Kind("length too small", ("job", "phase", "result"), _send(proxies.with_length(0.5))),
+    Kind("length too large", ("job", "phase", "result"), _send(proxies.with_length(2))),
+    Kind("gzip bomb", ("result", "count"), _answer(_bomb), "stops"),
+    Kind("packed in packed in packed", ("result", "count"), _answer(_packed_in_packed), "stops"),
+    Kind("wrong charset", ("job", "phase", "result", "count"), _answer(_in_another_charset)),
+    Kind("JSON with status 200", ("submit", "job", "phase", "result", "count"),
+         _answer(proxies.status(200, b'{"error": "no"}', Content_Type="application/json"))),
+    Kind("cookies by the dozen", ("login", "job", "phase", "result"), _answer(_cookies), "stops"),
     Kind("result over the row limit", ("result",),
          lambda stage, times, bench: Fault("submit", float("inf"), request=_limited(300))),
     Kind("result cut without a word", ("result",), _silently_limited),
     Kind("rows repeated", ("result",), _answer(_change_rows(lambda rows: pd.concat([rows, rows.head(3)])))),
     Kind("rows missing", ("result",), _answer(_change_rows(lambda rows: rows.iloc[5:]))),
+    Kind("rows moved", ("result",), _answer(_change_rows(_moved))),
+    Kind("an identifier that is none", ("result",),
+         _answer(_change_rows(lambda rows: rows.assign(source_id=rows["source_id"].where(rows.index > 0, -5))))),
     Kind("column missing", ("result",), _answer(_change_rows(lambda rows: rows.drop(columns="pmra_error")))),
 )  # fmt: skip
 
@@ -234,6 +282,7 @@ def run(bench: Bench, kind: Kind | None, stage: str = "", times: float = 1) -> O
                 mock.patch.object(mirrors, "GAIA_ARCHIVE", bench.proxy.url),
                 mock.patch.dict(mirrors.MIRRORS, gaia=mirrors.Mirror(bench.proxy.url)),
                 mock.patch.object(archive, "Patience", return_value=bench.patience),
+                mock.patch.object(session, "LARGEST_ANSWER", LARGEST_ANSWER),
             ):
                 rows = cone_sources.load_cone(
                     "Toy_1", bench.region, folder, ConeOptions(), credentials_path=credentials
@@ -304,8 +353,11 @@ def _leaks(bench: Bench, text: str, message: str) -> list[str]:
     return found
 
 
+SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
+"""How many times as long a busy machine may take; `make test-loaded` sets it."""
 FAST = Patience(
-    connect=3, read=3, answer=6, slowest=2000, slow_after=0.6, count=3, job=10, first_poll=0.01, longest_poll=0.05,
-    total=60, tries=3, first_pause=0.05, longest_pause=0.1, longest_retry_after=0.2,
+    connect=3 * SLOWNESS, read=3 * SLOWNESS, answer=6 * SLOWNESS, slowest=2000 / SLOWNESS, slow_after=0.6 * SLOWNESS,
+    count=3 * SLOWNESS, job=10 * SLOWNESS, first_poll=0.01, longest_poll=0.05, total=60 * SLOWNESS, tries=3,
+    first_pause=0.05, longest_pause=0.1, longest_retry_after=0.2,
 )  # fmt: skip
 """For tests beside the stub, which answers within milliseconds on an idle machine."""

@@ -1,0 +1,388 @@
+"""Why a star is a member, or the first reason why it is none."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, Delaunay, QhullError, cKDTree
+
+from gaia_oc_amd.astrometry import angular_separation, identifier_positions, tangent_plane, unit_vectors
+from gaia_oc_amd.candidates import parallax_distance, proper_motion_distance
+from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.columns import REJECTED_BY
+from gaia_oc_amd.cone import ConeRegion
+from gaia_oc_amd.features import add_features, can_be_sampled, proper_motion_offset
+from gaia_oc_amd.membership import VoteSampler, membership_probabilities
+from gaia_oc_amd.options import SamplingOptions, SelectionOptions
+from gaia_oc_amd.posterior import ConeJudge, bounded, prior_log_odds
+from gaia_oc_amd.source_sets import SourceSets
+
+Array = NDArray[np.float64]
+
+TERMS = ("odds_motion", "odds_parallax", "odds_photometry", "odds_place")
+"""What the odds of a star are split into, beside odds_share, of members among the candidates."""
+MATCH_RADIUS = 1.0
+"""Largest separation of a position from the source that it means [arcsec]."""
+
+_SEQUENCE_MEMBERS = 15
+_LOGIT_SAMPLES = 50
+_WORTH_A_WORD = np.log(2.0)
+"""Terms that change the odds by less are not mentioned."""
+_MANY_TIMES = 1e6
+
+_OFFSETS = ("f_r", "f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma")
+
+
+def explain(
+    stars: pd.DataFrame | Iterable[int],
+    sets: SourceSets,
+    model: Classifier,
+    *,
+    region: ConeRegion | None = None,
+    prob_threshold: float = 0.5,
+    selection: SelectionOptions | None = None,
+    sampling: SamplingOptions | None = None,
+    seed: int = 42,
+) -> pd.DataFrame:
+    """Say of each star whether it is a member, with its probability, or the first reason why it is none.
+
+    The reasons, in this order: no such source in the cone, no colour, a condition of the candidate selection, a low
+    probability. A probability is explained by the star's log odds: each term is what they lose when that of the
+    star's measurements is set to the cluster's own (its proper motion there, its mean parallax, the members' sequence
+    at the star's magnitude, the radius that holds half of the members). The terms of a network that judges all
+    measurements together need not sum to the log odds.
+
+    Parameters
+    ----------
+    stars : DataFrame or iterable of int
+        Identifiers of Gaia DR3, or a table with source_id, or with ra and dec [deg], or both; of a star that is not in
+        the cone, pmra and pmdec [mas/yr] and parallax [mas] help to say why.
+    sets : SourceSets
+        The cluster, from `source_sets.load_sets`.
+    model : Classifier
+        Explains probabilities, and gives those that the sets lack.
+    region : ConeRegion, optional
+        What the cone was cut to; without it the sources that it has tell how far it reaches.
+    prob_threshold : float
+        Least probability of a member.
+    selection : SelectionOptions, optional
+        Those that the sets were built with.
+    sampling : SamplingOptions, optional
+        As in `membership.membership_probabilities`.
+    seed : int
+        Of the support sets.
+
+    Returns
+    -------
+    DataFrame
+        One row per star, in their order: ``star`` (what was given), ``source_id`` (missing for what is not in the
+        cone), ``verdict`` (member, candidate, non-member, not in the cone), ``PMemb``, ``reason``; offsets f_r [pc],
+        f_pm_sigma, f_plx_sigma, f_c_sigma, f_g_sigma; and natural logarithms of odds: ``log_odds``, the terms
+        ``odds_motion``, ``odds_parallax``, ``odds_photometry``, ``odds_place`` (negative ones speak against a member)
+        and ``odds_share``, of members among the candidates (missing where the model has none).
+
+    Raises
+    ------
+    ValueError
+        If the table has neither identifiers nor positions, or the model does not fit the sets.
+    TooFewMembersError
+        If there are not enough members for a support set.
+    """
+    given, cone = _as_table(stars), _cone(sets)
+    row = _rows(given, cone)
+    found = cone.iloc[row[row >= 0]].reset_index(drop=True)
+    judged = _judged(found, sets, model, sampling or SamplingOptions(), seed)
+    selection = selection or SelectionOptions()
+    told = iter([_reason(star, sets, prob_threshold, selection) for _, star in judged.iterrows()])
+    absent = iter(_why_absent(given[row < 0], region or _reach(cone, sets), cone))
+    verdicts = [next(told) if known else ("not in the cone", next(absent)) for known in row >= 0]
+    place = np.where(row >= 0, np.cumsum(row >= 0) - 1, -1)
+    measured = judged.assign(source_id=judged["source_id"].astype("Int64")).reindex(place)
+    columns = ["source_id", "PMemb", *_OFFSETS, "log_odds", *TERMS, "odds_share"]
+    table = measured[columns].reset_index(drop=True)
+    words = pd.DataFrame(verdicts, columns=["verdict", "reason"], dtype="str")
+    table = table.assign(star=pd.Series(_called(given), dtype="str"), **words)
+    return table[["star", "source_id", "verdict", "PMemb", "reason", *columns[2:]]]
+
+
+def _as_table(stars: pd.DataFrame | Iterable[int]) -> pd.DataFrame:
+    """Stars with a source_id (missing where none is given) and a position (likewise)."""
+    if not isinstance(stars, pd.DataFrame):
+        stars = pd.DataFrame({"source_id": pd.array(list(stars), dtype="Int64")})
+    if "source_id" not in stars and not {"ra", "dec"} <= set(stars):
+        raise ValueError(
+            f"the stars have neither source_id nor ra and dec, only {', '.join(map(str, stars))}: name the columns so."
+        )
+    absent = {name: np.nan for name in ("ra", "dec") if name not in stars}
+    table = stars.assign(**absent).reset_index(drop=True)
+    if "source_id" not in table:
+        return table.assign(source_id=pd.array([pd.NA] * len(table), dtype="Int64"))
+    return table.assign(source_id=table["source_id"].astype("Int64"))
+
+
+def _called(given: pd.DataFrame) -> list[str]:
+    """Identifier of each star as it was given, else its position."""
+    return [
+        f"{ra:.6f} {dec:+.6f}" if pd.isna(identifier) else str(identifier)
+        for identifier, ra, dec in zip(given["source_id"], given["ra"], given["dec"], strict=True)
+    ]
+
+
+def _cone(sets: SourceSets) -> pd.DataFrame:
+    """All sources of the cone; the PMemb of a training member is ours, missing where it was not judged."""
+    parts = [
+        sets.members.assign(PMemb=np.nan, group="training member"),
+        sets.candidates.assign(group="candidate"),
+        sets.non_members.assign(group="non-member"),
+    ]
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def _rows(given: pd.DataFrame, cone: pd.DataFrame) -> NDArray[np.int64]:
+    """Row of each star in the cone, by identifier, else by position; -1 for those that are not in it."""
+    row = pd.Index(cone["source_id"]).get_indexer(given["source_id"].fillna(-1).astype("int64"))
+    places = given[["ra", "dec"]].to_numpy(float)
+    searched = np.flatnonzero((row < 0) & np.isfinite(places).all(axis=1))
+    if len(searched):
+        tree = cKDTree(unit_vectors(cone["ra"].to_numpy(float), cone["dec"].to_numpy(float)))
+        within = np.radians(MATCH_RADIUS / 3600)
+        distance, nearest = tree.query(unit_vectors(*places[searched].T), distance_upper_bound=within)
+        row[searched] = np.where(np.isfinite(distance), nearest, -1)
+    return row
+
+
+@dataclass(frozen=True)
+class _Odds:
+    """What a model makes of the stars of a cone: log odds, the share of members in them (NaN if the model has none),
+    and probabilities.
+    """
+
+    of: Callable[[pd.DataFrame], Array]
+    share: float
+    probabilities: Callable[[pd.DataFrame], Array]
+
+
+def _odds(sets: SourceSets, model: Classifier, sampling: SamplingOptions, seed: int) -> _Odds:
+    def rng() -> np.random.Generator:
+        return cluster_rng(seed, sets.cluster.name)  # the same support sets for every variant of a star
+
+    def votes(stars: pd.DataFrame) -> Array:
+        return membership_probabilities(stars, sets, model, options=sampling, rng=rng())
+
+    if model.probability == "posterior":
+        judge = ConeJudge.of(sets, model, sampling=sampling, rng=rng())
+        share = prior_log_odds(judge.fraction)
+        return _Odds(
+            lambda stars: bounded(judge.log_ratios(stars, rng=rng())) + share,
+            share,
+            votes if sampling.probability == "votes" else lambda stars: judge.probabilities(stars, rng=rng()),
+        )
+    sampler = VoteSampler.of(sets, model, sampling)
+
+    def mean_logits(stars: pd.DataFrame) -> Array:
+        usable = can_be_sampled(stars, sets.colour, sampler.names)
+        logits, size = np.full(len(stars), np.nan), sampling.size_support_set
+        logits[usable] = sampler.sample_logits(stars[usable], _LOGIT_SAMPLES, size, rng=rng()).mean(axis=1)
+        return logits
+
+    return _Odds(mean_logits, np.nan, votes)
+
+
+def _judged(
+    found: pd.DataFrame, sets: SourceSets, model: Classifier, sampling: SamplingOptions, seed: int
+) -> pd.DataFrame:
+    """Stars with their probability, log odds and the terms of these."""
+    nothing = dict.fromkeys((*TERMS, "log_odds", "odds_share"), np.nan)
+    if found.empty:
+        return found.assign(**nothing)
+    odds = _odds(sets, model, sampling, seed)
+    missing = (found["PMemb"].isna() & (found["group"] != "non-member")).to_numpy()
+    probability = found["PMemb"].to_numpy(float, copy=True)
+    if missing.any():
+        probability[missing] = odds.probabilities(found[missing])
+    own = odds.of(found)
+    terms = {f"odds_{name}": own - odds.of(neutral) for name, neutral in _neutral(found, sets).items()}
+    return found.assign(PMemb=probability, log_odds=own, odds_share=odds.share, **terms)
+
+
+def _neutral(stars: pd.DataFrame, sets: SourceSets) -> dict[str, pd.DataFrame]:
+    """Stars with one of their measurements set to the cluster's own, by the name of the term."""
+    cluster, colour = sets.cluster, sets.colour
+    radius = float(np.degrees(np.median(sets.members["f_r"]) / cluster.dist))
+    in_colour, in_g = _beside_isochrone(stars, sets.members)
+    here = cluster.motion_at(stars["ra"].to_numpy(float), stars["dec"].to_numpy(float))
+    dec = cluster.dec + (radius if cluster.dec < 0 else -radius)
+    there = cluster.motion_at(np.full(len(stars), cluster.ra), np.full(len(stars), dec))
+    moved = stars[["pmra", "pmdec"]].to_numpy(float) - here + there
+    changes = {
+        "motion": {"pmra": here[:, 0], "pmdec": here[:, 1]},
+        "parallax": {"parallax": cluster.parallax},
+        "photometry": {
+            colour: stars[colour] - stars["f_c"] + in_colour,
+            "phot_g_mean_mag": stars["phot_g_mean_mag"] - stars["f_g"] + in_g,
+        },
+        "place": {"ra": cluster.ra, "dec": dec, "pmra": moved[:, 0], "pmdec": moved[:, 1]},
+    }
+    return {
+        name: add_features(stars.assign(**change), cluster, sets.limits, sets.isochrone, colour)
+        for name, change in changes.items()
+    }
+
+
+def _beside_isochrone(stars: pd.DataFrame, members: pd.DataFrame) -> tuple[Array, Array]:
+    """Median offset in colour and G of the members whose magnitudes are nearest to each star's [mag]."""
+    offsets = members[["f_c", "f_g"]].to_numpy(float)
+    usable = np.isfinite(offsets).all(axis=1)
+    member_g, offsets = members["phot_g_mean_mag"].to_numpy(float)[usable], offsets[usable]
+    if not len(member_g):
+        return np.zeros(len(stars)), np.zeros(len(stars))
+    n_nearest = min(_SEQUENCE_MEMBERS, len(member_g))
+    _, nearest = cKDTree(member_g[:, None]).query(stars[["phot_g_mean_mag"]].to_numpy(float), k=n_nearest)
+    in_colour, in_g = np.median(offsets[nearest.reshape(len(stars), -1)], axis=1).T
+    return in_colour, in_g
+
+
+def _reason(
+    star: pd.Series, sets: SourceSets, prob_threshold: float, selection: SelectionOptions
+) -> tuple[str, str]:
+    """Verdict on one star of the cone, and the reason for it."""
+    probability = star["PMemb"]
+    if star["group"] != "non-member" and probability >= prob_threshold:
+        failed = f", although it fails the selection ({star[REJECTED_BY]})" if star[REJECTED_BY] else ""
+        return "member", f"{_word_for(star)} with {_p(probability)}{failed}"
+    if not np.isfinite(star[[sets.colour, f"{sets.colour}_error"]].to_numpy(float)).all():
+        return star["group"], f"no colour ({_COLOURS[sets.colour]})"
+    if star[REJECTED_BY]:
+        verdict = "non-member" if star["group"] == "non-member" else "candidate"
+        return verdict, _failed(star, sets, selection)
+    if np.isnan(probability):
+        return "candidate", f"{star['group']} that cannot be judged: a measurement or its error is missing"
+    against = _against(star, sets)
+    return "candidate", f"{star['group']} with {_p(probability)}: {', '.join(against)}"
+
+
+_COLOURS = {"g_rp": "G-RP", "bp_rp": "BP-RP"}
+
+
+def _word_for(star: pd.Series) -> str:
+    return "training member" if star["group"] == "training member" else "member"
+
+
+def _p(probability: float) -> str:
+    if probability < 0.001:
+        return "p < 0.001"
+    return f"p = {probability:.3f}" if probability < 0.1 else f"p = {probability:.2f}"
+
+
+def _failed(star: pd.Series, sets: SourceSets, selection: SelectionOptions) -> str:
+    """The first condition of the selection that a star fails, with its offset and limit."""
+    one, condition = star.to_frame().T.infer_objects(), star[REJECTED_BY].partition("+")[0]
+    if condition == "proper_motion":
+        share = float(proper_motion_distance(one, sets.cluster, sets.limits, selection)[0])
+        off = float(np.hypot(*proper_motion_offset(one, sets.cluster)[0]))
+        return f"proper motion {star['f_pm_sigma']:.1f} sigma off: {off:.2f} mas/yr (limit {off / share:.2f})"
+    if condition == "parallax":
+        share = float(parallax_distance(one, sets.cluster, sets.limits, selection)[0])
+        return (
+            f"parallax {star['f_plx_sigma']:+.1f} sigma off: {star['f_plx']:+.3f} mas "
+            f"(limit {abs(star['f_plx']) / share:.3f})"
+        )
+    return (
+        f"{np.hypot(star['f_c_sigma'], star['f_g_sigma']):.1f} sigma from the isochrone: {star['f_c']:+.2f} mag in "
+        f"{_COLOURS[sets.colour]} and {star['f_g']:+.2f} mag in G (limits {sets.limits.colour:.2f} and "
+        f"{sets.limits.g:.2f}, and its errors)"
+    )
+
+
+def _against(star: pd.Series, sets: SourceSets) -> list[str]:
+    """What speaks most against a star, at most two things, and how rare members are."""
+    words = {
+        "odds_motion": f"{star['f_pm_sigma']:.1f} sigma in motion",
+        "odds_parallax": f"{abs(star['f_plx_sigma']):.1f} sigma in parallax",
+        "odds_photometry": f"{np.hypot(star['f_c_sigma'], star['f_g_sigma']):.1f} sigma from the isochrone",
+        "odds_place": f"{star['f_r']:.1f} pc from the centre",
+    }
+    terms = star[list(TERMS)].astype(float).fillna(0.0).sort_values()
+    found = [
+        f"{words[name]} (odds {_times(term)} lower)"
+        for name, term in terms[terms < -_WORTH_A_WORD].head(2).items()
+    ]
+    if star["odds_share"] < -_WORTH_A_WORD:
+        found.append(f"only one candidate in {1 + np.exp(-star['odds_share']):.0f} is a member")
+    return found or ["the field has as many stars like it"]
+
+
+def _times(term: float) -> str:
+    factor = float(np.exp(min(-term, 50.0)))
+    return "over a million times" if factor > _MANY_TIMES else f"{_rounded(factor)} times"
+
+
+def _rounded(factor: float) -> str:
+    """Number with two digits that count."""
+    digits = int(np.floor(np.log10(factor)))
+    return f"{round(factor, 1 - digits):,.{max(1 - digits, 0)}f}"
+
+
+def _reach(cone: pd.DataFrame, sets: SourceSets) -> ConeRegion:
+    """Region that a cone's own sources span."""
+    cluster = sets.cluster
+    apart = angular_separation(cone["ra"].to_numpy(), cone["dec"].to_numpy(), cluster.ra, cluster.dec)
+    motion = np.hypot(cone["pmra"] - cluster.pmra, cone["pmdec"] - cluster.pmdec)
+    return ConeRegion(
+        ra=cluster.ra,
+        dec=cluster.dec,
+        radius=float(apart.max()),
+        pmra=cluster.pmra,
+        pmdec=cluster.pmdec,
+        pm_radius=float(motion.max()),
+        parallax=cluster.parallax,
+        parallax_width=float(np.abs(cone["parallax"] - cluster.parallax).max()),
+    )
+
+
+def _why_absent(stars: pd.DataFrame, region: ConeRegion, cone: pd.DataFrame) -> list[str]:
+    """Why each star is not among the sources of a cone; an identifier tells where its star is."""
+    ra, dec = stars["ra"].to_numpy(float, copy=True), stars["dec"].to_numpy(float, copy=True)
+    unplaced = np.isnan(ra) | np.isnan(dec)
+    ra[unplaced], dec[unplaced] = identifier_positions(stars["source_id"].fillna(-1).to_numpy()[unplaced])
+    apart = angular_separation(ra, dec, region.ra, region.dec)
+    measured = stars.reindex(columns=["pmra", "pmdec", "parallax"]).to_numpy(float)
+    motion = np.hypot(measured[:, 0] - region.pmra, measured[:, 1] - region.pmdec)
+    parallax = measured[:, 2] - region.parallax
+    beyond_stars = _outside_hull(ra, dec, cone, region)
+    return [_beyond(*star, region) for star in zip(apart, motion, parallax, beyond_stars, strict=True)]
+
+
+def _outside_hull(ra: Array, dec: Array, cone: pd.DataFrame, region: ConeRegion) -> NDArray[np.bool_]:
+    """Whether places lie outside the hull of a cone's sources, for a table may end before the cone does."""
+    centre = (region.ra, region.dec)
+    sources = np.column_stack(tangent_plane(cone["ra"].to_numpy(), cone["dec"].to_numpy(), *centre))
+    places = np.column_stack(tangent_plane(ra, dec, *centre))
+    outside = np.zeros(len(places), bool)
+    usable = np.isfinite(places).all(axis=1)
+    try:
+        corners = sources[ConvexHull(sources).vertices]
+        outside[usable] = Delaunay(corners).find_simplex(places[usable]) < 0
+    except (QhullError, ValueError):  # fewer than three sources, or all on a line
+        pass
+    return outside
+
+
+def _beyond(apart: float, motion: float, parallax: float, beyond_stars: bool, region: ConeRegion) -> str:
+    if np.isnan(apart):
+        return "no identifier of Gaia, and no position"
+    if apart > region.radius:
+        return f"beyond the cone: {apart:.2f} deg from the centre (the cone's radius is {region.radius:.2f})"
+    if motion > region.pm_radius:
+        return f"beyond the cone: proper motion {motion:.2f} mas/yr off (the cone ends at {region.pm_radius:.2f})"
+    if abs(parallax) > region.parallax_width:
+        return f"beyond the cone: parallax {parallax:+.3f} mas off (the cone ends at {region.parallax_width:.3f})"
+    if beyond_stars:
+        return (
+            f"beyond the field whose stars there are: {apart:.2f} deg from the centre (a larger table has it)"
+        )
+    limits = "" if np.isinf(region.pm_radius) else ", as far as its limits in motion and parallax go"
+    return f"Gaia has no such source in the cone{limits}"

@@ -1,0 +1,96 @@
+"""Ctrl-C and a request to end: noticed at any moment, lost at none, obeyed within two seconds."""
+
+import _thread
+import os
+import signal
+import sys
+import time
+from types import FrameType
+
+MESSAGE = "interrupted: every cluster that was finished is kept; the same command goes on with the others.\n"
+GRACE = 1.5
+"""Seconds in which what runs may remove its temporary files and end its processes."""
+_PAUSE = 0.05
+
+
+class _Request:
+    """The first signal that asked this process to end, and whether somebody swallowed the exception made of it."""
+
+    number: int | None = None
+    was_raised = False
+    was_swallowed = False
+    is_watched = False
+
+
+def listen() -> None:
+    """Let Ctrl-C, a termination (SIGTERM) and a closed terminal (SIGHUP) end the program by a KeyboardInterrupt.
+
+    The request is remembered, for the exception alone can get lost: Python ignores one that is raised in a callback
+    from C, and libraries turn it into errors of their own. What was ignored is raised again; `exit_code` tells
+    the rest. A signal that the caller ignores, as nohup and shells do for what runs in the background, stays ignored.
+    """
+    _Request.number, _Request.was_raised, _Request.was_swallowed = None, False, False
+    heard = set()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
+            signal.signal(number, _requested)
+            heard.add(int(number))
+    sys.unraisablehook = _raise_again
+    if not _Request.is_watched and os.name == "posix":
+        _Request.is_watched = True
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        _thread.start_new_thread(_watch, (reading, heard))  # `threading` would wait for it at the end
+
+
+def exit_code() -> int | None:
+    """Exit code by which a shell knows the signal that asked to end, 130 or 143; None if nobody asked."""
+    return None if _Request.number is None else 128 + _Request.number
+
+
+def obey() -> None:
+    """Stop here if somebody asked to: called between two steps.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If so.
+    """
+    if _Request.number is not None:
+        raise KeyboardInterrupt
+
+
+def _requested(number: int, frame: FrameType | None) -> None:
+    if _Request.was_raised and not _Request.was_swallowed:
+        return  # it is ending: nothing may disturb it
+    _Request.number = _Request.number or number
+    _Request.was_raised, _Request.was_swallowed = True, False
+    raise KeyboardInterrupt
+
+
+def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    if _Request.number is None or not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    _Request.was_swallowed = True
+    _thread.start_new_thread(_ask_again, (_Request.number,))
+
+
+def _ask_again(number: int) -> None:
+    time.sleep(_PAUSE)  # until the callback is over
+    _thread.interrupt_main(number)
+
+
+def _watch(reading: int, heard: set[int]) -> None:
+    """Wait for a signal beside the main thread, which sees none while a library computes, and end when time is up.
+
+    What is left unfinished the next run removes.
+    """
+    while (number := os.read(reading, 1)[0]) not in heard:
+        continue
+    _Request.number = _Request.number or number
+    time.sleep(GRACE)
+    os.write(2, MESSAGE.encode())
+    os._exit(exit_code() or 1)

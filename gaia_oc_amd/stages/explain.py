@@ -1,0 +1,186 @@
+"""Say of stars why they are members of a cluster or why not, and write it down."""
+
+import logging
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from gaia_oc_amd.catalogues.published import CATALOGUES
+from gaia_oc_amd.catalogues.tables import read_member_list
+from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.cone import ConeRegion
+from gaia_oc_amd.exceptions import UsageError
+from gaia_oc_amd.explanation import explain
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked, read_json
+from gaia_oc_amd.files.provenance import read_provenance
+from gaia_oc_amd.files.tables import read_table, write_csv
+from gaia_oc_amd.kept_cone import RECORD
+from gaia_oc_amd.members import listed_members
+from gaia_oc_amd.options import RunOptions, SelectionOptions
+from gaia_oc_amd.source_sets import load_sets, sets_folder
+from gaia_oc_amd.stages.options import ExplainOptions
+
+EXPLANATION_FILE = "explanation.csv"
+MOST_LINES = 100
+"""Stars that get a line on the screen; more are counted, and stand in the file."""
+
+_NUMBER = r"[+-]?\d+(?:\.\d*)?"
+_POSITION = re.compile(rf"({_NUMBER})\s*[,\s]\s*({_NUMBER})")
+_IDENTIFIER = re.compile(r"(?:Gaia\s*E?DR3\s+)?(\d{4,19})", re.IGNORECASE)
+
+logger = logging.getLogger(__name__)
+
+
+def explain_stars(
+    cluster: str | None,
+    data_dir: Path | str = "data",
+    options: ExplainOptions = ExplainOptions(),
+    *,
+    seed: int = RunOptions.seed,
+) -> tuple[pd.DataFrame, Path]:
+    """Say of stars why they are members of a cluster or why not, and write explanation.csv into its folder.
+
+    Parameters
+    ----------
+    cluster : str
+        Cluster whose sets were built, in any spelling.
+    data_dir : path
+        The data directory.
+    options : ExplainOptions
+        Which stars, and the rest of what explain_stars.py takes.
+    seed : int
+        Of the support sets.
+
+    Returns
+    -------
+    table : DataFrame
+        As `explanation.explain` gives it.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        If no cluster or no star is named.
+    OSError, ValueError
+        If the sets were not built, or a table cannot be read.
+    """
+    if cluster is None:
+        raise UsageError("no cluster is named: python explain_stars.py NGC_2509 my_stars.csv")
+    folder = sets_folder(cluster, data_dir)
+    stars = _stars(folder.name, Path(data_dir), options)
+    model = Classifier.load(options.model_dir)
+    _warn_of_another_model(folder, model)
+    with locked(folder):
+        table = explain(
+            stars,
+            load_sets(folder.name, data_dir),
+            model,
+            region=_region(folder),
+            prob_threshold=options.prob_threshold,
+            selection=_selection(folder),
+            sampling=options.sampling,
+            seed=seed,
+        )
+        path = folder / EXPLANATION_FILE
+        write_csv(path, table)
+    return table, path
+
+
+def explanation_text(table: pd.DataFrame, path: Path) -> str:
+    """A line for each star, as far as they are not too many, and one that counts them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `explain_stars`.
+    path : path
+        The file that holds it.
+
+    Returns
+    -------
+    str
+    """
+    lines = [f"{star}: {reason}" for star, reason in table[["star", "reason"]].head(MOST_LINES).to_numpy()]
+    if len(table) > MOST_LINES:
+        lines.append(f"... and {len(table) - MOST_LINES:,} more")
+    counts = ", ".join(f"{n:,} {verdict}" for verdict, n in table["verdict"].value_counts().items())
+    return "\n".join([*lines, f"{len(table):,} stars: {counts}: {path}"])
+
+
+def _stars(cluster: str, data_dir: Path, options: ExplainOptions) -> pd.DataFrame:
+    parts = [_given_star(word, cluster) for word in options.stars]
+    if options.from_ is not None:
+        parts.append(_listed(options.from_, cluster, data_dir))
+    if not parts:
+        raise UsageError(
+            f"no star is named: give identifiers, positions or a table, as in explain_stars.py {cluster} my_stars.csv, "
+            "or a list with --from t22."
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _given_star(word: str, cluster: str) -> pd.DataFrame:
+    """What one argument means: a table, an identifier, or a position."""
+    if Path(word).is_file():
+        return _of_cluster(read_table(Path(word)), cluster)
+    if identifier := _IDENTIFIER.fullmatch(word.strip()):
+        return pd.DataFrame({"source_id": pd.array([int(identifier[1])], dtype="Int64")})
+    if place := _POSITION.fullmatch(word.strip()):
+        ra, dec = float(place[1]), float(place[2])
+        if 0 <= ra <= 360 and -90 <= dec <= 90:
+            return pd.DataFrame({"ra": [ra], "dec": [dec]})
+    raise UsageError(
+        f"{word} is no file, no identifier of Gaia DR3 and no position: give 120.1234,-19.0512 for degrees."
+    )
+
+
+def _listed(source: str, cluster: str, data_dir: Path) -> pd.DataFrame:
+    """Stars of the cluster in a catalogue or another member list."""
+    lists = {each.key: each.members.file_name for each in CATALOGUES if each.members}
+    path = data_dir / lists[source.lower()] if source.lower() in lists else Path(source)
+    if not path.exists():
+        keys = ", ".join(lists)
+        raise FileNotFoundError(f"{path} does not exist: give a file, or one of {keys} that was downloaded.")
+    listed = listed_members(read_member_list(path), cluster)
+    if listed.empty:
+        raise ValueError(f"{path} has no star of {cluster}.")
+    return listed
+
+
+def _of_cluster(table: pd.DataFrame, cluster: str) -> pd.DataFrame:
+    """Rows of the cluster in a table of several, else the table."""
+    if "cluster" in table:
+        rows = listed_members(table.assign(cluster=table["cluster"].astype("str")), cluster)
+        return rows if len(rows) else table
+    return table
+
+
+def _region(folder: Path) -> ConeRegion | None:
+    """Region that the cone was cut to; None if the cone was put there by hand."""
+    try:
+        region = read_json(folder / RECORD)["region"]
+        return ConeRegion(
+            **{name: float("inf") if value is None else value for name, value in region.items()}
+        )
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _selection(folder: Path) -> SelectionOptions:
+    """Selection options that the sets were built with."""
+    kept = read_json(folder / CLUSTER_FILE).get("options", {}).get("selection", {})
+    known = asdict(SelectionOptions())
+    return SelectionOptions(**{name: value for name, value in kept.items() if name in known})
+
+
+def _warn_of_another_model(folder: Path, model: Classifier) -> None:
+    evaluation = read_provenance(folder).get("evaluation")
+    if evaluation and evaluation["made_with"].get("model") != model.fingerprint():
+        logger.warning(
+            "%s was evaluated with another model: name it with --model_dir, or its probabilities are explained by what "
+            "this one makes of the stars.",
+            folder.name,
+        )

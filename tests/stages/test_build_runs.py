@@ -1,0 +1,128 @@
+"""What runs say of themselves: paths are remembered, dead links go, and what is removed is named."""
+
+import logging
+
+import pandas as pd
+import pytest
+
+from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
+from gaia_oc_amd.exceptions import UsageError
+from gaia_oc_amd.options import (
+    ConeOptions,
+    FigureOptions,
+    GivenCluster,
+    MemberOptions,
+    PlotOptions,
+    RunOptions,
+    TablePaths,
+)
+from gaia_oc_amd.stages.build import build_clusters
+from gaia_oc_amd.stages.evaluate import closing_lines, evaluate_clusters
+from gaia_oc_amd.stages.many import named_clusters, refuse_several
+from gaia_oc_amd.stages.options import BuildOptions, EvaluateOptions
+
+UNDRAWN = FigureOptions(save_plots=False)
+MODEL = EvaluateOptions().model_dir
+
+
+@pytest.fixture
+def inputs(toy, tmp_path):
+    """Tables of a toy beside an empty data directory."""
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    toy.parameters.to_csv(folder / "parameters.csv", index=False)
+    toy.members.to_csv(folder / "members.csv", index=False)
+    toy.sources.to_csv(folder / "stars.csv", index=False)
+    lines = toy.isochrones.to_string(index=False, header=False)
+    (folder / "iso.dat").write_text(f"# {' '.join(toy.isochrones)}\n{lines}\n#isochrone terminated\n")
+    return folder
+
+
+@pytest.fixture
+def paths(inputs):
+    return TablePaths(
+        cluster_path=inputs / "parameters.csv",
+        members_path=inputs / "members.csv",
+        isochrone_path=inputs / "iso.dat",
+    )
+
+
+@pytest.fixture
+def data(tmp_path):
+    return tmp_path / "data"
+
+
+def build(data, inputs, paths, **options):
+    cone = ConeOptions(cone_source=(str(inputs / "stars.csv"),), cone_format="csv")
+    given = BuildOptions(paths=paths, cone=cone, figures=UNDRAWN, **options)
+    outcomes = build_clusters(["Toy_1"], given, RunOptions(data_dir=data), command="python build_sets.py {}")
+    assert not outcomes[0].error
+    return outcomes
+
+
+def evaluate(data, *, report=True):
+    """By votes of nobody: what is judged does not matter here."""
+    options = EvaluateOptions(figures=UNDRAWN, plots=PlotOptions(report=report))
+    command = "python evaluate_clusters.py {} --report"
+    outcomes = evaluate_clusters(["all"], options, RunOptions(data_dir=data), command=command)
+    assert not outcomes[0].error
+    return outcomes
+
+
+def test_a_first_build_remembers_its_paths_and_a_later_one_only_if_asked(data, inputs, paths, tmp_path):
+    build(data, inputs, paths)
+    kept = read_defaults(data)
+    assert kept["isochrone_path"] == [str(inputs / "iso.dat")]
+    assert kept["members_path"] == [str(inputs / "members.csv")]
+    assert kept["cone_source"] == [str(inputs / "stars.csv")]
+    other = (inputs / "iso.dat").rename(inputs / "other.dat")
+    moved = TablePaths(**vars(paths) | {"isochrone_path": other})
+    build(data, inputs, moved)
+    assert read_defaults(data) == kept
+    build(data, inputs, moved, save_defaults=True)
+    assert read_defaults(data)["isochrone_path"] == [str(other)]
+
+
+def test_a_failed_build_remembers_nothing(data, inputs, paths):
+    given = BuildOptions(paths=paths, cone=ConeOptions(cone_source=("nowhere.csv",)), figures=UNDRAWN)
+    assert build_clusters(["Toy_1"], given, RunOptions(data_dir=data))[0].error
+    assert not (data / DEFAULTS_FILE).exists()
+
+
+def test_a_cluster_by_hand_needs_only_what_is_said(data, inputs, paths, caplog):
+    """In an empty data directory; its list is not remembered for other clusters."""
+    by_hand = TablePaths(members_path=paths.members_path, isochrone_path=paths.isochrone_path)
+    with caplog.at_level(logging.INFO):
+        build(data, inputs, by_hand, given=GivenCluster(ra=120.0, dec=-20.0, age=8.5, a0=0.0))
+    assert "of its 60 listed members" in caplog.text
+    assert pd.read_csv(data / "clusters/Toy_1/members.csv").shape[0] > 40
+    assert "members_path" not in read_defaults(data)
+    assert "isochrone_path" in read_defaults(data)
+
+
+def test_what_is_removed_is_named_and_the_index_has_no_dead_link(data, inputs, paths, caplog):
+    build(data, inputs, paths)
+    outcomes = evaluate(data)
+    assert 'href="clusters/Toy_1/report.html"' in (data / "index.html").read_text()
+    (line,) = closing_lines(outcomes, data)
+    assert line.startswith("Toy_1: ")
+    assert "members (p >= 0.5; expected contamination" in line
+    assert line.endswith(f": {data / 'clusters/Toy_1/report.html'}")
+    with caplog.at_level(logging.INFO):
+        build(data, inputs, paths, member=MemberOptions(prob_threshold=0.8))
+    told = next(message for message in caplog.messages if "removed" in message)
+    assert "the probabilities" in told
+    assert "the report" in told
+    assert told.endswith("again: python evaluate_clusters.py Toy_1 --report.")
+    assert not (data / "clusters/Toy_1/report.html").exists()
+    assert not (data / "index.html").exists()
+
+
+def test_all_are_those_that_are_built(data, inputs, paths):
+    with pytest.raises(UsageError, match="no cluster is built"):
+        named_clusters(["all"], data)
+    build(data, inputs, paths)
+    (data / "clusters" / "Unfinished").mkdir()
+    assert named_clusters(["all"], data) == ["Toy_1"]
+    refuse_several(["all"], ["ra"], data)
+    assert named_clusters(["all", "NGC_1"], data) == ["all", "NGC_1"]

@@ -1,0 +1,345 @@
+"""Files damaged in every way, and what a reader makes of them: the same result, or one line; nothing else.
+
+    PYTHONPATH=.:tests/support python -m damages 10000 --seed 1
+
+damages files ten thousand times and writes the table of docs/faults.md.
+"""
+
+import argparse
+import gzip
+import hashlib
+import random
+import re
+import shutil
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from toy_field import toy_field
+
+from gaia_oc_amd.archive.login import read_credentials, write_credentials
+from gaia_oc_amd.catalogues.names import read_cluster_names
+from gaia_oc_amd.catalogues.tables import read_input_tables
+from gaia_oc_amd.classifier import Classifier, Standardisation
+from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
+from gaia_oc_amd.exceptions import ClusterError, one_line
+from gaia_oc_amd.files.provenance import PROVENANCE, Stage, run_stage
+from gaia_oc_amd.files.tables import read_table, write_table
+from gaia_oc_amd.isochrones import read_isochrones
+from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.set_building import build_sets
+from gaia_oc_amd.source_sets import load_sets, save_sets
+
+NAME = "Toy_1"
+KNOWN = (ClusterError, ValueError, OSError, ImportError)
+"""What `batch.outcomes.attempt` and `command_line.run` make one line and a non-zero exit of."""
+
+
+def fingerprint(value: object) -> str:
+    """Of a result, by what it holds."""
+    digest = hashlib.blake2b(digest_size=12)
+    for part in value if isinstance(value, tuple) else (value,):
+        if isinstance(part, pd.DataFrame):
+            part = part.to_csv(index=False)
+        digest.update(repr(part).encode())
+    return digest.hexdigest()
+
+
+class Workshop:
+    """A data directory of one cluster with every file that the product reads, and who reads it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self.cluster, self.model = self.data / "clusters" / NAME, folder / "model"
+        toy = toy_field(n_field=120)
+        self.data.mkdir(parents=True)
+        toy.sources.to_csv(folder / "stars.csv", index=False)
+        toy.parameters.to_csv(self.data / "cluster_parameters.csv", index=False)
+        toy.members.to_csv(self.data / "cg18_members.csv", index=False)
+        _write_isochrones(self.data / "isochrones.dat", toy.isochrones)
+        (folder / "names.txt").write_text("NGC_1\nNGC_2  # twice\nNGC_3\n", encoding="utf-8")
+        write_credentials(folder / "login", "somebody", "p4ssword")
+        for format, name in (("votable", "t.vot"), ("parquet", "t.parquet"), ("csv", "t.csv")):
+            write_table(folder / name, toy.sources.head(60), format)
+        with gzip.GzipFile(folder / "t.csv.gz", "wb", mtime=0) as file:
+            file.write((folder / "t.csv").read_bytes())
+        _save_model(self.model)
+        self.cone = ConeOptions(cone_source=(str(folder / "stars.csv"),))
+        self.tables = read_input_tables(self.data)
+        run_stage_of(self.cluster, self.built)
+        self.readers: dict[str, tuple[list[Path], Callable[[], object]]] = {
+            "sets": ([self.cluster / f for f in SET_FILES], self.sets),
+            "kept cone": ([self.cluster / "cone.parquet", self.cluster / "cone.json"], self.from_cone),
+            "record of the stages": (
+                [self.cluster / PROVENANCE],
+                lambda: run_stage_of(self.cluster, self.built),
+            ),
+            "model": ([self.model / "hyper_parameters", self.model / "model_parameters"], self.loaded_model),
+            "own tables": ([folder / f"t.{kind}" for kind in ("csv", "vot", "parquet", "csv.gz")], None),
+            "input tables": ([self.data / f for f in INPUT_FILES], self.inputs),
+            "list of names": (
+                [folder / "names.txt"],
+                lambda: read_cluster_names([str(folder / "names.txt")]),
+            ),
+            "credentials": ([folder / "login"], lambda: read_credentials(folder / "login")),
+        }
+
+    def built(self) -> tuple[dict[str, int], list[str]]:
+        sets = build_sets(NAME, self.tables, self.data, cone=self.cone)
+        save_sets(sets, self.data)
+        return sets.counts(), [*SET_FILES, "cone.json", "cone.parquet"]
+
+    def sets(self) -> object:
+        sets = load_sets(NAME, self.data)
+        return sets.cluster, sets.limits, sets.members, sets.candidates, sets.non_members, sets.comparison
+
+    def from_cone(self) -> object:
+        sets = build_sets(NAME, self.tables, self.data, cone=self.cone)
+        return sets.cluster, sets.members, sets.candidates, sets.non_members
+
+    def loaded_model(self) -> object:
+        return Classifier.load(self.model).fingerprint()
+
+    def inputs(self) -> object:
+        tables = read_input_tables(self.data)
+        return tables.parameters, tables.listed_members(NAME), read_isochrones(self.data / "isochrones.dat")
+
+
+SET_FILES = ("cluster.json", "members.csv", "candidates.csv", "non_members.csv", "comparison.csv")
+INPUT_FILES = ("cluster_parameters.csv", "cg18_members.csv", "isochrones.dat")
+PROVEN = {"sets", "kept cone", "record of the stages", "model"}
+"""Files with a fingerprint: no damage may change a result. Of a user's own file only the form can be checked."""
+
+
+def run_stage_of(folder: Path, work: Callable[[], tuple[dict[str, int], list[str]]]) -> object:
+    folder.mkdir(parents=True, exist_ok=True)
+    return run_stage(folder, Stage("sets", {"options": 1}, "python build_sets.py Toy_1"), work)
+
+
+def _write_isochrones(path: Path, table: pd.DataFrame) -> None:
+    rows = "\n".join(" ".join(f"{value:.6g}" for value in row) for row in table.to_numpy(float))
+    path.write_text(f"# {' '.join(table.columns)}\n{rows}\n", encoding="utf-8")
+
+
+def _save_model(folder: Path) -> None:
+    network = DeepSets(len(STAR_FEATURES) + len(CONE_FEATURES), len(SUPPORT_FEATURES), hidden_size=8)
+    network.initialise(torch.Generator().manual_seed(1))
+    kinds = [
+        Standardisation(names, np.linspace(-1, 1, len(names)), np.linspace(0.5, 2, len(names)))
+        for names in (STAR_FEATURES, CONE_FEATURES, SUPPORT_FEATURES)
+    ]
+    settings = {"probability": "posterior", "calibration": {"slope": 1.0, "intercepts": [0.0] * 5}}
+    Classifier(network.eval(), kinds[0], kinds[1], settings, kinds[2]).save(folder)
+
+
+def bit_flip(content: bytes, rng: random.Random) -> bytes:
+    damaged = bytearray(content)
+    for _ in range(rng.choice((1, 1, 1, 8))):
+        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+    return bytes(damaged)
+
+
+def cut(content: bytes, rng: random.Random) -> bytes:
+    return content[: rng.randrange(len(content))]
+
+
+def cut_rows(content: bytes, rng: random.Random) -> bytes:
+    lines = content.splitlines(keepends=True)
+    return b"".join(lines[: rng.randrange(len(lines))])
+
+
+def emptied(content: bytes, rng: random.Random) -> bytes:
+    return rng.choice((b"", b"\n", b" ", b"\0" * 100))
+
+
+def repeated(content: bytes, rng: random.Random) -> bytes:
+    start = rng.randrange(len(content))
+    return content[:start] + content[start : start + rng.randrange(1, 400)] * 2 + content[start:]
+
+
+def swapped(content: bytes, rng: random.Random) -> bytes:
+    a, b = sorted(rng.randrange(len(content)) for _ in range(2))
+    return content[:a] + content[b : b + 50] + content[a:b] + content[a : a + 50] + content[b:]
+
+
+def huge_number(content: bytes, rng: random.Random) -> bytes:
+    return _replace_number(
+        content, rng, rng.choice((b"1e308", b"-1e300", b"9" * 400, b"9223372036854775808", b"inf"))
+    )
+
+
+def wrong_type(content: bytes, rng: random.Random) -> bytes:
+    return _replace_number(
+        content, rng, rng.choice((b"blue", b'"text"', b"null", b"true", b"[]", b"{}", b"nan", b""))
+    )
+
+
+def nested(content: bytes, rng: random.Random) -> bytes:
+    depth = rng.choice((100, 5_000, 50_000))
+    lists, objects = b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth
+    return _replace_number(content, rng, rng.choice((lists, objects)))
+
+
+_PAGE, _ARCHIVE = b"<html><body>404</body></html>\n", b"PK\x03\x04" + bytes(60)
+
+
+def another_file(content: bytes, rng: random.Random) -> bytes:
+    return rng.choice((b"%PDF-1.7\n", _PAGE, _ARCHIVE, rng.randbytes(2000), b"PAR1" * 30))
+
+
+def changed_value(content: bytes, rng: random.Random) -> bytes:
+    return _replace_number(content, rng, str(round(rng.uniform(-50, 50), 3)).encode())
+
+
+def _replace_number(content: bytes, rng: random.Random, new: bytes) -> bytes:
+    """Put something in the place of a number; of a binary file, in any place."""
+    places = list(re.finditer(rb"(?<![\w.\"-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.\"])", content))
+    if not places or b"\0" in content[:4000]:
+        start = rng.randrange(len(content))
+        return content[:start] + new + content[start + len(new) :]
+    place = rng.choice(places)
+    return content[: place.start()] + new + content[place.end() :]
+
+
+KINDS = (
+    *(bit_flip, cut, cut_rows, emptied, repeated, swapped, huge_number, wrong_type, nested, another_file),
+    changed_value,
+)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What was done to which file, and what came of it: ``same``, ``refused``, ``read``, or what is wrong."""
+
+    kind: str
+    reader: str
+    file: str
+    outcome: str
+    message: str = ""
+
+
+def everything(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+@contextmanager
+def workshop() -> Iterator[Workshop]:
+    with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield Workshop(Path(name))
+
+
+def damage_files(number: int, seed: int) -> Iterator[Damage]:
+    """Damage files one after the other, each time a whole one."""
+    rng = random.Random(seed)
+    with workshop() as shop, tempfile.TemporaryDirectory() as store:
+        kept = Path(store) / "kept"
+        shutil.copytree(shop.folder, kept)
+        before, expected = everything(shop.folder), {}
+        readers = dict(shop.readers)
+        for path in readers.pop("own tables")[0]:
+            readers[f"own table, {path.suffix}"] = ([path], lambda path=path: read_table(path))
+        for name, (_, read) in readers.items():
+            expected[name] = fingerprint(read())
+        for _ in range(number):
+            name = rng.choice(list(readers))
+            paths, read = readers[name]
+            path, kind = rng.choice(paths), rng.choice(KINDS)
+            content = path.read_bytes()
+            path.write_bytes(kind(content, rng))
+            outcome, message = _outcome(read, expected[name], name)
+            now = everything(shop.folder)
+            own = str(path.relative_to(shop.folder))
+            others = {file for file in before.keys() | now.keys() if before.get(file) != now.get(file)} - {
+                own
+            }
+            if others:
+                outcome, message = "other files changed", ", ".join(sorted(others))
+                shutil.rmtree(shop.folder)
+                shutil.copytree(kept, shop.folder)
+            path.write_bytes(content)
+            yield Damage(kind.__name__.replace("_", " "), name, path.name, outcome, message)
+
+
+def _outcome(read: Callable[[], object], expected: str, reader: str) -> tuple[str, str]:
+    try:
+        found = fingerprint(read())
+    except KNOWN as error:
+        message = one_line(error)
+        return ("refused", message) if "\n" not in str(error) or message else ("several lines", message)
+    except Exception as error:
+        return "internal error", f"{type(error).__name__}: {one_line(error)}"
+    if found == expected:
+        return "same", ""
+    return ("silently wrong", "") if reader in PROVEN else ("read", "")
+
+
+FINE = ("same", "refused", "read")
+
+_HEAD = """# Damaged files
+
+Every file that the product reads, damaged at random: bits flipped, cut, emptied, parts repeated or exchanged, values
+replaced by huge numbers, by other types, by deep nesting, by other plausible numbers, or the whole by another file.
+What must come of it is the same result as without the damage, or one line and a non-zero exit; no other file changes.
+
+Sets, kept cones, records and models have fingerprints: there "another result" would be silently wrong. A table that a
+user brings (parameters, members, isochrones, lists, stars) has none: a number that was replaced by another of the same
+kind cannot be told from what was meant, and is counted as *read as it stands*.
+
+"""
+
+
+def table(damages: list[Damage], number: int, seed: int) -> str:
+    """The page of the documentation."""
+    columns = {"same": "same result", "refused": "one line", "read": "read as it stands"}
+    bad = [damage for damage in damages if damage.outcome not in FINE]
+    counts = Counter((damage.reader, damage.outcome) for damage in damages)
+    by_kind = Counter((damage.kind, damage.outcome) for damage in damages)
+    lines = [
+        f"Made by `make fuzz` ({number} damages, seed {seed}): {len(bad)} silently wrong, internal errors, or",
+        "changes of other files.",
+        "",
+    ]
+    for title, key, count in (("file", "reader", counts), ("kind of damage", "kind", by_kind)):
+        lines += [f"| {title} | damages | {' | '.join(columns.values())} | wrong |", "| --- " * 6 + "|"]
+        for row in sorted({getattr(damage, key) for damage in damages}):
+            numbers = [count[row, name] for name in columns]
+            total = sum(n for (name, _), n in count.items() if name == row)
+            lines.append(f"| {row} | {total} | {' | '.join(map(str, numbers))} | {total - sum(numbers)} |")
+        lines.append("")
+    return _HEAD + "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("number", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--page", type=Path, help="where the table goes, docs/faults.md")
+    given = parser.parse_args()
+    damages = []
+    for damage in damage_files(given.number, given.seed):
+        damages.append(damage)
+        if damage.outcome not in FINE:
+            print(damage)
+    if given.page:
+        given.page.write_text(table(damages, given.number, given.seed), encoding="utf-8")
+    print(Counter(damage.outcome for damage in damages))
+    return int(any(damage.outcome not in FINE for damage in damages))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
