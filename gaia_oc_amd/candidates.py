@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import angular_separation, weighted_mean
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 from gaia_oc_amd.options import SelectionOptions
 
@@ -21,6 +22,8 @@ G_TO_COLOUR_RATIO = 8
 _PARALLAX_ERROR_WEIGHT = 3
 _NEAREST_DISTANCE = 1.0
 _PRECISION = 1e-5
+LARGEST_COLOUR_LIMIT = 3.0
+"""A larger Delta_C,90 [mag] would make a candidate of every star: those of known clusters are below 1."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +197,12 @@ def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: Select
     ------
     ValueError
         If no member has a colour with its error.
+    ClusterError
+        If the limit would exceed `LARGEST_COLOUR_LIMIT`.
     """
     photometry = _photometry(members, options.colour)
-    usable = photometry[np.isfinite(photometry).all(axis=1)]
+    finite = np.isfinite(photometry).all(axis=1)
+    usable = photometry[finite]
     if not len(usable):
         raise ValueError(f"no member has {options.colour} with its error: choose the other --colour.")
 
@@ -210,10 +216,30 @@ def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: Select
         return lower
     while not enough(upper):
         lower, upper = upper, 2 * upper
+        if lower > LARGEST_COLOUR_LIMIT:
+            raise ClusterError(_too_far(members[finite], usable, isochrone, options))
     while upper - lower > _PRECISION:
         middle = (lower + upper) / 2
         lower, upper = (lower, middle) if enough(middle) else (middle, upper)
     return upper
+
+
+def _too_far(
+    members: pd.DataFrame, photometry: Array, isochrone: Isochrone, options: SelectionOptions
+) -> str:
+    """Why no sensible limit lets the member fraction pass: the star that is farthest from the isochrone."""
+    limits = (LARGEST_COLOUR_LIMIT, G_TO_COLOUR_RATIO * LARGEST_COLOUR_LIMIT)
+    distance = _distance(photometry, isochrone, limits, options.source_error_weight)
+    worst = {
+        name: members[name].iloc[int(np.argmax(distance))]
+        for name in ("source_id", "phot_g_mean_mag", options.colour)
+    }
+    return (
+        f"{(distance >= 1).sum()} of {len(members)} training members lie farther than {LARGEST_COLOUR_LIMIT:g} mag in "
+        f"{options.colour} and {limits[1]:g} mag in G from the isochrone; source_id {worst['source_id']} with G "
+        f"{worst['phot_g_mean_mag']:.2f} and {options.colour} {worst[options.colour]:.2f} is the farthest: is its "
+        "photometry a fill value? Else age, distance or extinction are of another cluster."
+    )
 
 
 def _distance(

@@ -176,11 +176,10 @@ def check_complete(cluster: Cluster) -> Cluster:
             f"{cluster.name} has radial_velocity {cluster.radial_velocity:g} in the parameter table, outside "
             f"{-_LARGEST_VELOCITY:g}..{_LARGEST_VELOCITY:g}: is it in km/s?"
         )
-    ratio = cluster.dist * cluster.parallax / 1000
-    if cluster.parallax > 0.2 and not 0.2 < ratio < 5:
+    if not distance_fits(cluster.dist, cluster.parallax):
         raise ClusterError(
-            f"{cluster.name} has dist {cluster.dist:g} and parallax {cluster.parallax:g}, which do not belong "
-            "together: is dist in pc and parallax in mas?"
+            f"{cluster.name} has dist {cluster.dist:g} pc, which is a parallax of {1000 / cluster.dist:.3g} mas, and "
+            f"parallax {cluster.parallax:g} mas, which do not belong together: {_likely_unit(cluster)}"
         )
     return cluster
 
@@ -189,12 +188,33 @@ _LARGEST_VELOCITY = 1000.0
 _USUAL_VELOCITY_ERROR = 3.0  # km/s, of one star's or a few stars' velocity that comes without an error
 _SIGNIFICANT = 3.0
 
+_FAR, _RATIO = 0.2, 5.0
+"""Parallax below which its errors may be larger than itself [mas], and the largest ratio to the distance's."""
+
+
+def distance_fits(dist: float, parallax: float) -> bool:
+    """Whether a distance [pc] and a parallax [mas] can be those of one cluster, within a factor of 5.
+
+    Parallaxes below 0.2 mas, negative ones among them, say that the cluster is far, but not how far.
+    """
+    return 1000 / dist < _RATIO * max(parallax, _FAR) and (parallax < _FAR or 1000 / dist > parallax / _RATIO)
+
+
+def _likely_unit(cluster: Cluster) -> str:
+    """What the distance may be instead of parsecs."""
+    if distance_fits(cluster.dist * 1000, cluster.parallax):
+        return f"is dist in kpc? Give {cluster.dist * 1000:g} pc in the table, or with --dist."
+    if 0 < cluster.dist < 25 and distance_fits(10 ** (cluster.dist / 5 + 1), cluster.parallax):
+        return f"is dist a distance modulus? Give {10 ** (cluster.dist / 5 + 1):.0f} pc in the table, or with --dist."
+    return "is dist in pc and parallax in mas?"
+
+
 _BOUNDS = {
     "ra": (0, 360, "is it in degrees?"),
     "dec": (-90, 90, "are ra and dec swapped?"),
     "age": (5, 10.3, "it must be log10 of the age in years."),
     "a0": (-0.5, 30, "is it in magnitudes?"),
-    "dist": (1, 200_000, "it must be in parsecs."),
+    "dist": (1, 200_000, "it must be in parsecs, not in kpc."),
     "pmra_error": (1e-6, 100, "it must be the members' standard deviation in mas/yr."),
     "pmdec_error": (1e-6, 100, "it must be the members' standard deviation in mas/yr."),
     "parallax_error": (1e-6, 100, "it must be the members' standard deviation in mas."),

@@ -21,6 +21,7 @@ from gaia_oc_amd.columns import (
     ARCHIVE_COLUMNS,
     ASTROMETRIC_CORRELATIONS,
     ASTROMETRIC_ERRORS,
+    MAGNITUDES,
     REQUIRED_COLUMNS,
 )
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
@@ -273,6 +274,8 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     """
     refuse_missing_columns(sources, origin)
     sources = _numbers(sources[[name for name in ARCHIVE_COLUMNS if name in sources]], origin)
+    sources.attrs = {}
+    sources = without_fill_values(sources, origin)
     sources = _with_colours(sources)[
         [name for name in ARCHIVE_COLUMNS if name in sources or name in _COLOURS]
     ]
@@ -294,7 +297,10 @@ def refuse_missing_columns(
     """
     absent = [name for name in REQUIRED_COLUMNS if name not in names]
     if absent:
-        raise error(f"{origin} lacks the column(s) {', '.join(absent)}: the Gaia archive's names are needed.")
+        raise error(
+            f"{origin} lacks the column(s) {', '.join(absent)}: say what they are called, as in --columns "
+            f"{absent[0]}=NAME."
+        )
 
 
 def in_order(sources: pd.DataFrame) -> pd.DataFrame:
@@ -330,6 +336,53 @@ def _numbers(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     return sources.assign(**converted)
 
 
+_FILLED = ("parallax", "pmra", "pmdec", *ASTROMETRIC_ERRORS, *ASTROMETRIC_CORRELATIONS)
+_FILLS = (-999.0, -9999.0, -999.9, -9999.9, 9999.0, 9999.9, 99999.0)
+_HUGE = 1e19
+"""Above it lie the fill values of FITS and astropy (1e20, 1e30)."""
+_MAGNITUDE_RANGE, _COLOUR_RANGE = (-5.0, 30.0), (-5.0, 15.0)
+
+
+def without_fill_values(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Sources in which numbers that other programs write for missing values are missing.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        With the archive's names, all columns but the identifier numbers.
+    origin : str
+        Where they come from, for the warning that counts them.
+
+    Returns
+    -------
+    DataFrame
+        NaN in place of BP and RP magnitudes and of colours that none can be (99.999, -9999, 1e20), of the usual
+        fill values in G and astrometry, and of colours of a star whose magnitude is missing.
+    """
+    filled = {name: _is_fill(name, sources[name].to_numpy(float)) for name in sources if name != "source_id"}
+    for name, bluer in _COLOURS.items():
+        if name in filled:
+            filled[name] |= filled[bluer] | filled["phot_rp_mean_mag"]
+    filled = {name: where for name, where in filled.items() if where.any()}
+    if not filled:
+        return sources
+    counts = ", ".join(
+        f"{where.sum()} of {name} ({sources[name][where].iloc[0]:g})" for name, where in filled.items()
+    )
+    warnings.warn(f"{origin} has fill values, which count as missing: {counts}.", stacklevel=3)
+    return sources.assign(**{name: sources[name].astype(float).mask(where) for name, where in filled.items()})
+
+
+def _is_fill(name: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    fill = np.abs(values) > _HUGE
+    if name == "phot_g_mean_mag":  # another value that no G can be is refused
+        return fill | np.isin(values, _FILLS) | ((np.abs(values) >= 99) & (np.abs(values) < 100))
+    if name in MAGNITUDES or name in _COLOURS:
+        lower, upper = _MAGNITUDE_RANGE if name in MAGNITUDES else _COLOUR_RANGE
+        return fill | (values < lower) | (values > upper)
+    return fill | np.isin(values, _FILLS) if name in _FILLED or name in _WHOLE_NUMBERS else fill
+
+
 _COLOURS = {"bp_rp": "phot_bp_mean_mag", "g_rp": "phot_g_mean_mag"}
 
 
@@ -355,8 +408,14 @@ def _integer_ids(source_id: pd.Series, origin: str) -> pd.Series:
 def _refuse_duplicates(sources: pd.DataFrame, origin: str) -> None:
     repeated = sources["source_id"][sources["source_id"].duplicated()]
     if len(repeated):
+        is_round = (repeated % 1000 == 0).mean() > 0.5
+        remedy = (
+            "they end in 000, as a spreadsheet rounds them; export source_id as text."
+            if is_round
+            else "remove the copies."
+        )
         raise ClusterError(
-            f"{origin} has {len(repeated)} repeated source_id (the first is {repeated.iloc[0]}): remove the copies."
+            f"{origin} has {len(repeated)} repeated source_id (the first is {repeated.iloc[0]}): {remedy}"
         )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from gaia_oc_amd.astrometry import unit_vectors
+from gaia_oc_amd.astrometry import angular_separation, unit_vectors
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.options import MemberOptions
@@ -20,10 +20,17 @@ MATCH_RADIUS = 0.5
 MATCH_MAGNITUDE = 0.5
 """Largest difference in G of a position match [mag]."""
 _NEIGHBOURS = 4
-MATCHED = ("source_id", "ra", "dec", "phot_g_mean_mag")
+MATCHED = ("source_id", "ra", "dec", "pmra", "pmdec", "phot_g_mean_mag")
 """What a match by position needs to know of a source."""
-_EPOCH_DIFFERENCE = 0.5
-"""Years between the reference epochs of DR2 (2015.5) and DR3 (2016.0)."""
+DR3_EPOCH = 2016.0
+EPOCHS = (2015.5, 2016.0, 2000.0)
+"""Epochs that positions of a list may have: those of DR2, DR3 and of coordinates called J2000 [yr]."""
+_MOST = 0.95
+"""Share of the stars that a right epoch matches."""
+_LONGEST = 25.0
+"""Years over which a star may have moved between two lists."""
+ANOTHER_STAR = 3.0
+"""Separation from which a source is not the listed star, whatever its identifier [arcsec]."""
 
 
 def listed_members(member_list: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -56,8 +63,10 @@ def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
     """Membership probability of the listed stars that are in the cone.
 
     Matching is by ``source_id`` first. Lists from Gaia DR2 carry a few percent of identifiers that changed
-    in DR3: where the list has positions, the rest is matched by position (moved by half a year of proper
-    motion where it has that), within 0.5 arcsec and, where it has magnitudes, 0.5 mag in G.
+    in DR3, and some that are another star's: where the list has positions, stars that are not at their identifier's
+    place are matched by position, within 0.5 arcsec and, where it has magnitudes, 0.5 mag in G. Positions are moved
+    from the epoch of the list to that of DR3 by the stars' proper motions: the epoch of the column ref_epoch, or that
+    of 2015.5 (DR2), 2016.0 (DR3) and 2000.0 (J2000) with which most stars are found.
 
     Parameters
     ----------
@@ -72,15 +81,37 @@ def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
         PMemb by the DR3 source_id, of the matched stars only.
     """
     known = listed["source_id"].isin(sources["source_id"])
+    if {"ra", "dec"} <= set(listed.columns):
+        known &= ~_elsewhere(listed, sources)
     by_id, rest = listed[known], listed[~known]
     probability = by_id.set_index("source_id")["PMemb"]
     if len(rest) and {"ra", "dec"} <= set(listed.columns):
         free = ~sources["source_id"].isin(by_id["source_id"])
-        by_position = _match_by_position(rest, sources.loc[free, list(MATCHED)])
+        by_position = _match_by_position(rest, sources.loc[free])
         if len(by_position):
             logger.debug("%d members matched by position", len(by_position))
             probability = pd.concat([probability, by_position])
     return probability
+
+
+def _elsewhere(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
+    """Listed stars whose identifier is that of a source at another place: it is of another release.
+
+    Where that holds for most, the list's positions are doubted instead.
+    """
+    place = sources.drop_duplicates("source_id").set_index("source_id").reindex(listed["source_id"])
+    apart = angular_separation(
+        listed["ra"].to_numpy(float),
+        listed["dec"].to_numpy(float),
+        place["ra"].to_numpy(float),
+        place["dec"].to_numpy(float),
+    )
+    motion = np.zeros(len(listed))
+    if {"pmra", "pmdec"} <= set(place.columns):
+        motion = np.nan_to_num(np.hypot(place["pmra"], place["pmdec"]).to_numpy(float)) * _LONGEST / 1000
+    far = pd.Series(apart * 3600 > ANOTHER_STAR + motion, index=listed.index)
+    n_known = int(np.isfinite(apart).sum())
+    return far & (far.sum() <= n_known / 2)
 
 
 def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
@@ -88,12 +119,34 @@ def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series
     listed = listed[np.isfinite(listed["ra"]) & np.isfinite(listed["dec"])]
     if sources.empty or listed.empty:
         return pd.Series(dtype=float)
-    ra, dec = listed["ra"].to_numpy(), listed["dec"].to_numpy()
+    if "ref_epoch" in listed and np.isfinite(listed["ref_epoch"]).all():
+        return _match_at(listed, sources, DR3_EPOCH - listed["ref_epoch"].to_numpy(float))
+    best = pd.Series(dtype=float)
+    for epoch in EPOCHS:
+        matched = _match_at(listed, sources, np.full(len(listed), DR3_EPOCH - epoch))
+        if len(matched) > len(best):
+            if len(best) or epoch != EPOCHS[0]:
+                logger.info("The list's positions are of epoch %.1f: %d stars match.", epoch, len(matched))
+            best = matched
+        if len(best) >= _MOST * len(listed):
+            break
+    return best
+
+
+def _match_at(listed: pd.DataFrame, sources: pd.DataFrame, years: NDArray[np.float64]) -> pd.Series:
+    """As `_match_by_position`, of positions that are so many years older than DR3's."""
+    ra, dec = listed["ra"].to_numpy(float), listed["dec"].to_numpy(float)
+    source_ra, source_dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
     if {"pmra", "pmdec"} <= set(listed.columns):
-        motion = listed[["pmra", "pmdec"]].fillna(0).to_numpy() * _EPOCH_DIFFERENCE / 3.6e6
+        motion = listed[["pmra", "pmdec"]].fillna(0).to_numpy(float) * years[:, None] / 3.6e6
         ra, dec = ra + motion[:, 0] / np.cos(np.radians(dec)), dec + motion[:, 1]
-    sources = sources[_near_in_declination(sources["dec"].to_numpy(), dec)]
-    tree = cKDTree(unit_vectors(sources["ra"].to_numpy(), sources["dec"].to_numpy()))
+    elif {"pmra", "pmdec"} <= set(sources.columns) and len(set(years)) == 1:
+        motion = sources[["pmra", "pmdec"]].fillna(0).to_numpy(float) * years[0] / 3.6e6
+        source_ra = source_ra - motion[:, 0] / np.cos(np.radians(source_dec))
+        source_dec = source_dec - motion[:, 1]
+    near_enough = _near_in_declination(source_dec, dec)
+    sources = sources[near_enough]
+    tree = cKDTree(unit_vectors(source_ra[near_enough], source_dec[near_enough]))
     radius = np.radians(MATCH_RADIUS / 3600)
     distance, near = tree.query(unit_vectors(ra, dec), k=_NEIGHBOURS, distance_upper_bound=radius)
     g = np.append(sources["phot_g_mean_mag"].to_numpy(), np.nan)  # what has no neighbour gets the last index
@@ -196,6 +249,7 @@ def find_members(
     options: MemberOptions | None = None,
     *,
     bootstrapped: pd.Series | None = None,
+    matched: pd.Series | None = None,
 ) -> pd.Series:
     """Training members of a cluster among the sources of its cone.
 
@@ -211,6 +265,8 @@ def find_members(
         Threshold and smallest number.
     bootstrapped : Series, optional
         PMemb by source_id of members found earlier, who join the listed ones.
+    matched : Series, optional
+        From `match_to_cone`, if that was done before.
 
     Returns
     -------
@@ -224,7 +280,7 @@ def find_members(
     """
     options = options or MemberOptions()
     listed = listed_members(member_list, name)
-    probability = match_to_cone(listed, sources)
+    probability = match_to_cone(listed, sources) if matched is None else matched
     if bootstrapped is not None:
         found = bootstrapped[bootstrapped.index.isin(sources["source_id"])]
         joined = pd.concat([probability[probability >= options.prob_threshold - 1e-9], found])

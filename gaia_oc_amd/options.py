@@ -219,9 +219,20 @@ class TablePaths(Options):
     cluster_path: Path | None = option(None, "cluster parameters, in place of the catalogue's")
     members_path: Path | None = option(None, "member list to learn from, in place of the catalogue's")
     comparison_path: Path | None = option(None, "member list to compare with, in place of the catalogue's")
-    isochrone_path: Path | None = option(None, "PARSEC isochrones (default: isochrones.dat)")
+    isochrone_path: Path | None = option(
+        None, "isochrones of PARSEC, MIST or BaSTI, a file or a folder of files (default: isochrones.dat)"
+    )
+    isochrone_rotation: float | None = option(
+        None,
+        "initial rotation of the isochrones, where a file has several (OmegaInit, v/vcrit)",
+        at_least=0,
+        at_most=1,
+    )
     credentials_path: Path | None = option(
         None, "Gaia archive credentials (default: gaia_credentials, if it is there)"
+    )
+    columns: tuple[str, ...] = option(
+        (), "what columns of the input tables are called where that is not known: ra=RAJ2000 PMemb=prob"
     )
 
 
@@ -236,7 +247,7 @@ class GivenCluster(Options):
 
     ra: float | None = option(None, "right ascension [deg]", at_least=0, at_most=360)
     dec: float | None = option(None, "declination [deg]", at_least=-90, at_most=90)
-    parallax: float | None = option(None, "parallax [mas]", at_least=0.001, at_most=1000)
+    parallax: float | None = option(None, "parallax [mas]", at_least=-10, at_most=1000)
     pmra: float | None = option(
         None, "proper motion in right ascension, times cos(dec) [mas/yr]", at_least=-20_000, at_most=20_000
     )

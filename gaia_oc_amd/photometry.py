@@ -81,17 +81,13 @@ def add_magnitude_errors(sources: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     sources : DataFrame
-        With the three magnitudes and, for each band, n_obs, or flux and flux error.
+        With the three magnitudes and, for each band, n_obs, or flux and flux error. Without both a typical number of
+        observations is taken, with a warning.
 
     Returns
     -------
     DataFrame
         A new table with phot_g_mean_mag_error, bp_rp_error and g_rp_error [mag] added.
-
-    Raises
-    ------
-    ValueError
-        If a band has neither n_obs nor fluxes.
     """
     error = {band: _band_error(sources, band) for band in BANDS}
     return sources.assign(
@@ -108,9 +104,13 @@ def _band_error(sources: pd.DataFrame, band: str) -> Array:
     if n_obs in sources:
         error = magnitude_error(sources[f"phot_{band}_mean_mag"].to_numpy(), sources[n_obs].to_numpy(), band)
     elif flux not in sources or flux_error not in sources:
-        raise ValueError(
-            f"the source table has neither {n_obs} nor {flux} and {flux_error}: "
-            "one of them is needed for magnitude errors."
+        warnings.warn(
+            f"the source table has neither {n_obs} nor {flux} and {flux_error}: errors in {band.upper()} are those of "
+            f"{_N_OBS_DR3[band]} observations, as a star of DR3 typically has; they are wrong by a factor of up to 2.",
+            stacklevel=4,
+        )
+        error = magnitude_error(
+            sources[f"phot_{band}_mean_mag"].to_numpy(), np.full(len(sources), _N_OBS_DR3[band]), band
         )
     missing = np.isnan(error)
     if missing.any() and flux in sources and flux_error in sources:

@@ -1,7 +1,7 @@
 """The stars around a cluster: the kept cone, else the archive, another service or a table; checked and cut once."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from gaia_oc_amd import archive
 from gaia_oc_amd.archive import GAIA_ARCHIVE
 from gaia_oc_amd.archive.local_tables import HatsCatalogue, LocalTable, SharedTable, cluster_table
 from gaia_oc_amd.archive.parquet import ParquetFiles
+from gaia_oc_amd.column_names import VIZIER_GAIA
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import (
     N_OBS_COLUMNS,
@@ -49,6 +50,7 @@ def load_cone(
     options: ConeOptions,
     *,
     credentials_path: Path | None = None,
+    columns: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """Stars of a cone, from the cluster's folder if they are there, else from the first source that has them.
 
@@ -70,6 +72,8 @@ def load_cone(
         Sources, format, and whether a kept cone is fetched again.
     credentials_path : path, optional
         Credentials of the Gaia archive.
+    columns : tuple of str
+        What columns of local tables are called, ``ra=RAJ2000``.
 
     Returns
     -------
@@ -91,7 +95,8 @@ def load_cone(
     if kept and is_current(folder, region, options.cone_source, _kept_source_now(name, folder)):
         logger.debug("%s: the cone in %s is used.", name, kept)
         return stars_in_cone(LocalTable(kept), region)
-    sources, source = _from_first(options.cone_source, name, region, folder, credentials_path)
+    find = partial(star_source, name=name, folder=folder, credentials_path=credentials_path, columns=columns)
+    sources, source = _from_first(options.cone_source, name, region, find)
     made_by = {"region": region.as_dict(), "source": source}
     if mark := source_fingerprint(source, name, folder):
         made_by["source_fingerprint"] = mark
@@ -121,13 +126,13 @@ def source_fingerprint(word: str, name: str, folder: Path) -> str | None:
 
 
 def _from_first(
-    asked_for: tuple[str, ...], name: str, region: ConeRegion, folder: Path, credentials_path: Path | None
+    asked_for: tuple[str, ...], name: str, region: ConeRegion, find: Callable[[str], "StarSource"]
 ) -> tuple[pd.DataFrame, str]:
     """Stars from the first source that has them, and which it was."""
     failures: dict[str, ArchiveUnavailableError | ConeUnavailableError] = {}
     for source in dict.fromkeys(asked_for):
         try:
-            stars = stars_in_cone(star_source(source, name, folder, credentials_path), region)
+            stars = stars_in_cone(find(source), region)
         except (ArchiveUnavailableError, ConeUnavailableError) as error:
             if len(asked_for) == 1:
                 raise
@@ -197,7 +202,13 @@ def _checked_for_all(table: SharedTable) -> pd.DataFrame:
     return check_sources(table.whole(), table.origin)
 
 
-def star_source(word: str, name: str, folder: Path, credentials_path: Path | None = None) -> StarSource:
+def star_source(
+    word: str,
+    name: str,
+    folder: Path,
+    credentials_path: Path | None = None,
+    columns: tuple[str, ...] = (),
+) -> StarSource:
     """What a word of ``--cone_source`` names.
 
     Parameters
@@ -210,6 +221,8 @@ def star_source(word: str, name: str, folder: Path, credentials_path: Path | Non
         The cluster's folder, where a service's job is remembered.
     credentials_path : path, optional
         Credentials, sent to the Gaia archive alone.
+    columns : tuple of str
+        What columns of a table are called, ``ra=RAJ2000``.
 
     Returns
     -------
@@ -227,10 +240,10 @@ def star_source(word: str, name: str, folder: Path, credentials_path: Path | Non
         return Service(mirror, name, credentials_path, folder / JOB_FILE)
     kind, _, path = word.partition(":")
     if kind.lower() == "hats":
-        return HatsCatalogue(path)
+        return HatsCatalogue(path, columns)
     if kind.lower() == "parquet":
-        return ParquetFiles(Path(path))
-    return cluster_table(Path(word), name)
+        return ParquetFiles(Path(path), columns)
+    return cluster_table(Path(word), name, columns)
 
 
 SOURCE_TABLE = "gaiadr3.gaia_source"
@@ -261,47 +274,8 @@ class Mirror:
     is_partial: bool = False
 
 
-VIZIER_COLUMNS = {
-    "source_id": '"Source"',
-    "ra": '"RA_ICRS"',
-    "dec": '"DE_ICRS"',
-    "parallax": '"Plx"',
-    "pmra": '"pmRA"',
-    "pmdec": '"pmDE"',
-    "parallax_error": '"e_Plx"',
-    "pmra_error": '"e_pmRA"',
-    "pmdec_error": '"e_pmDE"',
-    "parallax_pmra_corr": '"PlxpmRAcor"',
-    "parallax_pmdec_corr": '"PlxpmDEcor"',
-    "pmra_pmdec_corr": '"pmRApmDEcor"',
-    "phot_g_mean_mag": '"Gmag"',
-    "phot_bp_mean_mag": '"BPmag"',
-    "phot_rp_mean_mag": '"RPmag"',
-    "l": '"GLON"',
-    "b": '"GLAT"',
-    "ecl_lat": '"ELAT"',
-    "ruwe": '"RUWE"',
-    "astrometric_params_solved": '"Solved"',
-    "nu_eff_used_in_astrometry": '"nueff"',
-    "pseudocolour": '"pscol"',
-    "phot_g_n_obs": '"o_Gmag"',
-    "phot_g_mean_flux": '"FG"',
-    "phot_g_mean_flux_error": '"e_FG"',
-    "phot_bp_n_obs": '"o_BPmag"',
-    "phot_bp_mean_flux": '"FBP"',
-    "phot_bp_mean_flux_error": '"e_FBP"',
-    "phot_rp_n_obs": '"o_RPmag"',
-    "phot_rp_mean_flux": '"FRP"',
-    "phot_rp_mean_flux_error": '"e_FRP"',
-    "bp_rp": '"BP-RP"',
-    "g_rp": '"G-RP"',
-    "phot_bp_rp_excess_factor": '"E(BP/RP)"',  # "E(BP-RP)" is the reddening of GSP-Phot
-}
-"""Columns of VizieR's I/355/gaiadr3, as cdsarc.cds.unistra.fr/viz-bin/ReadMe/I/355 lists them.
-
-They are quoted because case tells some apart ("b_Teff", "B_Teff"). VizieR publishes some of them with fewer digits
-than the archive, so stars at the very edge of the cone and last digits can differ.
-"""
+VIZIER_COLUMNS = {ours: f'"{theirs}"' for ours, theirs in VIZIER_GAIA.items()}
+"""Columns of VizieR's I/355/gaiadr3, quoted because case tells some apart ("b_Teff", "B_Teff")."""
 
 MIRRORS = {
     "gaia": Mirror(GAIA_ARCHIVE, hosts=("gea.esac.esa.int",)),

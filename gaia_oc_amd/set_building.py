@@ -17,6 +17,7 @@ from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
 from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.inputs import hold_against_list
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.members import (
     MATCHED,
@@ -81,15 +82,25 @@ def build_sets(
     if not member.bootstrap_members:
         refuse_unlisted(cluster.name, len(listed))  # before a cone is fetched for nothing
     region = cone_region(cluster, cone)
-    sources = load_cone(cluster.name, region, folder, cone, credentials_path=tables.credentials_path)
+    sources = load_cone(
+        cluster.name,
+        region,
+        folder,
+        cone,
+        credentials_path=tables.credentials_path,
+        columns=tables.columns,
+    )
     sources = calibrate(sources)
     warn_of_missing_colours(sources, selection.colour)
+    matched = match_to_cone(listed, sources)
+    hold_against_list(cluster, region, listed, sources, matched, prob_threshold=member.prob_threshold)
     members = find_members(
         cluster.name,
         sources,
         listed,
         member,
         bootstrapped=_bootstrapped(folder, member),
+        matched=matched,
     )
     sets = divide_cone(sources, cluster, members, nearest_age(tables.isochrones, cluster.age), selection)
     text = (

@@ -16,7 +16,8 @@ from gaia_oc_amd.candidates import (
 )
 from gaia_oc_amd.cluster import Cluster, update_from_members
 from gaia_oc_amd.cone import calibrate
-from gaia_oc_amd.isochrones import isochrone_offsets, nearest_age, place_isochrone
+from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets, nearest_age, place_isochrone
 from gaia_oc_amd.options import SelectionOptions
 
 
@@ -162,3 +163,24 @@ def test_star_without_colour_is_no_candidate_and_changes_no_other(scene):
     pd.testing.assert_series_equal(
         select_candidates(broken, cluster, limits, isochrone)["candidate"], expected
     )
+
+
+@pytest.mark.parametrize("value", [85.0, -70.0, 1e20])
+def test_a_limit_that_broken_photometry_makes_is_refused_with_its_star(value):
+    isochrone = Isochrone(colour=np.array([0.3, 1.5]), g=np.array([12.0, 18.0]))
+    members = pd.DataFrame(
+        {
+            "source_id": 5_000_000_000_000_000_001 + np.arange(20),
+            "phot_g_mean_mag": np.linspace(12, 18, 20),
+            "g_rp": np.linspace(0.3, 1.5, 20),
+            "phot_g_mean_mag_error": 0.01,
+            "g_rp_error": 0.01,
+        }
+    )
+    assert isochrone_limit(members, isochrone, SelectionOptions()) < 0.1
+    members.loc[3:7, "g_rp"] = value
+    with pytest.raises(
+        ClusterError,
+        match=r"5 of 20 training members lie farther than 3 mag .* source_id 500000000000000000[4-8] with G",
+    ):
+        isochrone_limit(members, isochrone, SelectionOptions())

@@ -10,16 +10,17 @@ from typing import Any
 import pandas as pd
 
 from gaia_oc_amd.archive.parquet import ParquetFiles
-from gaia_oc_amd.catalogues.names import normalise_name
-from gaia_oc_amd.columns import ARCHIVE_COLUMNS
+from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
+from gaia_oc_amd.column_names import SOURCES
 from gaia_oc_amd.cone import ERRORS_OF, ConeRegion, no_star_in_cone, refuse_missing_columns
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
-from gaia_oc_amd.files.tables import canonical, from_arrow, read_table
+from gaia_oc_amd.files.containers import from_arrow, warn_of_row_limit
+from gaia_oc_amd.files.tables import canonical, read_table
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _TABLE_SUFFIXES = (
-    *(".csv", ".csv.gz", ".vot", ".vot.gz", ".votable", ".xml", ".fits", ".fits.gz"),
-    *_PARQUET_SUFFIXES,
+    *(".csv", ".tsv", ".ecsv", ".txt", ".dat", ".asc", ".vot", ".votable", ".xml", ".fits", ".fit", ".fts"),
+    *(".feather", *_PARQUET_SUFFIXES),
 )
 _HATS_FILES = ("hats.properties", "collection.properties", "properties")
 
@@ -32,9 +33,12 @@ class LocalTable:
     ----------
     path : path
         Its file.
+    columns : tuple of str
+        What columns are called that are not found by their usual names, ``ra=RAJ2000``.
     """
 
     path: Path
+    columns: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -46,8 +50,10 @@ class LocalTable:
         return self.whole()
 
     def whole(self) -> pd.DataFrame:
-        """All its rows."""
-        return read_table(self.path)
+        """The table with the archive's names and units, whatever those of the file."""
+        table = read_table(self.path, names=SOURCES.with_given(self.columns))
+        warn_of_row_limit(len(table), self.origin)
+        return table
 
     def no_star(self, rows: pd.DataFrame, region: ConeRegion) -> ClusterError:
         """Why none of its rows is in the region."""
@@ -64,10 +70,10 @@ class SharedTable(LocalTable):
         Time of the last change and size of the file: a table that changes is another one.
     """
 
-    version: tuple[int, int]
+    version: tuple[int, int] = (0, 0)
 
 
-def cluster_table(source: Path, name: str) -> LocalTable | ParquetFiles:
+def cluster_table(source: Path, name: str, columns: tuple[str, ...] = ()) -> LocalTable | ParquetFiles:
     """Table that holds a cluster's field.
 
     Parameters
@@ -75,8 +81,10 @@ def cluster_table(source: Path, name: str) -> LocalTable | ParquetFiles:
     source : path
         A table, used for every cluster, or a folder with one table per cluster, named after it.
     name : str
-        Cluster name; case, underscores, spaces and hyphens are ignored. It is compared with the names of the
-        folder's files, never made a part of a path.
+        Cluster name; case, underscores, spaces and hyphens are ignored, then zeros and aliases too. It is compared
+        with the names of the folder's files, never made a part of a path.
+    columns : tuple of str
+        What columns are called that are not found by their usual names.
 
     Returns
     -------
@@ -92,15 +100,17 @@ def cluster_table(source: Path, name: str) -> LocalTable | ParquetFiles:
     """
     if source.is_file():
         if source.suffix.lower() in _PARQUET_SUFFIXES:
-            return ParquetFiles(source)
+            return ParquetFiles(source, columns)
         state = source.stat()
-        return SharedTable(source, (state.st_mtime_ns, state.st_size))
+        return SharedTable(source, columns, (state.st_mtime_ns, state.st_size))
     if not source.is_dir():
         raise ConeUnavailableError(
             f"--cone_source {source} is neither a file nor a folder, nor a TAP URL, hats:, parquet:, gaia, ari, "
             "gavo or vizier."
         )
-    matching = [path for path, stem in _stems(source) if normalise_name(stem) == normalise_name(name)]
+    stems = _stems(source)
+    matching = [path for path, stem in stems if normalise_name(stem) == normalise_name(name)]
+    matching = matching or [path for path, stem in stems if canonical_name(stem) == canonical_name(name)]
     if not matching:
         raise ConeUnavailableError(
             f"{source} holds no table for {name}: one named {name}.csv.gz, say, is expected{_hint(source)}."
@@ -108,17 +118,17 @@ def cluster_table(source: Path, name: str) -> LocalTable | ParquetFiles:
     if len(matching) > 1:
         found = ", ".join(path.name for path in matching)
         raise ClusterError(f"{source} holds more than one table ({found}) for {name}: leave one.")
-    return LocalTable(matching[0])
+    return LocalTable(matching[0], columns)
 
 
 def _stems(folder: Path) -> list[tuple[Path, str]]:
-    """Tables of a folder with their names without the ending."""
-    return [
-        (path, path.name.removesuffix(suffix))
-        for path in sorted(folder.iterdir())
-        for suffix in _TABLE_SUFFIXES
-        if path.name.endswith(suffix)
-    ]
+    """Tables of a folder with their names without the ending, whose case does not matter."""
+    stems = []
+    for path in sorted(folder.iterdir()):
+        name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+        if name.lower().endswith(_TABLE_SUFFIXES) and not name.startswith("."):
+            stems.append((path, name[: name.rindex(".")]))
+    return stems
 
 
 def _hint(folder: Path) -> str:
@@ -142,10 +152,13 @@ class HatsCatalogue:
     Parameters
     ----------
     path : str
-        Folder or URL of a catalogue or a collection, with the archive's column names in any case.
+        Folder or URL of a catalogue or a collection.
+    columns : tuple of str
+        What columns are called that are not found by their usual names.
     """
 
     path: str
+    columns: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -164,13 +177,13 @@ class HatsCatalogue:
         with self._opened(region) as (catalogue, names):
             limits = _near_in_motion(names, region)
             found = (catalogue.query(limits) if limits else catalogue).compute(**_QUIET)
-            return _plain(found[list(names.values())], self.origin)
+            return _plain(found[list(names.values())], names, self.origin)
 
     def no_star(self, rows: pd.DataFrame, region: ConeRegion) -> ClusterError:
         """Why none of its stars is in the region, by the positions around it."""
         if rows.empty:
             with self._opened(region) as (catalogue, names):
-                rows = _plain(catalogue[[names["ra"], names["dec"]]].compute(**_QUIET), self.origin)
+                rows = _plain(catalogue[[names["ra"], names["dec"]]].compute(**_QUIET), names, self.origin)
         return no_star_in_cone(rows, region, self.origin)
 
     @contextmanager
@@ -188,7 +201,8 @@ class HatsCatalogue:
             # threads of this process, for a worker of a batch must not wait for the other workers
             with dask.config.set(scheduler="threads"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of other people's dtypes and worker counts
-                names = _archive_names(lsdb.open_catalog(self.path, columns="all").columns)
+                known = SOURCES.with_given(self.columns)
+                names = known.find(lsdb.open_catalog(self.path, columns="all").columns)
                 refuse_missing_columns(names, self.origin, ConeUnavailableError)
                 yield lsdb.open_catalog(self.path, columns=list(names.values()), search_filter=cone), names
         except ConeUnavailableError:
@@ -202,17 +216,12 @@ class HatsCatalogue:
             ) from error
 
 
-def _plain(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
+def _plain(rows: pd.DataFrame, names: dict[str, str], origin: str) -> pd.DataFrame:
     """Rows with NumPy's types in place of Arrow's, and the archive's names."""
     import pyarrow as pa
 
-    return canonical(from_arrow(pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)), origin)
-
-
-def _archive_names(columns: Any) -> dict[str, str]:
-    """The catalogue's name of each archive column that it has."""
-    theirs = {str(name).lower(): str(name) for name in columns} | {str(name): str(name) for name in columns}
-    return {name: theirs[name] for name in ARCHIVE_COLUMNS if name in theirs}
+    plain = from_arrow(pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False))
+    return canonical(plain.rename(columns={theirs: ours for ours, theirs in names.items()}), origin)
 
 
 def _near_in_motion(names: dict[str, str], region: ConeRegion) -> str:

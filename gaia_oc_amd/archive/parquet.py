@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.astrometry import agree_with_positions, identifier_ranges
-from gaia_oc_amd.columns import ARCHIVE_COLUMNS
+from gaia_oc_amd.column_names import SOURCES
 from gaia_oc_amd.cone import (
     ERRORS_OF,
     ConeRegion,
@@ -21,7 +21,8 @@ from gaia_oc_amd.cone import (
     refuse_missing_columns,
 )
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
-from gaia_oc_amd.files.tables import canonical, from_arrow
+from gaia_oc_amd.files.containers import from_arrow
+from gaia_oc_amd.files.tables import canonical
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,9 +47,12 @@ class ParquetFiles:
     ----------
     path : path
         File or folder.
+    columns : tuple of str
+        What columns are called that are not found by their usual names, ``ra=RAJ2000``.
     """
 
     path: Path
+    columns: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -70,15 +74,20 @@ class ParquetFiles:
         if not self.path.exists():
             raise ConeUnavailableError(f"{self.path} does not exist: check the path.")
         with _readable(self.path):
-            dataset, names = _open(self.path)
+            dataset, names = _open(self.path, self.columns)
             where = row_filter(dataset, names, region)
             logger.debug("%s: %d of %d rows are looked at.", self.path, *rows_to_read(dataset, where))
-            return canonical(from_arrow(_read(dataset, list(names.values()), where)), self.origin)
+            rows = from_arrow(_read(dataset, list(names.values()), where))
+            return canonical(
+                rows.rename(columns={theirs: ours for ours, theirs in names.items()}), self.origin
+            )
 
     def no_star(self, rows: pd.DataFrame, region: ConeRegion) -> ClusterError:
         """Why none of its stars is in the region, by the positions around it."""
         with _readable(self.path):
-            return no_star_in_cone(_positions_near(*_open(self.path), region), region, self.origin)
+            return no_star_in_cone(
+                _positions_near(*_open(self.path, self.columns), region), region, self.origin
+            )
 
 
 @contextmanager
@@ -95,14 +104,12 @@ def _readable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _open(path: Path) -> tuple["Dataset", dict[str, str]]:
-    """Dataset, and its name of each archive column that it has, whatever the case."""
+def _open(path: Path, columns: tuple[str, ...]) -> tuple["Dataset", dict[str, str]]:
+    """Dataset, and its name of each archive column that it has, whatever it calls it."""
     import pyarrow.dataset as ds
 
     dataset = ds.dataset(path, format="parquet")
-    theirs = {name.strip().lower(): name for name in reversed(dataset.schema.names)}
-    names = {ours: ours if ours in dataset.schema.names else theirs.get(ours) for ours in ARCHIVE_COLUMNS}
-    names = {ours: name for ours, name in names.items() if name is not None}
+    names = SOURCES.with_given(columns).find(dataset.schema.names)
     refuse_missing_columns(names, str(path))
     return dataset, names
 

@@ -32,8 +32,9 @@ from gaia_oc_amd.archive.session import (
     was_never_sent,
 )
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
+from gaia_oc_amd.files.containers import from_astropy
 from gaia_oc_amd.files.data_directory import read_json, write_text
-from gaia_oc_amd.files.tables import canonical, from_astropy
+from gaia_oc_amd.files.tables import canonical
 from gaia_oc_amd.files.votable import foreign_units
 
 logger = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ import pandas as pd
 
 from gaia_oc_amd.catalogues.published import CMD_FORM, DEFAULT_KEYS, VIZIER, PublishedTable, find_catalogue
 from gaia_oc_amd.catalogues.tables import check_members, check_parameters
-from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
+from gaia_oc_amd.files.containers import from_astropy
 from gaia_oc_amd.files.data_directory import write_atomically
-from gaia_oc_amd.files.tables import canonical, from_astropy, write_csv
+from gaia_oc_amd.files.tables import canonical, unit_factor, write_csv
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import ISOCHRONES
 from gaia_oc_amd.parallel import progress_bar
@@ -178,7 +178,11 @@ def _our_columns(tables: list[Any], published: PublishedTable) -> pd.DataFrame:
     wanted = {**published.columns, **published.optional_columns}
     names = {ours: found for ours, theirs in wanted.items() if (found := _find_column(fitting, theirs))}
     source = f"VizieR's {published.table}"
-    factors = {ours: _factor(fitting[theirs], ours, source) for ours, theirs in names.items()}
+    factors = {
+        ours: unit_factor(str(fitting[theirs].unit), ours, f"{source} has {theirs}")
+        for ours, theirs in names.items()
+        if fitting[theirs].unit is not None
+    }
     ours = canonical(from_astropy(fitting[list(names.values())]).set_axis(list(names), axis=1), source)
     return ours.assign(
         **{name: ours[name] * factor for name, factor in factors.items() if factor != 1},
@@ -197,24 +201,6 @@ def _find_column(table: Any, names: tuple[str, ...]) -> str | None:
 
 def _without_signs(name: str) -> str:
     return re.sub(r"\W", "_", name).casefold()
-
-
-def _factor(column: Any, ours: str, source: str) -> float:
-    """By what to multiply a column of VizieR's to have it in our unit; 1 where it states none, or one unknown."""
-    from astropy.units import Unit, UnitConversionError, UnrecognizedUnit
-
-    unit, expected = column.unit, UNITS.get(re.sub("_(16|84)$", "", ours), "")
-    if isinstance(unit, UnrecognizedUnit):  # by the VOTable standard; VizieR also writes %, mas.yr-1
-        unit = Unit(unit.to_string(), format="cds", parse_strict="silent")
-    if unit is None or isinstance(unit, UnrecognizedUnit) or expected.startswith("log"):
-        return 1.0
-    try:
-        return float(unit.to(expected))
-    except UnitConversionError as error:
-        raise ValueError(
-            f"{source} has {column.name} in {unit}, which is no {expected or 'plain number'}: "
-            f"catalogues.py may take another column than it means for {ours}."
-        ) from error
 
 
 MOST_ISOCHRONES = 400

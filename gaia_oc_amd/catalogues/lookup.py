@@ -12,7 +12,7 @@ from gaia_oc_amd.catalogues.names import NameIndex
 from gaia_oc_amd.catalogues.published import CATALOGUES
 from gaia_oc_amd.catalogues.tables import InputTables, read_parameter_table
 from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS, PARAMETERS, Cluster, check_complete
-from gaia_oc_amd.exceptions import UnknownClusterError
+from gaia_oc_amd.exceptions import ClusterError, UnknownClusterError
 from gaia_oc_amd.options import GivenCluster
 
 NEEDED = ("ra", "dec", "parallax", "pmra", "pmdec")
@@ -25,6 +25,7 @@ _SURE = 0.5
 _LOG_AGE = 8.2
 _A0_PER_KPC, _LARGEST_A0 = 0.6, 1.5  # mag
 _PM_SCATTER, _VELOCITY_SCATTER = 0.1, 0.5  # mas/yr of the measurements, km/s
+_LEAST_PARALLAX = 0.005  # mas, of 200 kpc
 _PARALLAX_SCATTER, _DEPTH = 0.05, 5.0  # mas of the measurements, pc
 
 logger = logging.getLogger(__name__)
@@ -108,6 +109,11 @@ def override(name: str, values: dict[str, float], given: GivenCluster) -> dict[s
     """
     chosen = given.values()
     if "parallax" in chosen and "dist" not in chosen:
+        if chosen["parallax"] < _LEAST_PARALLAX:
+            raise ClusterError(
+                f"{name} has parallax {chosen['parallax']:g} mas, which gives no distance: add --dist, or leave "
+                "--parallax out and give --dist alone."
+            )
         chosen["dist"] = 1000 / chosen["parallax"]
     if "dist" in chosen and "parallax" not in chosen and not np.isfinite(values["parallax"]):
         chosen["parallax"] = 1000 / chosen["dist"]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gaia_oc_amd.column_names import DEC, MOTION, RA
 from gaia_oc_amd.options import CLUSTER_PARAMETERS
 
 VIZIER = "vizier.cds.unistra.fr"
@@ -89,12 +90,10 @@ _DIAS21 = "Dias et al. (2021), MNRAS 504, 356"
 _CASTRO22 = "Castro-Ginard et al. (2022), A&A 661, A118"
 _GROENINGEN23 = "van Groeningen et al. (2023), A&A 675, A68"
 
-_RA, _DEC = ("RA_ICRS", "RAdeg", "RAJ2000"), ("DE_ICRS", "DEdeg", "DEJ2000")
-_MOTION = {"pmra": ("pmRA*", "pmRA"), "pmdec": ("pmDE",), "parallax": ("plx",)}
-_STAR = {"ra": _RA, "dec": _DEC, **_MOTION, "phot_g_mean_mag": ("Gmag",)}
+_STAR = {"ra": RA, "dec": DEC, **MOTION, "phot_g_mean_mag": ("Gmag",)}
 """For matching by position, and for standard deviations that a parameter table lacks."""
 
-_CENTRE = {"ra": _RA, "dec": _DEC, **_MOTION}
+_CENTRE = {"ra": RA, "dec": DEC, **MOTION}
 # standard deviations of the members; in Hunt & Reffert's tables e_ stands for the error of the mean
 _SCATTER = {
     "pmra_error": ("s_pmRA*", "s_pmRA"),

@@ -1,6 +1,8 @@
 """Member lists and parameter tables: read, checked, and looked up by cluster."""
 
+import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.catalogues.checks import RowCheck, identifiers
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
 from gaia_oc_amd.catalogues.published import (
     CATALOGUES,
@@ -19,12 +22,14 @@ from gaia_oc_amd.catalogues.published import (
     find_catalogue,
 )
 from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS
-from gaia_oc_amd.files.tables import read_table, whole_numbers
+from gaia_oc_amd.column_names import MEMBERS, PARAMETERS
+from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.files.containers import warn_of_row_limit
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, TablePaths
 
-MEMBER_COLUMNS = ("cluster", "source_id", "PMemb")
-"""Columns that a member list must have."""
+logger = logging.getLogger(__name__)
 
 PARAMETER_COLUMNS = ("name", "ra", "dec", "pmra", "pmdec", "parallax")
 """Columns that a cluster parameter table must have."""
@@ -32,6 +37,8 @@ PARAMETER_COLUMNS = ("name", "ra", "dec", "pmra", "pmdec", "parallax")
 OPTIONAL_PARAMETER_COLUMNS = ("pmra_error", "pmdec_error", "parallax_error", "age", "a0", "dist")
 """Columns of a cluster parameter table that are filled with NaN where it lacks them."""
 
+_MANY = 10
+"""Rows that no list has of as many clusters."""
 _MEASURED = (
     *("ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag"),
     *("pmra_error", "pmdec_error", "parallax_error"),
@@ -39,20 +46,49 @@ _MEASURED = (
 """Columns of a member list that must be numbers where it has them."""
 
 
-def read_member_list(path: Path | str) -> pd.DataFrame:
+def read_member_list(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
     """Read a list of cluster members.
 
     Parameters
     ----------
     path : path
-        Any table that `files.tables.read_table` reads, with the columns cluster, source_id and PMemb.
+        Any table that `files.tables.read_table` reads. Identifiers alone are enough; other columns are found under
+        any of their spellings (see `column_names.MEMBERS`).
+    columns : sequence of str
+        What columns are called that are not found so, ``PMemb=prob``.
 
     Returns
     -------
     DataFrame
-        One row per cluster and source, in the file's order: ``cluster`` (str), ``source_id`` (int64),
-        ``PMemb`` (0 to 1) and the other columns as they are. Of rows given twice the one with the highest
-        PMemb is kept, with a warning.
+        As `check_members` gives it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file cannot be read, lacks identifiers or rows, or has values that cannot be.
+    """
+    table = read_table(path, names=MEMBERS.with_given(columns))
+    warn_of_row_limit(len(table), str(path))
+    return check_members(table, str(path))
+
+
+def read_parameter_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table of cluster parameters.
+
+    Parameters
+    ----------
+    path : path
+        Any table that `files.tables.read_table` reads, with the columns of `PARAMETER_COLUMNS` under any of their
+        spellings (see `column_names.PARAMETERS`).
+    columns : sequence of str
+        What columns are called that are not found so, ``dist=d_kin``.
+
+    Returns
+    -------
+    DataFrame
+        As `check_parameters` gives it.
 
     Raises
     ------
@@ -61,71 +97,76 @@ def read_member_list(path: Path | str) -> pd.DataFrame:
     ValueError
         If the file cannot be read, lacks a column or rows, or has values that cannot be.
     """
-    return check_members(read_table(path), str(path))
-
-
-def read_parameter_table(path: Path | str) -> pd.DataFrame:
-    """Read a table of cluster parameters.
-
-    Parameters
-    ----------
-    path : path
-        Any table that `files.tables.read_table` reads, with the columns of `PARAMETER_COLUMNS`.
-
-    Returns
-    -------
-    DataFrame
-        One row per cluster with name, ra and dec [deg], pmra and pmdec [mas/yr], parallax [mas], their
-        standard deviations, age [log10(yr)], a0 [mag], dist [pc], in this order before other columns.
-        What the file lacks of `OPTIONAL_PARAMETER_COLUMNS` is NaN.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file cannot be read, lacks a column or rows, names a cluster twice, or has values that cannot
-        be.
-    """
-    return check_parameters(read_table(path), str(path))
+    table = read_table(path, names=PARAMETERS.with_given(columns))
+    warn_of_row_limit(len(table), str(path))
+    return check_parameters(table, str(path))
 
 
 def check_members(table: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Member list with its types set, as `read_member_list` gives it.
+    """Member list with its types set.
 
     Parameters
     ----------
     table : DataFrame
-        As it was read.
+        As it was read, with our column names.
     source : str
         Where it comes from, for messages.
 
     Returns
     -------
     DataFrame
+        One row per cluster and source, in the file's order: ``cluster`` (str, empty in a list that names none),
+        ``source_id`` (int64; negative where the list's is missing or rounded but the star has a position to be found
+        by), ``PMemb`` (0 to 1; percentages are divided by 100, a list without it is of certain members) and the other
+        columns as they are. Of rows given twice the one with the highest PMemb is kept. Rows that cannot be used are
+        left out. Warnings count both.
 
     Raises
     ------
     ValueError
-        If it lacks a column or rows, or has values that cannot be.
+        If it lacks identifiers or rows, or has values that cannot be.
     """
-    _require_columns(table, MEMBER_COLUMNS, source)
-    probability = _numbers(table, "PMemb", source)
-    outside = ~probability.between(0, 1)
-    if outside.any():
-        raise ValueError(
-            f"{source} has PMemb {probability[outside].iloc[0]:g} in {int(outside.sum())} rows, but it must "
-            "be between 0 and 1 (percentages divided by 100)."
+    _require_columns(table, ("source_id",), source)
+    rows = RowCheck(table, source)
+    if "cluster" not in table or _are_names_of_stars(table["cluster"]):
+        table = table.assign(cluster="")
+    else:
+        table = table.assign(cluster=_names(table, "cluster", rows))
+    table = table.assign(PMemb=_probabilities(table, rows))
+    measured = {name: rows.numbers(name) for name in _MEASURED if name in table}
+    _check_declinations(measured.get("dec"), rows)
+    table = table.assign(**measured)
+    table = table.assign(source_id=identifiers(table, rows))
+    return _without_duplicates(rows.usable(table), source)
+
+
+def _are_names_of_stars(names: pd.Series) -> bool:
+    """Whether what could be the names of clusters are different in each of many rows, or missing in all."""
+    return bool(names.isna().all() or (len(names) >= _MANY and names.is_unique and names.notna().all()))
+
+
+def _probabilities(table: pd.DataFrame, rows: RowCheck) -> pd.Series:
+    """PMemb between 0 and 1."""
+    if "PMemb" not in table:
+        warnings.warn(
+            f"{rows.source} has no PMemb: its {len(table)} stars count as certain members; --columns PMemb=NAME names "
+            "the column, if there is one.",
+            stacklevel=4,
         )
-    table = table.assign(
-        cluster=_names(table, "cluster", source),
-        source_id=whole_numbers(table["source_id"], f"source_id in {source}"),
-    )
-    measured = [name for name in _MEASURED if name in table]
-    table = table.assign(**{name: _numbers(table, name, source) for name in measured})
-    if "dec" in table:
-        _check_declinations(table, source)
-    return _without_duplicates(table, source)
+        return pd.Series(1.0, table.index)
+    values = rows.numbers("PMemb")
+    rows.leave_out(values.isna(), "without a PMemb")
+    above = values > 1
+    if above.sum() > (values > 0).sum() / 2 and values.max() <= 100:
+        logger.info("%s: PMemb is in percent, from %g to %g.", rows.source, values.min(), values.max())
+        return values / 100
+    if above.sum() > len(values) / 2:
+        raise ValueError(
+            f"{rows.source} has PMemb {values.max():g}, and most above 1, but it must be between 0 and 1, or 0 and 100 "
+            "in percent: another column may be meant, name it with --columns PMemb=NAME."
+        )
+    rows.leave_out(~values.between(0, 1) & values.notna(), "with a PMemb that is not between 0 and 1")
+    return values
 
 
 def _without_duplicates(members: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -142,43 +183,46 @@ def _without_duplicates(members: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def check_parameters(table: pd.DataFrame, source: str, *, published: bool = False) -> pd.DataFrame:
-    """Table of cluster parameters with all columns, as `read_parameter_table` gives it.
+    """Table of cluster parameters with all columns.
 
     Parameters
     ----------
     table : DataFrame
-        As it was read.
+        As it was read, with our column names.
     source : str
         Where it comes from, for messages.
     published : bool
-        Whether the user cannot change it: of rows with the same name the first is kept, with a warning.
+        Whether the user cannot change it: of rows with the same name the first is kept, with a warning. Else both
+        stay, and the cluster is refused when it is asked for.
 
     Returns
     -------
     DataFrame
+        One row per cluster with name, ra and dec [deg], pmra and pmdec [mas/yr], parallax [mas], their
+        standard deviations, age [log10(yr)], a0 [mag], dist [pc], in this order before other columns.
+        What the file lacks of `OPTIONAL_PARAMETER_COLUMNS`, and what is no number, is NaN.
 
     Raises
     ------
     ValueError
-        If it lacks a column or rows, names a cluster twice, or has values that cannot be.
+        If it lacks a column or rows, or has values that cannot be.
     """
     _require_columns(table, PARAMETER_COLUMNS, source)
-    names = _names(table, "name", source)
-    repeated = names.map(normalise_name).duplicated()
-    twice = names[repeated]
-    if len(twice) and published:
-        warnings.warn(f"{source} has {', '.join(twice)} more than once: the first row is kept.", stacklevel=3)
-        table, names = table[~repeated].reset_index(drop=True), names[~repeated].reset_index(drop=True)
-    elif len(twice):
-        raise ValueError(
-            f"{source} has {twice.iloc[0]} in more than one row: keep one (case, _ and - do not count)."
-        )
+    rows = RowCheck(table, source)
     absent = {name: np.nan for name in OPTIONAL_PARAMETER_COLUMNS if name not in table}
-    table = table.assign(name=names, **absent)
-    velocities = (name for name in OPTIONAL_PARAMETERS if name in table)
-    for name in (*PARAMETER_COLUMNS[1:], *OPTIONAL_PARAMETER_COLUMNS, *velocities):
-        _numbers(table, name, source)
-    _check_declinations(table, source)
+    numbers = {
+        name: rows.numbers(name)
+        for name in (*PARAMETER_COLUMNS[1:], *OPTIONAL_PARAMETER_COLUMNS, *OPTIONAL_PARAMETERS)
+        if name in table
+    }
+    _check_declinations(numbers["dec"], rows)
+    table = table.assign(name=_names(table, "name", rows), **absent, **numbers)
+    table = rows.usable(table)
+    repeated = table["name"].map(normalise_name).duplicated()
+    if published and repeated.any():
+        twice = ", ".join(table["name"][repeated])
+        warnings.warn(f"{source} has {twice} more than once: the first row is kept.", stacklevel=3)
+        table = table[~repeated].reset_index(drop=True)
     ours = [
         *("name", "ra", "dec", "pmra", "pmdec", "pmra_error", "pmdec_error"),
         *("parallax", "parallax_error", "age", "a0", "dist"),
@@ -191,43 +235,31 @@ def _require_columns(table: pd.DataFrame, names: tuple[str, ...], source: str) -
     if absent:
         raise ValueError(
             f"{source} has no column {', '.join(absent)}, only {', '.join(map(str, table))}: "
-            f"rename its columns, {', '.join(names)} are needed."
+            f"rename its columns, or say what they are called, as in --columns {absent[0]}=NAME."
         )
     if table.empty:
         raise ValueError(f"{source} has no rows: make or download it again.")
 
 
-def _names(table: pd.DataFrame, column: str, source: str) -> pd.Series:
+def _names(table: pd.DataFrame, column: str, rows: RowCheck) -> pd.Series:
     names = table[column].astype("str").str.strip()
-    nameless = names.isna() | (names == "")
-    if nameless.any():
-        raise ValueError(
-            f"{source} has {int(nameless.sum())} rows without a {column}: name the cluster or remove them."
-        )
-    odd = next((name for name in names.unique() if not name.isprintable()), None)
-    if odd is not None:
-        raise ValueError(
-            f"{source} has the {column} {odd[:40]!r}, which cannot be printed: give plain cluster names."
-        )
+    rows.leave_out(names.isna() | (names == ""), f"without a {column}")
+    printable = {name: name.isprintable() for name in names.dropna().unique()}
+    odd = names.notna() & ~names.map(printable).fillna(True).astype(bool)
+    rows.leave_out(odd, f"with a {column} that cannot be printed")
     return names
 
 
-def _numbers(table: pd.DataFrame, column: str, source: str) -> pd.Series:
-    if not pd.api.types.is_numeric_dtype(table[column]):
-        raise ValueError(
-            f"{source} has a {column} that is no number ({table[column].dropna().iloc[0]!r} is the first): "
-            "give decimal numbers."
-        )
-    return table[column]
-
-
-def _check_declinations(table: pd.DataFrame, source: str) -> None:
-    dec = _numbers(table, "dec", source)
+def _check_declinations(dec: pd.Series | None, rows: RowCheck) -> None:
+    """Refuse a column of declinations that is none; a few that are none are left out."""
+    if dec is None:
+        return
     outside = dec.abs() > 90
-    if outside.any():
+    if outside.sum() > 0.05 * len(dec):
         raise ValueError(
-            f"{source} has dec {dec[outside].iloc[0]:g} deg, outside -90..90: are ra and dec swapped?"
+            f"{rows.source} has dec {dec[outside].iloc[0]:g} deg, outside -90..90: are ra and dec swapped?"
         )
+    rows.leave_out(outside, "with a dec outside -90..90 deg")
 
 
 @dataclass(frozen=True)
@@ -248,6 +280,8 @@ class InputTables:
         Credentials of the Gaia archive, if there are any.
     data_dir : path, optional
         Where other catalogues may lie, to say which of them knows a name.
+    columns : tuple of str
+        What the columns of input tables are called, as the user says.
     """
 
     parameters: pd.DataFrame
@@ -257,14 +291,33 @@ class InputTables:
     isochrones: pd.DataFrame
     credentials_path: Path | None
     data_dir: Path | None = None
+    columns: tuple[str, ...] = ()
 
     def known_name(self, name: str) -> str | None:
         """Name that the parameter table has for a cluster, None if it has none (see `catalogues.names.NameIndex`)."""
         return self._parameter_names.get(name)
 
     def parameters_of(self, known_name: str) -> dict[str, Any]:
-        """Row of the parameter table with exactly this name."""
-        return self.parameters.loc[self.parameters["name"] == known_name].iloc[0].to_dict()
+        """Row of the parameter table with this name.
+
+        Raises
+        ------
+        ClusterError
+            If there are several that differ.
+        """
+        name = normalise_name(known_name)
+        rows = self.parameters[self.parameters["name"].map(normalise_name) == name]
+        if len(rows.drop(columns="name").drop_duplicates()) > 1:
+            raise ClusterError(
+                f"{self.parameters_path} has {known_name} in {len(rows)} different rows: keep one (case, _ and - do "
+                "not count)."
+            )
+        return rows.iloc[0].to_dict()
+
+    @property
+    def names_no_cluster(self) -> bool:
+        """Whether the member list has no names of clusters, so that it can be of one only."""
+        return self.members is not None and not self.members["cluster"].any()
 
     def listed_members(self, name: str) -> pd.DataFrame:
         """Rows of one cluster in the member list, as `members.listed_members` gives them."""
@@ -298,10 +351,13 @@ class _ListByCluster:
 
     def __init__(self, member_list: pd.DataFrame, table: str) -> None:
         self._list = member_list
+        self._is_of_one = not member_list["cluster"].any()
         self._names = NameIndex(member_list["cluster"].unique(), table=table)
         self._rows = rows_by_cluster(member_list)
 
     def of(self, name: str) -> pd.DataFrame:
+        if self._is_of_one:
+            return self._list.assign(cluster=name)
         listed = self._names.get(name)
         return self._list.iloc[self._rows[normalise_name(listed)] if listed else []].reset_index(drop=True)
 
@@ -342,13 +398,14 @@ def read_input_tables(
     if paths.credentials_path:
         _existing(paths.credentials_path, "--credentials_path", "create_gaia_credentials_file.py")
     return InputTables(
-        parameters=_NO_PARAMETERS if no_parameters else read_parameter_table(parameters_path),
+        parameters=_NO_PARAMETERS if no_parameters else read_parameter_table(parameters_path, paths.columns),
         parameters_path=str(parameters_path),
-        members=read_member_list(members_path),
-        comparison=read_member_list(comparison_path) if comparison_path else None,
-        isochrones=read_isochrones(isochrone_path),
+        members=read_member_list(members_path, paths.columns),
+        comparison=read_member_list(comparison_path, paths.columns) if comparison_path else None,
+        isochrones=read_isochrones(isochrone_path, rotation=paths.isochrone_rotation),
         credentials_path=credentials_path if credentials_path.exists() else None,
         data_dir=data_dir,
+        columns=paths.columns,
     )
 
 

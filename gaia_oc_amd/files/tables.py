@@ -3,25 +3,34 @@
 import csv
 import gzip
 import io
-import mmap
+import re
 import struct
-import warnings
 import zlib
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 from xml.parsers.expat import ExpatError
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.column_names import TableNames
 from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import one_line
-from gaia_oc_amd.files.bounds import refuse_cells, refuse_outsized_text, unpacked
+from gaia_oc_amd.files.containers import (
+    FileTable,
+    TableError,
+    first_bytes,
+    read_feather,
+    read_fits,
+    read_parquet,
+    read_votable,
+)
 from gaia_oc_amd.files.data_directory import write_atomically
-from gaia_oc_amd.files.votable import DescribedTable, foreign_units, votable_content
+from gaia_oc_amd.files.text_tables import read_text
+from gaia_oc_amd.files.votable import DescribedTable, votable_content
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -105,80 +114,6 @@ def _with_points(column: "pa.Array") -> "pa.Array":
     )
 
 
-def file_content(path: Path) -> bytes:
-    """Content of a file, unpacked if it is compressed with gzip, whatever its name."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return unpacked(path) if packed else path.read_bytes()
-
-
-def read_csv(path: Path, columns: Container[str] | None = None) -> pd.DataFrame:
-    """Read a CSV file that has a header, compressed or not.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    columns : container of str, optional
-        Those that are read if they are there; by default all.
-
-    Returns
-    -------
-    DataFrame
-        As `pandas.read_csv` types its columns: integers where all values are, else floating-point numbers, else
-        strings.
-
-    Raises
-    ------
-    ValueError, OSError, EOFError, zlib.error
-        If it is truncated, has a header that names a column twice, or is no table.
-    """
-    with path.open("rb") as file:
-        packed, empty = file.read(2) == b"\x1f\x8b", file.seek(0, io.SEEK_END) == 0
-        if packed or empty:
-            content = file_content(path)
-            _refuse_damaged(content)
-            return _typed(io.BytesIO(content), columns)
-        with mmap.mmap(
-            file.fileno(), 0, access=mmap.ACCESS_READ
-        ) as content:  # of which only the ends are read
-            _refuse_damaged(content)
-    return _typed(path, columns)
-
-
-def _typed(source: Path | io.BytesIO, columns: Container[str] | None) -> pd.DataFrame:
-    wanted = None if columns is None else columns.__contains__
-    # compression: it was looked for in the content, names may err; pyarrow's reader is no faster
-    return pd.read_csv(source, usecols=wanted, low_memory=False, index_col=False, compression=None)
-
-
-def _refuse_damaged(content: "bytes | mmap.mmap") -> None:
-    """Look at the size, the header, the first and the last row for what pandas would fill, cut or choke on."""
-    refuse_outsized_text(content)
-    end = content.find(b"\n")
-    header = content[:] if end < 0 else content[:end]
-    first, last = _first_row(content, len(header) + 1), _last_row(content, len(header) + 1)
-    if last and last.count(b",") < header.count(b","):
-        raise ValueError("the last row has fewer columns than the header")
-    if first.count(b",") > header.count(b",") and b'"' not in first:
-        raise ValueError("its rows have more columns than the header")
-    names = next(csv.reader([header.decode("utf-8-sig")]), [])
-    if len(set(names)) < len(names):  # pandas would number them
-        raise ValueError(f"its header names a column twice: {', '.join(names)}")
-
-
-def _first_row(content: "bytes | mmap.mmap", start: int) -> bytes:
-    end = content.find(b"\n", start)
-    return content[start:] if end < 0 else content[start:end]
-
-
-def _last_row(content: "bytes | mmap.mmap", start: int) -> bytes:
-    end = len(content)
-    while end > start and content[end - 1] in b"\r\n":
-        end -= 1
-    return content[max(content.rfind(b"\n", start, end) + 1, start) : end]
-
-
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
     """Write a table as CSV without an index column, as a whole or not at all."""
     with write_atomically(path) as temporary, temporary.open("wb") as file:
@@ -186,12 +121,6 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
 
 
 _GZIP_LEVEL = 1  # 200,000 sources: 55 MB in 2 s; level 6 needs 40 % longer to save 2 % of the size
-
-_LARGEST_VOTABLE = (
-    2**31
-)  # bytes, unpacked: ten million sources, of which astropy would make several times as much
-_GZIP_GROWTH = 1032  # nothing unpacks to more than this many times its size
-_ENTITIES = ("<!ENTITY".encode("ascii"), "<!ENTITY".encode("utf-16-le"))
 
 _UNREADABLE = (
     ValueError,
@@ -210,38 +139,47 @@ _UNREADABLE = (
     Warning,  # which astropy raises, too
 )
 
-_OUR_SPELLING = {name.lower(): name for name in UNITS}
 
-
-def read_table(path: Path | str, *, columns: Container[str] | None = None) -> pd.DataFrame:
+def read_table(
+    path: Path | str,
+    *,
+    columns: Container[str] | None = None,
+    names: TableNames | None = None,
+) -> pd.DataFrame:
     """Read a table of any format that astronomers exchange.
+
+    What a file is, is seen from how it begins; its name decides only where that tells nothing.
 
     Parameters
     ----------
     path : path
-        CSV (``.csv``, ``.csv.gz``), VOTable (``.vot``, ``.votable``, ``.xml``, each also with ``.gz``), FITS
-        (``.fits``, ``.fit``, ``.fits.gz``) or Parquet (``.parquet``, ``.pq``).
+        Text of any dialect (CSV, TSV, ECSV, VizieR's and TOPCAT's: see `files.text_tables`), VOTable, FITS, Parquet
+        or Feather, compressed with gzip or not.
     columns : container of str, optional
-        Columns of a CSV file that are read if they are there; by default, and from other formats, all.
+        Columns of a text file that are read if they are there; by default, and from other formats, all.
+    names : TableNames, optional
+        What kind of table it is: columns are then found by any of their spellings, units that the file states become
+        ours, and of several tables in the file the one that has most of the needed columns is taken.
 
     Returns
     -------
     DataFrame
         Columns of plain NumPy types or strings, in the file's order; single precision becomes double by way
         of the decimal digits, so that a table reads the same from every format; missing values are NaN.
-        ``source_id`` is int64, exact to the last digit. Names of `columns.UNITS` are found whatever
-        their case (``SOURCE_ID``). Array columns are left out.
+        ``source_id`` is int64, exact to the last digit; with `names` it is left as strings where an identifier is
+        missing or none, for these are left out or refused by who knows the rows. Names of `columns.UNITS` are found
+        whatever their case (``SOURCE_ID``). Array columns are left out. ``attrs["first_line"]`` is the line of a text
+        file that the first row stands in.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is truncated, is not of the format its name says, names a column twice, or has source ids
-        that are missing or no whole numbers; the message names the file.
+        If the file is truncated, is not of the format its name says, has two columns of one name that is needed, or
+        has source ids that are missing or no whole numbers; the message names the file.
     """
     path = Path(path)
-    reader = _reader(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} {'is a folder' if path.is_dir() else 'does not exist'}: check the path."
@@ -249,25 +187,122 @@ def read_table(path: Path | str, *, columns: Container[str] | None = None) -> pd
     import pyarrow as pa
 
     try:
-        table = reader(path) if columns is None or reader is not read_csv else read_csv(path, columns)
+        reader = _reader(path)
+        wanted = None if columns is None else columns.__contains__
+        tables = read_text(path, wanted) if reader is None else reader(path)
+    except TableError as error:
+        raise ValueError(f"{path} cannot be read as a table ({one_line(error, 200)}).") from error
     except (*_UNREADABLE, pa.ArrowException) as error:
         raise ValueError(
             f"{path} cannot be read as a table ({one_line(error, 200)}): it is truncated or not what its name says, "
             "make or download it again."
         ) from error
-    return canonical(table, str(path))
+    table = _most_fitting(tables, names)
+    if names is None:
+        rows = canonical(table.rows, str(path))
+    else:
+        rows = canonical(_renamed(table, names, str(path)), str(path), strict=False)
+    rows.attrs["first_line"] = table.first_line
+    return rows
 
 
-def _reader(path: Path) -> Callable[[Path], pd.DataFrame]:
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    for suffixes, reader in _READERS:
-        if suffix in suffixes:
+_Reader = Callable[[Path], list[FileTable]]
+
+
+def _reader(path: Path) -> _Reader | None:
+    """Reader of a file, None for text: by how it begins, else by its name."""
+    head = first_bytes(path, 400)
+    for magic, reader in _MAGIC:
+        if head.startswith(magic):
             return reader
-    known = ", ".join(suffix for suffixes, _ in _READERS for suffix in suffixes)
-    raise ValueError(f"{path}: no table format ends in {suffix or 'nothing'!r}, known are {known}.")
+    if re.search(rb"<(?:\w+:)?VOTABLE", head, re.IGNORECASE):
+        return read_votable
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    return next((reader for suffixes, reader in _READERS if suffix in suffixes), None)
 
 
-def canonical(table: pd.DataFrame, origin: str) -> pd.DataFrame:
+def _most_fitting(tables: list[FileTable], names: TableNames | None) -> FileTable:
+    """The table of a file that has most of the needed columns; the first of equals."""
+    if names is None or len(tables) == 1:
+        return tables[0]
+    return max(tables, key=lambda table: len(set(names.needed) & set(names.find(table.rows))))
+
+
+def _renamed(table: FileTable, names: TableNames, origin: str) -> pd.DataFrame:
+    """Rows with our names and units in place of the file's, without what else bears one of our names."""
+    found = names.find(table.rows)
+    rows = _without_repeats(table.rows, set(found.values()), origin)
+    rows = rows.drop(columns=[ours for ours, theirs in found.items() if ours != theirs and ours in rows])
+    rows = rows.rename(columns={theirs: ours for ours, theirs in found.items()})
+    factors = {
+        ours: unit_factor(table.units[theirs], ours, f"{origin} has {theirs}")
+        for ours, theirs in found.items()
+        if theirs in table.units and pd.api.types.is_numeric_dtype(rows[ours])
+    }
+    scaled = {ours: rows[ours] * factor for ours, factor in factors.items() if factor != 1}
+    return rows.assign(**scaled) if scaled else rows
+
+
+def unit_factor(stated: str, ours: str, where: str) -> float:
+    """By what to multiply a column to have it in our unit.
+
+    Parameters
+    ----------
+    stated : str
+        Unit that a file or a service states.
+    ours : str
+        Our name of the column.
+    where : str
+        What states it, for the message: ``VizieR's J/A+A/640/A1 has DistPc``.
+
+    Returns
+    -------
+    float
+        1 where the unit is unknown, or that of a logarithm.
+
+    Raises
+    ------
+    ValueError
+        If the unit is one of another quantity.
+    """
+    from astropy.units import Unit, UnitConversionError, UnrecognizedUnit
+
+    expected = UNITS.get(re.sub("_(16|84)$", "", ours))
+    if expected is None or expected.startswith("log") or re.match(r"\s*[\[(]", stated):
+        return 1.0
+    for form in (None, "cds", "vounit"):  # VizieR also writes %, mas.yr-1
+        unit = Unit(stated, format=form, parse_strict="silent")
+        if not isinstance(unit, UnrecognizedUnit):
+            break
+    else:
+        return 1.0
+    try:
+        return float(unit.to(expected))
+    except UnitConversionError as error:
+        raise ValueError(
+            f"{where} in {unit}, which is no {expected or 'plain number'}: another column may be meant, name it with "
+            f"--columns {ours}=NAME."
+        ) from error
+
+
+def _without_repeats(table: pd.DataFrame, needed: Container[str], origin: str) -> pd.DataFrame:
+    """Table without columns that stand twice: a copy goes, as does what nobody needs."""
+    if table.columns.is_unique:
+        return table
+    for name in table.columns[table.columns.duplicated()].unique():
+        copies = table[name]
+        is_same = all(copies.iloc[:, 0].equals(copies.iloc[:, i]) for i in range(1, copies.shape[1]))
+        if name in needed and not is_same:
+            raise ValueError(
+                f"{origin} has the column {name} more than once, with different values: rename or remove one."
+            )
+    return table.loc[:, ~table.columns.duplicated()]
+
+
+_OUR_SPELLING = {name.lower(): name for name in UNITS}
+
+
+def canonical(table: pd.DataFrame, origin: str, *, strict: bool = True) -> pd.DataFrame:
     """Table with the column names this package uses, int64 source ids and no single precision.
 
     Parameters
@@ -276,6 +311,8 @@ def canonical(table: pd.DataFrame, origin: str) -> pd.DataFrame:
         As a file or a service gave it.
     origin : str
         Where it comes from, for messages.
+    strict : bool
+        Whether an identifier that is missing or no whole number is an error; else the column is left as it is.
 
     Returns
     -------
@@ -285,19 +322,25 @@ def canonical(table: pd.DataFrame, origin: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a column is there twice, or a source id is missing or no whole number.
+        If a column of `columns.UNITS` is there twice with different values, or a source id is missing or no whole
+        number.
     """
     names = [str(name).strip() for name in table.columns]
     lower = [_OUR_SPELLING.get(name.lower(), name) if len(name) > 1 else name for name in names]
     names = [new if new == old or new not in names else old for old, new in zip(names, lower, strict=True)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{origin} has the column {', '.join(twice)} more than once: rename or remove one.")
-    table = table.set_axis(names, axis=1)
-    single = {name: _double(table[name].to_numpy()) for name in names if table[name].dtype == np.float32}
-    if "source_id" in names:
-        single["source_id"] = whole_numbers(table["source_id"], f"source_id in {origin}")
+    table = _without_repeats(table.set_axis(names, axis=1), UNITS, origin)
+    single = {name: _double(table[name].to_numpy()) for name in table if table[name].dtype == np.float32}
+    if "source_id" in table:
+        try:
+            single["source_id"] = whole_numbers(table["source_id"], f"source_id in {origin}")
+        except ValueError:
+            if strict:
+                raise
     return table.assign(**single)
+
+
+_RELEASE = re.compile(r"^(?:gaia)?[\s_]*e?dr[123][\s_]*(?=\d)", re.IGNORECASE)
+"""What stands before the number of a designation."""
 
 
 def whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
@@ -306,7 +349,7 @@ def whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
     Parameters
     ----------
     values : Series
-        Integers, or strings of digits.
+        Integers, or strings of digits, with or without the release before them (``Gaia DR3 4295806720``).
     what : str
         Name of the values for the error message, ``source_id in FILE``.
 
@@ -332,10 +375,10 @@ def whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
     if pd.api.types.is_integer_dtype(values):
         _refuse_beyond_64_bits(values.max(), what)
         return values.to_numpy(dtype=np.int64)
-    text = values.astype(str).str.strip()
+    text = values.astype(str).str.strip().str.replace(_RELEASE, "", regex=True)
     wrong = ~text.str.fullmatch(r"[+-]?\d{1,19}")
     if wrong.any():
-        raise ValueError(f"{what} is {text[wrong].iloc[0]!r}, not an integer: {remedy}")
+        raise ValueError(f"{what} is {values[wrong].iloc[0]!r}, not an integer: {remedy}")
     numbers = [int(number) for number in text]
     _refuse_beyond_64_bits(max(numbers), what)
     return np.array(numbers, np.int64)
@@ -351,117 +394,6 @@ def _double(values: NDArray[np.float32]) -> NDArray[np.float64]:
     import pyarrow as pa
 
     return pa.array(values).cast(pa.string()).cast(pa.float64()).to_numpy(zero_copy_only=False)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
-    about = pq.read_metadata(path)
-    refuse_cells(about.num_rows, about.num_columns)
-    return from_arrow(pq.read_table(path))
-
-
-def from_arrow(table: "pa.Table") -> pd.DataFrame:
-    """Plain columns of an Arrow table, in its order; nested columns are left out.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        From a Parquet file, say.
-
-    Returns
-    -------
-    DataFrame
-        Of NumPy types and strings; integers with missing values become floats with NaN.
-    """
-    import pyarrow as pa
-
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table[name]
-        table = table.drop_columns(name)  # whose memory is free once it is converted
-        if name.startswith("__index_level_") or pa.types.is_nested(column.type):
-            continue
-        if pa.types.is_dictionary(column.type) or pa.types.is_binary(column.type):
-            column = column.cast(pa.string())
-        columns[name] = column.to_pandas()
-    pa.default_memory_pool().release_unused()  # what it was unpacked in, more than the table itself
-    return pd.DataFrame(columns, copy=False)
-
-
-def _read_fits(path: Path) -> pd.DataFrame:
-    from astropy.io import fits
-    from astropy.table import Table
-
-    with warnings.catch_warnings(), fits.open(path, memmap=False) as units:
-        warnings.simplefilter("ignore")  # units and keywords that say nothing about the numbers
-        tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
-        if not tables:
-            raise ValueError("it holds no table")
-        header = tables[0].header
-        refuse_cells(int(header["NAXIS2"]), int(header["TFIELDS"]))
-        return from_astropy(Table.read(tables[0]))
-
-
-def _read_votable(path: Path) -> pd.DataFrame:
-    from astropy.io.votable import parse_single_table
-
-    with warnings.catch_warnings(), foreign_units():
-        warnings.simplefilter("ignore")  # units and UCDs of other people's tables
-        return from_astropy(
-            parse_single_table(io.BytesIO(_votable_content(path))).to_table(use_names_over_ids=True)
-        )
-
-
-def _votable_content(path: Path) -> bytes:
-    """Unpacked document; astropy would expand its entities, to a thousand times its size."""
-    packed = path.stat().st_size
-    if packed <= _LARGEST_VOTABLE // _GZIP_GROWTH:
-        content = file_content(path)
-    else:
-        with path.open("rb") as file:
-            is_packed = file.read(2) == b"\x1f\x8b"
-        with (gzip.open if is_packed else open)(path, "rb") as file:
-            content = file.read(_LARGEST_VOTABLE + 1)
-    if len(content) > _LARGEST_VOTABLE:
-        raise ValueError(f"it has more than {_LARGEST_VOTABLE} bytes, try Parquet or CSV")
-    if any(entity in content for entity in _ENTITIES):
-        raise ValueError("it defines XML entities, which no VOTable needs")
-    return content
-
-
-def from_astropy(table: Any) -> pd.DataFrame:
-    """Plain columns of an astropy table, in its order.
-
-    Parameters
-    ----------
-    table : astropy.table.Table
-        Masked or not, of any byte order.
-
-    Returns
-    -------
-    DataFrame
-        Integers stay integers unless a value is masked, then they become floats with NaN; bytes become
-        strings; columns of arrays are left out.
-    """
-    return pd.DataFrame({name: _plain(table[name]) for name in table.colnames if table[name].ndim == 1})
-
-
-def _plain(column: Any) -> NDArray[Any] | pd.Series:
-    values, mask = np.asarray(column), np.ma.getmaskarray(np.ma.asarray(column))
-    if values.dtype.kind in "SUO":
-        text = [
-            item.decode(errors="replace") if isinstance(item, bytes) else str(item)
-            for item in values.tolist()
-        ]
-        return pd.Series(text, dtype="str").str.rstrip(" \0").mask(mask)
-    return _with_missing(values, mask)
-
-
-def _with_missing(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
-    """Native byte order, and NaN where a value is missing."""
-    values = values.astype(values.dtype.newbyteorder("="))
-    return np.where(missing, np.nan, values) if missing.any() else values
 
 
 def write_table(
@@ -525,9 +457,15 @@ def _write_described(path: Path, table: pd.DataFrame, compressed: bool) -> None:
         file.writelines(votable_content(DescribedTable("sources", "", table)))
 
 
+_MAGIC = (
+    (b"SIMPLE  =", read_fits),
+    (b"PAR1", read_parquet),
+    (b"ARROW1", read_feather),
+    (b"FEA1", read_feather),
+)
 _READERS = (
-    ((".csv",), read_csv),
-    ((".vot", ".votable", ".xml"), _read_votable),
-    ((".fits", ".fit"), _read_fits),
-    ((".parquet", ".pq"), _read_parquet),
+    ((".vot", ".votable", ".xml"), read_votable),
+    ((".fits", ".fit", ".fts"), read_fits),
+    ((".parquet", ".pq"), read_parquet),
+    ((".feather", ".arrow"), read_feather),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from gaia_oc_amd.first_members.stars import FieldStars
 
@@ -120,6 +121,10 @@ _MOST_PAIRED = 400
 """Stars of a group of which all pairs are looked at; of larger groups an even sample."""
 _CELLS = 48
 """Cells of the map in each direction, smaller than the smallest width."""
+_LEAST_PEAK, _LOWEST_PEAK, _PEAK_SIGMAS = 8.0, 0.2, 4.0
+"""Stars under the kernel, their share of the densest place's, and sigmas above the field, of a second cluster."""
+_GAP, _GAP_SIGMAS = 0.5, 2.0
+"""Share of the lower density that a gap falls below, and by how many of its errors."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +235,49 @@ def sky_peak(sky: SkyMap, group: Indices) -> Array:
     excess = sky.density(group, 1) - len(group) / len(sky) * sky.density(everyone, 1)
     cell = np.unravel_index(excess.argmax(), excess.shape)
     return np.array([sky.edges[i, cell[i] : cell[i] + 2].mean() for i in range(2)])
+
+
+def sky_peaks(sky: SkyMap, group: Indices) -> list[Array]:
+    """Places where a group is concentrated: two of a double cluster, whose motions are one group.
+
+    Parameters
+    ----------
+    sky : SkyMap
+        Of the field.
+    group : ndarray of int, shape (n_group,)
+        The group's stars.
+
+    Returns
+    -------
+    list of ndarray, shape (2,)
+        The densest place first, then those that hold enough stars for a cluster and are divided from it by a gap; in
+        the units of `FieldStars.sky`.
+    """
+    share = len(group) / len(sky)
+    everyone = sky.density(np.arange(len(sky)), 0)
+    excess = sky.density(group, 0) - share * everyone  # stars under a kernel of the smallest width
+    noise = np.sqrt(np.maximum(share * everyone, 1))
+    places = np.stack([(edges[:-1] + edges[1:]) / 2 for edges in sky.edges])
+    highest = excess.max()
+    least = np.maximum(np.maximum(_LEAST_PEAK, _LOWEST_PEAK * highest), _PEAK_SIGMAS * noise)
+    is_peak = (excess == maximum_filter(excess, size=5)) & (excess >= least)
+    cells = np.argwhere(is_peak)
+    cells = cells[np.argsort(-excess[tuple(cells.T)])] if len(cells) else np.argwhere(excess == highest)[:1]
+    kept = [cells[0]]
+    for cell in cells[1:]:
+        if all(_is_apart(excess, cell, other) for other in kept):
+            kept.append(cell)
+    return [np.array([places[0, x], places[1, y]]) for x, y in kept]
+
+
+def _is_apart(excess: Array, cell: Indices, other: Indices) -> bool:
+    """Whether a gap divides two places of a map: the density between falls well below that of the lower one."""
+    steps = np.linspace(0, 1, 2 * _CELLS)[:, None]
+    between = np.round(cell + steps * (other - cell)).astype(int)
+    along = excess[between[:, 0], between[:, 1]]
+    lower = min(along[0], along[-1])
+    lowest = max(float(along.min()), 0.0)
+    return bool(lowest < _GAP * lower and lower - lowest > _GAP_SIGMAS * np.sqrt(lower + lowest))
 
 
 def share_above_field(sky: SkyMap, group: Indices, expected: float) -> Array:

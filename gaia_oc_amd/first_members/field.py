@@ -125,11 +125,12 @@ _CUTS = {
 
 @dataclass(frozen=True)
 class SearchTables:
-    """Cluster parameters, isochrones and credentials, each None where there are none."""
+    """Cluster parameters, isochrones and credentials, each None where there are none; what columns are called."""
 
     parameters: pd.DataFrame | None
     isochrones: pd.DataFrame | None
     credentials_path: Path | None
+    columns: tuple[str, ...] = ()
 
 
 def read_search_tables(
@@ -167,9 +168,10 @@ def read_search_tables(
             "--isochrone_path, or leave out --fit_isochrone."
         )
     return SearchTables(
-        read_parameter_table(parameters) if parameters else None,
-        read_isochrones(isochrones) if isochrones else None,
+        read_parameter_table(parameters, paths.columns) if parameters else None,
+        read_isochrones(isochrones, rotation=paths.isochrone_rotation) if isochrones else None,
         _there(paths.credentials_path, data_dir / CREDENTIALS, "--credentials_path"),
+        paths.columns,
     )
 
 
@@ -205,6 +207,8 @@ class SearchTarget:
         The table's other parameters of the cluster; may be empty.
     found_in : str
         Where the position is from.
+    columns : tuple of str
+        What columns of the table of stars are called, as the user says.
     """
 
     name: str
@@ -214,6 +218,7 @@ class SearchTarget:
     known: KnownMotion | None
     table_row: dict[str, float]
     found_in: str
+    columns: tuple[str, ...] = ()
 
     @property
     def region(self) -> ConeRegion:
@@ -348,5 +353,10 @@ def load_search_field(
     DataFrame
     """
     return load_cone(
-        target.name, target.region, folder / FIELD_FOLDER, options, credentials_path=credentials_path
+        target.name,
+        target.region,
+        folder / FIELD_FOLDER,
+        options,
+        credentials_path=credentials_path,
+        columns=target.columns,
     )

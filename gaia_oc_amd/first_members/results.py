@@ -20,7 +20,7 @@ from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.first_members.choice import JudgedGroup
 from gaia_oc_amd.first_members.field import FIELD_FOLDER, SearchTarget, load_search_field, quality_cuts
 from gaia_oc_amd.first_members.options import QualityOptions, SearchOptions
-from gaia_oc_amd.first_members.search import FirstMembers, find_first_members
+from gaia_oc_amd.first_members.search import FirstMembers, find_first_members, neighbour_name
 from gaia_oc_amd.isochrone_fit.fit import fit_isochrone
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.source_sets import existing_name
@@ -168,24 +168,30 @@ class MemberSearch:
         The cluster's row of a parameter table.
     record : dict
         Options, versions, source, counts and significance.
+    neighbour_row : dict, optional
+        The row of the other half of a double cluster.
     """
 
     target: SearchTarget
     found: FirstMembers
     row: dict[str, Any]
     record: dict[str, Any]
+    neighbour_row: dict[str, Any] | None = None
 
     @property
     def members(self) -> pd.DataFrame:
-        """Member list as build_sets reads it."""
-        listed = self.found.members[list(_LISTED)]
-        listed.insert(0, "cluster", self.target.name)
-        return listed
+        """Member list as build_sets reads it; the other half of a double cluster has a name of its own."""
+        names = (self.target.name, neighbour_name(self.target.name))
+        halves = (self.found.members, self.found.neighbour_members)
+        listed = [half[list(_LISTED)] for half in halves]
+        for name, half in zip(names, listed, strict=True):
+            half.insert(0, "cluster", name)
+        return listed[0] if listed[1].empty else pd.concat(listed, ignore_index=True)
 
     @property
     def parameters(self) -> pd.DataFrame:
-        """Parameter table of one row as build_sets reads it."""
-        return pd.DataFrame([self.row])
+        """Parameter table as build_sets reads it: of one row, and one of the other half of a double cluster."""
+        return pd.DataFrame([self.row] if self.neighbour_row is None else [self.row, self.neighbour_row])
 
     def counts(self) -> dict[str, Any]:
         """Numbers for the table at the end of a run."""
@@ -195,7 +201,7 @@ class MemberSearch:
             "p>=0.5": int((probability >= MEMBER_PROBABILITY).sum()),
             "p>=0.8": int((probability >= 0.8).sum()),
             "sigma": round(self.found.significance, 1),
-            "others": len(self.found.others),
+            "others": len(self.found.others) + (self.neighbour_row is not None),
         }
 
 
@@ -268,7 +274,13 @@ def search_members(
         "options": options,
         "versions": versions() | {"scikit-learn": version("scikit-learn")},
     }
-    return MemberSearch(target, found, row, record)
+    return MemberSearch(target, found, row, record, _neighbour_row(target.name, found, rng))
+
+
+def _neighbour_row(name: str, found: FirstMembers, rng: np.random.Generator) -> dict[str, Any] | None:
+    """Parameters of the other half of a double cluster, if there is one with enough stars for a mean."""
+    members = found.neighbour_members
+    return found_parameters(neighbour_name(name), members, rng=rng)[0] if len(members) >= 2 else None
 
 
 def search_folder(target: SearchTarget, data_dir: Path | str) -> Path:

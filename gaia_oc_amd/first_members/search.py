@@ -23,6 +23,7 @@ from gaia_oc_amd.first_members.choice import (
     share_above_field,
     significance,
     sky_map,
+    sky_peaks,
 )
 from gaia_oc_amd.first_members.embedding import EmbeddingOptions, embedded_groups
 from gaia_oc_amd.first_members.groups import (
@@ -189,6 +190,8 @@ _KNOWN = 2.0
 _NEAR = 12.0
 """Stars farther than this from the cluster, in standard deviations, take no part in the repeated runs."""
 _MOST_NEAR = 20_000
+_FAR = 0.35
+"""Offset from the asked place, in field radii, that is said."""
 _OFTEN = 3.0
 """Least number of groups' worth of stars in a field."""
 
@@ -209,6 +212,8 @@ class FirstMembers:
         Of its concentration on the sky, in standard deviations of the controls.
     others : tuple of JudgedGroup
         Other groups of the field that are as significant as a cluster must be.
+    neighbour : DataFrame, optional
+        The stars with their PMemb in the other half of a double cluster, which moves as this one does.
     """
 
     name: str
@@ -216,12 +221,22 @@ class FirstMembers:
     group: JudgedGroup
     significance: float
     others: tuple[JudgedGroup, ...]
+    neighbour: pd.DataFrame | None = None
 
     @property
     def members(self) -> pd.DataFrame:
         """Stars with a PMemb of 0.1 or more, the most probable first."""
-        listed = self.stars[self.stars["PMemb"] >= 0.1]
-        return listed.sort_values(["PMemb", "source_id"], ascending=[False, True], ignore_index=True)
+        return _most_probable(self.stars)
+
+    @property
+    def neighbour_members(self) -> pd.DataFrame:
+        """The same of the other half of a double cluster; nobody where there is none."""
+        return _most_probable(self.stars.iloc[:0] if self.neighbour is None else self.neighbour)
+
+
+def _most_probable(stars: pd.DataFrame) -> pd.DataFrame:
+    listed = stars[stars["PMemb"] >= 0.1]
+    return listed.sort_values(["PMemb", "source_id"], ascending=[False, True], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -292,8 +307,41 @@ def find_first_members(
     _report(name, group, sigma, [other for other, _ in sure[1:]])
     probability = membership_share(field, group.profile, options, rng=rng)
     probability *= share_above_field(sky, np.flatnonzero(group.profile.core), group.profile.expected)
-    table = field.table.assign(PMemb=np.round(probability, 3))
-    return FirstMembers(name, table, group, sigma, tuple(other for other, _ in sure[1:]))
+    is_here = _half_asked_for(name, field.stars, sky, group, expected)
+    table = field.table.assign(PMemb=np.round(probability * is_here, 3))
+    neighbour = None if is_here.all() else field.table.assign(PMemb=np.round(probability * ~is_here, 3))
+    return FirstMembers(name, table, group, sigma, tuple(other for other, _ in sure[1:]), neighbour)
+
+
+def _half_asked_for(
+    name: str, stars: FieldStars, sky: SkyMap, group: JudgedGroup, expected: Expectation
+) -> Mask:
+    """Stars on the side of the asked place, where the group is two on the sky; all where it is one."""
+    peaks = np.stack(sky_peaks(sky, np.flatnonzero(group.profile.core)))
+    chosen = int(np.argmin(((peaks - expected.sky) ** 2).sum(axis=1)))
+    offset = float(np.sqrt(((peaks[chosen] - expected.sky) ** 2).sum()))
+    if offset > _FAR:
+        logger.warning(
+            "%s: the group is centred %.3f deg away from the place that was asked for (the field has a radius of %.3f "
+            "deg): is it another cluster? Give its --ra and --dec.",
+            *(name, offset * stars.radius, stars.radius),
+        )
+    if len(peaks) == 1:
+        return np.ones(len(stars), bool)
+    nearest = ((stars.sky[:, None] - peaks) ** 2).sum(axis=2).argmin(axis=1)
+    logger.warning(
+        "%s: the group is two on the sky, %.3f deg apart, with %d and %d stars around one motion, a double cluster "
+        "perhaps: the one nearer to the asked place is kept as %s, the other is listed as %s.",
+        *(name, float(np.sqrt(((peaks[0] - peaks[1]) ** 2).sum())) * stars.radius),
+        *((group.profile.core & (nearest == chosen)).sum(), (group.profile.core & (nearest != chosen)).sum()),
+        *(name, neighbour_name(name)),
+    )
+    return nearest == chosen
+
+
+def neighbour_name(name: str) -> str:
+    """What the other half of a double cluster is called."""
+    return f"{name}_B"
 
 
 def _controls(

@@ -59,6 +59,8 @@ def build_clusters(
     """Build the sets of many clusters, each as `build_cluster` does. See `stages.many.for_clusters`."""
     refuse_several(clusters, list(options.given.values()), run.data_dir)
     tables = read_tables(run.data_dir, options)
+    if tables.names_no_cluster:
+        refuse_several(clusters, ["members_path"], run.data_dir)
     outcomes = for_clusters(build_cluster, clusters, options, run, command=command, tables=tables)
     if any(not outcome.error for outcome in outcomes):
         _remember(run.data_dir, options)
@@ -238,7 +240,9 @@ def with_found_members(
         fit_isochrone=not all(pd.notna(known.get(key)) for key in ("age", "a0", "dist")),
         overwrite=options.cone.overwrite_cone,
     )
-    read = first_members.SearchTables(tables.parameters, tables.isochrones, tables.credentials_path)
+    read = first_members.SearchTables(
+        tables.parameters, tables.isochrones, tables.credentials_path, tables.columns
+    )
     stages.search_and_save(target, data_dir, search, tables=read, seed=seed, command=command)
     folder = first_members.search_folder(target, data_dir)
     found = replace(
@@ -295,8 +299,9 @@ def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:
         parameters=nothing if found.parameters is None else found.parameters,
         parameters_path="the parameter table",
         members=None,
-        comparison=read_member_list(compared) if compared else None,
+        comparison=read_member_list(compared, paths.columns) if compared else None,
         isochrones=found.isochrones,
         credentials_path=found.credentials_path,
         data_dir=data_dir,
+        columns=paths.columns,
     )

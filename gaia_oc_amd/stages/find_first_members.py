@@ -1,6 +1,6 @@
 """Find the first members of one cluster, save and draw them, unless that is done; the same for many."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,7 @@ def search_and_save(
     dict
         Numbers for the table at the end.
     """
+    target = replace(target, columns=tables.columns)
     folder = search_folder(target, data_dir)
     again = options.overwrite or options.cone.overwrite_cone or options.figures.show_plots
     stage = Stage(

@@ -87,7 +87,7 @@ class ValidateOptions(Options):
     model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
     validation: Validation = part(Validation())
     sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
-    paths: TablePaths = part(TablePaths(), "isochrone_path")
+    paths: TablePaths = part(TablePaths(), "isochrone_path", "isochrone_rotation")
     figures: FigureOptions = part(FigureOptions())
     overwrite: bool = option(False, "validate again what was validated with the same model and options")
     accept_changes: bool = option(False, _ACCEPT)
@@ -117,7 +117,14 @@ class FitOptions(Options):
     member: FittedMembersOptions = part(FittedMembersOptions())
     fit: IsochroneFitOptions = part(IsochroneFitOptions())
     paths: TablePaths = part(
-        TablePaths(), "catalogue", "cluster_path", "members_path", "isochrone_path", "credentials_path"
+        TablePaths(),
+        "catalogue",
+        "cluster_path",
+        "members_path",
+        "isochrone_path",
+        "isochrone_rotation",
+        "credentials_path",
+        "columns",
     )
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
     figures: FigureOptions = part(FigureOptions())
@@ -132,7 +139,15 @@ class FindOptions(Options):
     quality: QualityOptions = part(QualityOptions())
     search: SearchOptions = part(SearchOptions())
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_format", "overwrite_cone")
-    paths: TablePaths = part(TablePaths(), "catalogue", "cluster_path", "isochrone_path", "credentials_path")
+    paths: TablePaths = part(
+        TablePaths(),
+        "catalogue",
+        "cluster_path",
+        "isochrone_path",
+        "isochrone_rotation",
+        "credentials_path",
+        "columns",
+    )
     figures: FigureOptions = part(FigureOptions())
     fit_isochrone: bool = option(
         False, "fit age, extinction and distance to the colours and magnitudes of the members"

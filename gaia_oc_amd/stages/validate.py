@@ -112,7 +112,10 @@ def validate_cluster(
 
 
 def _isochrones(data_dir: Path | str, options: ValidateOptions) -> pd.DataFrame:
-    return read_isochrones(options.paths.isochrone_path or Path(data_dir) / ISOCHRONES)
+    return read_isochrones(
+        options.paths.isochrone_path or Path(data_dir) / ISOCHRONES,
+        rotation=options.paths.isochrone_rotation,
+    )
 
 
 def _measure(

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_oc_amd.catalogues.tables import check_parameters, read_member_list, read_parameter_table
+from gaia_oc_amd.catalogues.tables import (
+    InputTables,
+    check_parameters,
+    read_member_list,
+    read_parameter_table,
+)
+from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.files.tables import write_table
 
 BIG = 5853498713190525696  # not representable as a float
@@ -47,13 +53,18 @@ def test_of_members_listed_twice_the_most_probable_row_is_kept(tmp_path, members
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(columns="PMemb"), r"m\.csv has no column PMemb, only cluster, source_id: rename"),
+        (
+            lambda t: t.drop(columns="source_id"),
+            r"m\.csv has no column source_id, only cluster, PMemb: rename .* --columns source_id=NAME",
+        ),
         (lambda t: t.iloc[:0], r"m\.csv has no rows"),
-        (lambda t: t.assign(PMemb=[0.1, 70, 90]), r"PMemb 70 in 2 rows.*between 0 and 1"),
-        (lambda t: t.assign(PMemb=[0.1, None, 0.5]), r"PMemb nan in 1 rows"),
+        (lambda t: t.assign(PMemb=[0.1, 170, 190]), r"PMemb 190, and most above 1, .*in percent"),
+        (
+            lambda t: t.assign(PMemb=-1),
+            r"no row that can be used, of 3 rows 3 with a PMemb that is not between 0 and 1",
+        ),
         (lambda t: t.assign(PMemb=["high", "low", "low"]), r"PMemb that is no number \('high'"),
         (lambda t: t.assign(source_id=t["source_id"] + 0.0), r"source_id in .*m\.csv is .*not an integer"),
-        (lambda t: t.assign(cluster=["M_67", None, "IC_1"]), r"1 rows without a cluster"),
         (lambda t: t.assign(dec=[132.8, 0, 0]), r"dec 132\.8 deg, outside -90\.\.90: are ra and dec swapped"),
     ],
 )
@@ -69,10 +80,8 @@ def test_bad_member_lists_are_refused_in_one_line(tmp_path, members, change, mes
     [
         (lambda t: t.drop(columns=["ra", "dec"]), r"p\.csv has no column ra, dec, only name, pmra"),
         (lambda t: t.iloc[:0], r"p\.csv has no rows"),
-        (lambda t: t.assign(name=["IC 1", "ic_1"]), r"ic_1 in more than one row"),
         (lambda t: t.rename(columns={"ra": "dec", "dec": "ra"}), r"dec 132\.8 deg.*swapped\?"),
         (lambda t: t.assign(ra=["08:51:24", "0:8:24"]), r"ra that is no number \('08:51:24'"),
-        (lambda t: t.assign(name=["M_67", ""]), r"1 rows without a name"),
     ],
 )
 def test_bad_parameter_tables_are_refused_in_one_line(tmp_path, parameters, change, message):
@@ -97,8 +106,10 @@ def test_real_tables_are_read(shared):
         members = read_member_list(real / name)
         assert len(members) == n_rows
         assert members["source_id"].dtype == np.int64
-    with pytest.raises(ValueError, match="has no column source_id, only pmRApmDEcor"):
-        read_member_list(real / "almeida23_members.parquet")
+    with pytest.warns(UserWarning, match="lists 73 members more than once"):
+        members = read_member_list(real / "almeida23_members.parquet")
+    assert len(members) == 276_571 - 73
+    assert {"cluster", "source_id", "PMemb", "ra", "dec", "pmra", "phot_g_mean_mag"} <= set(members)
 
 
 def test_a_truncated_real_list_is_named(shared, tmp_path):
@@ -116,16 +127,119 @@ def test_a_formula_is_text_and_no_source_id(tmp_path, members):
     assert result["note"].tolist() == ["=1+1"] * 3
     ids = members["source_id"].astype(object)
     members.assign(source_id=ids.mask(ids.index == 1, "=1+1")).to_csv(tmp_path / "m.csv", index=False)
-    with pytest.raises(ValueError, match=r"source_id in .*m\.csv is '=1\+1', not an integer: give"):
-        read_member_list(tmp_path / "m.csv")
+    with pytest.warns(
+        UserWarning, match=r"1 of 3 rows are left out, 1 without a usable source_id .*, in line 3\."
+    ):
+        result = read_member_list(tmp_path / "m.csv")
+    assert result["source_id"].tolist() == [BIG, BIG]
 
 
 @pytest.mark.parametrize("name", ["\x1b[2J", "NGC_1\x00", "NGC\u202e_1"])
-def test_names_that_cannot_be_printed_are_refused(tmp_path, members, name):
+def test_names_that_cannot_be_printed_are_left_out(tmp_path, members, name):
     write_table(tmp_path / "m.parquet", members.assign(cluster=["M_67", name, "IC_1"]), "parquet")
-    with pytest.raises(ValueError, match=r"the cluster '.*', which cannot be printed") as caught:
-        read_member_list(tmp_path / "m.parquet")
-    assert str(caught.value).isprintable()
+    with pytest.warns(
+        UserWarning, match="1 of 3 rows are left out, 1 with a cluster that cannot be printed"
+    ) as caught:
+        result = read_member_list(tmp_path / "m.parquet")
+    assert str(caught[0].message).isprintable()
+    assert result["cluster"].tolist() == ["M_67", "IC_1"]
+
+
+def test_a_list_of_identifiers_alone_is_certain_and_of_one_cluster(tmp_path):
+    (tmp_path / "m.csv").write_text(f"Source\n{BIG}\nGaia DR3 {BIG + 1}\n")
+    with pytest.warns(
+        UserWarning, match="m.csv has no PMemb: its 2 stars count as certain members; --columns PMemb="
+    ):
+        result = read_member_list(tmp_path / "m.csv")
+    assert result[["cluster", "source_id", "PMemb"]].values.tolist() == [["", BIG, 1.0], ["", BIG + 1, 1.0]]
+
+
+def test_percentages_are_recognised_by_the_whole_column(tmp_path, members):
+    members.assign(PMemb=[0.5, 70, 90]).to_csv(tmp_path / "m.csv", index=False)
+    assert read_member_list(tmp_path / "m.csv")["PMemb"].tolist() == [0.005, 0.7, 0.9]
+    members.assign(PMemb=[0.5, 1.0, 90]).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.warns(UserWarning, match=r"1 with a PMemb that is not between 0 and 1, in line 4"):
+        assert read_member_list(tmp_path / "m.csv")["PMemb"].tolist() == [0.5, 1.0]
+
+
+def test_bad_rows_of_other_clusters_are_left_out_and_counted(tmp_path, members, parameters):
+    members.assign(cluster=["M_67", "M_67", None]).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.warns(
+        UserWarning, match=r"m\.csv: 1 of 3 rows are left out, 1 without a cluster, in line 4\."
+    ):
+        assert len(read_member_list(tmp_path / "m.csv")) == 2
+    parameters.assign(name=["M_67", ""]).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.warns(UserWarning, match=r"p\.csv: 1 of 2 rows are left out, 1 without a name"):
+        assert read_parameter_table(tmp_path / "p.csv")["name"].tolist() == ["M_67"]
+    three = pd.concat([parameters.assign(age=8.0)] * 2).assign(age=["8.0", "9.1", "old", "---"])
+    three.assign(name=list("abcd")).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.warns(
+        UserWarning, match=r"1 values of age are no number .*\('old' is the first, in line 4\)"
+    ):
+        assert read_parameter_table(tmp_path / "p.csv")["age"].isna().tolist() == [False, False, True, True]
+
+
+def test_a_cluster_in_two_rows_is_refused_when_it_is_asked_for(tmp_path, parameters):
+    twice = pd.concat([parameters, parameters.iloc[[1]].assign(name="ic 1", pmra=1.0)])
+    twice.to_csv(tmp_path / "p.csv", index=False)
+    read = read_parameter_table(tmp_path / "p.csv")
+    tables = InputTables(read, "p.csv", None, None, pd.DataFrame(), None)
+    assert tables.parameters_of("M_67")["ra"] == 132.8
+    with pytest.raises(ClusterError, match=r"p\.csv has IC_1 in 2 different rows: keep one"):
+        tables.parameters_of("IC_1")
+
+
+def rounded(numbers, n_digits):
+    return [
+        int(f"{number:.{n_digits - 1}e}".partition("e")[0].replace(".", "")) * 10 ** (19 - n_digits)
+        for number in numbers
+    ]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ids: rounded(ids, 15),
+        lambda ids: [int(float(i)) for i in ids],
+        lambda ids: [float(i) for i in ids],
+    ],
+)
+def test_rounded_identifiers_are_recognised(tmp_path, make):
+    rng = np.random.default_rng(3)
+    stars = pd.DataFrame(
+        {"cluster": "M_67", "source_id": make((BIG + rng.integers(0, 10**6, 40)).tolist()), "PMemb": 1.0}
+    )
+    stars.to_csv(tmp_path / "m.csv", index=False)
+    with pytest.raises(ValueError, match=r"rounded identifiers|a float loses its last digits"):
+        read_member_list(tmp_path / "m.csv")
+    stars.assign(ra=np.arange(40) * 0.01, dec=0.5).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.warns(UserWarning, match="rounded identifiers: .*looked for by their positions alone"):
+        result = read_member_list(tmp_path / "m.csv")
+    assert len(result) == 40
+    assert (result["source_id"] < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [
+        ({"cluster": "Cluster", "source_id": "GaiaDR3", "PMemb": "Proba"}, ()),
+        ({"cluster": "NAME", "source_id": "SOURCE", "PMemb": "prob"}, ()),
+        (
+            {"cluster": "group", "source_id": "star", "PMemb": "score"},
+            ("cluster=group", "source_id=star", "pmemb=score"),
+        ),
+    ],
+)
+def test_columns_of_other_names_are_found_or_named(tmp_path, members, columns, options):
+    members.rename(columns=columns).to_csv(tmp_path / "m.csv", index=False)
+    pd.testing.assert_frame_equal(read_member_list(tmp_path / "m.csv", options), members)
+
+
+def test_a_table_of_a_row_limits_length_is_not_taken_for_whole(tmp_path):
+    stars = pd.DataFrame({"cluster": "M_67", "source_id": BIG + np.arange(50), "PMemb": 1.0})
+    stars.to_csv(tmp_path / "m.csv", index=False)
+    with pytest.warns(UserWarning, match="m.csv has exactly 50 rows, VizieR's and astroquery's default"):
+        read_member_list(tmp_path / "m.csv")
 
 
 def test_of_a_published_name_twice_the_first_row_is_kept(parameters):
@@ -179,7 +293,7 @@ def test_a_document_type_without_entities_is_read(tmp_path):
 @pytest.mark.parametrize("name", ["m.vot", "m.vot.gz"])
 def test_an_oversized_votable_is_one_line(tmp_path, members, monkeypatch, name):
     write_table(tmp_path / name, pd.concat([members] * 100), "votable")
-    monkeypatch.setattr("gaia_oc_amd.files.tables._LARGEST_VOTABLE", 3000)
+    monkeypatch.setattr("gaia_oc_amd.files.containers._LARGEST_VOTABLE", 3000)
     with pytest.raises(ValueError, match=r"\(it has more than 3000 bytes, try Parquet or CSV\)") as caught:
         read_member_list(tmp_path / name)
     assert "\n" not in str(caught.value)

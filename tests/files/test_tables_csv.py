@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from gaia_oc_amd.files.tables import read_csv, write_rows
+from gaia_oc_amd.files.tables import read_table, write_rows
 
 BIG = 5853498713190525696  # not representable as a float
 
@@ -85,7 +85,7 @@ def test_values_and_types_are_those_of_a_plain_pandas_round_trip(table, change):
 
 def test_numbers_come_back_bit_for_bit(table, tmp_path):
     (tmp_path / "t.csv").write_bytes(written(table.iloc[:, :-1]))
-    result = read_csv(tmp_path / "t.csv")
+    result = read_table(tmp_path / "t.csv")
     for name in ("source_id", "bits", "special", "whole", "counts", "empty"):
         assert result[name].dtype == table[name].dtype
         number = table[name].notna()

@@ -18,6 +18,7 @@ from gaia_oc_amd.first_members.choice import (
     significance,
     sky_concentration,
     sky_map,
+    sky_peaks,
     widest_motion,
 )
 from gaia_oc_amd.first_members.groups import hdbscan_groups, mixture_posterior
@@ -228,3 +229,40 @@ def test_options_out_of_bounds_are_refused():
     for wrong in ({"n_runs": 0}, {"min_group_size": 2}, {"n_controls": 1}, {"position_weight": -1}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             SearchOptions(**wrong)
+
+
+DOUBLE = ((0.0, 0.0, -3.0, 2.0, 1.0, 90), (0.2, 0.15, -3.0, 2.0, 1.0, 80))
+"""Two clusters of one motion, 0.25 deg apart."""
+
+
+@pytest.mark.parametrize(("asked", "kept", "other"), [((120.0, -20.0), 1, 21), ((120.21, -19.85), 21, 1)])
+def test_of_a_double_cluster_the_half_asked_for_is_kept_and_both_are_given(caplog, asked, kept, other):
+    stars = field(clusters=DOUBLE)
+    with caplog.at_level(logging.WARNING):
+        found = search(stars, ra=asked[0], dec=asked[1])
+    assert "the group is two on the sky, 0.2" in caplog.text
+    assert "the other is listed as Toy_1_B" in caplog.text
+    truth = stars.set_index("source_id")["is_member"]
+    for members, label in ((found.members, kept), (found.neighbour_members, other)):
+        sure = members[members["PMemb"] >= 0.5]
+        assert (truth[sure["source_id"]] == label).mean() > 0.9
+        assert (truth[sure["source_id"]] == label).sum() > 50
+    assert not set(found.members["source_id"]) & set(found.neighbour_members["source_id"])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_single_cluster_stays_one(seed):
+    stars = field(seed=seed)
+    group = np.flatnonzero(stars["is_member"] > 0)
+    assert len(sky_peaks(sky_map(clustering_stars(stars)), group)) == 1
+
+
+def test_a_group_far_from_the_asked_place_is_said(caplog):
+    with caplog.at_level(logging.WARNING):
+        found = search(field(clusters=((0.16, 0.1, -3.0, 2.0, 1.0, 120),)))
+    assert "centred 0.1" in caplog.text
+    assert "is it another cluster? Give its --ra and --dec." in caplog.text
+    assert found.neighbour is None
+    caplog.clear()
+    search(field())
+    assert not caplog.text

@@ -35,7 +35,8 @@ from gaia_oc_amd.archive import session
 from gaia_oc_amd.archive.session import Patience
 from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.files.tables import from_astropy, read_table
+from gaia_oc_amd.files.containers import from_astropy
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.options import ConeOptions
 
 ALL = proxies.STAGES

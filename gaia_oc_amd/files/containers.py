@@ -1,0 +1,286 @@
+"""Read FITS, VOTable, Parquet and Feather files: every table that they hold, as plain columns with their units."""
+
+import gzip
+import io
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gaia_oc_amd.files.bounds import refuse_cells, unpacked
+from gaia_oc_amd.files.votable import foreign_units
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LARGEST_VOTABLE = (
+    2**31
+)  # bytes, unpacked: ten million sources, of which astropy would make several times as much
+_GZIP_GROWTH = 1032  # nothing unpacks to more than this many times its size
+_ENTITIES = ("<!ENTITY".encode("ascii"), "<!ENTITY".encode("utf-16-le"))
+_HEAD = 1 << 20
+_PACKED = b"\x1f\x8b"
+
+
+ROW_LIMITS = {
+    50: "VizieR's and astroquery's default",
+    500: "the default of the Gaia archive's page",
+    2000: "the Gaia archive's limit of synchronous queries",
+    3_000_000: "the Gaia archive's limit without a login",
+}
+"""Numbers of rows at which services cut results off, and whose they are."""
+
+
+class TableError(ValueError):
+    """Why a file gives no table, in words that need no more explanation."""
+
+
+@dataclass(frozen=True)
+class FileTable:
+    """One table of a file.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Numbers and strings; a name that the file has twice stands here twice.
+    units : dict of str
+        Units that the file states, by column.
+    first_line : int, optional
+        Line of a text file that the first row stands in, where rows are lines.
+    """
+
+    rows: pd.DataFrame
+    units: dict[str, str] = field(default_factory=dict)
+    first_line: int | None = None
+
+
+def is_packed(file: BinaryIO) -> bool:
+    """Whether a file that is open at its beginning is compressed with gzip; it is left there."""
+    packed = file.read(2) == _PACKED
+    file.seek(0)
+    return packed
+
+
+def file_content(path: Path) -> bytes:
+    """Content of a file, unpacked if it is compressed with gzip, whatever its name."""
+    with path.open("rb") as file:
+        packed = is_packed(file)
+    return unpacked(path) if packed else path.read_bytes()
+
+
+def first_bytes(path: Path, number: int) -> bytes:
+    """How a file begins, unpacked if it is compressed with gzip."""
+    with path.open("rb") as file:
+        if not is_packed(file):
+            return file.read(number)
+        with gzip.open(file) as unpacked:
+            return unpacked.read(number)
+
+
+def read_parquet(path: Path) -> list[FileTable]:
+    """Table of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    about = pq.read_metadata(path)
+    refuse_cells(about.num_rows, about.num_columns)
+    return [FileTable(from_arrow(pq.read_table(path)))]
+
+
+def read_feather(path: Path) -> list[FileTable]:
+    """Table of a Feather (Arrow IPC) file."""
+    from pyarrow import feather
+
+    return [FileTable(from_arrow(feather.read_table(path)))]
+
+
+def from_arrow(table: "pa.Table") -> pd.DataFrame:
+    """Plain columns of an Arrow table, in its order; nested columns are left out.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        From a Parquet file, say.
+
+    Returns
+    -------
+    DataFrame
+        Of NumPy types and strings; integers with missing values become floats with NaN, or strings of digits where
+        a float cannot hold them.
+    """
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table[name]
+        table = table.drop_columns(name)  # whose memory is free once it is converted
+        if name.startswith("__index_level_") or pa.types.is_nested(column.type):
+            continue
+        if pa.types.is_dictionary(column.type) or pa.types.is_binary(column.type):
+            column = column.cast(pa.string())
+        if pa.types.is_integer(column.type) and column.null_count and _too_large(column):
+            column = column.cast(pa.string())
+        columns[name] = column.to_pandas()
+    pa.default_memory_pool().release_unused()  # what it was unpacked in, more than the table itself
+    return pd.DataFrame(columns, copy=False)
+
+
+def _too_large(column: "pa.ChunkedArray") -> bool:
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(column).as_py()
+    return any(end is not None and abs(end) > 2**53 for end in ends.values())
+
+
+def read_fits(path: Path) -> list[FileTable]:
+    """Tables of a FITS file, in binary or ASCII; TOPCAT's column-oriented ones (one row of arrays) too."""
+    from astropy.io import fits
+    from astropy.table import Table
+
+    with warnings.catch_warnings(), fits.open(path, memmap=False) as units:
+        warnings.simplefilter("ignore")  # units and keywords that say nothing about the numbers
+        tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
+        if not tables:
+            raise TableError("it holds no table")
+        for table in tables:
+            refuse_cells(int(table.header["NAXIS2"]), int(table.header["TFIELDS"]))
+        return [_file_table(_with_rows(Table.read(table))) for table in tables]
+
+
+def _with_rows(table: Any) -> Any:
+    """Table of one row whose cells are columns, as the table of these columns; another one as it is."""
+    if len(table) != 1 or not table.colnames or any(table[name].ndim < 2 for name in table.colnames):
+        return table
+    cells = {name: table[name][0] for name in table.colnames}
+    cells = {name: cell.reshape(len(cell), -1) for name, cell in cells.items()}
+    if len({len(cell) for cell in cells.values()}) != 1:
+        return table
+    from astropy.table import Table
+
+    return Table(
+        {name: cell[:, 0] if cell.shape[1] == 1 else cell for name, cell in cells.items()},
+        units=_units(table),
+    )
+
+
+def _units(table: Any) -> dict[str, str]:
+    return {
+        name: str(table[name].unit)
+        for name in table.colnames
+        if getattr(table[name], "unit", None) is not None
+    }
+
+
+def _file_table(table: Any) -> FileTable:
+    return FileTable(from_astropy(table), _units(table))
+
+
+def read_votable(path: Path) -> list[FileTable]:
+    """Tables of a VOTable document.
+
+    Raises
+    ------
+    TableError
+        If it says that its result was cut off, or holds no table.
+    """
+    from astropy.io.votable import parse
+
+    content = _votable_content(path)
+    with warnings.catch_warnings(), foreign_units():
+        warnings.simplefilter("ignore")  # units and UCDs of other people's tables
+        document = parse(io.BytesIO(content))
+        _refuse_cut(document)
+        tables = [table for table in document.iter_tables() if len(table.fields)]
+        if not tables:
+            raise TableError("it holds no table")
+        return [_file_table(table.to_table(use_names_over_ids=True)) for table in tables]
+
+
+def _refuse_cut(document: Any) -> None:
+    """Refuse a result that its service cut off, or an error document."""
+    infos = [info for resource in _resources(document.resources) for info in resource.infos]
+    for info in infos:
+        status = str(info.value).upper() if str(info.name).upper() == "QUERY_STATUS" else ""
+        if status == "OVERFLOW":
+            raise TableError(
+                "it says QUERY_STATUS OVERFLOW: the service cut the result at its row limit; ask again with a higher "
+                "MAXREC, or as an asynchronous job"
+            )
+        if status == "ERROR":
+            raise TableError(
+                f"it is the error of a service: {' '.join(str(info.content or '').split())[:150]}"
+            )
+
+
+def warn_of_row_limit(n_rows: int, source: str) -> None:
+    """Warn of a table that has exactly as many rows as a service gives at most.
+
+    Parameters
+    ----------
+    n_rows : int
+        Its rows.
+    source : str
+        Where it comes from.
+    """
+    if n_rows in ROW_LIMITS:
+        warnings.warn(
+            f"{source} has exactly {n_rows} rows, {ROW_LIMITS[n_rows]}: it may be cut off there; if it is, ask for all "
+            "rows again.",
+            stacklevel=3,
+        )
+
+
+def _resources(resources: Any) -> list[Any]:
+    return [inner for resource in resources for inner in (resource, *_resources(resource.resources))]
+
+
+def _votable_content(path: Path) -> bytes:
+    """Unpacked document; astropy would expand its entities, to a thousand times its size."""
+    packed = path.stat().st_size
+    if packed <= _LARGEST_VOTABLE // _GZIP_GROWTH:
+        content = file_content(path)
+    else:
+        content = first_bytes(path, _LARGEST_VOTABLE + 1)
+    if len(content) > _LARGEST_VOTABLE:
+        raise TableError(f"it has more than {_LARGEST_VOTABLE} bytes, try Parquet or CSV")
+    if any(entity in content for entity in _ENTITIES):
+        raise TableError("it defines XML entities, which no VOTable needs")
+    if b"<FITS" in content[:_HEAD]:
+        raise TableError(
+            "its rows are a FITS file inside the document: save it as FITS, or as VOTable in TABLEDATA"
+        )
+    return content
+
+
+def from_astropy(table: Any) -> pd.DataFrame:
+    """Plain columns of an astropy table, in its order.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Masked or not, of any byte order.
+
+    Returns
+    -------
+    DataFrame
+        Integers stay integers unless a value is masked, then they become floats with NaN, or strings of digits where
+        a float cannot hold them; bytes become strings; columns of arrays are left out.
+    """
+    return pd.DataFrame({name: _plain(table[name]) for name in table.colnames if table[name].ndim == 1})
+
+
+def _plain(column: Any) -> NDArray[Any] | pd.Series:
+    values, mask = np.asarray(column), np.ma.getmaskarray(np.ma.asarray(column))
+    if values.dtype.kind in "SUO":
+        text = [
+            item.decode(errors="replace") if isinstance(item, bytes) else str(item)
+            for item in values.tolist()
+        ]
+        return pd.Series(text, dtype="str").str.rstrip(" \0").mask(mask)
+    values = values.astype(values.dtype.newbyteorder("="))
+    if values.dtype.kind in "iu" and mask.any() and (np.abs(values[~mask].astype(float)) > 2.0**53).any():
+        return pd.Series(values.astype(str), dtype="str").mask(mask)
+    return np.where(mask, np.nan, values) if mask.any() else values
