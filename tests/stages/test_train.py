@@ -9,6 +9,7 @@ from toy_field import toy_sets
 
 from gaia_oc_amd.classifier import HYPER_PARAMETERS, MODEL_PARAMETERS, Classifier
 from gaia_oc_amd.exceptions import UsageError
+from gaia_oc_amd.files.provenance import without_seal
 from gaia_oc_amd.options import FigureOptions, TrainingOptions
 from gaia_oc_amd.source_sets import save_sets
 from gaia_oc_amd.stages.options import TrainOptions
@@ -93,7 +94,7 @@ def test_models_with_training_features_are_read(tmp_path):
     train_model(NAMES, tmp_path, options)
     ours = Classifier.load(tmp_path / "old")
     path = tmp_path / "old" / HYPER_PARAMETERS
-    content = json.loads(path.read_text())
+    content = without_seal(json.loads(path.read_text()))
     for end in ("s", "_means", "_stds"):
         content[f"training_feature{end}"] = content.pop(f"source_feature{end}")
         content.pop(f"cluster_feature{end}")
