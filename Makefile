@@ -23,7 +23,7 @@ test-loaded: .venv/installed-dev
 	kill $$(cat .busy); rm .busy; exit $$result
 
 fuzz: .venv/installed-dev
-	PYTHONPATH=.:tests/support $(BIN)/python -m damages 10000 --page docs/faults.md
+	PYTHONPATH=.:tests/support $(BIN)/python -m damages 10000 --seed 2 --page docs/faults.md
 
 kills: .venv/installed-dev
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 100 --signal KILL

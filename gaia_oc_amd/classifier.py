@@ -307,8 +307,9 @@ def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:
     names = tuple(content[f"{kind}_features"])
     if not all(isinstance(name, str) and name.isidentifier() for name in names):
         raise ValueError(f"the {kind} features, which must be names")
-    if len(set(names)) < len(names) or not 1 <= len(names) <= _MOST_FEATURES:
-        raise ValueError(f"the {kind} features, which must be different and 1 to {_MOST_FEATURES}")
+    fewest = 0 if kind == "cluster" else 1
+    if len(set(names)) < len(names) or not fewest <= len(names) <= _MOST_FEATURES:
+        raise ValueError(f"the {kind} features, which must be different and {fewest} to {_MOST_FEATURES}")
     means, stds = (np.array(content[f"{kind}_feature_{what}"], float) for what in ("means", "stds"))
     if not len(names) == len(means) == len(stds):
         raise ValueError(

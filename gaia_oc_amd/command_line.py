@@ -321,7 +321,7 @@ def parse(parser: Parser, argv: list[str] | None, *signatures: type[Options]) ->
         folder, remembered = _remembered(parser, words)
     except ValueError as error:
         parser.error(str(error))
-    arguments = parser.parse_args(words, argparse.Namespace(**remembered))
+    arguments = parser.parse_intermixed_args(words, argparse.Namespace(**remembered))
     _report_on_screen(getattr(arguments, "log_level", "info").upper())
     for name, value in remembered.items():
         if getattr(arguments, name) is value:

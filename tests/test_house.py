@@ -31,6 +31,7 @@ OF_NO_MODULE = {
     "damaged_files",
     "documented_commands",
     "house",
+    "jobs",
     "nothing_lost",
     "public_interface",
     "scripts",

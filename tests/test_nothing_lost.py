@@ -510,6 +510,8 @@ CALLBACK = """
 
 
 def interrupted(tmp_path, number, work, imports="", delay=0.0):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells have it for what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     script = tmp_path / "script.py"
     script.write_text(BUSY.format(work=work, imports=imports))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

@@ -19,7 +19,7 @@ from gaia_oc_amd.files.tables import read_table, write_csv
 from gaia_oc_amd.kept_cone import RECORD
 from gaia_oc_amd.members import listed_members
 from gaia_oc_amd.options import RunOptions, SelectionOptions
-from gaia_oc_amd.source_sets import load_sets, sets_folder
+from gaia_oc_amd.source_sets import check_sets, load_sets, sets_folder
 from gaia_oc_amd.stages.options import ExplainOptions
 
 EXPLANATION_FILE = "explanation.csv"
@@ -71,9 +71,10 @@ def explain_stars(
         raise UsageError("no cluster is named: python explain_stars.py NGC_2509 my_stars.csv")
     folder = sets_folder(cluster, data_dir)
     stars = _stars(folder.name, Path(data_dir), options)
-    model = Classifier.load(options.model_dir)
+    model = Classifier.load(options.model_dir, accept_changes=options.accept_changes)
     _warn_of_another_model(folder, model)
     with locked(folder):
+        check_sets(folder, accept=options.accept_changes)
         table = explain(
             stars,
             load_sets(folder.name, data_dir),

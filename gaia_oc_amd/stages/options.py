@@ -108,6 +108,7 @@ class ExplainOptions(Options):
     model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
     prob_threshold: float = option(0.5, "smallest probability of a member", above=0, at_most=1)
     sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
+    accept_changes: bool = option(False, _ACCEPT)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,9 @@ def start(data: Path, workers: int) -> subprocess.Popen:
         "    return built or evaluate_clusters.main(where)\n"
         "if __name__ == '__main__':\n    run(main)\n"
     )
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # shells let what runs in the background ignore it
     script = data.parent / "batch.py"
     script.write_text(code, encoding="utf-8")
     environment = os.environ | {
