@@ -43,8 +43,10 @@ def test_fluxes_serve_where_observations_are_missing(toy):
     sources = toy.sources.drop(columns=["phot_g_n_obs"]).assign(**fluxes)
     errors = add_magnitude_errors(sources)
     np.testing.assert_allclose(errors["phot_g_mean_mag_error"], flux_magnitude_error(1000.0, 10.0, "g"))
-    with pytest.raises(ValueError, match="neither phot_g_n_obs nor phot_g_mean_flux"):
-        add_magnitude_errors(toy.sources.drop(columns=["phot_g_n_obs"]))
+    with pytest.warns(UserWarning, match="neither phot_g_n_obs nor phot_g_mean_flux"):
+        typical = add_magnitude_errors(toy.sources.drop(columns=["phot_g_n_obs"]))
+    assumed = add_magnitude_errors(toy.sources.assign(phot_g_n_obs=351))
+    np.testing.assert_allclose(typical["g_rp_error"], assumed["g_rp_error"])
 
 
 def test_errors_agree_with_the_real_flux_errors(shared):

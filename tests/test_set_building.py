@@ -307,7 +307,8 @@ def test_names_never_escape_the_data_directory(toy, cone_file, tmp_path):
 def test_one_table_for_all_clusters_is_read_once(toy, cone_file, tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(
-        "gaia_oc_amd.archive.local_tables.read_table", lambda path: read.append(path) or read_table(path)
+        "gaia_oc_amd.archive.local_tables.read_table",
+        lambda path, **how: read.append(path) or read_table(path, **how),
     )
     parameters = pd.concat([toy.parameters, toy.parameters.assign(name="Toy_2")], ignore_index=True)
     members = pd.concat([toy.members, toy.members.assign(cluster="Toy_2")], ignore_index=True)

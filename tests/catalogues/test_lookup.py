@@ -249,7 +249,7 @@ def test_given_names_never_leave_the_data_directory(data, name):
     [
         ({"ra": 361.0}, "ra is 361.0, but must be between 0 and 360"),
         ({"dec": -95.0}, "dec is -95.0, but must be between -90 and 90"),
-        ({"parallax": 0.0}, "parallax is 0.0, but must be between 0.001 and 1,000"),
+        ({"parallax": -11.0}, "parallax is -11.0, but must be between -10 and 1,000"),
         ({"pmra": float("nan")}, "pmra is nan"),
         ({"pmdec": float("inf")}, "pmdec is inf"),
         ({"age": 3e8}, "age is 300000000.0, but must be between 5 and 10.3"),
