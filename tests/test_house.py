@@ -138,13 +138,15 @@ def test_help_needs_no_library():
     loaded = loaded_by("import " + ", ".join(f"gaia_oc_amd.{name}" for name in names))
     assert {name for name in loaded if not name.startswith("gaia_oc_amd")} <= {"lazy_loader"}
     doors = {f"gaia_oc_amd.{folder}" for folder in FOLDERS}
-<<<<<<< HEAD
-    names_of_words = ("_version", "column_names", "columns", "defaults", "exceptions", "interruption", "published_words")
-=======
     names_of_words = (
-        *("_version", "column_names", "columns", "defaults", "exceptions", "interruption", "published_words"),
+        "_version",
+        "column_names",
+        "columns",
+        "defaults",
+        "exceptions",
+        "interruption",
+        "published_words",
     )
->>>>>>> work/inputs
     words = {"gaia_oc_amd", *(f"gaia_oc_amd.{name}" for name in names_of_words)}
     assert loaded - doors - words - {"lazy_loader"} == {f"gaia_oc_amd.{name}" for name in names}
 
