@@ -333,10 +333,8 @@ def parse(parser: Parser, argv: list[str] | None, *signatures: type[Options]) ->
 
 
 _GOES_BEFORE = {
-    "catalogue": ("members_path", "cluster_path", "members_label"),
-    "comparison_catalogue": ("comparison_path", "comparison_label"),
-    "members_path": ("members_label",),
-    "comparison_path": ("comparison_label",),
+    "catalogue": ("members_path", "cluster_path"),
+    "comparison_catalogue": ("comparison_path",),
 }
 """What is no longer meant where an option is given on the command line."""
 

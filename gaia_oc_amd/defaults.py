@@ -17,8 +17,6 @@ REMEMBERED = (
     "isochrone_path",
     "credentials_path",
     "columns",
-    "members_label",
-    "comparison_label",
     "cone_source",
 )
 """Options that say where things lie and what they are called; no others are remembered."""

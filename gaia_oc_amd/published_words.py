@@ -23,6 +23,7 @@ RENAMED = {
 }
 """Options of the same meaning under another name: they are taken, and the new name is said once."""
 
+_LABEL = "a list is called after its catalogue or its file: name the file as it shall be called"
 _ALWAYS = "the sets are always saved, with the cluster in cluster.json; leave it out"
 _COLUMN = "columns are found under their usual names, others are named by --columns, as in --columns "
 
@@ -36,13 +37,13 @@ ANSWERS = {
     "comparison_cluster_column": f"{_COLUMN}cluster=Cluster",
     "comparison_id_column": f"{_COLUMN}source_id=GaiaEDR3",
     "comparison_prob_column": f"{_COLUMN}PMemb=Proba",
-    "comparison_label": "it belongs to build_sets.py, which keeps it with the sets",
+    "comparison_label": _LABEL,
     "cone_verbose": "--verbose reports everything, the cone search included",
     "hard_size_ss": "a support set always has --size_support_set members; leave it out",
     "isochrone_path": "the sets hold the isochrone that they were built with; leave it out",
     "members_cluster_column": f"{_COLUMN}cluster=Cluster",
     "members_id_column": f"{_COLUMN}source_id=Source",
-    "members_label": "it belongs to build_sets.py, which keeps it with the sets",
+    "members_label": _LABEL,
     "members_prob_column": f"{_COLUMN}PMemb=proba",
     "new_members_label": "figures call our members 'this work'; leave it out",
     "plot_stellar_field": "the figures always show the field; leave it out",

@@ -10,6 +10,7 @@ import pandas as pd
 from gaia_oc_amd.catalogues.published import CATALOGUES
 from gaia_oc_amd.catalogues.tables import read_member_list
 from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.column_names import MEMBERS
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.explanation import explain
@@ -126,7 +127,7 @@ def _stars(cluster: str, data_dir: Path, options: ExplainOptions) -> pd.DataFram
 def _given_star(word: str, cluster: str) -> pd.DataFrame:
     """What one argument means: a table, an identifier, or a position."""
     if Path(word).is_file():
-        return _of_cluster(read_table(Path(word)), cluster)
+        return _of_cluster(read_table(Path(word), names=MEMBERS), cluster)
     if identifier := _IDENTIFIER.fullmatch(word.strip()):
         return pd.DataFrame({"source_id": pd.array([int(identifier[1])], dtype="Int64")})
     if place := _POSITION.fullmatch(word.strip()):

@@ -110,7 +110,7 @@ def test_what_is_removed_is_named_and_the_index_has_no_dead_link(data, inputs, p
     assert line.endswith(f": {data / 'clusters/Toy_1/report.html'}")
     with caplog.at_level(logging.INFO):
         build(data, inputs, paths, member=MemberOptions(prob_threshold=0.8))
-    told = next(message for message in caplog.messages if "removed" in message)
+    told = next(message for message in caplog.messages if "are removed" in message)
     assert "the probabilities" in told
     assert "the report" in told
     assert told.endswith("again: python evaluate_clusters.py Toy_1 --report.")

@@ -34,7 +34,8 @@ def test_identifiers_positions_and_tables_are_stars(built, tmp_path):
     data, field = built
     star = field.members.iloc[0]
     mine = tmp_path / "mine.csv"
-    field.members.assign(cluster="Other_1").head(3).to_csv(mine, index=False)
+    renamed = {"source_id": "Source", "ra": "RA_ICRS", "dec": "DE_ICRS"}
+    field.members.assign(cluster="Other_1").head(3).rename(columns=renamed).to_csv(mine, index=False)
     words = (str(star["source_id"]), f"Gaia DR3 {star['source_id']}", f"{star['ra']:.7f},{star['dec']:.7f}")
     table, path = explained(data, *words, str(mine))
     assert table["verdict"].tolist() == ["member"] * 6
