@@ -1,7 +1,8 @@
 """Give the candidates of clusters their membership probabilities, and draw what came of it.
 
-candidates.csv of each cluster gets its PMemb column. The sets must have been built with build_sets.py. What an
-earlier run did to the same sets with the same model and options is left as it is.
+member_list.csv of each cluster holds the stars that may be members, with all that is known of them; candidates.csv
+has the probabilities of all stars that were judged. The sets must have been built with build_sets.py. What an earlier
+run did to the same sets with the same model and options is left as it is.
 
 example: python evaluate_clusters.py NGC_2509 --report
          python evaluate_clusters.py all --workers 4
@@ -19,12 +20,12 @@ def main(argv: list[str] | None = None) -> int:
 
     outcomes = evaluate_clusters(given.clusters, given.options, given.run, command=given.command)
     done = [outcome.cluster for outcome in outcomes if not outcome.error]
-    closing = closing_lines(outcomes, given.run.data_dir)
+    threshold = given.options.plots.prob_threshold
+    closing = closing_lines(outcomes, given.run.data_dir, threshold)
     closing += next_step("validate_clusters.py", outcomes, given.clusters, given.run)
-    failed = finish(outcomes, *truth_texts(done, given.run.data_dir), closing=closing)
+    failed = finish(outcomes, *truth_texts(done, given.run.data_dir, threshold), closing=closing)
     if given.options.export.send_to_topcat:
-        threshold = given.options.plots.candidate_prob_threshold
-        failed |= not send_to_topcat(done, given.run.data_dir, threshold)
+        failed |= not send_to_topcat(done, given.run.data_dir)
     return failed
 
 

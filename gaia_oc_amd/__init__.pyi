@@ -8,6 +8,7 @@ __version__: str
 from .stages.build import build_cluster as build_cluster
 from .stages.evaluate import evaluate_cluster as evaluate_cluster
 from .stages.validate import validate_cluster as validate_cluster
+from .stages.compare import compare_cluster as compare_cluster
 from .stages.fit_isochrone import fit_cluster as fit_cluster
 from .stages.find_first_members import search_cluster as search_cluster
 from .stages.train import train_model as train_model
@@ -44,7 +45,14 @@ from .training import train_deep_sets_model as train_deep_sets_model
 from .posterior import ConeJudge as ConeJudge
 from .membership import membership_probabilities as membership_probabilities
 from .membership import judge_candidates as judge_candidates
+from .membership import judge_sets as judge_sets
 from .explanation import explain as explain
+
+# the member list, and another one beside it
+from .member_list import member_list as member_list
+from .member_list import our_members as our_members
+from .comparison import ComparisonCounts as ComparisonCounts
+from .comparison import missed_table as missed_table
 
 # the figures
 from .figures import candidates_figure as candidates_figure

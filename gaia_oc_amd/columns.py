@@ -222,8 +222,44 @@ _GROUPS = {
             "PMemb",
             "",
             "stat.probability",
-            "Membership probability: the list's for members and comparison, 0 for non-members, the "
-            "network's for candidates; missing for a star that was not judged",
+            "Membership probability: the network's in the member list and for candidates, the list's for members and "
+            "comparison, 0 for non-members; missing for a star that was not judged",
+        ),
+        Description(
+            "PMemb_list",
+            "",
+            "stat.probability",
+            "Membership probability of the member list that was learnt from; missing for stars that it does not have",
+        ),
+    ),
+    "of the member list": (
+        Description(
+            "training_member",
+            "",
+            "meta.code",
+            "Whether the network learnt the cluster from this star, which was judged without itself",
+        ),
+        Description(
+            "origin",
+            "",
+            "meta.code",
+            "Whether the star is in the list that was learnt from: listed; listed, failed the cut (a listed star that "
+            "fails the candidate selection); new",
+        ),
+        Description(
+            "flags",
+            "",
+            "meta.code.qual",
+            "What is doubtful about the star, joined by +: ruwe (RUWE above 1.4), six_parameters (astrometric "
+            "solution with the pseudocolour); empty where nothing is",
+        ),
+    ),
+    "of the missed members": (
+        Description(
+            "PMemb_comparison", "", "stat.probability", "Membership probability of the comparison list"
+        ),
+        Description(
+            "reason", "", "meta.code", "Why the star of the comparison list is not in the member list"
         ),
     ),
     "cluster parameter": (
@@ -323,6 +359,10 @@ SIGMA_OFFSETS = _names("sigma offset")
 """Offsets in units of what errors and the members' own scatter allow (see `gaia_oc_amd.features`)."""
 REJECTED_BY = "rejected_by"
 """Selection conditions that a star failed: proper_motion, parallax, isochrone; empty for those that passed."""
+LISTED_PROBABILITY = "PMemb_list"
+"""Probability that the member list gives a star; missing for stars that it does not have."""
+TRAINING_MEMBER = "training_member"
+"""Whether a row of candidates.csv is a training member, scored without itself."""
 SET_COLUMNS = (*ARCHIVE_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, *_names("verdict"))
 """Columns of members.csv, candidates.csv, non_members.csv and comparison.csv, in this order."""
 

@@ -13,6 +13,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from scipy.optimize import brentq
 
 from gaia_oc_amd.astrometry import tangent_plane
+from gaia_oc_amd.comparison import ComparisonCounts, comparison_list, membership_matrix, overlap_sets
+from gaia_oc_amd.member_list import PROB_THRESHOLD, Count, our_members
 from gaia_oc_amd.plot_style import BOTH_LISTS, SETTINGS, STYLES
 from gaia_oc_amd.plotting import NO_COMPARISON, Canvas, figure_title, write_note
 from gaia_oc_amd.profiles import (
@@ -25,12 +27,6 @@ from gaia_oc_amd.profiles import (
     king_profile,
     mass_segregation,
 )
-from gaia_oc_amd.source_sets import (
-    comparison_members,
-    membership_matrix,
-    our_members,
-    overlap_sets,
-)
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
@@ -42,7 +38,7 @@ _OPACITY = 0.75
 
 @rc_context(SETTINGS)
 def venn_diagram_figure(
-    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Sequence[Axes] | None = None
+    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
 ) -> Figure:
     """Draw how our list and the comparison list overlap, as Fig. 3 of van Groeningen et al. (2023).
 
@@ -51,7 +47,8 @@ def venn_diagram_figure(
     sets : SourceSets
         The evaluated sets of one cluster. A comparison source without a probability counts as a sure member.
     prob_threshold : float
-        Least PMemb in the upper diagram; the lower one has p >= 0.5, f_r < 20 pc and G < 18.
+        Least PMemb of a member of ours. The upper diagram has the whole comparison list, in the cone or not; the
+        lower one what has p >= the threshold in both lists, f_r < 20 pc and G < 18.
     axes : sequence of two Axes, optional
         Where to draw; by default a new figure.
 
@@ -59,20 +56,67 @@ def venn_diagram_figure(
     -------
     Figure
     """
-    shape = (2, 1) if len(sets.comparison) else (1, 1)
-    if axes is not None and sets.comparison.empty:
+    listed = len(comparison_list(sets))
+    title = figure_title(sets, f"overlap with {sets.comparison_name}")
+    if listed:
+        title += "\n" + ";\n".join(ComparisonCounts.of(sets, prob_threshold).lines())
+    elif axes is not None:
         axes = list(np.ravel(axes))[:1]  # type: ignore[arg-type]
-    canvas = Canvas(
-        axes, shape, title=figure_title(sets, "overlap with the comparison list"), size=(5.6, 7.6)
-    )
-    if sets.comparison.empty:
+    canvas = Canvas(axes, (2, 1) if listed else (1, 1), title=title, size=(6.2, 8.2))
+    if not listed:
         write_note(canvas.axes[0], NO_COMPARISON)
         return canvas.figure
-    for ax, threshold, core in ((canvas.axes[0], prob_threshold, False), (canvas.axes[1], 0.5, True)):
-        ours, theirs = overlap_sets(sets, threshold, core=core)
-        draw_venn(ax, len(ours), len(theirs), len(ours & theirs), names=("this work", "comparison"))
-        ax.set_title(rf"$p \geq {threshold:g}$" + (r", $f_r < 20$ pc, $G < 18$" if core else ""))
+    pairs = [overlap_sets(sets, prob_threshold, core=core) for core in (False, True)]
+    numbers = [(len(ours), len(theirs), len(ours & theirs)) for ours, theirs in pairs]
+    draw_two_venns(canvas.axes, numbers, sets.comparison_name, prob_threshold)
     return canvas.figure
+
+
+@rc_context(SETTINGS)
+def two_venns_figure(
+    numbers: Sequence[tuple[int, int, int]], name: str, prob_threshold: float, title: str
+) -> Figure:
+    """Draw the two diagrams of `draw_two_venns` in a figure of their own, as for many clusters together.
+
+    Parameters
+    ----------
+    numbers, name, prob_threshold
+        See `draw_two_venns`.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    Figure
+    """
+    canvas = Canvas(None, (2, 1), title=title, size=(6.2, 8.2))
+    draw_two_venns(canvas.axes, numbers, name, prob_threshold)
+    return canvas.figure
+
+
+def draw_two_venns(
+    axes: Sequence[Axes], numbers: Sequence[tuple[int, int, int]], name: str, prob_threshold: float
+) -> None:
+    """Draw the two diagrams of Fig. 3 of van Groeningen et al. (2023).
+
+    Parameters
+    ----------
+    axes : sequence of two Axes
+        Where to draw.
+    numbers : sequence of (int, int, int)
+        Of all stars and of those in the core: members of ours, stars of the comparison list, shared stars.
+    name : str
+        What the comparison list is called.
+    prob_threshold : float
+        Least PMemb of a member.
+    """
+    words = (
+        rf"this work with $p \geq {prob_threshold:g}$",
+        rf"$p \geq {prob_threshold:g}$, $f_r < 20$ pc, $G < 18$",
+    )
+    for ax, counts, text in zip(axes, numbers, words, strict=True):
+        draw_venn(ax, *counts, names=("this work", name))
+        ax.set_title(text)
 
 
 def draw_venn(ax: Axes, n_left: int, n_right: int, n_both: int, *, names: tuple[str, str]) -> Axes:
@@ -179,18 +223,18 @@ def _segment_area(radius: float, chord_distance: float) -> float:
 def membership_matrix_figure(
     sets: "SourceSets",
     *,
-    prob_threshold: float = 0.1,
-    high_prob_threshold: float = 0.8,
+    prob_threshold: float = PROB_THRESHOLD,
+    least_probability: float = 0.1,
     axes: Axes | None = None,
 ) -> Figure:
-    """Draw our verdicts against those of the comparison list, counts and percentages of each column.
+    """Draw our verdicts on the stars of the comparison list and on others, counts and percentages of each column.
 
     Parameters
     ----------
     sets : SourceSets
         The sets of one cluster.
-    prob_threshold, high_prob_threshold : float
-        PMemb that divides the candidates in three.
+    prob_threshold, least_probability : float
+        PMemb of a member, and of a star in the member list.
     axes : Axes, optional
         Where to draw; by default a new figure.
 
@@ -198,12 +242,12 @@ def membership_matrix_figure(
     -------
     Figure
     """
-    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "verdicts on each source"), size=(6.4, 5.2))
+    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "verdicts on each source"), size=(6.4, 5.8))
     ax = canvas.axes[0]
-    if sets.comparison.empty:
+    if not len(comparison_list(sets)):
         write_note(ax, NO_COMPARISON)
         return canvas.figure
-    matrix = membership_matrix(sets, prob_threshold=prob_threshold, high_prob_threshold=high_prob_threshold)
+    matrix = membership_matrix(sets, prob_threshold=prob_threshold, least_probability=least_probability)
     counts = matrix.to_numpy()
     share = counts / np.maximum(counts.sum(axis=0), 1)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -217,7 +261,7 @@ def membership_matrix_figure(
     )
     ax.set_yticks(range(len(matrix)), matrix.index)
     ax.tick_params(length=0)
-    ax.set_xlabel("comparison list (percentages add up in each column)")
+    ax.set_xlabel(f"{sets.comparison_name} (percentages add up in each column)")
     ax.set_ylabel("this work")
     return canvas.figure
 
@@ -228,7 +272,7 @@ _POISSON_UPPER_LIMIT = 1.841
 
 @rc_context(SETTINGS)
 def density_profile_figure(
-    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Axes | None = None
+    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Axes | None = None
 ) -> Figure:
     """Draw the surface density of each member list with its King profile.
 
@@ -239,7 +283,7 @@ def density_profile_figure(
     sets : SourceSets
         The sets of one cluster.
     prob_threshold : float
-        Least PMemb of a candidate that counts as ours.
+        Least PMemb of a member of ours.
     axes : Axes, optional
         Where to draw; by default a new figure.
 
@@ -261,7 +305,8 @@ def density_profile_figure(
     densities = []
     for label, (kind, sources) in lists.items():
         profile = density_profile(sources["f_r"].to_numpy(float), outer_radius=outer_radius)
-        draw_density_profile(ax, profile, kind=kind, label=f"{label} ({profile.counts.sum():,})")
+        number = f"{profile.counts.sum():,}" + (f" of {Count.of(sources)}" if kind == "ours" else "")
+        draw_density_profile(ax, profile, kind=kind, label=f"{label} ({number})")
         densities.append(profile.density[profile.counts > 0])
     shown = np.concatenate(densities)
     if len(shown):
@@ -346,7 +391,11 @@ def complete_radius(sets: "SourceSets") -> float:
 
 @rc_context(SETTINGS)
 def mass_segregation_figure(
-    sets: "SourceSets", *, rng: np.random.Generator, prob_threshold: float = 0.1, axes: Axes | None = None
+    sets: "SourceSets",
+    *,
+    rng: np.random.Generator,
+    prob_threshold: float = PROB_THRESHOLD,
+    axes: Axes | None = None,
 ) -> Figure:
     """Draw the mass segregation ratio of each member list against the number of brightest members.
 
@@ -360,7 +409,7 @@ def mass_segregation_figure(
     rng : Generator
         Draws the random samples.
     prob_threshold : float
-        Least PMemb of a candidate that counts as ours.
+        Least PMemb of a member of ours.
     axes : Axes, optional
         Where to draw; by default a new figure.
 
@@ -376,7 +425,8 @@ def mass_segregation_figure(
         positions = tangent_plane(ra, dec, sets.cluster.ra, sets.cluster.dec)
         segregation = mass_segregation(*positions, sources["phot_g_mean_mag"].to_numpy(), rng=rng)
         if len(segregation.n_brightest):
-            draw_mass_segregation(ax, segregation, kind=kind, label=f"{label} ({len(sources):,})")
+            number = Count.of(sources) if kind == "ours" else f"{len(sources):,}"
+            draw_mass_segregation(ax, segregation, kind=kind, label=f"{label} ({number})")
             drawn += 1
     if not drawn:
         write_note(ax, "No list has the 10 members that a mass segregation ratio needs.")
@@ -419,17 +469,16 @@ def draw_mass_segregation(ax: Axes, segregation: MassSegregation, *, kind: str, 
 def _member_lists(sets: "SourceSets", prob_threshold: float) -> dict[str, tuple[str, pd.DataFrame]]:
     """Key of the style and sources of each member list that is not empty, by label.
 
-    Ours is left out where it holds the training members only, which would hide it.
+    Ours is left out where nothing was judged, for it would hide the training members.
     """
-    ours, probable = our_members(sets, prob_threshold), rf"$p \geq {prob_threshold:g}$"
     lists = [
-        (f"this work, {probable}", "ours", ours),
+        (rf"this work, $p \geq {prob_threshold:g}$", "ours", our_members(sets, prob_threshold)),
         ("training members", "members", sets.members),
-        ("comparison list", "comparison", comparison_members(sets, prob_threshold)),
+        (f"{sets.comparison_name} in the field", "comparison", sets.comparison),
     ]
-    if len(ours) == len(sets.members):
-        lists[:2] = [(f"training members, no candidate with {probable}", "members", sets.members)]
-    return {label: (kind, sources) for label, kind, sources in lists if len(sources)}
+    return {
+        label: (kind, sources) for label, kind, sources in lists[not sets.is_evaluated() :] if len(sources)
+    }
 
 
 def _number_logarithmic_axis(ax: Axes) -> None:

@@ -133,8 +133,9 @@ def _called(given: pd.DataFrame) -> list[str]:
 
 def _cone(sets: SourceSets) -> pd.DataFrame:
     """All sources of the cone; the PMemb of a training member is ours, missing where it was not judged."""
+    members = sets.judged_members if len(sets.judged_members) else sets.members.assign(PMemb=np.nan)
     parts = [
-        sets.members.assign(PMemb=np.nan, group="training member"),
+        members.assign(group="training member"),
         sets.candidates.assign(group="candidate"),
         sets.non_members.assign(group="non-member"),
     ]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.comparison import ComparisonCounts, comparison_list, missed_members
 from gaia_oc_amd.comparison_figures import (
     complete_radius,
     density_profile_figure,
@@ -22,6 +23,13 @@ from gaia_oc_amd.comparison_figures import (
     venn_diagram_figure,
 )
 from gaia_oc_amd.files.data_directory import write_atomically
+from gaia_oc_amd.member_list import (
+    PROB_THRESHOLD,
+    new_members,
+    our_members,
+    probable_candidates,
+    probable_members,
+)
 from gaia_oc_amd.options import FigureOptions, PlotOptions
 from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS
 from gaia_oc_amd.plotting import (
@@ -35,13 +43,7 @@ from gaia_oc_amd.plotting import (
     write_note,
 )
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
-from gaia_oc_amd.source_sets import (
-    comparison_members,
-    missed_members,
-    our_members,
-    probable_candidates,
-    within_radius,
-)
+from gaia_oc_amd.source_sets import within_radius
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
@@ -137,16 +139,16 @@ def candidates_figure(sets: "SourceSets", *, axes: Sequence[Axes] | None = None)
 
 @rc_context(SETTINGS)
 def new_members_figure(
-    sets: "SourceSets", *, prob_threshold: float = 0.8, axes: Sequence[Axes] | None = None
+    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
 ) -> Figure:
-    """Draw the training members and the new ones, coloured by probability, in four panels.
+    """Draw the training members and the further ones, coloured by probability, in four panels.
 
     Parameters
     ----------
     sets : SourceSets
         The evaluated sets of one cluster.
     prob_threshold : float
-        Least PMemb of a new member.
+        Least PMemb of a further member.
     axes : sequence of four Axes, optional
         Where to draw; by default a new figure.
 
@@ -155,17 +157,26 @@ def new_members_figure(
     Figure
     """
     new = probable_candidates(sets, prob_threshold)
+    judged = sets.is_evaluated()
     layers = [
         Layer("training", sets.members, "training members"),
-        Layer("candidates", new, rf"new members, $p \geq {prob_threshold:g}$", (prob_threshold, 1.0)),
+        Layer(
+            "candidates",
+            new,
+            rf"further members, $p \geq {prob_threshold:g}$",
+            (prob_threshold, 1.0),
+            judged=judged,
+        ),
     ]
-    sentence = "" if len(new) else f"No candidate has a membership probability of {prob_threshold:g} or more."
+    sentence = f"{len(new_members(new)):,} of the further members are in no list that was learnt from."
+    if new.empty:
+        sentence = f"No candidate has a membership probability of {prob_threshold:g} or more."
     return _panels_figure(sets, layers, "new members", sentence, axes=axes)
 
 
 @rc_context(SETTINGS)
 def comparison_figure(
-    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Sequence[Axes] | None = None
+    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
 ) -> Figure:
     """Draw our members and the comparison list's in a row, as Fig. 4 of van Groeningen et al. (2023).
 
@@ -176,7 +187,7 @@ def comparison_figure(
     sets : SourceSets
         The evaluated sets of one cluster.
     prob_threshold : float
-        Least PMemb of a member, in both lists.
+        Least PMemb of a member of ours.
     axes : sequence of four Axes, optional
         Where to draw; by default a new figure.
 
@@ -184,17 +195,23 @@ def comparison_figure(
     -------
     Figure
     """
+    judged = sets.is_evaluated()
     layers = [
-        Layer("ours", our_members(sets, prob_threshold), "this work"),
-        Layer("comparison", comparison_members(sets, prob_threshold), "comparison list"),
+        Layer(
+            "ours",
+            our_members(sets, prob_threshold),
+            rf"this work, $p \geq {prob_threshold:g}$",
+            judged=judged,
+        ),
+        Layer("comparison", sets.comparison, f"{sets.comparison_name} in the field"),
     ]
-    title = rf"members with $p \geq {prob_threshold:g}$"
-    return _panels_figure(sets, layers, title, _about_comparison(sets), layout=_ROW, axes=axes)
+    sentence = _about_comparison(sets, prob_threshold)
+    return _panels_figure(sets, layers, "members", sentence, layout=_ROW, axes=axes)
 
 
 @rc_context(SETTINGS)
 def additional_members_figure(
-    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Sequence[Axes] | None = None
+    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
 ) -> Figure:
     """Draw our members that the comparison list lacks, in four panels.
 
@@ -203,7 +220,7 @@ def additional_members_figure(
     sets : SourceSets
         The evaluated sets of one cluster.
     prob_threshold : float
-        Least PMemb of a member, in both lists.
+        Least PMemb of a member of ours.
     axes : sequence of four Axes, optional
         Where to draw; by default a new figure.
 
@@ -211,26 +228,32 @@ def additional_members_figure(
     -------
     Figure
     """
-    listed = comparison_members(sets, prob_threshold)
-    ours = our_members(sets, prob_threshold)
-    candidates = probable_candidates(sets, prob_threshold)
-    candidates = candidates[~candidates["source_id"].isin(listed["source_id"])]
-    members = sets.members[~sets.members["source_id"].isin(listed["source_id"])]
+    listed, ours = comparison_list(sets)["source_id"], our_members(sets, prob_threshold)
+    candidates, members = (
+        table[~table["source_id"].isin(listed)]
+        for table in (probable_candidates(sets, prob_threshold), probable_members(sets, prob_threshold))
+    )
     label = rf"additional candidates, $p \geq {prob_threshold:g}$"
+    judged = sets.is_evaluated()
     layers = [
-        Layer("context", ours[ours["source_id"].isin(listed["source_id"])], "members of both lists"),
-        Layer("training", members, "additional training members"),
-        Layer("candidates", candidates, label, (prob_threshold, 1.0)),
+        Layer(
+            "context",
+            ours[ours["source_id"].isin(listed)],
+            "members of both lists",
+            judged=judged,
+        ),
+        Layer("training", members, "additional training members", judged=judged),
+        Layer("candidates", candidates, label, (prob_threshold, 1.0), judged=judged),
     ]
-    sentence = _about_comparison(sets)
-    if not sentence and members.empty and candidates.empty:
-        sentence = "The comparison list holds all our members."
-    return _panels_figure(sets, layers, "members that the comparison list lacks", sentence, axes=axes)
+    sentence = _about_comparison(sets, prob_threshold)
+    if len(sets.comparison) and members.empty and candidates.empty:
+        sentence = f"{sets.comparison_name} holds all our members."
+    return _panels_figure(sets, layers, f"members that {sets.comparison_name} lacks", sentence, axes=axes)
 
 
 @rc_context(SETTINGS)
 def missed_members_figure(
-    sets: "SourceSets", *, prob_threshold: float = 0.1, axes: Sequence[Axes] | None = None
+    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
 ) -> Figure:
     """Draw members of the comparison list that are not in ours, by the reason, in four panels.
 
@@ -239,7 +262,7 @@ def missed_members_figure(
     sets : SourceSets
         The evaluated sets of one cluster.
     prob_threshold : float
-        Least PMemb of a member, in both lists.
+        Least PMemb of a member of ours.
     axes : sequence of four Axes, optional
         Where to draw; by default a new figure.
 
@@ -248,21 +271,31 @@ def missed_members_figure(
     Figure
     """
     missed = missed_members(sets, prob_threshold)
+    judged = sets.is_evaluated()
     layers = [
-        Layer("context", our_members(sets, prob_threshold), "this work"),
+        Layer("context", our_members(sets, prob_threshold), "this work", judged=judged),
         Layer("rejected", missed["non_member"], "not a candidate"),
-        Layer("candidates", missed["improbable"], f"candidate, $p < {prob_threshold:g}$"),
+        Layer("candidates", missed["improbable"], f"judged $p < {prob_threshold:g}$"),
     ]
     if len(missed["outside"]):
-        layers.append(Layer("elsewhere", missed["outside"], "not in the cone"))
-    sentence = _about_comparison(sets)
-    if not sentence and not any(len(part) for part in missed.values()):
-        sentence = "Our list holds all members of the comparison list."
-    return _panels_figure(sets, layers, "comparison members that we lack", sentence, axes=axes)
+        layers.append(Layer("elsewhere", missed["outside"], "outside the cone"))
+    sentence = _about_comparison(sets, prob_threshold)
+    if has_comparison(sets) and not any(len(part) for part in missed.values()):
+        sentence = f"Our list holds all stars of {sets.comparison_name}."
+    return _panels_figure(sets, layers, f"stars of {sets.comparison_name} that we lack", sentence, axes=axes)
 
 
-def _about_comparison(sets: "SourceSets") -> str:
-    return "" if len(sets.comparison) else NO_COMPARISON
+def _about_comparison(sets: "SourceSets", prob_threshold: float) -> str:
+    """What became of the comparison list, on two lines."""
+    if not has_comparison(sets):
+        return NO_COMPARISON
+    field, *rest = ComparisonCounts.of(sets, prob_threshold).lines()
+    return f"{field};\n{'; '.join(rest)}"
+
+
+def has_comparison(sets: "SourceSets") -> bool:
+    """Whether there is any star to compare with."""
+    return bool(len(sets.comparison) or len(sets.comparison_outside))
 
 
 def _panels_figure(
@@ -383,8 +416,8 @@ def evaluation_figures(
         By the name of the option without its ending ``_plot``.
     """
     options = options or PlotOptions()
-    least = {"prob_threshold": options.candidate_prob_threshold}
-    high = {"prob_threshold": options.new_members_prob_threshold}
+    least = {"prob_threshold": options.prob_threshold}
+    high = {"prob_threshold": options.new_members_prob_threshold or options.prob_threshold}
     draw = {
         "new_members": partial(new_members_figure, **high),
         "comparison": partial(comparison_figure, **least),
@@ -392,7 +425,7 @@ def evaluation_figures(
         "missed_members": partial(missed_members_figure, **least),
         "venn_diagram": partial(venn_diagram_figure, **least),
         "membership_matrix": partial(
-            membership_matrix_figure, **least, high_prob_threshold=options.new_members_prob_threshold
+            membership_matrix_figure, **least, least_probability=options.candidate_prob_threshold
         ),
         "mass_segregation": partial(
             mass_segregation_figure, **least, rng=cluster_rng(seed, sets.cluster.name)
@@ -402,6 +435,8 @@ def evaluation_figures(
     inner, note = (sets, "") if radius is None else (within_radius(sets, radius), f"\nwithin {radius:.1f} pc")
     figures = {}
     for name in options.switched_on():
+        if name in OF_COMPARISON and not has_comparison(inner):
+            continue
         if name == "density_profile":
             figures[name] = density_profile_figure(sets, **least)
         else:
@@ -410,13 +445,17 @@ def evaluation_figures(
     return figures
 
 
+OF_COMPARISON = ("comparison", "additional_members", "missed_members", "venn_diagram", "membership_matrix")
+"""Figures that are not drawn where there is no list to compare with."""
+
+
 def _chosen_radius(sets: "SourceSets", options: PlotOptions) -> float | None:
     """Smallest of the wanted tidal radii [pc]; None, with a warning from the fit, if there is none."""
     lists = []
     if options.use_tidal_radius:
-        lists.append(our_members(sets, options.candidate_prob_threshold))
+        lists.append(our_members(sets, options.prob_threshold))
     if options.use_comparison_tidal_radius:
-        lists.append(comparison_members(sets, options.candidate_prob_threshold))
+        lists.append(sets.comparison)
     outer_radius = complete_radius(sets)
     profiles = [density_profile(table["f_r"].to_numpy(float), outer_radius=outer_radius) for table in lists]
     kings = [fit_king_profile(profile) for profile in profiles]

@@ -80,18 +80,36 @@ def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
     Series
         PMemb by the DR3 source_id, of the matched stars only.
     """
+    found = matched_rows(listed, sources)
+    return pd.Series(listed.loc[found.index, "PMemb"].to_numpy(), index=found.to_numpy())
+
+
+def matched_rows(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
+    """Which cone source each listed star is, matched as `match_to_cone` says.
+
+    Parameters
+    ----------
+    listed : DataFrame
+        Rows of one cluster, with a unique index.
+    sources : DataFrame
+        Cone sources with unique source_id.
+
+    Returns
+    -------
+    Series of int
+        source_id in DR3 by the row of `listed`; stars that are not in the cone are left out.
+    """
     known = listed["source_id"].isin(sources["source_id"])
     if {"ra", "dec"} <= set(listed.columns):
-        known &= ~_elsewhere(listed, sources)
-    by_id, rest = listed[known], listed[~known]
-    probability = by_id.set_index("source_id")["PMemb"]
+        known &= ~_elsewhere(listed, sources).to_numpy()
+    by_id, rest = listed.loc[known, "source_id"], listed[~known]
     if len(rest) and {"ra", "dec"} <= set(listed.columns):
-        free = ~sources["source_id"].isin(by_id["source_id"])
+        free = ~sources["source_id"].isin(by_id)
         by_position = _match_by_position(rest, sources.loc[free])
         if len(by_position):
             logger.debug("%d members matched by position", len(by_position))
-            probability = pd.concat([probability, by_position])
-    return probability
+            return pd.concat([by_id, by_position])
+    return by_id
 
 
 def _elsewhere(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
@@ -115,13 +133,13 @@ def _elsewhere(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
 
 
 def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
-    """PMemb by source_id of listed stars, for the nearest source that agrees in position and brightness."""
+    """The nearest source that agrees in position and brightness, by the row of the listed star."""
     listed = listed[np.isfinite(listed["ra"]) & np.isfinite(listed["dec"])]
     if sources.empty or listed.empty:
-        return pd.Series(dtype=float)
+        return pd.Series(dtype=np.int64)
     if "ref_epoch" in listed and np.isfinite(listed["ref_epoch"]).all():
         return _match_at(listed, sources, DR3_EPOCH - listed["ref_epoch"].to_numpy(float))
-    best = pd.Series(dtype=float)
+    best = pd.Series(dtype=np.int64)
     for epoch in EPOCHS:
         matched = _match_at(listed, sources, np.full(len(listed), DR3_EPOCH - epoch))
         if len(matched) > len(best):
@@ -156,8 +174,7 @@ def _match_at(listed: pd.DataFrame, sources: pd.DataFrame, years: NDArray[np.flo
         accepted &= ~(np.abs(difference) > MATCH_MAGNITUDE)
     row, first = np.flatnonzero(accepted.any(axis=1)), accepted.argmax(axis=1)
     source_id = sources["source_id"].to_numpy()[near[row, first[row]]]
-    matched = pd.Series(listed["PMemb"].to_numpy()[row], index=source_id)
-    return matched[~matched.index.duplicated()]
+    return pd.Series(source_id, index=listed.index[row]).drop_duplicates()
 
 
 def _near_in_declination(dec: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:

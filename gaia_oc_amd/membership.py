@@ -1,6 +1,7 @@
 """Membership probabilities: votes of the network on noisy samples, or its posterior."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from scipy.special import stdtr
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.cluster import update_from_members
+from gaia_oc_amd.columns import REJECTED_BY
 from gaia_oc_amd.deep_sets import draw_support_sets
 from gaia_oc_amd.evidence import (
     CONE_FEATURES,
@@ -35,6 +38,8 @@ STAGES = ((10, 3.0), (20, 2.5))
 """Numbers of samples after which a star is left, if its mean logit is so many standard deviations from 0."""
 _SAMPLES_AT_ONCE = 25_600
 """Samples that one thread holds at a time: 10 MB."""
+N_FOLDS = 5
+"""Parts that the training members are judged in; more where a fifth is more than the support sets can spare."""
 
 
 def judge_candidates(
@@ -45,7 +50,7 @@ def judge_candidates(
     options: SamplingOptions | None = None,
     seed: int = 42,
 ) -> SourceSets:
-    """Judge the candidates of a cluster and rewrite its candidates.csv with PMemb.
+    """Judge the candidates and training members of a cluster and rewrite its candidates.csv with PMemb.
 
     Parameters
     ----------
@@ -63,7 +68,7 @@ def judge_candidates(
     Returns
     -------
     SourceSets
-        With the candidates' PMemb.
+        As `judge_sets` gives them.
 
     Raises
     ------
@@ -73,34 +78,79 @@ def judge_candidates(
         If there are not enough members for a support set.
     """
     sets = load_sets(name, data_dir)
-    rng = cluster_rng(seed, sets.cluster.name)
-    probabilities = membership_probabilities(sets.candidates, sets, classifier, options=options, rng=rng)
-    unjudged = np.isnan(probabilities).sum()
+    judged = judge_sets(sets, classifier, options=options, rng=cluster_rng(seed, sets.cluster.name))
+    unjudged = judged.candidates["PMemb"].isna().sum()
     if unjudged:
         warnings.warn(f"{unjudged} candidates lack a colour or an error and get no PMemb.", stacklevel=2)
-    judged = replace(sets, candidates=sets.candidates.assign(PMemb=probabilities))
     save_candidates(judged, data_dir)
     return judged
 
 
-def evaluation_summary(sets: SourceSets, *thresholds: float) -> dict[str, int]:
-    """Numbers of stars for the table that ends a run.
+def judge_sets(
+    sets: SourceSets,
+    classifier: Classifier,
+    *,
+    options: SamplingOptions | None = None,
+    rng: np.random.Generator,
+) -> SourceSets:
+    """Give the candidates and the training members of a cluster their probabilities.
+
+    A training member is judged as one that nobody has listed: in five parts, each by the other four, from which the
+    cluster's means and scatter, the members' sequence beside the isochrone and the support sets are made. So are
+    listed members that failed the selection and whose means the cluster has. The field and the share of members
+    are those of the whole cone: no training member counts for the field.
 
     Parameters
     ----------
     sets : SourceSets
-        Evaluated sets.
-    *thresholds : float
-        Probabilities.
+        Built sets.
+    classifier : Classifier
+        The network.
+    options : SamplingOptions, optional
+        See `membership_probabilities`.
+    rng : Generator
+        Source of randomness.
 
     Returns
     -------
-    dict
-        Training members, candidates, and candidates above each threshold.
+    SourceSets
+        With the candidates' PMemb, and with judged_members.
+
+    Raises
+    ------
+    TooFewMembersError, ValueError
+        As `membership_probabilities`.
     """
-    probability = sets.candidates["PMemb"]
-    above = {f"p>={threshold:g}": int((probability >= threshold).sum()) for threshold in thresholds}
-    return {"members": len(sets.members), "candidates": len(sets.candidates), **above}
+    options = options or SamplingOptions()
+    judge = _judge_of(sets, classifier, options, rng)
+    probability = judge(sets.candidates, sets)
+    failed = (sets.candidates[REJECTED_BY] != "").to_numpy()
+    listed = pd.concat([sets.members, sets.candidates[failed]], ignore_index=True)
+    own = np.empty(len(listed))
+    for part in _folds(len(listed), len(sets.members) - options.size_support_set, rng):
+        stars, others = _without(listed, part, sets)
+        own[part] = judge(stars, others)
+    probability[failed] = own[len(sets.members) :]
+    return replace(
+        sets,
+        candidates=sets.candidates.assign(PMemb=probability),
+        judged_members=sets.members.assign(PMemb=own[: len(sets.members)]),
+    )
+
+
+def _folds(n_stars: int, to_spare: int, rng: np.random.Generator) -> list[Index]:
+    """Rows of the parts, of about the same size, none larger than the support sets can spare."""
+    n_folds = min(n_stars, max(N_FOLDS, -(-n_stars // max(to_spare, 1))))
+    return np.array_split(rng.permutation(n_stars), n_folds) if n_stars else []
+
+
+def _without(listed: pd.DataFrame, part: Index, sets: SourceSets) -> tuple[pd.DataFrame, SourceSets]:
+    """Some listed stars, and the sets as the other listed stars make them; all with offsets from their means."""
+    left = np.setdiff1d(np.arange(len(listed)), part)
+    cluster = update_from_members(sets.cluster, listed.iloc[left])
+    placed = add_features(listed, cluster, sets.limits, sets.isochrone, sets.colour)
+    members = placed.iloc[left[left < len(sets.members)]]
+    return placed.iloc[part], replace(sets, cluster=cluster, members=members)
 
 
 def membership_probabilities(
@@ -141,20 +191,35 @@ def membership_probabilities(
     ValueError
         If the classifier needs a feature that the sets do not have, or was not trained for posteriors.
     """
-    options = options or SamplingOptions()
+    return _judge_of(sets, classifier, options or SamplingOptions(), rng)(candidates, sets)
+
+
+def _judge_of(
+    sets: SourceSets, classifier: Classifier, options: SamplingOptions, rng: np.random.Generator
+) -> Callable[[pd.DataFrame, SourceSets], Array]:
+    """What gives the stars of one cone their probabilities, by the members of these sets or by some of them."""
     _check_features(classifier, sets)
     wanted = options.probability or classifier.probability
-    if classifier.probability == "posterior":
-        judge = ConeJudge.of(sets, classifier, sampling=options, rng=rng)
-        if wanted == "votes":
-            return posterior_votes(candidates, judge, n_samples=options.n_samples, rng=rng)
-        return judge.probabilities(candidates, rng=rng)
-    if wanted == "posterior":
-        raise ValueError(
-            "this model was trained for --probability votes, it knows no posterior: use --probability votes or "
-            "another --model_dir."
+    if classifier.probability != "posterior":
+        if wanted == "posterior":
+            raise ValueError(
+                "this model was trained for --probability votes, it knows no posterior: use --probability votes or "
+                "another --model_dir."
+            )
+        return lambda stars, of: vote_probabilities(
+            stars, of, classifier, options=_of_at_most(len(of.members), options), rng=rng
         )
-    return vote_probabilities(candidates, sets, classifier, options=options, rng=rng)
+    judge = ConeJudge.of(sets, classifier, sampling=options, rng=rng)
+    if wanted == "votes":
+        return lambda stars, of: posterior_votes(
+            stars, replace(judge, sets=of), n_samples=options.n_samples, rng=rng
+        )
+    return lambda stars, of: replace(judge, sets=of).probabilities(stars, rng=rng)
+
+
+def _of_at_most(n_members: int, options: SamplingOptions) -> SamplingOptions:
+    """Options whose support sets are no larger than one star less than a cluster's members."""
+    return replace(options, size_support_set=max(min(options.size_support_set, n_members), 1))
 
 
 def _check_features(classifier: Classifier, sets: SourceSets) -> None:

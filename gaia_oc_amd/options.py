@@ -457,15 +457,18 @@ class FigureOptions(Options):
 
 @dataclass(frozen=True)
 class PlotOptions(Options):
-    """Which stars the evaluation plots show, which plots are drawn, and whether a report is written."""
+    """Which stars are members, which plots are drawn of them, and whether a report is written."""
 
     title = "Plots: which, of which stars"
 
-    candidate_prob_threshold: float = option(
-        0.1, "smallest probability of a member in comparisons with another list", at_least=0, at_most=1
+    prob_threshold: float = option(
+        0.5, "smallest probability of a member, in every count, figure and comparison", above=0, at_most=1
     )
-    new_members_prob_threshold: float = option(
-        0.8, "smallest probability of a new member", at_least=0, at_most=1
+    candidate_prob_threshold: float = option(
+        0.1, "smallest probability of a star in member_list.csv", at_least=0, at_most=1
+    )
+    new_members_prob_threshold: float | None = option(
+        None, "another one for the figure of new members (default: prob_threshold)", above=0, at_most=1
     )
     use_tidal_radius: bool = option(False, "show only members inside the fitted tidal radius")
     use_comparison_tidal_radius: bool = option(
@@ -502,9 +505,8 @@ class ExportOptions(Options):
     table_format: tuple[str, ...] = option(
         ("csv",), "formats in which the sets are written: csv (always), votable, fits, ecsv, parquet"
     )
-    send_to_topcat: bool = option(
-        False, "send the members, and the candidates above candidate_prob_threshold, to a running TOPCAT"
-    )
+    mrt: bool = option(False, "write member_list.mrt, the machine-readable table of a paper")
+    send_to_topcat: bool = option(False, "send the training members and the member list to a running TOPCAT")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.isochrones import isochrone_boundary
+from gaia_oc_amd.member_list import Count
 from gaia_oc_amd.plot_style import (
     DENSITY_ABOVE,
     INK,
@@ -74,15 +75,18 @@ class Layer:
     sources : DataFrame
         With the archive's column names.
     label : str
-        Legend entry; the number of sources is added.
+        Legend entry; the number of sources is added, and of members of ours what their probabilities say of it.
     probabilities : (float, float), optional
         Range of PMemb that the colour map spans; if given, PMemb replaces the style's colour.
+    judged : bool
+        Whether PMemb is ours, so that its sum counts members.
     """
 
     kind: str
     sources: pd.DataFrame
     label: str
     probabilities: Range | None = None
+    judged: bool = False
 
     @property
     def style(self) -> SourceStyle:
@@ -317,7 +321,8 @@ def _layer_handle(layer: Layer) -> Line2D:
     colour = colormaps[PROBABILITY_COLOURS](0.75) if layer.probabilities else style.colour
     marker = "h" if layer.as_density else style.marker
     face = colour if style.filled else "none"
-    label = f"{layer.label} ({len(layer.sources):,})"
+    number = Count.of(layer.sources) if layer.judged else f"{len(layer.sources):,}"
+    label = f"{layer.label} ({number})"
     return Line2D([], [], ls="", marker=marker, ms=6, color=colour, markerfacecolor=face, label=label)
 
 

@@ -11,10 +11,10 @@ from gaia_oc_amd.candidates import failed_conditions, select_candidates, selecti
 from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
-from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
+from gaia_oc_amd.columns import LISTED_PROBABILITY, REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.cone import calibrate, check_sources, cone_region
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
-from gaia_oc_amd.features import add_features
+from gaia_oc_amd.features import add_features, projected_radius
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.inputs import hold_against_list
@@ -23,12 +23,18 @@ from gaia_oc_amd.members import (
     MATCHED,
     find_members,
     match_to_cone,
+    matched_rows,
     refuse_unlisted,
 )
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.photometry import warn_of_missing_colours
 from gaia_oc_amd.query import load_cone
-from gaia_oc_amd.source_sets import SourceSets, refuse_changed_sets
+from gaia_oc_amd.source_sets import (
+    OUTSIDE_COLUMNS,
+    SourceSets,
+    refuse_changed_sets,
+    without_training_members,
+)
 
 MINIMUM_LEFT = 10
 """Training members that must be left after the selection, the size of a support set."""
@@ -102,7 +108,8 @@ def build_sets(
         bootstrapped=_bootstrapped(folder, member),
         matched=matched,
     )
-    sets = divide_cone(sources, cluster, members, nearest_age(tables.isochrones, cluster.age), selection)
+    points = nearest_age(tables.isochrones, cluster.age)
+    sets = divide_cone(sources, cluster, members, points, selection, listed=matched)
     text = (
         f"{len(members) - len(sets.members)} of {len(members)} training members fail the candidate selection"
     )
@@ -113,7 +120,7 @@ def build_sets(
         )
     if len(sets.members) < member.n_min_members:
         warnings.warn(f"{text}: {len(sets.members)} are left, fewer than --n_min_members.", stacklevel=2)
-    return replace(sets, comparison=_comparison_set(sets, tables.listed_for_comparison(cluster.name)))
+    return _with_comparison(sets, *tables.compared_with(cluster.name))
 
 
 def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
@@ -124,14 +131,14 @@ def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
     if not options.bootstrap_members:
         return None
     paths = [folder / "members.csv", folder / "candidates.csv"]
-    judged = [read_table(path)[["source_id", "PMemb"]] for path in paths if path.exists()]
+    judged = [without_training_members(read_table(path)) for path in paths if path.exists()]
     if len(judged) < len(paths) or (len(judged[1]) and judged[1]["PMemb"].isna().all()):
         raise FileNotFoundError(
             f"{paths[1]} has no probabilities: --bootstrap_members needs an evaluate_clusters.py run."
         )
     if (folder / CLUSTER_FILE).exists():
         refuse_changed_sets(folder, ("members", "candidates"))
-    stars = pd.concat(judged)
+    stars = pd.concat([table[["source_id", "PMemb"]] for table in judged])
     return stars[stars["PMemb"] >= options.bootstrap_prob].set_index("source_id")["PMemb"]
 
 
@@ -141,6 +148,8 @@ def divide_cone(
     members: pd.Series,
     isochrone_points: pd.DataFrame,
     options: SelectionOptions | None = None,
+    *,
+    listed: pd.Series | None = None,
 ) -> SourceSets:
     """Divide calibrated cone sources into members, candidates and non-members.
 
@@ -156,14 +165,18 @@ def divide_cone(
         One isochrone, from `isochrones.nearest_age`.
     options : SelectionOptions, optional
         How candidates are selected.
+    listed : Series, optional
+        PMemb by source_id of all stars that the member list has; by default these are the training members.
 
     Returns
     -------
     SourceSets
         With an empty comparison set. A member that fails the selection becomes a candidate. PMemb is the
-        list's for members, 0 for non-members, and NaN for candidates, whom nobody has judged yet.
+        list's for members, 0 for non-members, and NaN for candidates, whom nobody has judged yet; PMemb_list
+        is the list's in all sets.
     """
     options = options or SelectionOptions()
+    listed = members if listed is None else listed
     is_member = sources["source_id"].isin(members.index)
     cluster = update_from_members(cluster, sources[is_member])
     isochrone = place_isochrone(isochrone_points, cluster.dist, cluster.a0, colour=options.colour)
@@ -174,7 +187,11 @@ def divide_cone(
     selected = passed["candidate"]
     sources = add_features(sources, cluster, limits, isochrone, options.colour)
     sources = sources.assign(
-        PMemb=np.where(selected | is_member, np.nan, 0.0), **{REJECTED_BY: failed_conditions(passed)}
+        PMemb=np.where(selected | is_member, np.nan, 0.0),
+        **{
+            REJECTED_BY: failed_conditions(passed),
+            LISTED_PROBABILITY: sources["source_id"].map(listed[~listed.index.duplicated()]).astype(float),
+        },
     )
     sources = sources[[name for name in SET_COLUMNS if name in sources]]
     training = sources[is_member & selected].reset_index(drop=True)
@@ -190,12 +207,23 @@ def divide_cone(
     )
 
 
-def _comparison_set(sets: SourceSets, listed: pd.DataFrame) -> pd.DataFrame:
-    """Cone sources that the comparison list has, with the list's PMemb."""
+def _with_comparison(sets: SourceSets, listed: pd.DataFrame, name: str) -> SourceSets:
+    """Sets with a list to compare with: its stars in the cone with the list's PMemb, and those that are not there."""
     parts = (sets.members, sets.candidates, sets.non_members)
-    probability = match_to_cone(listed, pd.concat([part[list(MATCHED)] for part in parts], ignore_index=True))
+    sources = pd.concat([part[list(MATCHED)] for part in parts], ignore_index=True)
+    rows = matched_rows(listed, sources)
+    probability = pd.Series(listed.loc[rows.index, "PMemb"].to_numpy(), index=rows.to_numpy())
     found = pd.concat([part[part["source_id"].isin(probability.index)] for part in parts], ignore_index=True)
-    return found.assign(PMemb=found["source_id"].map(probability))
+    outside = listed.drop(index=rows.index)
+    placed = {"ra", "dec"} <= set(outside)
+    outside = outside.assign(f_r=projected_radius(outside, sets.cluster) if placed else np.nan)
+    outside = outside[[name for name in OUTSIDE_COLUMNS if name in outside]]
+    return replace(
+        sets,
+        comparison=found.assign(PMemb=found["source_id"].map(probability)),
+        comparison_outside=outside.reset_index(drop=True),
+        comparison_name=name,
+    )
 
 
 def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:

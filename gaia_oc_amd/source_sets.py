@@ -3,7 +3,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import (
+    LISTED_PROBABILITY,
     MAGNITUDE_ERRORS,
     REJECTED_BY,
     REQUIRED_COLUMNS,
     SET_COLUMNS,
     SIGMA_OFFSETS,
     SOURCE_FEATURES,
+    TRAINING_MEMBER,
 )
 from gaia_oc_amd.files.data_directory import (
     CLUSTER_FILE,
@@ -55,7 +57,8 @@ def remove_exports(folder: Path, names: tuple[str, ...]) -> None:
     names : tuple of str
         The sets.
     """
-    paths = [folder / f"{name}{suffix}" for name in names for suffix in EXPORT_SUFFIXES.values()]
+    suffixes = (*EXPORT_SUFFIXES.values(), ".mrt")
+    paths = [folder / f"{name}{suffix}" for name in names for suffix in suffixes]
     old = [path for path in paths if path.exists()]
     for path in old:
         path.unlink()
@@ -65,9 +68,50 @@ def remove_exports(folder: Path, names: tuple[str, ...]) -> None:
 
 
 SET_NAMES = ("members", "candidates", "non_members", "comparison")
-SET_FILES = (CLUSTER_FILE, *(f"{name}.csv" for name in SET_NAMES))
+OUTSIDE_FILE = "comparison_outside.csv"
+"""Stars of the comparison list that no source of the cone is."""
+OUTSIDE_COLUMNS = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag", "f_r", "PMemb")
+"""What is kept of these stars, as far as the list has it; the list's own identifiers and values."""
+SET_FILES = (CLUSTER_FILE, *(f"{name}.csv" for name in SET_NAMES), OUTSIDE_FILE)
 UNJUDGED_FILES = (CLUSTER_FILE, "members.csv", "non_members.csv")
 """Files of the sets that an evaluation leaves as they are."""
+FIT_FILE = "isochrone_fit.json"
+FIT = "isochrone_fit"
+"""Key of cluster.json under which age, extinction and distance stand that fit_isochrone.py found."""
+_FITTED = tuple(f"{name}{end}" for name in ("age", "a0", "dist") for end in ("", "_lower", "_upper"))
+
+
+def fitted_parameters(folder: Path) -> dict[str, Any]:
+    """What a fit of the isochrone found, of a cluster's folder that has one; else nothing.
+
+    Returns
+    -------
+    dict
+        age [log10 yr], a0 [mag] and dist [pc], each with ``_lower`` and ``_upper``, the 16 and 84 % quantiles of the
+        tempered posterior (docs/isochrone_fit.md says how often they hold the truth); n_stars, metal_fraction,
+        age_limit.
+    """
+    try:
+        fit = read_json(folder / FIT_FILE)["fit"]
+        return {name: fit[name] for name in (*_FITTED, "n_stars", "metal_fraction", "age_limit")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def add_fit(folder: Path) -> None:
+    """Put what a fit of the isochrone found into cluster.json."""
+    content = without_seal(read_json(folder / CLUSTER_FILE))
+    write_json(folder / CLUSTER_FILE, sealed(content | {FIT: fitted_parameters(folder)}))
+
+
+def _nobody() -> pd.DataFrame:
+    return _as_numbers(pd.DataFrame(columns=SET_COLUMNS))
+
+
+def _nobody_outside() -> pd.DataFrame:
+    return pd.DataFrame({"source_id": [], "f_r": [], "PMemb": []}, dtype=float).astype(
+        {"source_id": np.int64}
+    )
 
 
 @dataclass(frozen=True)
@@ -85,9 +129,17 @@ class SourceSets:
     colour : str
         Colour of isochrone and selection, ``g_rp`` or ``bp_rp``.
     members, candidates, non_members : DataFrame
-        Disjoint sets of the cone's sources, with the columns of `columns.SET_COLUMNS`.
+        Disjoint sets of the cone's sources, with the columns of `columns.SET_COLUMNS`. PMemb is the list's for
+        members, ours for candidates (NaN before an evaluation), 0 for non-members.
     comparison : DataFrame
-        Sources of the comparison list that are in the cone, whatever set they are in; may be empty.
+        Sources of the comparison list that are in the cone, whatever set they are in, with that list's PMemb; may be
+        empty.
+    judged_members : DataFrame
+        The training members once more with our PMemb, each judged without itself; empty before an evaluation.
+    comparison_outside : DataFrame
+        Stars of the comparison list that are not in the cone, with the columns of `OUTSIDE_COLUMNS` that it has.
+    comparison_name : str
+        What the comparison list is called.
     """
 
     cluster: Cluster
@@ -98,10 +150,44 @@ class SourceSets:
     candidates: pd.DataFrame
     non_members: pd.DataFrame
     comparison: pd.DataFrame
+    judged_members: pd.DataFrame = field(default_factory=_nobody)
+    comparison_outside: pd.DataFrame = field(default_factory=_nobody_outside)
+    comparison_name: str = "comparison list"
 
     def counts(self) -> dict[str, int]:
         """Number of sources in each set."""
         return {name: len(getattr(self, name)) for name in SET_NAMES}
+
+    def is_evaluated(self) -> bool:
+        """Whether candidates or training members have a probability of ours."""
+        return bool(self.candidates["PMemb"].notna().any() or len(self.judged_members))
+
+    def scored(self) -> pd.DataFrame:
+        """The stars that an evaluation scores: the candidates, then the training members.
+
+        Returns
+        -------
+        DataFrame
+            What candidates.csv holds: PMemb is ours, and the column training_member says which ones the network
+            learnt from. Before an evaluation these are the candidates alone.
+        """
+        parts = [(self.candidates, False), (self.judged_members, True)]
+        tables = [part.assign(**{TRAINING_MEMBER: trained}) for part, trained in parts if len(part)]
+        if not tables:
+            return self.candidates.assign(**{TRAINING_MEMBER: np.zeros(0, bool)})
+        return pd.concat(tables, ignore_index=True)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Rows of the file of a set, one of `SET_NAMES`."""
+        return self.scored() if name == "candidates" else getattr(self, name)
+
+
+def without_training_members(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of candidates.csv, as it was read, that are no training members; one without the column has none."""
+    if TRAINING_MEMBER not in table:
+        return table
+    kept = ~table[TRAINING_MEMBER].to_numpy(bool)
+    return table.loc[kept, [name for name in table if name != TRAINING_MEMBER]].reset_index(drop=True)
 
 
 def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, Any] | None = None) -> Path:
@@ -129,20 +215,25 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         "cluster": sets.cluster.as_dict(),
         "limits": sets.limits.as_dict(),
         "colour": sets.colour,
+        "comparison": {"name": sets.comparison_name, "outside": len(sets.comparison_outside)},
         "counts": sets.counts(),
         "version": __version__,
         "options": {group: asdict(options) for group, options in (made_with or {}).items()},
         "isochrone": {"colour": sets.isochrone.colour, "g": sets.isochrone.g},
     }
+    if fitted := fitted_parameters(folder):
+        content[FIT] = fitted
     with ExitStack() as files:  # which renames in the opposite order: cluster.json last
         manifest = files.enter_context(write_atomically(folder / CLUSTER_FILE))
-        paths = [files.enter_context(write_atomically(folder / f"{name}.csv")) for name in SET_NAMES]
+        tables = {f"{name}.csv": sets.table(name) for name in SET_NAMES}
+        tables[OUTSIDE_FILE] = sets.comparison_outside
+        paths = [files.enter_context(write_atomically(folder / name)) for name in tables]
         with ThreadPoolExecutor() as pool:  # pyarrow writes side by side
-            list(pool.map(_write_set, paths, [getattr(sets, name) for name in SET_NAMES]))
-        marks = {f"{name}.csv": file_fingerprint(path) for name, path in zip(SET_NAMES, paths, strict=True)}
+            list(pool.map(_write_set, paths, tables.values()))
+        marks = {name: file_fingerprint(path) for name, path in zip(tables, paths, strict=True)}
         write_json(manifest, sealed(content | {"files": marks}))
         (folder / CLUSTER_FILE).unlink(missing_ok=True)
-        remove_exports(folder, SET_NAMES)
+        remove_exports(folder, (*SET_NAMES, "member_list"))
     return folder
 
 
@@ -186,13 +277,16 @@ def load_sets(
     """
     folder = sets_folder(name, data_dir)
     refuse_changed_sets(folder, parts)
-    tables = {
-        part: _read_set(folder, part, columns)
-        if part in parts
-        else _as_numbers(pd.DataFrame(columns=SET_COLUMNS))
-        for part in SET_NAMES
-    }
-    return SourceSets(**_read_cluster_file(folder / CLUSTER_FILE), **tables)
+    tables = {part: _read_set(folder, part, columns) if part in parts else _nobody() for part in SET_NAMES}
+    scored, outside = tables.pop("candidates"), folder / OUTSIDE_FILE
+    kept = "comparison" in parts and outside.exists()
+    return SourceSets(
+        **_read_cluster_file(folder / CLUSTER_FILE),
+        **tables,
+        candidates=without_training_members(scored),
+        judged_members=_training_members(scored),
+        comparison_outside=read_table(outside) if kept else _nobody_outside(),
+    )
 
 
 _LARGEST = 1e6
@@ -200,7 +294,7 @@ _LARGEST = 1e6
 
 
 def _read_cluster_file(path: Path) -> dict[str, Any]:
-    """What cluster.json says of the sets: ``cluster``, ``limits``, ``isochrone`` and ``colour``."""
+    """What cluster.json says: ``cluster``, ``limits``, ``isochrone``, ``colour``, ``comparison_name``."""
     content = read_json(path)
     try:
         cluster = Cluster.from_dict(content["cluster"])
@@ -219,11 +313,19 @@ def _read_cluster_file(path: Path) -> dict[str, Any]:
             "limits": SelectionLimits(**content["limits"]),
             "isochrone": Isochrone(**points),
             "colour": content["colour"],
+            "comparison_name": str(content.get("comparison", {}).get("name", "comparison list")),
         }
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"{path} is incomplete or wrong ({error}): run `python build_sets.py {path.parent.name} --overwrite`."
         ) from error
+
+
+def _training_members(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of candidates.csv, as it was read, that are training members."""
+    if TRAINING_MEMBER not in table:
+        return _nobody()
+    return table[table[TRAINING_MEMBER].to_numpy(bool)].drop(columns=TRAINING_MEMBER).reset_index(drop=True)
 
 
 def _refuse_odd_numbers(values: dict[str, Any]) -> None:
@@ -288,12 +390,13 @@ def set_fingerprints(folder: Path, files: tuple[str, ...]) -> dict[str, str]:
     Returns
     -------
     dict of str
-        For a stage's ``made_with``: an evaluation, which changes candidates.csv alone, leaves cluster.json as it is.
+        For a stage's ``made_with``: an evaluation, which changes candidates.csv alone, leaves cluster.json as it is,
+        and a fit of the isochrone, which is added to it, changes nothing of the sets.
     """
     marks = {name: file_fingerprint(folder / name) for name in files if (folder / name).exists()}
     if CLUSTER_FILE in marks:
         content = without_seal(read_json(folder / CLUSTER_FILE))
-        content = {name: value for name, value in content.items() if name not in ("files", "changing")}
+        content = {name: value for name, value in content.items() if name not in ("files", "changing", FIT)}
         marks[CLUSTER_FILE] = value_fingerprint(content)
     return marks
 
@@ -350,9 +453,12 @@ def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> p
     """One of the four sets, with all its columns or some of them."""
     path = folder / f"{set_name}.csv"
     if columns is not None:
-        return read_table(path, columns=columns)
+        return read_table(path, columns=(*columns, TRAINING_MEMBER))
     table = read_table(path)
-    needed = (*REQUIRED_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, REJECTED_BY, "PMemb")
+    needed = (
+        *(*REQUIRED_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, REJECTED_BY, "PMemb"),
+        LISTED_PROBABILITY,
+    )
     absent = [name for name in needed if name not in table]
     if absent:
         raise ValueError(
@@ -366,9 +472,9 @@ def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> p
 def _as_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Set whose PMemb is a number though nobody is judged, and whose columns are though it is empty."""
     if len(table):
-        return table.astype({"PMemb": float})
-    kinds = {"source_id": np.int64} | dict.fromkeys(set(table) - {"source_id", REJECTED_BY}, float)
-    return table.astype(kinds)
+        return table.astype({"PMemb": float, LISTED_PROBABILITY: float})
+    words = {"source_id", REJECTED_BY, TRAINING_MEMBER}
+    return table.astype({"source_id": np.int64} | dict.fromkeys(set(table) - words, float))
 
 
 def sets_folder(name: str, data_dir: Path | str) -> Path:
@@ -389,13 +495,13 @@ def sets_folder(name: str, data_dir: Path | str) -> Path:
 
 
 def save_candidates(sets: SourceSets, data_dir: Path | str) -> None:
-    """Rewrite candidates.csv, whose PMemb an evaluation has changed, and its fingerprint in cluster.json."""
+    """Rewrite candidates.csv after an evaluation, with the scored training members, and its fingerprint."""
     folder = cluster_directory(data_dir, existing_name(sets.cluster.name, data_dir))
-    remove_exports(folder, SET_NAMES)
+    remove_exports(folder, (*SET_NAMES, "member_list"))
     path, content = folder / "candidates.csv", read_json(folder / CLUSTER_FILE)
     content.pop("changing", None)
     with write_atomically(path) as temporary:
-        _write_set(temporary, sets.candidates)
+        _write_set(temporary, sets.scored())
         mark = {path.name: file_fingerprint(temporary)}
         write_json(folder / CLUSTER_FILE, sealed(content | {"changing": mark}))  # a kill may come in between
     write_json(folder / CLUSTER_FILE, sealed(content | {"files": content.get("files", {}) | mark}))
@@ -420,128 +526,8 @@ def existing_name(name: str, data_dir: Path | str) -> str:
     return alike[0]
 
 
-def probable_candidates(sets: "SourceSets", prob_threshold: float) -> pd.DataFrame:
-    """Candidates whose PMemb reaches a threshold; none before the evaluation, when PMemb is NaN."""
-    return sets.candidates[sets.candidates["PMemb"] >= prob_threshold]
-
-
-def our_members(sets: "SourceSets", prob_threshold: float) -> pd.DataFrame:
-    """Our member list: the training members and the candidates whose PMemb reaches a threshold.
-
-    Parameters
-    ----------
-    sets : SourceSets
-        The sets of one cluster.
-    prob_threshold : float
-        Least PMemb of a candidate.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `sets.members` followed by rows of `sets.candidates`.
-    """
-    parts = [part for part in (sets.members, probable_candidates(sets, prob_threshold)) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else sets.members
-
-
-def comparison_members(sets: "SourceSets", prob_threshold: float) -> pd.DataFrame:
-    """Sources of the comparison list whose PMemb reaches a threshold, or that have none."""
-    return sets.comparison[sets.comparison["PMemb"].fillna(1.0) >= prob_threshold]
-
-
-def missed_members(sets: "SourceSets", prob_threshold: float) -> dict[str, pd.DataFrame]:
-    """Members of the comparison list that are not in ours, by the reason.
-
-    Parameters
-    ----------
-    sets : SourceSets
-        The sets of one cluster.
-    prob_threshold : float
-        Least PMemb of a member, in both lists.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        Rows of `sets.comparison` under 'improbable' (candidates below the threshold, or not evaluated),
-        'non_member' (failed the selection) and 'outside' (not among the cone's sources).
-    """
-    comparison = comparison_members(sets, prob_threshold)
-    ours = comparison["source_id"].isin(our_members(sets, prob_threshold)["source_id"])
-    missed = comparison[~ours]
-    candidate = missed["source_id"].isin(sets.candidates["source_id"])
-    non_member = missed["source_id"].isin(sets.non_members["source_id"]) & ~candidate
-    return {
-        "improbable": missed[candidate],
-        "non_member": missed[non_member],
-        "outside": missed[~candidate & ~non_member],
-    }
-
-
-def overlap_sets(
-    sets: "SourceSets", prob_threshold: float, *, core: bool = False
-) -> tuple[set[int], set[int]]:
-    """source_id of our members and of the comparison list's, above a probability.
-
-    Parameters
-    ----------
-    sets : SourceSets
-        The evaluated sets of one cluster.
-    prob_threshold : float
-        Least PMemb.
-    core : bool
-        Only sources with f_r < 20 pc and G < 18.
-
-    Returns
-    -------
-    ours, comparison : set of int
-    """
-    tables = [our_members(sets, prob_threshold), comparison_members(sets, prob_threshold)]
-    if core:
-        tables = [table[(table["f_r"] < 20) & (table["phot_g_mean_mag"] < 18)] for table in tables]
-    ours, theirs = (set(table["source_id"].tolist()) for table in tables)
-    return ours, theirs
-
-
-def membership_matrix(
-    sets: "SourceSets", *, prob_threshold: float = 0.1, high_prob_threshold: float = 0.8
-) -> pd.DataFrame:
-    """Numbers of sources by our verdict and by the comparison list's.
-
-    Parameters
-    ----------
-    sets : SourceSets
-        The sets of one cluster.
-    prob_threshold, high_prob_threshold : float
-        PMemb that divides the candidates in three; one without PMemb counts as below both.
-
-    Returns
-    -------
-    DataFrame
-        Counts; the rows are our verdicts, the columns 'member' and 'not member' the comparison list's.
-        They sum to the number of different sources. Comparison sources below
-        `prob_threshold` are no members of that list.
-    """
-    listed = set(comparison_members(sets, prob_threshold)["source_id"].tolist())
-    probability = sets.candidates["PMemb"].fillna(-1.0)
-    low, high = probability < prob_threshold, probability >= high_prob_threshold
-    verdicts = {
-        "training member": sets.members,
-        f"candidate, p ≥ {high_prob_threshold:g}": sets.candidates[high & ~low],
-        f"candidate, {prob_threshold:g} ≤ p < {high_prob_threshold:g}": sets.candidates[~low & ~high],
-        f"candidate, p < {prob_threshold:g}": sets.candidates[low],
-        "non-member": sets.non_members,
-    }
-    rows, seen = {}, set()
-    for verdict, table in verdicts.items():
-        sources = set(table["source_id"].tolist()) - seen
-        rows[verdict] = (len(sources & listed), len(sources - listed))
-        seen |= sources
-    rows["not in the cone"] = (len(listed - seen), 0)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["member", "not member"])
-
-
 def within_radius(sets: "SourceSets", radius: float) -> "SourceSets":
     """Sets of the sources within a projected radius [pc]."""
-    return replace(
-        sets, **{name: getattr(sets, name)[getattr(sets, name)["f_r"] <= radius] for name in SET_NAMES}
-    )
+    names = (*SET_NAMES, "judged_members", "comparison_outside")
+    tables = {name: getattr(sets, name) for name in names}
+    return replace(sets, **{name: table[table["f_r"] <= radius] for name, table in tables.items()})

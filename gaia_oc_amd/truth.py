@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.files.data_directory import cluster_directory
+from gaia_oc_amd.member_list import our_members
 from gaia_oc_amd.source_sets import SourceSets
 
 TRUTH_FILE = "truth.csv"
@@ -81,7 +82,8 @@ def score_against_truth(
     Parameters
     ----------
     sets : SourceSets
-        Evaluated sets. Training members count as found, as candidates above the threshold do.
+        Evaluated sets. Found are the training members and candidates above the threshold; before an evaluation
+        all training members.
     truth : DataFrame
         Columns source_id and is_member.
     prob_threshold : float
@@ -95,7 +97,7 @@ def score_against_truth(
         be divided).
     """
     stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
-    found = stars["source_id"].isin(sets.members["source_id"]) | (stars["PMemb"] >= prob_threshold)
+    found = stars["source_id"].isin(our_members(sets, prob_threshold)["source_id"])
     is_member = stars["source_id"].isin(truth.loc[truth["is_member"], "source_id"])
     interval = pd.cut(stars["phot_g_mean_mag"], MAGNITUDE_EDGES, right=False)
     parts = [

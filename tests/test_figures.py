@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from plot_sets import CLUSTER, VARIANTS, example_sets, not_evaluated, shortened, texts, without_comparison
 
+from gaia_oc_amd.comparison import ComparisonCounts
 from gaia_oc_amd.comparison_figures import (
     density_profile_figure,
     mass_segregation_figure,
@@ -22,6 +23,7 @@ from gaia_oc_amd.figures import (
     missed_members_figure,
     new_members_figure,
 )
+from gaia_oc_amd.member_list import Count, our_members
 from gaia_oc_amd.options import PlotOptions
 
 
@@ -67,7 +69,7 @@ def test_missing_comparison_list_is_said(sets, name):
     ("name", "variant", "sentence"),
     [
         ("candidates", "empty", "no candidates"),
-        ("new members", "not evaluated", "No candidate has a membership probability of 0.8"),
+        ("new members", "not evaluated", "No candidate has a membership probability of 0.5"),
         ("density", "empty", "no members"),
         ("segregation", "empty", "10 members"),
     ],
@@ -108,9 +110,7 @@ class TestEvaluationFigures:
 
     def test_tidal_radius_cuts_the_sets(self, sets):
         # the members end sharply at 0.6 deg = 5.2 pc, the field at 26 pc
-        options = PlotOptions(
-            use_tidal_radius=True, mass_segregation_plot=False, candidate_prob_threshold=0.9
-        )
+        options = PlotOptions(use_tidal_radius=True, mass_segregation_plot=False, prob_threshold=0.9)
         written = texts(evaluation_figures(sets, options)["comparison"])
         assert "within" in written
         assert f"({len(sets.comparison)})" not in written
@@ -124,20 +124,42 @@ class TestRadialPlots:
 
     def test_each_list_is_drawn(self, sets):
         written = texts(density_profile_figure(sets, prob_threshold=0.5))
-        for label in (r"this work, $p \geq 0.5$ (", "training members (150)", "comparison list ("):
+        for label in (r"this work, $p \geq 0.5$ (", "training members (150)", "T22 in the field ("):
             assert label in written
 
     def test_list_that_holds_no_more_than_the_training_members_is_not_drawn_twice(self, sets):
         written = texts(density_profile_figure(not_evaluated(sets)))
-        assert r"training members, no candidate with $p \geq 0.1$ (150)" in written
+        assert "training members (150)" in written
         assert "this work" not in written
 
-    def test_improbable_sources_of_the_comparison_list_do_not_count(self, sets):
-        assert "comparison list" not in texts(density_profile_figure(sets, prob_threshold=0.7))
+
+def test_counts_stand_with_what_probabilities_say_of_them(sets):
+    count = Count.of(our_members(sets, 0.5))
+    assert f"({count})" in texts(comparison_figure(sets, prob_threshold=0.5))
+    assert "field)" not in texts(comparison_figure(not_evaluated(sets)))
+
+
+def test_one_threshold_is_that_of_all_figures(sets):
+    for name, figure in evaluation_figures(sets, PlotOptions(prob_threshold=0.7)).items():
+        assert "0.5" not in texts(figure).replace("0.50", ""), name
+
+
+def test_figures_name_the_comparison_list_and_count_all_its_stars(sets):
+    sentence = str(ComparisonCounts.of(sets, 0.5)).split("; ")
+    for draw in (venn_diagram_figure, missed_members_figure, comparison_figure):
+        assert all(part in texts(draw(sets)) for part in sentence)
+    assert "only T22" in texts(venn_diagram_figure(sets))
+
+
+def test_no_figure_of_a_comparison_is_drawn_where_there_is_none(sets):
+    drawn = evaluation_figures(without_comparison(sets))
+    assert set(drawn) == {"new_members", "density_profile", "mass_segregation"}
 
 
 def test_rare_verdicts_are_not_said_to_be_absent(sets):
-    many = replace(sets, members=sets.members[:101], non_members=pd.concat([sets.non_members] * 4))
+    many = replace(
+        not_evaluated(sets), members=sets.members[:101], non_members=pd.concat([sets.non_members] * 4)
+    )
     many = replace(
         many, non_members=many.non_members.assign(source_id=np.arange(len(many.non_members)) + 10**6)
     )

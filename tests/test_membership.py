@@ -1,5 +1,7 @@
 """Membership probabilities: against a plain reference, and under every change that must not matter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,10 +11,19 @@ from toy_field import toy_sets
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier, Standardisation
+from gaia_oc_amd.cluster import update_from_members
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.features import draw_normal, sample_features
-from gaia_oc_amd.membership import VoteSampler, judge_candidates, membership_probabilities
+from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.membership import (
+    VoteSampler,
+    _folds,
+    _without,
+    judge_candidates,
+    judge_sets,
+    membership_probabilities,
+)
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
 
@@ -162,11 +173,50 @@ def test_evaluation_rewrites_candidates_and_nothing_else(sets, classifier, tmp_p
         "candidates.csv",
         "cluster.json",  # which has its fingerprint
     }
-    judged = load_sets("Toy_2", tmp_path).candidates
-    assert judged["PMemb"].between(0, 1).all()
-    pd.testing.assert_frame_equal(
-        judged.drop(columns="PMemb"), sets.candidates.drop(columns="PMemb").reset_index(drop=True)
-    )
+    judged = load_sets("Toy_2", tmp_path)
+    for found, before in ((judged.candidates, sets.candidates), (judged.judged_members, sets.members)):
+        assert found["PMemb"].between(0, 1).all()
+        pd.testing.assert_frame_equal(
+            found.drop(columns="PMemb"),
+            before.drop(columns="PMemb").reset_index(drop=True),
+            check_dtype=False,
+        )
+    written = read_table(folder / "candidates.csv")
+    assert written["training_member"].sum() == len(sets.members)
+    assert set(written.loc[written["training_member"], "source_id"]) == set(sets.members["source_id"])
+
+
+class TestTrainingMembersAreJudgedWithoutThemselves:
+    def test_each_star_is_in_one_part_that_support_sets_can_spare(self):
+        for n_stars, to_spare in ((200, 190), (12, 2), (11, 1), (10, 0), (1, 0)):
+            parts = _folds(n_stars, to_spare, np.random.default_rng(0))
+            assert sorted(np.concatenate(parts)) == list(range(n_stars))
+            assert max(map(len, parts)) <= max(to_spare, 1)
+
+    def test_means_and_members_are_those_of_the_others(self, sets):
+        part = np.array([3, 7])
+        stars, others = _without(sets.members.reset_index(drop=True), part, sets)
+        left = sets.members.drop(sets.members.index[part])
+        assert others.cluster == update_from_members(sets.cluster, left)
+        assert others.members["source_id"].tolist() == left["source_id"].tolist()
+        offset = np.hypot(stars["pmra"] - others.cluster.pmra, stars["pmdec"] - others.cluster.pmdec)
+        np.testing.assert_allclose(stars["f_pm"], offset)
+
+    def test_a_listed_star_that_failed_the_cut_is_judged_without_itself_too(self, sets):
+        far = sets.members.iloc[:1].assign(pmra=sets.cluster.pmra + 0.5, rejected_by="proper_motion")
+        listed = pd.concat([sets.members.iloc[1:], far], ignore_index=True)
+        stars, others = _without(listed, np.array([len(listed) - 1]), replace(sets, members=sets.members[1:]))
+        assert others.cluster == update_from_members(sets.cluster, sets.members.iloc[1:])
+        assert others.cluster != update_from_members(sets.cluster, listed)
+        assert stars["source_id"].tolist() == far["source_id"].tolist()
+        assert len(others.members) == len(sets.members) - 1
+
+    def test_as_many_members_as_a_support_set_needs(self, sets, classifier):
+        few = replace(sets, members=sets.members.iloc[:10])
+        judged = judge_sets(
+            few, classifier, options=SamplingOptions(n_samples=5), rng=np.random.default_rng(1)
+        )
+        assert judged.judged_members["PMemb"].between(0, 1).all()
 
 
 def test_stream_depends_on_seed_and_name_alone():

@@ -47,6 +47,7 @@ def run(script, *arguments, cwd=ROOT, **environment):
 def test_all_scripts_are_there():
     assert set(SCRIPTS) == {
         "build_sets.py",
+        "compare_with_list.py",
         "create_gaia_credentials_file.py",
         "download_isochrones.py",
         "download_members_and_cluster_params.py",
@@ -103,8 +104,9 @@ def test_promised_options_of_the_published_tool_exist():
         "data_dir seed workers",
         "find_first_members.py": "ra dec radius method n_runs min_significance fit_isochrone cone_source cluster_path "
         "isochrone_path search_g_max max_ruwe flux_excess min_parallax_snr min_flux_snr data_dir seed workers",
-        "evaluate_clusters.py": "model_dir probability n_samples size_support_set candidate_prob_threshold "
-        "new_members_prob_threshold use_tidal_radius use_comparison_tidal_radius plot_only",
+        "compare_with_list.py": "prob_threshold data_dir workers",
+        "evaluate_clusters.py": "model_dir probability n_samples size_support_set prob_threshold "
+        "candidate_prob_threshold new_members_prob_threshold use_tidal_radius use_comparison_tidal_radius plot_only",
     }
     for script, options in promised.items():
         assert set(options.split()) <= options_in(run(script, "--help").stdout), script

@@ -2,9 +2,11 @@
 
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gaia_oc_amd.catalogues.tables import read_input_tables
@@ -13,7 +15,7 @@ from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.membership import membership_probabilities
+from gaia_oc_amd.membership import judge_sets, membership_probabilities
 from gaia_oc_amd.options import ConeOptions, SamplingOptions, TablePaths
 from gaia_oc_amd.set_building import build_sets, divide_cone
 from gaia_oc_amd.simulation.options import SimulationOptions
@@ -69,6 +71,23 @@ def test_faint_members_are_found_at_little_contamination(scene):
 def test_sum_of_probabilities_is_the_number_of_members(scene):
     sets, is_member = scene
     assert judged(sets, sets.candidates).sum() == pytest.approx(is_member.sum(), rel=0.2)
+
+
+def test_training_member_is_judged_like_a_star_that_nobody_listed(scene):
+    sets = scene[0]
+    listed = judge_sets(sets, Classifier.load(MODEL), rng=np.random.default_rng(3))
+    p = listed.candidates["PMemb"]
+    doubtful = sets.candidates[p.between(0.02, 0.98)].index[:12]
+    assert len(doubtful) == 12
+    joined = pd.concat([sets.members, sets.candidates.loc[doubtful]], ignore_index=True)
+    learnt = replace(sets, members=joined, candidates=sets.candidates.drop(doubtful))
+    found = judge_sets(learnt, Classifier.load(MODEL), rng=np.random.default_rng(3)).judged_members["PMemb"][
+        -12:
+    ]
+    difference = found.to_numpy() - p[doubtful].to_numpy()
+    # the others of these stars vouch for each, so that all gain a little
+    assert np.abs(difference).max() < 0.3
+    assert np.abs(np.median(difference)) < 0.1
 
 
 def test_votes_lose_the_faint_members(scene):

@@ -210,7 +210,7 @@ def rows(table):
 def summary(groups):
     """Markdown: median offset, robust scatter, share within the 68 % interval, median error."""
     lines = [
-        "| clusters | | median offset | scatter (1.48 MAD) | standard deviation | largest | share within 68 % interval "
+        "| clusters | | median offset | scatter (1.48 MAD) | standard deviation | largest | share within the interval "
         "| median half interval |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]

@@ -282,6 +282,8 @@ class InputTables:
         Where other catalogues may lie, to say which of them knows a name.
     columns : tuple of str
         What the columns of input tables are called, as the user says.
+    members_name, comparison_name : str
+        What figures and tables call the two lists.
     """
 
     parameters: pd.DataFrame
@@ -292,6 +294,8 @@ class InputTables:
     credentials_path: Path | None
     data_dir: Path | None = None
     columns: tuple[str, ...] = ()
+    members_name: str = "member list"
+    comparison_name: str = "comparison list"
 
     def known_name(self, name: str) -> str | None:
         """Name that the parameter table has for a cluster, None if it has none (see `catalogues.names.NameIndex`)."""
@@ -327,6 +331,16 @@ class InputTables:
         """Rows of one cluster in the comparison list."""
         return _NOBODY if self.comparison is None else self._compared.of(name)
 
+    def compared_with(self, name: str) -> tuple[pd.DataFrame, str]:
+        """Rows of one cluster in the list that its members are compared with, and what that is called.
+
+        It is the comparison list, or the member list where the former does not have the cluster.
+        """
+        rows = self.listed_for_comparison(name)
+        if len(rows):
+            return rows, self.comparison_name
+        return self.listed_members(name), f"{self.members_name} {TRAINING_LIST}"
+
     @cached_property
     def _parameter_names(self) -> NameIndex:
         return NameIndex(self.parameters["name"], table=self.parameters_path)
@@ -341,6 +355,8 @@ class InputTables:
 
 
 _NO_PARAMETERS = pd.DataFrame({"name": pd.Series(dtype=str)})
+TRAINING_LIST = "(training list)"
+"""How the name of a list ends that is compared with although the members were learnt from it."""
 _NOBODY = pd.DataFrame(
     {"cluster": pd.Series(dtype=str), "source_id": pd.Series(dtype="int64"), "PMemb": pd.Series(dtype=float)}
 )
@@ -406,7 +422,18 @@ def read_input_tables(
         credentials_path=credentials_path if credentials_path.exists() else None,
         data_dir=data_dir,
         columns=paths.columns,
+        members_name=list_name(members_path),
+        comparison_name=list_name(comparison_path) if comparison_path else "",
     )
+
+
+def list_name(path: Path) -> str:
+    """What figures and tables call a member list: a catalogue's key in capitals, else the file's name."""
+    keys = [
+        catalogue.key for catalogue in CATALOGUES
+        if catalogue.members is not None and catalogue.members.file_name == path.name
+    ]  # fmt: skip
+    return keys[0].upper() if keys else path.name.split(".")[0].replace("_", " ")
 
 
 def table_paths(

@@ -4,15 +4,15 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Error as XmlRpcError
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.exceptions import one_line
-from gaia_oc_amd.exports.tables import described_set
+from gaia_oc_amd.exports.tables import described_set, read_member_list
 from gaia_oc_amd.files.votable import DescribedTable, write_votable
+from gaia_oc_amd.member_list import MEMBER_LIST
 from gaia_oc_amd.source_sets import load_sets, sets_folder
 
 LOAD = "table.load.votable"
@@ -29,8 +29,8 @@ class SampError(RuntimeError):
     """Nothing could be sent, or a program did not load it; the message says what to do."""
 
 
-def send_cluster(name: str, data_dir: Path | str, prob_threshold: float) -> list[str]:
-    """Send the members of a cluster, and its likely candidates, to all programs that load tables.
+def send_cluster(name: str, data_dir: Path | str) -> list[str]:
+    """Send the training members of a cluster, and its member list, to all programs that load tables.
 
     Parameters
     ----------
@@ -38,8 +38,6 @@ def send_cluster(name: str, data_dir: Path | str, prob_threshold: float) -> list
         Cluster whose sets were built.
     data_dir : path
         The data directory.
-    prob_threshold : float
-        Smallest PMemb of the candidates that are sent; 0 sends all that were judged.
 
     Returns
     -------
@@ -52,11 +50,9 @@ def send_cluster(name: str, data_dir: Path | str, prob_threshold: float) -> list
         As `send_tables`.
     """
     folder = sets_folder(name, data_dir)
-    sets = load_sets(folder.name, data_dir, parts=("members", "candidates"))
-    likely = sets.candidates[sets.candidates["PMemb"] >= prob_threshold].reset_index(drop=True)
-    candidates = described_set("candidates", likely, folder)
-    candidates = replace(candidates, name=f"{candidates.name} p>={prob_threshold:g}")
-    return send_tables([described_set("members", sets.members, folder), candidates])
+    members = load_sets(folder.name, data_dir, parts=("members",)).members
+    tables = {"members": members, MEMBER_LIST: read_member_list(folder)}
+    return send_tables([described_set(name, table, folder) for name, table in tables.items()])
 
 
 def send_tables(tables: list[DescribedTable]) -> list[str]:

@@ -19,16 +19,19 @@ from gaia_oc_amd.files.provenance import (
     run_stage,
     value_fingerprint,
 )
-from gaia_oc_amd.files.tables import write_rows
+from gaia_oc_amd.files.tables import read_table, write_rows
 from gaia_oc_amd.files.votable import DescribedTable, Value, votable_head, write_votable
+from gaia_oc_amd.member_list import MEMBER_LIST
 from gaia_oc_amd.options import EXPORT_SUFFIXES
-from gaia_oc_amd.source_sets import SET_FILES, SET_NAMES, SourceSets, load_sets, set_fingerprints
+from gaia_oc_amd.source_sets import FIT, SET_FILES, SET_NAMES, SourceSets, load_sets, set_fingerprints
 
 SET_DESCRIPTIONS = {
     "members": "training members of the cluster: listed members that pass the candidate selection",
-    "candidates": "candidates: stars that pass the candidate selection, and listed members that do not",
+    "candidates": "candidates: stars that pass the candidate selection, listed members that do not, and after an "
+    "evaluation the training members once more, scored without themselves",
     "non_members": "stars of the cone that do not pass the candidate selection",
     "comparison": "stars of the comparison list that are in the cone, whatever set they are in",
+    MEMBER_LIST: "member list: all stars that may be members, with their membership probabilities",
 }
 
 REFERENCES = (
@@ -43,6 +46,10 @@ _LIMITS = {
     "colour": ("mag", "The same of the colour, from the isochrone (Eq. 11)"),
     "g": ("mag", "The same of G, from the isochrone (Eq. 12)"),
 }
+_ENDS = {
+    "lower": ": 16 % quantile of its tempered posterior",
+    "upper": ": 84 % quantile of its tempered posterior",
+}
 _NOT_OF_THE_RESULT = ("overwrite_cone",)
 
 
@@ -52,7 +59,7 @@ def described_set(name: str, rows: pd.DataFrame, folder: Path) -> DescribedTable
     Parameters
     ----------
     name : str
-        ``members``, ``candidates``, ``non_members`` or ``comparison``.
+        ``members``, ``candidates``, ``non_members``, ``comparison`` or ``member_list``.
     rows : DataFrame
         Its stars.
     folder : path
@@ -80,6 +87,11 @@ def _parameters(folder: Path) -> Iterator[tuple[Description, Value]]:
     for name, value in content["cluster"].items():
         if name != "name" and value is not None:
             yield cluster_parameter(name), value
+    for name, value in content.get(FIT, {}).items():
+        quantity, _, end = name.partition("_")
+        about = describe(quantity)
+        text = f"{about.text or name}, by fit_isochrone.py{_ENDS.get(end, '')}"
+        yield Description(f"fit_{name}", about.unit, about.ucd, text), value
     for name, value in content["limits"].items():
         if value is not None:
             yield Description(f"limit_{name}", _LIMITS[name][0], "", _LIMITS[name][1]), value
@@ -284,11 +296,57 @@ def _plain(parameters: tuple[tuple[Description, Value], ...]) -> dict[str, Value
     return {about.name: value for about, value in parameters}
 
 
-WRITERS = {"votable": write_votable, "fits": write_fits, "ecsv": write_ecsv, "parquet": write_parquet}
+def write_mrt(path: Path, table: DescribedTable) -> None:
+    """Write a table as the machine-readable table of a paper (the AAS journals' format), by astropy.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    table : DescribedTable
+        Columns get unit and meaning in the byte-by-byte description; a missing value is blank. Numbers have as many
+        digits as their errors leave them, positions nine decimals (4 microarcseconds).
+    """
+    from astropy.io import ascii
+    from astropy.table import Column, MaskedColumn, Table
+
+    rows, formats = Table(), {}
+    for about in table.columns():
+        values = table.rows[about.name]
+        if values.dtype == bool:
+            values = values.astype(int)
+        text = values.dtype.kind not in "if"
+        column = MaskedColumn if text or values.isna().any() else Column
+        plain = values.fillna("").astype(str).to_numpy().astype("U") if text else values.to_numpy()
+        missing = (
+            {"mask": plain == "" if text else values.isna().to_numpy()} if column is MaskedColumn else {}
+        )
+        rows[about.name] = column(
+            plain, unit=about.unit if about.unit != "log10(yr)" else None, description=about.text, **missing
+        )
+        if values.dtype.kind == "f":
+            formats[about.name] = _MRT_DIGITS.get(
+                about.name, "%.5f" if about.name.endswith("_error") else "%.4f"
+            )
+    with write_atomically(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about units that the standard does not know
+        ascii.write(rows, temporary, format="mrt", formats=formats, overwrite=True)
+
+
+_MRT_DIGITS = dict.fromkeys(("ra", "dec", "l", "b"), "%.9f") | {"PMemb": "%.6f", "f_r": "%.3f"}
+
+WRITERS = {
+    "votable": write_votable,
+    "fits": write_fits,
+    "ecsv": write_ecsv,
+    "parquet": write_parquet,
+    "mrt": write_mrt,
+}
+_SUFFIXES = EXPORT_SUFFIXES | {"mrt": ".mrt"}
 
 
 def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
-    """Write the four sets of a cluster in the formats that are asked for, as far as they are not there.
+    """Write sets and member list of a cluster in the formats that are asked for, as far as they are not there.
 
     The files of an earlier state of the sets are gone already: `source_sets.save_sets` and `save_candidates` remove
     them before they change a CSV file.
@@ -298,7 +356,7 @@ def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
     folder : path
         The cluster's folder, held by `files.data_directory.locked`.
     formats : list of str
-        Of `options.EXPORT_SUFFIXES`.
+        Of `options.EXPORT_SUFFIXES`, and "mrt", which is written of the member list alone.
     command : str
         Shell command that does it, for provenance.json.
     """
@@ -306,7 +364,7 @@ def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
         return
     sets = load_sets(folder.name, folder.parents[1])
     made_with = {
-        "sets": set_fingerprints(folder, SET_FILES),
+        "sets": set_fingerprints(folder, (*SET_FILES, f"{MEMBER_LIST}.csv")),
         "parameters": value_fingerprint(
             [
                 (about.name, value)
@@ -321,8 +379,21 @@ def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
 
 
 def write_sets(sets: SourceSets, folder: Path, format: str) -> tuple[dict[str, Any], list[str]]:
-    """Write the four sets in one format; returns the names of the files."""
-    files = [f"{name}{EXPORT_SUFFIXES[format]}" for name in SET_NAMES]
-    for name, file in zip(SET_NAMES, files, strict=True):
-        WRITERS[format](folder / file, described_set(name, getattr(sets, name), folder))
+    """Write sets and member list in one format; returns the names of the files."""
+    tables = {} if format == "mrt" else {name: sets.table(name) for name in SET_NAMES}
+    if (folder / f"{MEMBER_LIST}.csv").exists():
+        tables[MEMBER_LIST] = read_member_list(folder)
+    files = [f"{name}{_SUFFIXES[format]}" for name in tables]
+    for (name, table), file in zip(tables.items(), files, strict=True):
+        WRITERS[format](folder / file, described_set(name, table, folder))
     return {}, files
+
+
+def read_member_list(folder: Path) -> pd.DataFrame:
+    """The member list as it was written; what is empty there is an empty word."""
+    table = read_table(folder / f"{MEMBER_LIST}.csv")
+    words = {name: table[name].astype(object).fillna("").astype("str") for name in _WORDS}
+    return table.assign(**words)
+
+
+_WORDS = ("origin", "rejected_by", "flags")

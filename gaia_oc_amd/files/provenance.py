@@ -127,27 +127,34 @@ def is_intact(content: dict[str, Any]) -> bool:
 
 PROVENANCE = "provenance.json"
 
-_TABLES = tuple(f"tables_{name}" for name in EXPORT_SUFFIXES)
+_TABLES = tuple(f"tables_{name}" for name in (*EXPORT_SUFFIXES, "mrt"))
 FOLLOWING = {
-    "sets": ("sets_plot", "evaluation", "evaluation_plots", "validation", "report", *_TABLES),
-    "evaluation": ("evaluation_plots", "validation", "report", *_TABLES),
+    "sets": ("sets_plot", "evaluation", "member_list", "evaluation_plots", "validation", "report", *_TABLES),
+    "evaluation": ("member_list", "evaluation_plots", "validation", "report", *_TABLES),
+    "member_list": _TABLES,
 }
 """Stages whose results mean nothing any more when an earlier one is done again."""
 
-_PLOTS = ("sets_plot", "evaluation_plots", "report")
+_PLOTS = ("sets_plot", "member_list", "evaluation_plots", "report")
 """Stages whose files are removed when they show what is no more."""
 
 _SETS = "(members|candidates|non_members|comparison)"
 _PICTURE = r"\.(png|pdf|svg)"
 _DRAWN = "|".join(PlotOptions().switched_on())
 _WRITES = {
-    "sets": rf"cluster\.json|{_SETS}\.csv|cone\.(json|parquet|vot\.gz|csv|csv\.gz)",
+    "sets": rf"cluster\.json|({_SETS}|comparison_outside)\.csv|cone\.(json|parquet|vot\.gz|csv|csv\.gz)",
     "sets_plot": f"candidates{_PICTURE}",
     "evaluation": r"cluster\.json|candidates\.csv",
+    "member_list": r"(member_list|missed_members)\.csv",
+    "isochrone_fit": r"isochrone_fit\.json|cluster\.json",
+    "tables_mrt": r"member_list\.mrt",
     "evaluation_plots": f"({_DRAWN}){_PICTURE}",
     "validation": rf"selection_function(\.csv|{_PICTURE})",
     "report": r"report\.html",
-    **{f"tables_{name}": _SETS + re.escape(suffix) for name, suffix in EXPORT_SUFFIXES.items()},
+    **{
+        f"tables_{name}": f"({_SETS}|member_list){re.escape(suffix)}"
+        for name, suffix in EXPORT_SUFFIXES.items()
+    },
 }
 """Names of the files that each stage writes; a record that names others is not one of ours."""
 _PLAIN_NAME = r"(?!provenance\.json)[A-Za-z0-9_][A-Za-z0-9_.\-]*"

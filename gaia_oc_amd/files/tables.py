@@ -84,6 +84,8 @@ def _arrow_column(values: pd.Series) -> "pa.Array | pa.ChunkedArray | None":
     if values.dtype in (np.float64, np.int64):
         column = pa.array(values.to_numpy(), from_pandas=True)
         return _with_points(column) if _all_whole(values.to_numpy()) else column
+    if values.dtype == np.bool_:
+        return pa.array(np.where(values.to_numpy(), "True", "False").astype(object), pa.string())
     if isinstance(values.dtype, pd.StringDtype):
         # made anew: pyarrow's writer reads wrong memory where the strings are parts of other arrays
         column = pa.array(values.to_numpy(dtype=object), pa.string(), from_pandas=True)

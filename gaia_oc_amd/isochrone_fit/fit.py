@@ -23,7 +23,10 @@ _N_DRAWS = 200
 
 @dataclass(frozen=True)
 class IsochroneFit:
-    """Age, extinction and distance with the ends of their 68 % intervals.
+    """Age, extinction and distance with the ends of their ranges.
+
+    The ranges are quantiles of a tempered posterior (`IsochroneFitOptions.n_independent`), no confidence intervals:
+    with the right isochrones they hold the age of 97 % of simulated clusters (docs/isochrone_fit.md).
 
     Parameters
     ----------
@@ -69,17 +72,17 @@ class IsochroneFit:
 
     @property
     def age_error(self) -> float:
-        """Half the 68 % interval [dex]."""
+        """Half the range between the 16 and 84 % quantiles [dex]."""
         return (self.age_upper - self.age_lower) / 2
 
     @property
     def a0_error(self) -> float:
-        """Half the 68 % interval [mag]."""
+        """Half the range between the 16 and 84 % quantiles [mag]."""
         return (self.a0_upper - self.a0_lower) / 2
 
     @property
     def dist_error(self) -> float:
-        """Half the 68 % interval [pc]."""
+        """Half the range between the 16 and 84 % quantiles [pc]."""
         return (self.dist_upper - self.dist_lower) / 2
 
     def age_limit(self) -> str:
@@ -282,7 +285,7 @@ def _summary(
 
 
 def fit_summary(fit: IsochroneFit) -> dict[str, str]:
-    """Numbers of a fit as a table shows them: medians with the distances to the ends of the 68 % intervals."""
+    """Numbers of a fit as a table shows them: medians with the distances to the 16 and 84 % quantiles."""
     cells = {"stars": str(fit.n_stars)}
     for name, label, digits in (("age", "log age", 2), ("a0", "A0", 2), ("dist", "dist", 0)):
         middle, lower, upper = (getattr(fit, key) for key in (name, f"{name}_lower", f"{name}_upper"))

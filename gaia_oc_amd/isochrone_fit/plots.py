@@ -101,7 +101,7 @@ def draw_diagram(
 
 
 def draw_posterior(ax: Axes, fit: IsochroneFit, known: dict[str, float]) -> Axes:
-    """Draw age against A0: draws from the posterior, the 68 % intervals, and the catalogue's values."""
+    """Draw age against A0: draws from the posterior, the 16 to 84 % ranges, and the catalogue's values."""
     rng = np.random.default_rng(0)  # spreads the draws over their cells; says nothing else
     steps = [np.min(np.diff(np.unique(values)), initial=0.05) for values in fit.draws[:, :2].T]
     places = fit.draws[:, :2] + rng.uniform(-0.5, 0.5, (len(fit.draws), 2)) * steps

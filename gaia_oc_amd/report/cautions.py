@@ -8,6 +8,7 @@ import pandas as pd
 
 from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.isochrones import Isochrone
+from gaia_oc_amd.member_list import PROB_THRESHOLD
 
 if TYPE_CHECKING:
     from gaia_oc_amd.cluster import Cluster
@@ -23,9 +24,11 @@ SHIFTED_ISOCHRONE = 0.03
 CROWDED = 1.0
 """Improbable candidates (p < 0.1) per training member within the members' half-number radius."""
 CONTAMINATED = 0.15
-"""Mean of 1 - p of the candidates with p >= 0.5."""
+"""Mean of 1 - p of the members."""
 UNSURE = 0.3
-"""Share of the sum of p that stars with p < 0.5 hold."""
+"""Share of the sum of p that stars hold which are no members."""
+DOUBTFUL_MEMBERS = 0.1
+"""Share of the training members that are no members when they are judged without themselves."""
 DISTANCE_SIGMAS, DISTANCE_SHARE = 3.0, 0.1
 """How far 1000 / dist may be from the mean parallax: sigmas of mean and zero point, and share of the parallax."""
 BAD_RUWE, MANY_BAD_RUWE = 1.4, 0.1
@@ -53,7 +56,13 @@ class Caution:
     text: str
 
 
-def cautions(sets: "SourceSets", *, c_margin: float = 0.1, validated: bool = True) -> list[Caution]:
+def cautions(
+    sets: "SourceSets",
+    *,
+    c_margin: float = 0.1,
+    validated: bool = True,
+    prob_threshold: float = PROB_THRESHOLD,
+) -> list[Caution]:
     """What to be warned of in the sets of a cluster.
 
     Parameters
@@ -64,6 +73,8 @@ def cautions(sets: "SourceSets", *, c_margin: float = 0.1, validated: bool = Tru
         Margin that the colour limit holds [mag]; 0.1 unless it was built otherwise.
     validated : bool
         Whether completeness and contamination of this list were measured.
+    prob_threshold : float
+        Least PMemb of a member.
 
     Returns
     -------
@@ -76,10 +87,11 @@ def cautions(sets: "SourceSets", *, c_margin: float = 0.1, validated: bool = Tru
         _about_isochrone(sets, c_margin),
         _about_distance(sets),
         _about_extinction(sets),
-        *_about_probabilities(sets),
+        *_about_probabilities(sets, prob_threshold),
+        _about_training(sets, prob_threshold),
         _about_crowding(sets),
     ]
-    if sets.comparison.empty:
+    if not len(sets.comparison) and not len(sets.comparison_outside):
         found.append(
             Caution("note", "No comparison list", "There is no other member list to compare this one with.")
         )
@@ -189,15 +201,33 @@ def _about_extinction(sets: "SourceSets") -> Caution | None:
     )
 
 
-def _about_probabilities(sets: "SourceSets") -> list[Caution | None]:
-    probability = sets.candidates["PMemb"]
+def _about_probabilities(sets: "SourceSets", prob_threshold: float) -> list[Caution | None]:
+    probability = sets.scored()["PMemb"]
     if sets.candidates.empty:
         return [Caution("attention", "No candidates", "No star passed the candidate selection.")]
     if probability.isna().all():
         command = f"`python evaluate_clusters.py {sets.cluster.name}`"
         text = f"No candidate has a membership probability: run {command}."
         return [Caution("attention", "Not evaluated", text)]
-    return [_about_unjudged(probability), _about_contamination(probability), _about_unsure(probability)]
+    return [
+        _about_unjudged(probability),
+        _about_contamination(probability, prob_threshold),
+        _about_unsure(probability, prob_threshold),
+    ]
+
+
+def _about_training(sets: "SourceSets", prob_threshold: float) -> Caution | None:
+    """Training members that the others do not vouch for."""
+    number = int((sets.judged_members["PMemb"] < prob_threshold).sum())
+    if number <= DOUBTFUL_MEMBERS * len(sets.members):
+        return None
+    return Caution(
+        "attention",
+        "Doubtful training members",
+        f"{number:,} of the {len(sets.members):,} training members have p < {prob_threshold:g} when each is judged "
+        f"without itself, more than {100 * DOUBTFUL_MEMBERS:.0f} %: the list that was learnt from holds field stars, "
+        "or the cluster's parameters are wrong; a higher --prob_threshold of build_sets.py makes it purer.",
+    )
 
 
 def _about_unjudged(probability: pd.Series) -> Caution | None:
@@ -206,28 +236,28 @@ def _about_unjudged(probability: pd.Series) -> Caution | None:
     return Caution("note", "Not judged", text) if number else None
 
 
-def _about_contamination(probability: pd.Series) -> Caution | None:
-    sure = probability[probability >= 0.5]
+def _about_contamination(probability: pd.Series, prob_threshold: float) -> Caution | None:
+    sure = probability[probability >= prob_threshold]
     contamination = float((1 - sure).mean()) if len(sure) else 0.0
     if contamination <= CONTAMINATED:
         return None
     return Caution(
         "attention",
         "Contaminated list",
-        f"By their probabilities, {100 * contamination:.0f} % of the {len(sure):,} candidates with p ≥ 0.5 are field "
-        f"stars, more than {100 * CONTAMINATED:.0f} %: take a higher threshold where that matters.",
+        f"By their probabilities, {100 * contamination:.0f} % of the {len(sure):,} members with p ≥ {prob_threshold:g} "
+        f"are field stars, more than {100 * CONTAMINATED:.0f} %: take a higher threshold where that matters.",
     )
 
 
-def _about_unsure(probability: pd.Series) -> Caution | None:
+def _about_unsure(probability: pd.Series, prob_threshold: float) -> Caution | None:
     total = float(probability.sum())
-    share = float(probability[probability < 0.5].sum() / total) if total > 0 else 0.0
+    share = float(probability[probability < prob_threshold].sum() / total) if total > 0 else 0.0
     if share <= UNSURE:
         return None
     return Caution(
         "note",
         "Many unsure members",
-        f"{100 * share:.0f} % of the {total:,.0f} members expected among the candidates are in stars with p < 0.5, "
+        f"{100 * share:.0f} % of the {total:,.0f} members expected are in stars with p < {prob_threshold:g}, "
         f"more than {100 * UNSURE:.0f} %: no threshold gives a complete list. Weight stars by p instead.",
     )
 

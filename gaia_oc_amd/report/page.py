@@ -16,7 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.comparison import ComparisonCounts, membership_matrix
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
+from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import PlotOptions
 from gaia_oc_amd.report.cautions import Caution, cautions
 from gaia_oc_amd.report.tables import (
@@ -30,9 +32,10 @@ from gaia_oc_amd.report.tables import (
     recorded_cautions,
     selection_function_table,
     truth_table,
+    validated_otherwise,
 )
 from gaia_oc_amd.report.view import ShownStars, shown_stars, view_item
-from gaia_oc_amd.source_sets import existing_name, membership_matrix
+from gaia_oc_amd.source_sets import existing_name, fitted_parameters
 from gaia_oc_amd.truth import read_truth, score_against_truth
 
 if TYPE_CHECKING:
@@ -88,7 +91,7 @@ LARGEST_FIGURE = 3_000_000
 _STALE = 60.0  # seconds; files that were copied one after the other differ by less
 
 _CAPTIONS = {
-    "new_members": "Training members and new members, coloured by probability.",
+    "new_members": "Training members, and further members coloured by probability.",
     "candidates": "Candidate selection: training members, candidates and the field.",
     "comparison": "Our members and those of the comparison list.",
     "additional_members": "Members that the comparison list lacks.",
@@ -97,6 +100,7 @@ _CAPTIONS = {
     "membership_matrix": "Our verdict on each source against the comparison list's.",
     "density_profile": "Surface density with King profile.",
     "mass_segregation": "Mass segregation ratio.",
+    "isochrone_fit": "Fit of age, extinction and distance by fit_isochrone.py.",
     "selection_function": "Completeness and contamination against magnitude and radius.",
 }
 _TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
@@ -155,6 +159,8 @@ def _picture(path: Path, caption: str) -> Picture:
     if embedded:
         address = f"data:{_TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
     compared = "cluster.json" if path.stem == "candidates" else "candidates.csv"
+    if path.stem == "isochrone_fit":
+        compared = "members.csv"
     return Picture(path.stem, caption, address, embedded, is_older(path, path.parent / compared))
 
 
@@ -166,8 +172,6 @@ def is_older(path: Path, than: Path) -> bool:
 REPORT_FILE = "report.html"
 SELECTION_FUNCTION = "selection_function.csv"
 """As validate_clusters.py calls it; its module would load PyTorch."""
-START_THRESHOLD = 0.5
-"""PMemb at which the slider stands when the page opens: more likely a member than not."""
 
 
 def write_report(sets: "SourceSets", data_dir: Path | str, options: PlotOptions | None = None) -> Path:
@@ -216,13 +220,17 @@ def report_page(sets: "SourceSets", folder: Path, data_dir: Path | str, options:
     shown, provenance = shown_stars(sets), recorded(folder)
     validated, problem = _validation(folder, provenance)
     warned = cautions(
-        sets, c_margin=_c_margin(folder), validated=validated is not None or problem is not None
+        sets,
+        c_margin=_c_margin(folder),
+        validated=validated is not None or problem is not None,
+        prob_threshold=options.prob_threshold,
     )
     warned += [*recorded_cautions(provenance), *([problem] if problem else [])]
+    warned += validated_otherwise(provenance, options.prob_threshold)
     truth = read_truth(folder.name, data_dir)
-    start = max(START_THRESHOLD, shown.least_probability)
+    threshold = options.prob_threshold
+    start = max(threshold, shown.least_probability)
     lines, were_recorded = commands(provenance, sets.cluster.name, data_dir)
-    thresholds = (options.candidate_prob_threshold, START_THRESHOLD, options.new_members_prob_threshold)
     return render(
         "report.html",
         name=sets.cluster.name.replace("_", " "),
@@ -232,15 +240,20 @@ def report_page(sets: "SourceSets", folder: Path, data_dir: Path | str, options:
         summary=script_json(_summary(sets, options, warned, validated)),
         counts=sets.counts(),
         cautions=warned,
-        tables=[parameter_table(sets), limit_table(sets)],
-        numbers=number_table(sets, thresholds),
+        tables=[parameter_table(sets, fitted_parameters(folder)), limit_table(sets)],
+        fitted=bool(fitted_parameters(folder)),
+        numbers=number_table(sets, threshold),
+        threshold=threshold,
+        compared=_compared(sets, threshold),
         shown=shown,
         start=start,
         settings=script_json(_settings(sets, shown, start, simulated=truth is not None)),
         view=Markup(view_item(shown, sets, threshold=start)),
         pictures=pictures(folder),
         validation=validated,
-        truth=None if truth is None else truth_table(score_against_truth(sets, truth)),
+        truth=None
+        if truth is None
+        else truth_table(score_against_truth(sets, truth, prob_threshold=threshold), threshold),
         matrix=_matrix(sets, options),
         provenance=provenance,
         commands=lines,
@@ -277,34 +290,44 @@ def _c_margin(folder: Path) -> float:
 
 
 def _matrix(sets: "SourceSets", options: PlotOptions) -> TextTable | None:
-    """Our verdicts against the comparison list's; None without such a list."""
-    if sets.comparison.empty:
+    """Our verdicts on the comparison list's stars and on others; None without such a list."""
+    if not _compared(sets, options.prob_threshold):
         return None
-    low, high = options.candidate_prob_threshold, options.new_members_prob_threshold
-    matrix = membership_matrix(sets, prob_threshold=low, high_prob_threshold=high)
+    matrix = membership_matrix(
+        sets, prob_threshold=options.prob_threshold, least_probability=options.candidate_prob_threshold
+    )
     rows = [
         [str(verdict), *(f"{count:,}" for count in row)]
         for verdict, row in zip(matrix.index, matrix.to_numpy(), strict=True)
     ]
-    return TextTable(
-        "Our verdicts (rows) against the comparison list's", ["", *map(str, matrix.columns)], rows
-    )
+    columns = ["", f"in {sets.comparison_name}", "not in it"]
+    return TextTable("Our verdicts on each source", columns, rows)
+
+
+def _compared(sets: "SourceSets", prob_threshold: float) -> str:
+    """What became of the comparison list's stars; empty without such a list."""
+    counts = ComparisonCounts.of(sets, prob_threshold)
+    return f"{counts}." if counts.listed else ""
 
 
 def _summary(
     sets: "SourceSets", options: PlotOptions, warned: list[Caution], validated: TextTable | None
 ) -> dict[str, Any]:
     """What the index of a batch shows of this cluster."""
-    probability, cluster = sets.candidates["PMemb"], sets.cluster
+    cluster, members = sets.cluster, our_members(sets, options.prob_threshold)
+    count = Count.of(members)
     numbers = {
-        "new members": int((probability >= options.new_members_prob_threshold).sum()),
-        "p ≥ 0.5": int((probability >= START_THRESHOLD).sum()),
-        "Σ p": round(float(probability.sum()), 1),
+        "members": count.n_stars,
+        "Σ p": round(count.expected, 1),
+        "expected field": f"{100 * count.contamination:.1f} %" if count.n_stars else "–",
+        "new": len(new_members(members)),
+        "training members": len(sets.members),
+        "candidates": len(sets.candidates),
     }
     values = {"ra": 4, "dec": 4, "parallax": 3, "pmra": 3, "pmdec": 3, "dist": 0, "age": 2, "a0": 2}
     return {
         "name": cluster.name,
-        "numbers": {"members": len(sets.members), "candidates": len(sets.candidates)} | numbers,
+        "numbers": numbers,
         "cluster": {key: _finite(getattr(cluster, key), digits) for key, digits in values.items()},
         "completeness": validated.rows[0][1] if validated and validated.rows else "",
         "attention": [caution.title for caution in warned if caution.level == "attention"],
@@ -327,6 +350,7 @@ def _settings(sets: "SourceSets", shown: ShownStars, start: float, *, simulated:
         "name": sets.cluster.name,
         "least": shown.least_probability,
         "start": start,
+        "judged": len(sets.judged_members) > 0,
         "bins": bins,
         "colour": {"g_rp": "G−RP", "bp_rp": "BP−RP"}[sets.colour],
         "links": not simulated,

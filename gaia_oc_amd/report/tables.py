@@ -12,6 +12,7 @@ import pandas as pd
 from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
 from gaia_oc_amd.files.provenance import read_provenance
+from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.report.cautions import Caution, parallax_uncertainty
 from gaia_oc_amd.truth import MAGNITUDE_EDGES
@@ -40,13 +41,15 @@ class TextTable:
     rows: list[list[str]]
 
 
-def parameter_table(sets: "SourceSets") -> TextTable:
+def parameter_table(sets: "SourceSets", fit: dict[str, Any] | None = None) -> TextTable:
     """The cluster's parameters with the uncertainty of the mean and the spread of the members.
 
     Parameters
     ----------
     sets : SourceSets
-        Give the cluster and, as one row each, the selection limits.
+        Give the cluster.
+    fit : dict, optional
+        From `source_sets.fitted_parameters`: three rows more.
 
     Returns
     -------
@@ -88,7 +91,21 @@ def parameter_table(sets: "SourceSets") -> TextTable:
         ["extinction A0", _number(c.a0, 2), "", "", "mag", _TABLE],
     ]
     columns = ["quantity", "value", "± of the mean", "spread of members", "unit", "from"]
-    return TextTable("", columns, rows)
+    return TextTable("", columns, rows + _fitted_rows(fit or {}))
+
+
+def _fitted_rows(fit: dict[str, Any]) -> list[list[str]]:
+    """What fit_isochrone.py found, with half its range and the ends of that."""
+    rows = []
+    words = {"age": ("log10(age / yr), fitted", 2, ""), "a0": ("extinction A0, fitted", 2, "mag"),
+             "dist": ("distance, fitted", 0, "pc")}  # fmt: skip
+    for name, (label, digits, unit) in words.items():
+        if name in fit:
+            value, low, high = (float(fit[key]) for key in (name, f"{name}_lower", f"{name}_upper"))
+            limit = f", {fit['age_limit']} limit" if name == "age" and fit.get("age_limit") else ""
+            ends = f"fit_isochrone.py, {_number(low, digits)} to {_number(high, digits)}{limit}"
+            rows.append([label, _number(value, digits), _number((high - low) / 2, digits), "", unit, ends])
+    return rows
 
 
 _SYSTEMATIC = "Gaia's, shared by all members"
@@ -111,37 +128,46 @@ def limit_table(sets: "SourceSets") -> TextTable:
     )
 
 
-def number_table(sets: "SourceSets", thresholds: tuple[float, ...]) -> TextTable:
-    """Numbers of stars by magnitude and by probability.
+def number_table(sets: "SourceSets", prob_threshold: float) -> TextTable:
+    """Numbers of stars by magnitude.
 
     Parameters
     ----------
     sets : SourceSets
         The sets of one cluster.
-    thresholds : tuple of float
-        Probabilities; one that occurs twice is shown once.
+    prob_threshold : float
+        Least PMemb of a member.
 
     Returns
     -------
     TextTable
-        Rows: all, then intervals of G. Columns: training members, candidates above each threshold, the
-        sum of p (expected members among the candidates), all candidates, non-members, comparison list.
+        Rows: all, then intervals of G. Columns: members, the sum of their probabilities, the share of field stars that
+        is expected among them, those that the member list does not have; training members, candidates, non-members
+        and the comparison list's stars in the cone.
     """
-    wanted = sorted(set(thresholds))
-    parts = {"training members": sets.members}
-    parts |= {f"p ≥ {t:g}": sets.candidates[sets.candidates["PMemb"] >= t] for t in wanted}
-    parts |= {"Σ p": sets.candidates, "candidates": sets.candidates, "non-members": sets.non_members}
-    parts |= {"comparison list": sets.comparison}
+    members = our_members(sets, prob_threshold)
+    others = {
+        "new": new_members(members),
+        "training members": sets.members,
+        "candidates": sets.candidates,
+        "non-members": sets.non_members,
+        f"{sets.comparison_name} in the field": sets.comparison,
+    }
     rows = []
     for label, low, high in magnitude_bins():
-        cells = [label]
-        for name, table in parts.items():
-            g = table["phot_g_mean_mag"].to_numpy(float)
-            inside = (g >= low) & (g < high) if label != "all" else np.ones(len(g), bool)
-            total = table.loc[inside, "PMemb"].sum() if name == "Σ p" else inside.sum()
-            cells.append(f"{total:,.1f}" if name == "Σ p" else f"{int(total):,}")
-        rows.append(cells)
-    return TextTable("Numbers of stars", ["G [mag]", *parts], rows)
+        count = Count.of(_in_magnitudes(members, low, high))
+        judged = sets.is_evaluated() and count.n_stars > 0
+        cells = [f"{count.expected:,.1f}", _percent(count.contamination)] if judged else ["–", "–"]
+        numbers = [f"{len(_in_magnitudes(table, low, high)):,}" for table in others.values()]
+        rows.append([label, f"{count.n_stars:,}", *cells, *numbers])
+    word = f"members, p ≥ {prob_threshold:g}" if sets.is_evaluated() else "members (not evaluated)"
+    return TextTable("Numbers of stars", ["G [mag]", word, "Σ p", "expected field", *others], rows)
+
+
+def _in_magnitudes(table: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
+    if low == -np.inf and high == np.inf:
+        return table
+    return table[(table["phot_g_mean_mag"] >= low) & (table["phot_g_mean_mag"] < high)]
 
 
 def magnitude_bins() -> list[tuple[str, float, float]]:
@@ -153,7 +179,7 @@ def magnitude_bins() -> list[tuple[str, float, float]]:
     return bins
 
 
-def truth_table(scores: pd.DataFrame) -> TextTable:
+def truth_table(scores: pd.DataFrame, prob_threshold: float) -> TextTable:
     """Completeness and contamination of a simulated cluster, from `truth.score_against_truth`."""
     rows = [
         [label, f"{row['true']:,}", f"{row['found']:,}", f"{row['correct']:,}",
@@ -162,7 +188,7 @@ def truth_table(scores: pd.DataFrame) -> TextTable:
     ]  # fmt: skip
     columns = ["G [mag]", "true members", "found", "of these true", "completeness", "contamination"]
     return TextTable(
-        "Members with p ≥ 0.5 and training members against the truth of the simulation", columns, rows
+        f"Members with p ≥ {prob_threshold:g} against the truth of the simulation", columns, rows
     )
 
 
@@ -309,6 +335,19 @@ def recorded_cautions(provenance: dict[str, Any]) -> list[Caution]:
         title = f"Said by the {stage.replace('_', ' ')}"
         found += [Caution("note", title, str(text)) for text in texts if isinstance(texts, list)]
     return found
+
+
+def validated_otherwise(provenance: dict[str, Any], prob_threshold: float) -> list[Caution]:
+    """A note where completeness and contamination were measured at another probability than the list's."""
+    options = provenance.get("validation", {}).get("made_with", {}).get("options", {})
+    measured = options.get("validation", {}).get("prob_threshold", prob_threshold)
+    if measured is None or measured == prob_threshold:
+        return []
+    text = (
+        f"Completeness and contamination were measured for p ≥ {measured:g}, this report counts members from p ≥ "
+        f"{prob_threshold:g}: run `validate_clusters.py` again."
+    )
+    return [Caution("note", "Validated at another probability", text)]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def shown_stars(sets: "SourceSets", *, most: int = MOST_CANDIDATES) -> ShownStar
     chosen, left_out = order[:most], order[most:]
     least = LEAST_PROBABILITY if not len(left_out) else float(np.floor(100 * probability[chosen[-1]]) / 100)
     listed = set(sets.comparison["source_id"].tolist())
-    parts = [_star_table(sets.members, sets, "training member", listed)]
+    members = sets.judged_members if len(sets.judged_members) else sets.members
+    parts = [_star_table(members, sets, "training member", listed)]
     parts.append(_star_table(sets.candidates.iloc[chosen], sets, "candidate", listed))
     others = np.ones(len(sets.candidates), bool)
     others[chosen] = False
@@ -173,8 +174,8 @@ _HOVER = [
 def view_item(shown: ShownStars, sets: "SourceSets", *, threshold: float) -> str:
     """The view as JSON for ``Bokeh.embed.embed_item``, the same text for the same stars.
 
-    The models that report.js looks for have names: "stars" (the data), "threshold" (the filter of candidates),
-    "members", "candidates", "field" and "line" (glyph renderers).
+    The models that report.js looks for have names: "stars" (the data), "threshold" and "threshold of members" (the
+    filters of candidates and training members), "members", "candidates", "field" and "line" (glyph renderers).
 
     Parameters
     ----------
@@ -183,7 +184,7 @@ def view_item(shown: ShownStars, sets: "SourceSets", *, threshold: float) -> str
     sets : SourceSets
         Give limits and isochrone.
     threshold : float
-        Smallest PMemb of the candidates shown at the start.
+        Smallest PMemb of the stars shown at the start.
 
     Returns
     -------
@@ -192,10 +193,11 @@ def view_item(shown: ShownStars, sets: "SourceSets", *, threshold: float) -> str
     """
     source = ColumnDataSource(_columns(shown.stars), name="stars")
     is_member = (shown.stars["kind"] == "training member").to_numpy()
-    bright_enough = ~is_member & (shown.stars["p"].to_numpy(float) >= threshold)
+    likely = shown.stars["p"].to_numpy(float) >= threshold
+    likely |= is_member & (len(sets.judged_members) == 0)
     views = {
-        "candidates": CDSView(filter=BooleanFilter(bright_enough.tolist(), name="threshold")),
-        "members": CDSView(filter=BooleanFilter(is_member.tolist())),
+        "candidates": CDSView(filter=BooleanFilter((likely & ~is_member).tolist(), name="threshold")),
+        "members": CDSView(filter=BooleanFilter((likely & is_member).tolist(), name="threshold of members")),
     }
     panels = [_panel(shown, sets, columns, ranges) for columns, ranges in _axes(shown, sets).items()]
     for panel, columns in zip(panels, _axes(shown, sets), strict=True):

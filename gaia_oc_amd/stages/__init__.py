@@ -1,6 +1,6 @@
 """What each script does for one cluster: leave what is done, compute, save, draw.
 
-The door: `build_cluster`, `evaluate_cluster`, `validate_cluster`, `fit_cluster`, `search_cluster`,
+The door: `build_cluster`, `evaluate_cluster`, `validate_cluster`, `compare_cluster`, `fit_cluster`, `search_cluster`,
 `simulate_clusters`, `train_model`, `explain_stars`.
 """
 
@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "build": ["build_cluster"],
         "evaluate": ["evaluate_cluster"],
         "validate": ["validate_cluster"],
+        "compare": ["compare_cluster"],
         "fit_isochrone": ["fit_cluster"],
         "find_first_members": ["search_and_save", "search_cluster"],
         "simulate": ["simulate_clusters"],

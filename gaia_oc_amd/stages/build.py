@@ -15,6 +15,7 @@ from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import (
     InputTables,
     comparison_path,
+    list_name,
     read_input_tables,
     read_member_list,
     read_parameter_table,
@@ -261,6 +262,7 @@ def with_found_members(
 
 def _sets_made_with(cluster: Cluster, tables: InputTables, options: BuildOptions) -> dict[str, Any]:
     """Everything that the sets depend on; whether the cone is fetched again does not count."""
+    compared, compared_name = tables.compared_with(cluster.name)
     return {
         "options": {
             "cone": _without(asdict(options.cone), "overwrite_cone"),
@@ -270,7 +272,7 @@ def _sets_made_with(cluster: Cluster, tables: InputTables, options: BuildOptions
         },
         "cluster": cluster.as_dict(),
         "members": table_fingerprint(tables.listed_members(cluster.name)),
-        "comparison": table_fingerprint(tables.listed_for_comparison(cluster.name)),
+        "comparison": {"name": compared_name, "list": table_fingerprint(compared)},
         "isochrone": table_fingerprint(nearest_age(tables.isochrones, cluster.age)),
         "version": __version__,
     }
@@ -304,4 +306,6 @@ def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:
         credentials_path=found.credentials_path,
         data_dir=data_dir,
         columns=paths.columns,
+        members_name="first members",
+        comparison_name=list_name(compared) if compared else "",
     )

@@ -10,19 +10,31 @@ from gaia_oc_amd import exports, report
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.comparison import MISSED_MEMBERS, ComparisonCounts, missed_table
 from gaia_oc_amd.fast_deep_sets import torch_device
 from gaia_oc_amd.figures import evaluation_figures, save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
 from gaia_oc_amd.files.provenance import Stage, run_stage
-from gaia_oc_amd.membership import evaluation_summary, judge_candidates
-from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.files.tables import write_csv
+from gaia_oc_amd.member_list import (
+    MEMBER_LIST,
+    PROB_THRESHOLD,
+    Count,
+    list_summary,
+    member_list,
+    new_members,
+    our_members,
+)
+from gaia_oc_amd.membership import judge_candidates
+from gaia_oc_amd.options import PlotOptions, RunOptions
 from gaia_oc_amd.source_sets import (
+    OUTSIDE_FILE,
     UNJUDGED_FILES,
     SourceSets,
     check_sets,
     existing_name,
     load_sets,
-    our_members,
+    remove_exports,
     set_fingerprints,
     sets_folder,
 )
@@ -32,7 +44,6 @@ from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 
 logger = logging.getLogger(__name__)
 
-PROB_THRESHOLD = 0.5
 _BEST_FILES = ("report.html", "member_list.csv", "candidates.csv")
 """Where a user looks first, as far as it is there."""
 
@@ -82,7 +93,7 @@ def evaluate_cluster(
     seed: int = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
-    """Give the candidates of one cluster their probabilities, draw and report them, as far as that is not done.
+    """Give the stars of one cluster their probabilities, list, draw and report them, as far as that is not done.
 
     Parameters
     ----------
@@ -120,15 +131,16 @@ def evaluate_cluster(
         if classifier is not None:
             _evaluate(folder, classifier, options, seed=seed, command=command)
         sets = load_sets(folder.name, data_dir)
-        if sets.candidates["PMemb"].isna().all() and classifier is None:
+        if not sets.is_evaluated() and classifier is None:
             raise ValueError(f"{name} was never evaluated: run without --plot_only first.")
+        _list(sets, folder, plots, command=command)
         if plots.switched_on() and figures.wanted():
             _draw(sets, folder, options, seed=seed, command=command)
-        exports.export_tables(folder, options.export.formats(), command)
+        exports.export_tables(folder, [*options.export.formats(), *["mrt"] * options.export.mrt], command)
         if plots.report:
             write = partial(_write_report, sets, data_dir, options)
             run_stage(folder, Stage("report", {"plots": asdict(plots)}, command), write, again=True)
-    return evaluation_summary(sets, plots.candidate_prob_threshold, plots.new_members_prob_threshold)
+    return list_summary(sets, plots.prob_threshold)
 
 
 def _classifier(options: EvaluateOptions) -> Classifier | None:
@@ -140,7 +152,7 @@ def _classifier(options: EvaluateOptions) -> Classifier | None:
 def _evaluate(
     folder: Path, classifier: Classifier, options: EvaluateOptions, *, seed: int, command: str
 ) -> None:
-    """Give the candidates their PMemb, unless that is done."""
+    """Give candidates and training members their PMemb, unless that is done."""
     made_with = {
         "options": {"sampling": asdict(options.sampling), "seed": seed},
         "model": classifier.fingerprint(),
@@ -155,6 +167,29 @@ def _evaluate(
     run_stage(folder, Stage("evaluation", made_with, command), judge, again=options.overwrite)
 
 
+def _list(sets: SourceSets, folder: Path, plots: PlotOptions, *, command: str) -> None:
+    """Write the member list and the stars of the comparison list that it lacks, unless that is done."""
+    made_with = {
+        "options": {
+            "prob_threshold": plots.prob_threshold,
+            "candidate_prob_threshold": plots.candidate_prob_threshold,
+        },
+        "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv", OUTSIDE_FILE)),
+        "version": __version__,
+    }
+
+    def write() -> tuple[dict[str, Any], list[str]]:
+        remove_exports(folder, (MEMBER_LIST,))
+        listed = member_list(sets, least_probability=plots.candidate_prob_threshold)
+        write_csv(folder / f"{MEMBER_LIST}.csv", listed)
+        write_csv(folder / MISSED_MEMBERS, missed_table(sets, plots.prob_threshold))
+        return {}, [f"{MEMBER_LIST}.csv", MISSED_MEMBERS]
+
+    run_stage(folder, Stage("member_list", made_with, command), write)
+    if len(sets.comparison) or len(sets.comparison_outside):
+        logger.info("%s: %s.", folder.name, ComparisonCounts.of(sets, plots.prob_threshold))
+
+
 def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int, command: str) -> None:
     """Draw an evaluated cluster, unless that is done."""
     plots, figures = options.plots, options.figures
@@ -164,7 +199,7 @@ def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int
             "figures": asdict(figures),
             "seed": seed,
         },
-        "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv")),
+        "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv", OUTSIDE_FILE)),
         "version": __version__,
     }
 
@@ -207,17 +242,18 @@ def closing_lines(
         folder = sets_folder(outcome.cluster, data_dir)
         sets = load_sets(folder.name, data_dir, parts=("members", "candidates"))
         members = our_members(sets, prob_threshold)
-        new = ~members["source_id"].isin(sets.members["source_id"])
-        field = float((1 - members["PMemb"][new]).sum()) / max(len(members), 1)
+        field = Count.of(members).contamination if len(members) else 0.0
         file = next(folder / name for name in _BEST_FILES if (folder / name).exists())
         lines.append(
             f"{folder.name}: {len(members):,} members (p >= {prob_threshold:g}; expected contamination {field:.0%}), "
-            f"{int(new.sum()):,} of them new: {file}"
+            f"{len(new_members(members)):,} of them new: {file}"
         )
     return lines
 
 
-def truth_texts(clusters: list[str], data_dir: Path | str) -> list[str]:
+def truth_texts(
+    clusters: list[str], data_dir: Path | str, prob_threshold: float = PROB_THRESHOLD
+) -> list[str]:
     """What the members of simulated clusters are worth against the truth; nothing of real ones.
 
     Parameters
@@ -226,6 +262,8 @@ def truth_texts(clusters: list[str], data_dir: Path | str) -> list[str]:
         Clusters that were evaluated, in any spelling.
     data_dir : path
         The data directory.
+    prob_threshold : float
+        Smallest PMemb of a member.
 
     Returns
     -------
@@ -237,14 +275,15 @@ def truth_texts(clusters: list[str], data_dir: Path | str) -> list[str]:
         truth = read_truth(existing_name(name, data_dir), data_dir)
         if truth is not None:
             sets = load_sets(name, data_dir)
-            scores = truth_text(score_against_truth(sets, truth))
-            texts.append(
-                f"{sets.cluster.name} is simulated; members with p >= 0.5 against the truth:\n{scores}\n"
+            scores = truth_text(score_against_truth(sets, truth, prob_threshold=prob_threshold))
+            about = (
+                f"{sets.cluster.name} is simulated; members with p >= {prob_threshold:g} against the truth:"
             )
+            texts.append(f"{about}\n{scores}\n")
     return texts
 
 
-def send_to_topcat(clusters: list[str], data_dir: Path | str, prob_threshold: float) -> bool:
+def send_to_topcat(clusters: list[str], data_dir: Path | str) -> bool:
     """Send evaluated clusters to a running TOPCAT.
 
     Parameters
@@ -253,8 +292,6 @@ def send_to_topcat(clusters: list[str], data_dir: Path | str, prob_threshold: fl
         Clusters that were evaluated.
     data_dir : path
         The data directory.
-    prob_threshold : float
-        Smallest PMemb of a candidate that is sent.
 
     Returns
     -------
@@ -263,7 +300,7 @@ def send_to_topcat(clusters: list[str], data_dir: Path | str, prob_threshold: fl
     """
     try:
         for cluster in clusters:
-            programs = exports.send_cluster(cluster, data_dir, prob_threshold)
+            programs = exports.send_cluster(cluster, data_dir)
             logger.info("%s: sent to %s", cluster, ", ".join(programs))
     except exports.SampError as error:
         logger.error("--send_to_topcat: %s", error)

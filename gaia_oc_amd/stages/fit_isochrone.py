@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,17 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.catalogues.tables import InputTables, read_input_tables
 from gaia_oc_amd.cluster import PARAMETERS
 from gaia_oc_amd.figures import save_and_show
-from gaia_oc_amd.files.data_directory import cluster_directory, locked, read_json, write_json
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, read_json, write_json
+from gaia_oc_amd.files.provenance import Stage, run_stage
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit, fit_isochrone, fit_summary
 from gaia_oc_amd.isochrone_fit.members import FittedMembers, cluster_folder, fitted_members, mean_parallax
 from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
 from gaia_oc_amd.options import RunOptions
-from gaia_oc_amd.source_sets import check_sets, existing_name
+from gaia_oc_amd.source_sets import FIT, FIT_FILE, add_fit, check_sets, existing_name
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.stages.options import FitOptions
 
-FIT_FILE = "isochrone_fit.json"
 FITTED_PARAMETERS = "fitted_parameters.csv"
 """In the data directory: ``build_sets.py NAME --cluster_path data/fitted_parameters.csv`` takes it."""
 
@@ -103,7 +104,15 @@ def fit_cluster(
                 members.cluster.name, members.stars, fit, tables.isochrones, members.known, options.fit
             )
             save_and_show({"isochrone_fit": figure}, folder, options.figures)
+        if (folder / CLUSTER_FILE).exists():
+            stage = Stage(FIT, made_with | {"version": __version__}, command.format(folder.name))
+            run_stage(folder, stage, partial(_tell_the_sets, folder), again=True)
     return fit_summary(fit)
+
+
+def _tell_the_sets(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    add_fit(folder)
+    return {}, [FIT_FILE, CLUSTER_FILE]
 
 
 def save_fit(

@@ -112,6 +112,16 @@ class ExplainOptions(Options):
 
 
 @dataclass(frozen=True)
+class CompareOptions(Options):
+    """Of compare_with_list.py."""
+
+    prob_threshold: float | None = option(
+        None, "smallest probability of a member (default: that of each evaluation)", above=0, at_most=1
+    )
+    figures: FigureOptions = part(FigureOptions())
+
+
+@dataclass(frozen=True)
 class FitOptions(Options):
     """Of fit_isochrone.py."""
 

@@ -1,6 +1,6 @@
 """Measure completeness and contamination of one evaluated cluster, unless that is done; the same for many."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import locked
-from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
+from gaia_oc_amd.files.provenance import Stage, read_provenance, run_stage, table_fingerprint
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.isochrones import read_isochrones
+from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ISOCHRONES, RunOptions
 from gaia_oc_amd.source_sets import UNJUDGED_FILES, check_sets, set_fingerprints, sets_folder
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.stages.options import ValidateOptions
+from gaia_oc_amd.validation.options import ValidationOptions
 from gaia_oc_amd.validation.plots import selection_function_figure
 from gaia_oc_amd.validation.validate import (
     SELECTION_FUNCTION,
@@ -94,6 +96,7 @@ def validate_cluster(
     folder = sets_folder(name, data_dir)
     with locked(folder):
         check_sets(folder, accept=options.accept_changes)
+        options = replace(options, validation=_of_the_list(options.validation, folder))
         made_with = {
             "options": {
                 "validation": asdict(options.validation),
@@ -109,6 +112,14 @@ def validate_cluster(
         stage = Stage("validation", made_with, command.format(folder.name))
         measure = partial(_measure, folder, options, classifier, isochrones, seed)
         return run_stage(folder, stage, measure, again=options.overwrite or options.figures.show_plots)
+
+
+def _of_the_list(validation: ValidationOptions, folder: Path) -> ValidationOptions:
+    """Options with the probability from which the evaluation counts members, unless another one was given."""
+    if validation.prob_threshold is not None:
+        return validation
+    listed = read_provenance(folder).get("member_list", {}).get("made_with", {}).get("options", {})
+    return replace(validation, prob_threshold=listed.get("prob_threshold", PROB_THRESHOLD))
 
 
 def _isochrones(data_dir: Path | str, options: ValidateOptions) -> pd.DataFrame:
@@ -131,6 +142,6 @@ def _measure(
     write_csv(folder / SELECTION_FUNCTION, table)
     written = [SELECTION_FUNCTION]
     if options.figures.wanted():
-        figure = selection_function_figure(table, result.name, validation.prob_threshold)
+        figure = selection_function_figure(table, result.name, result.prob_threshold)
         written += save_and_show({"selection_function": figure}, folder, options.figures)
     return validation_summary(result), written

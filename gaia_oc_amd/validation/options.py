@@ -19,7 +19,9 @@ class ValidationOptions(Options):
         at_most=1_000_000,
     )
     n_controls: int = option(4, "control clusters; 0 leaves the mean of 1 - p alone", at_least=0, at_most=100)
-    prob_threshold: float = option(0.5, "smallest probability of an accepted star", above=0, at_most=1)
+    prob_threshold: float | None = option(
+        None, "smallest probability of a member (default: that of the evaluation)", above=0, at_most=1
+    )
     removal_threshold: float = option(
         0.1, "smallest probability of stars taken away before a control is looked at", above=0, at_most=1
     )

@@ -16,6 +16,7 @@ from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.kept_cone import recorded_region
+from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.validation.artificial import fit_cluster_model
@@ -97,7 +98,7 @@ def measure_selection(
     """
     options = options or ValidationOptions()
     field = load_field(name, data_dir, isochrones)
-    sets, threshold = field.sets, options.prob_threshold
+    sets, threshold = field.sets, options.prob_threshold or PROB_THRESHOLD
     model = fit_cluster_model(sets, prob_threshold=threshold)
     injection_rng, place_rng, control_rng = cluster_rng(seed, sets.cluster.name).spawn(3)
     injected = inject_members(
@@ -149,7 +150,7 @@ def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Fie
     """
     sets = load_sets(name, data_dir)
     name = sets.cluster.name
-    if not sets.candidates["PMemb"].notna().any():
+    if not sets.is_evaluated():
         raise ValueError(f"{name} was never evaluated: run `python evaluate_clusters.py {name}` first.")
     folder = cluster_directory(data_dir, name)
     made_with = (read_json(folder / CLUSTER_FILE).get("options") or {}).get("selection") or {}

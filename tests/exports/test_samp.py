@@ -13,7 +13,8 @@ from star_tables import full_sets
 
 import evaluate_clusters
 from gaia_oc_amd.exports.samp import LOAD, SampError, send_cluster, send_tables
-from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.files.tables import read_table, write_csv
+from gaia_oc_amd.member_list import member_list
 from gaia_oc_amd.source_sets import save_sets
 
 
@@ -65,24 +66,25 @@ def sets(tmp_path):
     probability = np.linspace(0, 1, len(made.candidates))
     probability[0] = np.nan
     made = replace(made, candidates=made.candidates.assign(PMemb=probability))
-    save_sets(made, tmp_path)
+    write_csv(save_sets(made, tmp_path) / "member_list.csv", member_list(made))
     return made
 
 
-def test_members_and_likely_candidates_arrive(viewer, sets, tmp_path):
-    assert send_cluster("test 1", tmp_path, 0.5) == ["Viewer"]
-    members, candidates = viewer.tables["Test_1 members"], viewer.tables["Test_1 candidates p>=0.5"]
-    likely = sets.candidates[sets.candidates["PMemb"] >= 0.5]
-    assert 0 < len(likely) < len(sets.candidates)
-    assert candidates["source_id"].tolist() == likely["source_id"].tolist()
-    np.testing.assert_array_equal(candidates["PMemb"], likely["PMemb"])
+def test_members_and_member_list_arrive(viewer, sets, tmp_path):
+    assert send_cluster("test 1", tmp_path) == ["Viewer"]
+    members, found = viewer.tables["Test_1 members"], viewer.tables["Test_1 member_list"]
+    listed = member_list(sets)
+    assert 0 < len(listed) < len(sets.scored())
+    assert found["source_id"].tolist() == listed["source_id"].tolist()
+    assert found["flags"].tolist() == listed["flags"].tolist()
+    np.testing.assert_array_equal(found["PMemb"], listed["PMemb"])
     pd.testing.assert_frame_equal(members, sets.members.reset_index(drop=True), check_dtype=False)
 
 
 def test_nothing_is_left_behind(viewer, sets, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    send_cluster("Test_1", tmp_path, 0.5)
+    send_cluster("Test_1", tmp_path)
     assert not list((tmp_path / "temporary").iterdir())
     others = set(viewer.client.get_registered_clients()) - {viewer.client.get_public_id(), "cli#hub"}
     assert not others  # we have left
@@ -97,7 +99,7 @@ def test_nobody_but_this_computer_is_asked(viewer, sets, tmp_path, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", watched)
     with samp.conf.set_temp("use_internet", True):  # pyvo's default
-        send_cluster("Test_1", tmp_path, 0.5)
+        send_cluster("Test_1", tmp_path)
     assert set(asked) == {"127.0.0.1"}
 
 
@@ -105,7 +107,7 @@ def test_a_program_that_fails_is_named(hub, sets, tmp_path):
     program = Viewer(hub, answer="samp.error")
     try:
         with pytest.raises(SampError, match="Viewer could not load Test_1 members: out of memory"):
-            send_cluster("Test_1", tmp_path, 0.5)
+            send_cluster("Test_1", tmp_path)
     finally:
         program.client.disconnect()
 
@@ -116,7 +118,7 @@ def test_a_program_that_does_not_answer_is_named(hub, sets, tmp_path, monkeypatc
     program.client.bind_receive_call(LOAD, lambda *_: None)
     try:
         with pytest.raises(SampError, match="Viewer did not load Test_1 members within 1 s"):
-            send_cluster("Test_1", tmp_path, 0.5)
+            send_cluster("Test_1", tmp_path)
     finally:
         program.client.disconnect()
 
@@ -161,4 +163,5 @@ def test_without_a_hub_all_else_is_done(sets, lockfile, tmp_path, capsys, caplog
 
 def test_with_a_hub_the_run_succeeds(viewer, sets, tmp_path):
     assert plot_only(tmp_path, "--candidate_prob_threshold", "0.7") == 0
-    assert set(viewer.tables) == {"Test_1 members", "Test_1 candidates p>=0.7"}
+    assert set(viewer.tables) == {"Test_1 members", "Test_1 member_list"}
+    assert viewer.tables["Test_1 member_list"]["PMemb"].min() >= 0.7

@@ -15,8 +15,9 @@ from toy_field import tables
 
 from gaia_oc_amd.columns import SET_COLUMNS, UNITS, describe
 from gaia_oc_amd.exports.tables import WRITERS, described_set, export_tables
-from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.files.tables import read_table, write_csv
 from gaia_oc_amd.files.votable import DescribedTable
+from gaia_oc_amd.member_list import member_list
 from gaia_oc_amd.options import (
     EXPORT_SUFFIXES,
     ConeOptions,
@@ -184,7 +185,7 @@ def test_all_four_sets_are_written_and_hold_what_the_csv_files_hold(tmp_path):
     for name in SET_NAMES:
         for suffix in (".vot", ".parquet"):
             result = read_table(folder / f"{name}{suffix}")
-            pd.testing.assert_frame_equal(result, getattr(loaded, name), check_dtype=False, check_exact=True)
+            pd.testing.assert_frame_equal(result, loaded.table(name), check_dtype=False, check_exact=True)
 
 
 def test_what_is_there_is_left_and_what_is_missing_is_added(tmp_path):
@@ -199,6 +200,34 @@ def test_what_is_there_is_left_and_what_is_missing_is_added(tmp_path):
     assert (folder / "members.ecsv").read_text().startswith("# %ECSV")
 
 
+def test_member_list_is_written_in_every_format(tmp_path):
+    sets, folder = saved(tmp_path)
+    listed = member_list(sets)
+    write_csv(folder / "member_list.csv", listed)
+    export_tables(folder, [*EXPORT_SUFFIXES, "mrt"])
+    for suffix in (".vot", ".fits", ".parquet"):
+        result = read_table(folder / f"member_list{suffix}")
+        assert result["source_id"].tolist() == listed["source_id"].tolist()
+        assert result["origin"].tolist() == listed["origin"].tolist()
+        np.testing.assert_array_equal(result["PMemb"], listed["PMemb"])
+    assert not list(folder.glob("members.mrt"))
+
+
+def test_machine_readable_table_is_one_that_astropy_reads(tmp_path):
+    sets, folder = saved(tmp_path)
+    listed = member_list(sets)
+    write_csv(folder / "member_list.csv", listed)
+    export_tables(folder, ["mrt"])
+    result = Table.read(folder / "member_list.mrt", format="ascii.mrt")
+    assert result.colnames == list(listed)
+    assert result["source_id"].tolist() == listed["source_id"].tolist()
+    np.testing.assert_allclose(result["PMemb"], listed["PMemb"], atol=1e-6)
+    np.testing.assert_allclose(result["ra"], listed["ra"], atol=1e-9)
+    np.testing.assert_array_equal(np.ma.getmaskarray(result["PMemb_list"]), listed["PMemb_list"].isna())
+    assert result["parallax"].unit == "mas"
+    assert "Membership probability" in result["PMemb"].description
+
+
 def test_new_probabilities_and_new_sets_leave_no_old_table(tmp_path):
     sets, folder = saved(tmp_path)
     export_tables(folder, ["votable", "fits"])
@@ -206,7 +235,8 @@ def test_new_probabilities_and_new_sets_leave_no_old_table(tmp_path):
     save_candidates(judged, tmp_path)
     assert not exports(folder)
     export_tables(folder, ["votable"])
-    assert (read_table(folder / "candidates.vot")["PMemb"] == 0.25).all()
+    written = read_table(folder / "candidates.vot")
+    assert (written.loc[~written["training_member"], "PMemb"] == 0.25).all()
     save_sets(sets, tmp_path)
     assert not exports(folder)
 

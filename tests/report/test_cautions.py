@@ -17,7 +17,8 @@ def good():
     sets = report_sets()
     candidates = sets.candidates.assign(PMemb=np.where(sets.candidates["PMemb"] > 0.6, 0.95, 0.02), f_r=30.0)
     cluster = replace(sets.cluster, parallax_mean_error=0.004, dist=1000 / sets.cluster.parallax)
-    return replace(sets, cluster=cluster, candidates=candidates)
+    judged = sets.judged_members.assign(PMemb=0.95)
+    return replace(sets, cluster=cluster, candidates=candidates, judged_members=judged)
 
 
 def titles(sets, **options):
@@ -46,12 +47,25 @@ def ruwe(sets, share):
     return with_members(sets, ruwe=np.where(np.arange(number) < round(share * number), 1.5, 1.0))
 
 
+def few(sets, n):
+    return replace(sets, members=sets.members[:n], judged_members=sets.judged_members[:n])
+
+
 def contaminated(sets, share):
+    sets = replace(sets, judged_members=sets.judged_members.assign(PMemb=1 - share))
     return with_candidates(sets, PMemb=np.where(sets.candidates["PMemb"] > 0.5, 1 - share, 0.0))
 
 
+def doubtful(sets, share):
+    """Sets a share of whose training members the others do not vouch for."""
+    number = len(sets.members)
+    p = np.where(np.arange(number) < round(share * number), 0.4, 0.95)
+    return replace(sets, judged_members=sets.judged_members.assign(PMemb=p))
+
+
 def unsure(sets, share):
-    """Half the sum of the sure ones' p goes to unsure stars, and so on."""
+    """Half the sum of the sure ones' p goes to unsure stars, and so on; training members count for neither."""
+    sets = replace(sets, judged_members=sets.judged_members[:0])
     sure = sets.candidates["PMemb"] > 0.5
     p = share / (1 - share) * 0.95 * sure.sum() / (~sure).sum()
     assert p < 0.5
@@ -69,8 +83,8 @@ def crowded(sets, number):
 
 CASES = {
     "Few training members": (
-        lambda s: replace(s, members=s.members[:29]),
-        lambda s: replace(s, members=s.members[:30]),
+        lambda s: few(s, 29),
+        lambda s: few(s, 30),
     ),
     "Doubtful astrometry": (lambda s: ruwe(s, 0.12), lambda s: ruwe(s, 0.09)),
     "Poor isochrone fit": (lambda s: width(s, 0.125), lambda s: width(s, 0.115)),
@@ -85,6 +99,7 @@ CASES = {
         lambda s: with_candidates(s, PMemb=s.candidates["PMemb"].where(s.candidates.index != 3)),
         lambda s: s,
     ),
+    "Doubtful training members": (lambda s: doubtful(s, 0.12), lambda s: doubtful(s, 0.09)),
     "Contaminated list": (lambda s: contaminated(s, 0.17), lambda s: contaminated(s, 0.13)),
     "Many unsure members": (lambda s: unsure(s, 0.32), lambda s: unsure(s, 0.2)),
     "Dense field": (lambda s: crowded(s, 1.1), lambda s: crowded(s, 0.9)),

@@ -21,8 +21,10 @@ from report_sets import FIRST_ID, report_sets
 
 from gaia_oc_amd.columns import SET_COLUMNS
 from gaia_oc_amd.command_line import add_options, collect, make_parser
+from gaia_oc_amd.comparison import ComparisonCounts
 from gaia_oc_amd.files.data_directory import write_json
 from gaia_oc_amd.isochrones import Isochrone
+from gaia_oc_amd.member_list import our_members
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, PlotOptions, SelectionOptions
 from gaia_oc_amd.report.page import (
     LARGEST_FIGURE,
@@ -187,13 +189,17 @@ def test_seventy_thousand_candidates_stay_small(sets, tmp_path):
 
 
 def test_numbers_by_magnitude_add_up(sets):
-    table = number_table(sets, (0.1, 0.5, 0.8, 0.5))
-    numbers = pd.DataFrame(table.rows, columns=table.columns).set_index("G [mag]")
+    table = number_table(sets, 0.5)
+    numbers = (
+        pd.DataFrame(table.rows, columns=table.columns).set_index("G [mag]").drop(columns="expected field")
+    )
     numbers = numbers.apply(lambda column: column.str.replace(",", "").astype(float))
     np.testing.assert_allclose(numbers.iloc[1:].sum(), numbers.loc["all"], atol=0.3)
-    assert numbers.loc["all", "p ≥ 0.8"] == (sets.candidates["PMemb"] >= 0.8).sum()
-    assert numbers.loc["all", "Σ p"] == pytest.approx(sets.candidates["PMemb"].sum(), abs=0.06)
-    assert list(numbers).count("p ≥ 0.5") == 1
+    ours = our_members(sets, 0.5)
+    assert numbers.loc["all", "members, p ≥ 0.5"] == len(ours)
+    assert numbers.loc["all", "Σ p"] == pytest.approx(ours["PMemb"].sum(), abs=0.06)
+    assert numbers.loc["all", "new"] == (sets.candidates["PMemb"][40:] >= 0.5).sum()
+    assert table.rows[0][table.columns.index("expected field")] == f"{100 * (1 - ours['PMemb'].mean()):.1f} %"
 
 
 def test_parameters_carry_their_errors(sets):
@@ -231,10 +237,33 @@ def test_truth_is_shown_where_it_is_known(sets, rendered, tmp_path):
     assert Page(rendered).json("settings")["links"] is True
 
 
+def test_what_a_fit_found_stands_with_its_range(sets, tmp_path):
+    fit = {"age": 9.166, "age_lower": 9.137, "age_upper": 9.205, "a0": 0.24, "a0_lower": 0.2, "a0_upper": 0.27,
+           "dist": 2434.0, "dist_lower": 2380.0, "dist_upper": 2489.0, "n_stars": 298, "metal_fraction": 0.02,
+           "age_limit": ""}  # fmt: skip
+    rows = {row[0]: row[1:] for row in parameter_table(sets, fit).rows}
+    assert rows["log10(age / yr), fitted"][:2] == ["9.17", "0.03"]
+    assert rows["distance, fitted"][-1] == "fit_isochrone.py, 2,380 to 2,489"
+    folder = tmp_path / "clusters" / "Test_1"
+    folder.mkdir(parents=True)
+    assert "no 68 % confidence intervals" not in report_text(sets, tmp_path)
+    (folder / "isochrone_fit.json").write_text(json.dumps({"fit": fit}))
+    assert "no 68 % confidence intervals" in report_text(sets, tmp_path)
+
+
+def test_report_counts_the_comparison_list_and_names_it(sets, tmp_path):
+    text = report_text(sets, tmp_path)
+    assert str(ComparisonCounts.of(sets, 0.5)).replace("'", "&#39;") in text
+    assert "in T22" in text
+    strict = report_text(sets, tmp_path, prob_threshold=0.9)
+    assert "members, p ≥ 0.9" in strict
+    assert "p ≥ 0.5" not in strict
+
+
 def test_shares_that_do_not_exist_are_dashes():
     nothing = {"true": 2, "found": 0, "correct": 0, "completeness": 0.5, "contamination": np.nan}
     scores = pd.DataFrame([{"G": "x"} | nothing] * 6)
-    assert truth_table(scores).rows[0] == ["all", "2", "0", "0", "50.0 %", "–"]
+    assert truth_table(scores, 0.5).rows[0] == ["all", "2", "0", "0", "50.0 %", "–"]
 
 
 def test_figures_are_embedded_as_they_are(sets, tmp_path):
@@ -326,7 +355,8 @@ def test_index_holds_every_report_and_no_other_folder(sets, rendered, tmp_path):
     rows = {row.folder: row for row in index_rows(tmp_path)}
     assert sorted(rows) == ["Foreign", "T_(2)+x", "Test_1"]
     assert rows["Foreign"].summary == {}
-    assert rows["Test_1"].summary["numbers"]["members"] == len(sets.members)
+    assert rows["Test_1"].summary["numbers"]["members"] == len(our_members(sets, 0.5))
+    assert rows["Test_1"].summary["numbers"]["training members"] == len(sets.members)
     page = Page(write_index(tmp_path).read_text(encoding="utf-8"))
     links = [a["href"] for t, a in page.elements if t == "a"]
     assert len(links) == 3

@@ -59,11 +59,16 @@ def make_sources(rng, n, first_id, *, pm_spread, radius, probability):
         "f_c": 0.0,
         "f_g": 0.0,
     }
-    return table.assign(bp_rp=1.8 * table["g_rp"], **offsets, PMemb=probability)
+    sigmas = dict.fromkeys(("f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma"), 0.5)
+    words = {"rejected_by": "", "PMemb": probability, "PMemb_list": np.nan}
+    return table.assign(bp_rp=1.8 * table["g_rp"], **offsets, **sigmas, **words)
 
 
 def example_sets():
-    """150 members, 400 evaluated candidates, 1000 others; a comparison list of some of each and 5 strangers."""
+    """150 members, 400 candidates, all judged, 1000 others; a comparison list of some of each and 5 strangers.
+
+    Of the training members, 15 are judged below 0.5; the first 40 candidates are listed, but not to learn from.
+    """
     rng = np.random.default_rng(0)
     members = make_sources(rng, 150, 0, pm_spread=0.2, radius=0.6, probability=1.0)
     candidates = make_sources(
@@ -71,7 +76,10 @@ def example_sets():
     )
     non_members = make_sources(rng, 1000, 5000, pm_spread=3, radius=3, probability=0.0)
     outside = make_sources(rng, 5, 9000, pm_spread=0.2, radius=4, probability=0.6)
-    listed = pd.concat([members[:100], candidates[:120], non_members[:20], outside], ignore_index=True)
+    members = members.assign(PMemb_list=1.0)
+    candidates = candidates.assign(PMemb_list=np.where(np.arange(400) < 40, 0.7, np.nan))
+    non_members = non_members.assign(rejected_by=np.where(np.arange(1000) % 4, "parallax", "isochrone"))
+    listed = pd.concat([members[:100], candidates[:120], non_members[:20]], ignore_index=True)
     return SourceSets(
         cluster=CLUSTER,
         limits=LIMITS,
@@ -81,21 +89,24 @@ def example_sets():
         candidates=candidates,
         non_members=non_members,
         comparison=listed.assign(PMemb=0.6),
+        judged_members=members.assign(PMemb=np.where(np.arange(150) % 10, 0.95, 0.2)),
+        comparison_outside=outside[["source_id", "ra", "dec", "pmra", "pmdec", "parallax", "f_r", "PMemb"]],
+        comparison_name="T22",
     )
 
 
 def shortened(sets, n):
     """Sets of n rows each."""
-    names = ("members", "candidates", "non_members", "comparison")
+    names = ("members", "candidates", "non_members", "comparison", "judged_members", "comparison_outside")
     return replace(sets, **{name: getattr(sets, name)[:n] for name in names})
 
 
 def not_evaluated(sets):
-    return replace(sets, candidates=sets.candidates.assign(PMemb=np.nan))
+    return replace(sets, candidates=sets.candidates.assign(PMemb=np.nan), judged_members=sets.members[:0])
 
 
 def without_comparison(sets):
-    return replace(sets, comparison=sets.comparison[:0])
+    return replace(sets, comparison=sets.comparison[:0], comparison_outside=sets.comparison_outside[:0])
 
 
 def without_photometry(sets):

@@ -15,7 +15,7 @@ def report_sets():
     """Those of `plot_sets`, with Gaia's identifiers and the errors that a table has."""
     sets = example_sets()
     parts = {}
-    for name in SET_NAMES:
+    for name in (*SET_NAMES, "judged_members"):
         table = getattr(sets, name)
         errors = {f"{column}_error": 0.02 for column in ("parallax", "pmra", "pmdec")}
         parts[name] = table.assign(

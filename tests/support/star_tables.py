@@ -29,5 +29,5 @@ def stars(n=60, seed=3):
 
 def full_sets():
     """A cluster whose four sets have all columns."""
-    parts = {"members": 20, "candidates": 60, "non_members": 40, "comparison": 0}
+    parts = {"members": 20, "candidates": 60, "non_members": 40, "comparison": 0, "judged_members": 20}
     return replace(example_sets(), **{name: stars(n, seed) for seed, (name, n) in enumerate(parts.items())})

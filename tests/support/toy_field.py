@@ -116,7 +116,8 @@ def toy_sets(seed, *, n_members=60):
     sources = add_features(add_magnitude_errors(field.sources), cluster, limits, isochrone)
     is_member = sources["source_id"].isin(field.members["source_id"])
     sources = sources.assign(rejected_by="")
-    members, others = sources[is_member].assign(PMemb=1.0), sources[~is_member].assign(PMemb=0.0)
+    members = sources[is_member].assign(PMemb=1.0, PMemb_list=1.0)
+    others = sources[~is_member].assign(PMemb=0.0, PMemb_list=np.nan)
     return SourceSets(
         cluster, limits, isochrone, "g_rp", members, others.iloc[:50], others.iloc[50:], others.iloc[:0]
     )

@@ -14,9 +14,11 @@
     ["r", "r [pc]", fixed(2)], ["ra", "RA", fixed(5)], ["dec", "Dec", fixed(5)], ["ruwe", "RUWE", fixed(2)],
     ["listed", "listed", String],
   ];
-  let source, filter, doc, data, count, isMember;
+  let source, filter, memberFilter, doc, data, count, isMember;
 
-  const visible = (i) => (isMember[i] ? element("show-members").checked : data.p[i] >= state.threshold);
+  // before an evaluation training members have no probability of ours, and count all
+  const likely = (i) => data.p[i] >= state.threshold || (isMember[i] && !settings.judged);
+  const visible = (i) => likely(i) && (!isMember[i] || element("show-members").checked);
   const selected = () => source.selected.indices.filter(visible);
 
   function countNumbers() {
@@ -25,10 +27,13 @@
       for (let i = 0; i < count; i++) {
         const g = data.g[i];
         if (bin.label !== "all" && !(g >= bin.low && g < bin.high)) continue;
+        if (!likely(i)) continue;
         if (isMember[i]) members++;
-        else if (data.p[i] >= state.threshold) { candidates++; field += 1 - data.p[i]; }
+        else candidates++;
+        if (settings.judged || !isMember[i]) field += 1 - data.p[i];
       }
-      return [bin.label, members, candidates, candidates ? `${(100 * field / candidates).toFixed(1)} %` : "–"];
+      const all = candidates + (settings.judged ? members : 0);
+      return [bin.label, members, candidates, all ? `${(100 * field / all).toFixed(1)} %` : "–"];
     });
     fill(element("counts").tBodies[0], rows);
   }
@@ -143,7 +148,8 @@
     element("threshold-value").textContent = state.threshold.toFixed(2);
     // a shade below, for p is kept in single precision
     state.threshold -= 1e-6;
-    filter.booleans = Array.from({ length: count }, (_, i) => !isMember[i] && data.p[i] >= state.threshold);
+    filter.booleans = Array.from({ length: count }, (_, i) => !isMember[i] && likely(i));
+    memberFilter.booleans = Array.from({ length: count }, (_, i) => isMember[i] && likely(i));
     countNumbers();
     showSelection();
   }
@@ -219,6 +225,7 @@
     doc = (manager.get_by_id ? [...manager][0] : manager).model.document;
     source = named("stars")[0];
     filter = named("threshold")[0];
+    memberFilter = named("threshold of members")[0];
     data = Object.fromEntries(COLUMNS.map(([name]) => [name, source.get_column(name)]));
     count = data.id.length;
     isMember = Array.from(data.kind, (kind) => kind === "training member");

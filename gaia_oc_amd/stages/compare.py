@@ -1,0 +1,170 @@
+"""Compare the member lists of many clusters with another list: one table, two Venn diagrams, shares that are lost."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gaia_oc_amd.batch.outcomes import Outcome
+from gaia_oc_amd.catalogues.tables import TRAINING_LIST
+from gaia_oc_amd.comparison import ComparisonCounts, overlap_sets
+from gaia_oc_amd.comparison_figures import two_venns_figure
+from gaia_oc_amd.figures import save_and_show
+from gaia_oc_amd.files.provenance import read_provenance
+from gaia_oc_amd.files.tables import write_csv
+from gaia_oc_amd.member_list import PROB_THRESHOLD
+from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.source_sets import load_sets, sets_folder
+from gaia_oc_amd.stages.many import for_clusters
+from gaia_oc_amd.stages.options import CompareOptions
+
+COMPARED_LISTS = "compared_lists"
+"""Name of the table and the figure in the data directory, without the ending."""
+
+_LOST = {
+    "proper_motion": "proper motion",
+    "proper_motion+parallax": "both",
+    "parallax": "parallax",
+    "isochrone": "isochrone",
+}
+"""Condition that a star failed, and the column that counts it."""
+_JUDGED, _OUTSIDE = ("low p", "not judged"), "outside"
+_CORE = ("core: ours", "core: listed", "core: shared")
+_SUMMED = ("listed", "in field", "shared", *_LOST.values(), *_JUDGED, _OUTSIDE, "only ours", *_CORE)
+
+
+def compare_clusters(
+    clusters: list[str],
+    options: CompareOptions = CompareOptions(),
+    run: RunOptions = RunOptions(),
+    *,
+    command: str = "",
+) -> list[Outcome]:
+    """Compare many clusters, each as `compare_cluster` does. See `stages.many.for_clusters`."""
+    return for_clusters(compare_cluster, clusters, options, run, command=command)
+
+
+def compare_cluster(
+    name: str,
+    data_dir: Path | str = "data",
+    options: CompareOptions = CompareOptions(),
+    *,
+    seed: int = RunOptions.seed,
+    command: str = "",
+) -> dict[str, Any]:
+    """What became of the comparison list's stars in one evaluated cluster.
+
+    Parameters
+    ----------
+    name : str
+        Cluster that was evaluated.
+    data_dir : path
+        The data directory.
+    options : CompareOptions
+        What compare_with_list.py takes.
+    seed, command
+        Not used: nothing is random, and nothing is written for one cluster.
+
+    Returns
+    -------
+    dict
+        Name of the list and numbers of stars; those of the core (f_r < 20 pc, G < 18) are of stars whose probability
+        reaches the threshold in both lists.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the sets were not built, not evaluated, or have no list to compare with.
+    """
+    folder = sets_folder(name, data_dir)
+    sets = load_sets(folder.name, data_dir)
+    if not sets.is_evaluated():
+        raise ValueError(
+            f"{folder.name} was never evaluated: run `python evaluate_clusters.py {folder.name}` first."
+        )
+    made_with = read_provenance(folder).get("member_list", {}).get("made_with", {})
+    evaluated = made_with.get("options", {}).get("prob_threshold", PROB_THRESHOLD)
+    counts = ComparisonCounts.of(sets, options.prob_threshold or evaluated)
+    if not counts.listed:
+        raise ValueError(
+            f"{folder.name} has no list to compare with: give build_sets.py a --comparison_path."
+        )
+    ours, theirs = overlap_sets(sets, counts.prob_threshold, core=True)
+    return {
+        "list": counts.name,
+        "p>=": counts.prob_threshold,
+        "listed": counts.listed,
+        "in field": counts.in_cone,
+        "shared": counts.shared,
+        **{word: counts.failed.get(reason, 0) for reason, word in _LOST.items()},
+        **dict(zip(_JUDGED, (counts.below, counts.unjudged), strict=True)),
+        _OUTSIDE: counts.outside,
+        "only ours": counts.ours_alone,
+        **dict(zip(_CORE, (len(ours), len(theirs), len(ours & theirs)), strict=True)),
+    }
+
+
+def summarise(outcomes: list[Outcome], data_dir: Path | str, options: CompareOptions) -> list[str]:
+    """Write the table of all clusters with their sum, draw the two Venn diagrams of the sum.
+
+    Clusters that were compared with another list, as with the training list where the comparison list lacks them, have
+    a sum of their own; the figure shows the list of most clusters, the training list only where there is no other.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+        From `compare_clusters`.
+    data_dir : path
+        The data directory, which gets compared_lists.csv and the figure.
+    options : CompareOptions
+        What compare_with_list.py takes.
+
+    Returns
+    -------
+    list of str
+        For each list a sentence with the shares of its stars that are lost by each condition.
+    """
+    rows = pd.DataFrame([{"cluster": o.cluster} | o.summary for o in outcomes if not o.error])
+    if rows.empty:
+        return []
+    sums = rows.groupby(["list", "p>="], as_index=False)[list(_SUMMED)].sum()
+    sums = sums.assign(
+        n_clusters=rows.groupby(["list", "p>="]).size().to_numpy(),
+        learnt_from=sums["list"].str.endswith(TRAINING_LIST),
+    )
+    sums = sums.sort_values(
+        ["learnt_from", "n_clusters", "listed"], ascending=[True, False, False], ignore_index=True
+    )
+    table = pd.concat([rows, sums.assign(cluster="all")[list(rows)]], ignore_index=True)
+    write_csv(Path(data_dir) / f"{COMPARED_LISTS}.csv", table)
+    if options.figures.wanted():
+        figure = two_venns_figure(*_venn_numbers(sums.iloc[0]))
+        save_and_show({COMPARED_LISTS: figure}, Path(data_dir), options.figures)
+    return [_shares(row) for _, row in sums.iterrows()]
+
+
+def _venn_numbers(row: pd.Series) -> tuple[list[tuple[int, int, int]], str, float, str]:
+    """Numbers of both diagrams, name of the list, threshold and title."""
+    core = tuple(int(row[name]) for name in _CORE)
+    whole = int(row["shared"] + row["only ours"]), int(row["listed"]), int(row["shared"])
+    title = f"{int(row['n_clusters'])} clusters: overlap with {row['list']}"
+    return [whole, core], str(row["list"]), float(row["p>="]), title  # type: ignore[list-item]
+
+
+def _shares(row: pd.Series) -> str:
+    """Shares of a list's stars that are lost by each condition."""
+    in_field = max(int(row["in field"]), 1)
+    lost = {
+        "proper motion": row["proper motion"],
+        "parallax": row["parallax"],
+        "proper motion and parallax": row["both"],
+        "isochrone": row["isochrone"],
+        f"p < {row['p>=']:g}": row["low p"],
+        "lack of a probability": row["not judged"],
+    }
+    words = ", ".join(f"{100 * n / in_field:.1f} % by {name}" for name, n in lost.items() if n)
+    return (
+        f"{row['list']} ({int(row['n_clusters'])} clusters): {int(row['in field']):,} of {int(row['listed']):,} stars "
+        f"are in the fields; {100 * row['shared'] / in_field:.1f} % of these are shared, lost are {words or 'none'}; "
+        f"{int(row['only ours']):,} members are ours alone.\n"
+    )
