@@ -14,6 +14,8 @@ REMEMBERED = (
     "cluster_path",
     "members_path",
     "comparison_path",
+    "members_label",
+    "comparison_label",
     "isochrone_path",
     "credentials_path",
     "columns",

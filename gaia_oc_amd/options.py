@@ -219,6 +219,8 @@ class TablePaths(Options):
     cluster_path: Path | None = option(None, "cluster parameters, in place of the catalogue's")
     members_path: Path | None = option(None, "member list to learn from, in place of the catalogue's")
     comparison_path: Path | None = option(None, "member list to compare with, in place of the catalogue's")
+    members_label: str | None = option(None, "what figures and tables call the member list")
+    comparison_label: str | None = option(None, "what they call the list that is compared with")
     isochrone_path: Path | None = option(
         None, "isochrones of PARSEC, MIST or BaSTI, a file or a folder of files (default: isochrones.dat)"
     )

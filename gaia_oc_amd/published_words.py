@@ -23,7 +23,7 @@ RENAMED = {
 }
 """Options of the same meaning under another name: they are taken, and the new name is said once."""
 
-_LABEL = "a list is called after its catalogue or its file: name the file as it shall be called"
+_LABEL = "give it to build_sets.py, which calls the lists by it; figures and tables follow"
 _ALWAYS = "the sets are always saved, with the cluster in cluster.json; leave it out"
 _COLUMN = "columns are found under their usual names, others are named by --columns, as in --columns "
 
@@ -47,7 +47,7 @@ ANSWERS = {
     "members_prob_column": f"{_COLUMN}PMemb=proba",
     "new_members_label": "figures call our members 'this work'; leave it out",
     "plot_stellar_field": "the figures always show the field; leave it out",
-    "prob_threshold": "it belongs to build_sets.py; --new_members_prob_threshold is that of the plot of new members",
+    "prob_threshold": "it belongs to build_sets.py and evaluate_clusters.py; leave it out",
     "save_cluster_params": _ALWAYS,
     "save_source_sets": _ALWAYS,
     "show_boundaries": "the figures always show the limits of the selection; leave it out",

@@ -117,4 +117,4 @@ def test_a_catalogue_on_the_command_line_goes_before_a_remembered_list(data, tmp
 
 
 def test_only_places_and_names_are_remembered():
-    assert all(name.endswith(("_path", "catalogue", "columns", "_source")) for name in REMEMBERED)
+    assert all(name.endswith(("_path", "catalogue", "columns", "_source", "_label")) for name in REMEMBERED)

@@ -422,8 +422,8 @@ def read_input_tables(
         credentials_path=credentials_path if credentials_path.exists() else None,
         data_dir=data_dir,
         columns=paths.columns,
-        members_name=list_name(members_path),
-        comparison_name=list_name(comparison_path) if comparison_path else "",
+        members_name=paths.members_label or list_name(members_path),
+        comparison_name=(paths.comparison_label or list_name(comparison_path)) if comparison_path else "",
     )
 
 

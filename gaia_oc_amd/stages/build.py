@@ -307,5 +307,5 @@ def _tables_without_members(data_dir: Path, paths: TablePaths) -> InputTables:
         data_dir=data_dir,
         columns=paths.columns,
         members_name="first members",
-        comparison_name=list_name(compared) if compared else "",
+        comparison_name=(paths.comparison_label or list_name(compared)) if compared else "",
     )
