@@ -31,6 +31,7 @@ from gaia_oc_amd.files.provenance import (
     value_fingerprint,
     without_seal,
 )
+from gaia_oc_amd.installation import shipped
 
 HYPER_PARAMETERS = "hyper_parameters"
 MODEL_PARAMETERS = "model_parameters"
@@ -193,7 +194,8 @@ class Classifier:
         Parameters
         ----------
         model_dir : path
-            Folder with hyper_parameters and model_parameters.
+            Folder with hyper_parameters and model_parameters; ``deep_sets_model`` is found from anywhere, the
+            shipped one where no other is.
         accept_changes : bool
             Whether files that were changed after they were written count as they are.
 
@@ -210,7 +212,7 @@ class Classifier:
         ValueError
             If the files are damaged, do not belong together, or hold what no model has.
         """
-        model_dir = _found(Path(model_dir))
+        model_dir = shipped(Path(model_dir))
         for name in (HYPER_PARAMETERS, MODEL_PARAMETERS):
             if not (model_dir / name).exists():
                 raise FileNotFoundError(
@@ -237,12 +239,6 @@ class Classifier:
             ) from error
         _load_weights(network, model_dir / MODEL_PARAMETERS)
         return cls(network.eval(), sources, clusters, content, support)
-
-
-def _found(model_dir: Path) -> Path:
-    """The folder; a relative one that is not here may stand beside the package, as the shipped model does."""
-    beside = Path(__file__).resolve().parents[1] / model_dir
-    return beside if not model_dir.exists() and (beside / HYPER_PARAMETERS).exists() else model_dir
 
 
 def _refuse_changed(content: dict[str, Any], model_dir: Path) -> None:

@@ -20,6 +20,7 @@ from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
+from gaia_oc_amd.installation import BY_NAME, as_called, program
 from gaia_oc_amd.interruption import MESSAGE, exit_code, listen, obey
 from gaia_oc_amd.options import Options, RunOptions, type_hints
 
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    def format_help(self) -> str:
+        return as_called(super().format_help())
+
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, ()):  # "(default: None)" tells nobody anything
             return action.help
@@ -121,6 +125,7 @@ def make_parser(description: str) -> Parser:
         Knows ``--version``; options are added with `add_options`.
     """
     parser = Parser(
+        prog=program(),
         description=description,
         formatter_class=_HelpFormatter,
         usage="%(prog)s [options] [names]",
@@ -400,9 +405,9 @@ def command_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
     Returns
     -------
     str
-        Script, ``{}`` for the cluster, and all options that differ from their defaults.
+        Script as it was called, ``{}`` for the cluster, and all options that differ from their defaults.
     """
-    words = ["python", Path(parser.prog).name, "{}"]
+    words = [parser.prog if parser.prog.startswith(BY_NAME) else f"python {parser.prog}", "{}"]
     for action in parser._actions:
         value = getattr(arguments, action.dest, action.default)
         if action.dest in _OF_THE_RUN or not action.option_strings or value == action.default:

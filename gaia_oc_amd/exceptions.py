@@ -1,5 +1,7 @@
 """Failures that a batch handles, those of one cluster and that of its workers, and their text in one line."""
 
+from gaia_oc_amd.installation import as_called
+
 
 class ClusterError(Exception):
     """A cluster cannot be processed; the message says why and what would help, in one line."""
@@ -42,7 +44,7 @@ class UsageError(ValueError):
 
 
 def one_line(error: object, longest: int | None = None) -> str:
-    """Message of an error in one line; the type's name where there is no message.
+    """Message of an error in one line, scripts named as the user calls them; its type where there is no message.
 
     Parameters
     ----------
@@ -55,5 +57,26 @@ def one_line(error: object, longest: int | None = None) -> str:
     -------
     str
     """
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = as_called(" ".join(str(error).split())) or type(error).__name__
     return text if longest is None or len(text) <= longest else text[: longest - 3] + "..."
+
+
+def missing_library(purpose: str, error: ImportError, *requirements: str) -> str:
+    """Message about a library that one purpose needs and nothing else.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs it, ``--report``.
+    error : ImportError
+        What Python said.
+    *requirements : str
+        What pip takes, ``bokeh>=3.8``, as an extra in pyproject.toml has it.
+
+    Returns
+    -------
+    str
+        With the command that installs it.
+    """
+    wanted = " ".join(f'"{requirement}"' for requirement in requirements)
+    return f"{purpose} needs a library that is not installed ({error}): pip install {wanted}"

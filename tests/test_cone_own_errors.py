@@ -90,7 +90,7 @@ def test_tables_and_parquet_give_the_same(sources, expected, tmp_path):
 
 @pytest.mark.filterwarnings("default")  # LSDB's and Dask's own
 def test_a_hats_catalogue_gives_the_same(sources, expected, tmp_path):
-    lsdb = pytest.importorskip("lsdb", reason="LSDB is not installed: pip install 'gaia_oc_amd[hats]'")
+    lsdb = pytest.importorskip("lsdb", reason='LSDB is not installed: pip install "lsdb>=0.11"')
     catalogue = lsdb.from_dataframe(
         sources, ra_column="ra", dec_column="dec", catalog_name="toy", lowest_order=5
     )

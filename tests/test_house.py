@@ -144,6 +144,7 @@ def test_help_needs_no_library():
         "columns",
         "defaults",
         "exceptions",
+        "installation",
         "interruption",
         "published_words",
     )

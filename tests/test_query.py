@@ -74,7 +74,7 @@ def source_of(kind, field, services, folder):
             shuffled.iloc[part::3].to_parquet(folder / f"part{part}.parquet", index=False)
         return f"parquet:{folder}"
     if kind == "hats":
-        lsdb = pytest.importorskip("lsdb", reason="LSDB is not installed: pip install 'gaia_oc_amd[hats]'")
+        lsdb = pytest.importorskip("lsdb", reason='LSDB is not installed: pip install "lsdb>=0.11"')
         catalog = lsdb.from_dataframe(shuffled, ra_column="ra", dec_column="dec", catalog_name="toy")
         catalog.write_catalog(folder / "toy", progress_bar=False)
         return f"hats:{folder / 'toy'}"

@@ -13,7 +13,7 @@ from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.column_names import SOURCES
 from gaia_oc_amd.cone import ERRORS_OF, ConeRegion, no_star_in_cone, refuse_missing_columns
-from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
+from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, missing_library, one_line
 from gaia_oc_amd.files.containers import from_arrow, warn_of_row_limit
 from gaia_oc_amd.files.tables import canonical, read_table
 
@@ -193,9 +193,7 @@ class HatsCatalogue:
             import dask
             import lsdb
         except ImportError as error:
-            raise ConeUnavailableError(
-                f"{self.origin} needs LSDB: pip install 'gaia_oc_amd[hats]', or 'lsdb>=0.11'."
-            ) from error
+            raise ConeUnavailableError(missing_library(self.origin, error, "lsdb>=0.11")) from error
         cone = lsdb.ConeSearch(region.ra, region.dec, region.radius * 3600 + _MARGIN)
         try:
             # threads of this process, for a worker of a batch must not wait for the other workers

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gaia_oc_amd.batch.outcomes import ClusterQueue, Outcome, Work, with_name
 from gaia_oc_amd.batch.processes import Assignment, WorkMissingError, forget, receive
-from gaia_oc_amd.exceptions import BatchStoppedError, one_line
+from gaia_oc_amd.exceptions import BatchStoppedError, missing_library, one_line
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -43,9 +43,7 @@ def import_distributed() -> Any:
     try:
         distributed = importlib.import_module("distributed")
     except ImportError as error:
-        raise ImportError(
-            f'--scheduler needs Dask ({error}): install it with pip install "gaia_oc_amd[distributed]".'
-        ) from error
+        raise ImportError(missing_library("--scheduler", error, "distributed>=2025.1")) from error
     if not logger.isEnabledFor(logging.DEBUG):  # its tracebacks say nothing to users
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         for name in ("client", "core", "comm", "batched", "utils"):

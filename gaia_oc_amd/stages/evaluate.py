@@ -1,5 +1,6 @@
 """Evaluate one cluster, draw and report what came of it, as far as that is not done; the same for many."""
 
+import importlib
 import logging
 from dataclasses import asdict, replace
 from functools import partial
@@ -11,6 +12,7 @@ from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.comparison import MISSED_MEMBERS, ComparisonCounts, missed_table
+from gaia_oc_amd.exceptions import missing_library
 from gaia_oc_amd.fast_deep_sets import torch_device
 from gaia_oc_amd.figures import evaluation_figures, save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
@@ -75,6 +77,7 @@ def evaluate_clusters(
     list of Outcome
         What came of each cluster, in the order of the names.
     """
+    _check_report(options)
     classifier = _classifier(options)
     if classifier and run.scheduler is None:  # one line now instead of one for every cluster
         torch_device(options.sampling.device)
@@ -122,6 +125,7 @@ def evaluate_cluster(
     TooFewMembersError
         If there are not enough members for a support set.
     """
+    _check_report(options)
     classifier = classifier or _classifier(options)
     folder = sets_folder(name, data_dir)
     command = command.format(folder.name)
@@ -141,6 +145,15 @@ def evaluate_cluster(
             write = partial(_write_report, sets, data_dir, options)
             run_stage(folder, Stage("report", {"plots": asdict(plots)}, command), write, again=True)
     return list_summary(sets, plots.prob_threshold)
+
+
+def _check_report(options: EvaluateOptions) -> None:
+    """Load what writes reports before anything is done for one."""
+    if options.plots.report:
+        try:
+            importlib.import_module("gaia_oc_amd.report.page")
+        except ImportError as error:
+            raise ImportError(missing_library("--report", error, "bokeh>=3.8", "jinja2>=3.1")) from error
 
 
 def _classifier(options: EvaluateOptions) -> Classifier | None:

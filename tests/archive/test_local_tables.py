@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # LSDB's and Dask's own
 
 @pytest.fixture(scope="module")
 def lsdb():
-    return pytest.importorskip("lsdb", reason="LSDB is not installed: pip install 'gaia_oc_amd[hats]'")
+    return pytest.importorskip("lsdb", reason='LSDB is not installed: pip install "lsdb>=0.11"')
 
 
 @pytest.fixture(scope="module")
@@ -97,5 +97,5 @@ def test_without_lsdb_the_message_says_what_to_install(monkeypatch):
         return real_import(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ConeUnavailableError, match=r"pip install 'gaia_oc_amd\[hats\]'"):
+    with pytest.raises(ConeUnavailableError, match=r'pip install "lsdb>=0\.11"'):
         stars_in_cone(HatsCatalogue("/nowhere"), REGION)

@@ -331,6 +331,6 @@ def test_without_dask_a_line_says_how_to_get_it_and_all_else_works(tmp_path):
     where = ["--data_dir", tmp_path, "--scheduler", "127.0.0.1:8786"]
     result = script("simulate_clusters.py", *where, path=str(tmp_path))
     assert result.returncode == 1
-    assert 'pip install "gaia_oc_amd[distributed]"' in result.stderr.splitlines()[-1]
+    assert 'pip install "distributed>=2025.1"' in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
     assert script("build_sets.py", "--help", path=str(tmp_path)).returncode == 0
