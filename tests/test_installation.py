@@ -72,7 +72,11 @@ def test_the_wheel_holds_every_script_and_the_model(installed):
         assert (package / "scripts" / f"{script}.py").read_bytes() == (ROOT / f"{script}.py").read_bytes()
     for path in (ROOT / "deep_sets_model").iterdir():
         assert (package / "deep_sets_model" / path.name).read_bytes() == path.read_bytes()
-    files = [path for path in (ROOT / "gaia_oc_amd").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files = [
+        path
+        for path in (ROOT / "gaia_oc_amd").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
     assert [path for path in files if not (installed / path.relative_to(ROOT)).is_file()] == []
 
 
