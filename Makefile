@@ -1,4 +1,5 @@
 # make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style and imports.   make docs: the documentation.
+# make test-oldest: the tests with the lower bounds of pyproject.toml.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
 # make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.
 # make kills: a hundred kills and a hundred interrupts of a batch at random moments.
@@ -6,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
 
-.PHONY: demo test test-loaded fuzz kills lint docs tap-server stop-tap-server fault-table clean
+.PHONY: demo test test-loaded test-oldest fuzz kills lint docs tap-server stop-tap-server fault-table clean
 
 demo: .venv/installed
 	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo
@@ -29,6 +30,16 @@ kills: .venv/installed-dev
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 100 --signal KILL
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal INT
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal TERM
+
+# The lower bounds of pyproject.toml, in an environment of their own; what they need in turn is the newest.
+test-oldest: build/oldest/installed
+	OMP_NUM_THREADS=1 build/oldest/bin/python -m pytest -n 2 --dist loadfile
+
+build/oldest/installed: pyproject.toml
+	$(PYTHON) -m venv build/oldest
+	build/oldest/bin/python -m pip install --quiet uv
+	build/oldest/bin/uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct -e ".[dev,distributed]"
+	touch $@
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-from scipy.optimize import brentq
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.comparison import ComparisonCounts, comparison_list, membership_matrix, overlap_sets
@@ -184,6 +183,8 @@ def venn_circles(n_left: int, n_right: int, n_both: int) -> tuple[float, float, 
         return float(left), float(right), float(1.05 * (left + right))
     if n_both >= min(n_left, n_right):
         return float(left), float(right), float(abs(left - right))
+    from scipy.optimize import brentq  # here: its import is slow, and build_sets.py draws no such figure
+
     distance = brentq(lambda d: lens_area(left, right, d) - n_both, abs(left - right), left + right)
     return float(left), float(right), float(distance)
 

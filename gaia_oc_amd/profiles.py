@@ -6,10 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 from scipy.spatial import ConvexHull, QhullError
-from scipy.special import xlogy
-from scipy.stats import chi2
+from scipy.special import chdtri, xlogy
 
 from gaia_oc_amd.parallel import compiled
 
@@ -282,7 +280,7 @@ def king_profile(profile: DensityProfile) -> KingProfile:
     _check_enough_data(profile)
     outer = profile.edges[-1]
     parameters, deviance = _fit(profile, smallest_tidal_radius=0.01 * outer)
-    if _uniform_deviance(profile) - deviance < chi2.isf(FALSE_ALARM, 3):
+    if _uniform_deviance(profile) - deviance < chdtri(3, FALSE_ALARM):  # of chi2
         raise UnconstrainedProfileError("a uniform density describes the counts as well.")
     _, deviance_outside = _fit(profile, smallest_tidal_radius=outer)
     if deviance_outside - deviance < _TWO_SIGMA:
@@ -315,6 +313,8 @@ def _uniform_deviance(profile: DensityProfile) -> float:
 
 def _fit(profile: DensityProfile, *, smallest_tidal_radius: float) -> tuple[Array, float]:
     """Best (k, r_c, r_t, background) and its deviance, from several starts as there are local minima."""
+    from scipy.optimize import least_squares  # here: it takes as long to import as pandas, and few runs fit
+
     outer, scale = profile.edges[-1], profile.counts.sum() / profile.area.sum()
 
     def natural(x: Array) -> Array:
