@@ -20,7 +20,7 @@ from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
-from gaia_oc_amd.installation import BY_NAME, as_called, program
+from gaia_oc_amd.installation import as_called, command, program
 from gaia_oc_amd.interruption import MESSAGE, exit_code, listen, obey
 from gaia_oc_amd.options import Options, RunOptions, type_hints
 
@@ -50,8 +50,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End the program with exit code 2."""
         if message == "the following arguments are required: clusters":
-            message = f"no cluster is named: python {self.prog} NGC_2509"
-        self.exit(2, f"error: {message} (python {self.prog} --help lists the options)\n")
+            message = f"no cluster is named: {command()} NGC_2509"
+        self.exit(2, f"error: {message} ({command()} --help lists the options)\n")
 
     def action_of(self, name: str) -> argparse.Action | None:
         """The option of a name, without dashes; None if the script does not have it."""
@@ -407,7 +407,7 @@ def command_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
     str
         Script as it was called, ``{}`` for the cluster, and all options that differ from their defaults.
     """
-    words = [parser.prog if parser.prog.startswith(BY_NAME) else f"python {parser.prog}", "{}"]
+    words = [command(), "{}"]
     for action in parser._actions:
         value = getattr(arguments, action.dest, action.default)
         if action.dest in _OF_THE_RUN or not action.option_strings or value == action.default:

@@ -28,6 +28,11 @@ def program() -> str:
     return name.removesuffix(".exe")
 
 
+def command() -> str:
+    """What calls this program in a shell: ``python build_sets.py``, ``gaia-oc-build-sets``."""
+    return program() if program().startswith(BY_NAME) else f"python {program()}"
+
+
 def as_called(text: str) -> str:
     """A text that names scripts by their files, with the names by which the user calls them.
 

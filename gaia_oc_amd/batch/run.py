@@ -11,6 +11,7 @@ from gaia_oc_amd.batch.dask import in_dask
 from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, shown_name, with_name
 from gaia_oc_amd.batch.processes import in_processes
 from gaia_oc_amd.exceptions import BatchStoppedError
+from gaia_oc_amd.installation import as_called
 from gaia_oc_amd.interruption import obey
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.parallel import clock, progress_bar
@@ -150,7 +151,7 @@ def finish(outcomes: list[Outcome], *texts: str, closing: Iterable[str] = ()) ->
         0 only if every cluster succeeded.
     """
     for text in (*texts, *([summary_table(outcomes)] if outcomes else []), *closing):
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{as_called(text)}\n")
     return int(any(outcome.error for outcome in outcomes))
 
 
