@@ -1,7 +1,6 @@
 """Paths that a data directory remembers, so that they are given once: ``defaults.toml``."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,8 @@ def read_defaults(data_dir: Path | str) -> dict[str, list[str]]:
     path = Path(data_dir) / DEFAULTS_FILE
     if not path.is_file():
         return {}
+    import tomllib  # here: --help has no use for it
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
