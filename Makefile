@@ -31,7 +31,8 @@ kills: .venv/installed-dev
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal INT
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal TERM
 
-# The lower bounds of pyproject.toml, in an environment of their own; what they need in turn is the newest.
+# The lower bounds of pyproject.toml, in an environment of their own; what they need in turn is the newest. They are those
+# of Python 3.11: make test-oldest PYTHON=python3.11.
 test-oldest: build/oldest/installed
 	OMP_NUM_THREADS=1 build/oldest/bin/python -m pytest -n 2 --dist loadfile
 
