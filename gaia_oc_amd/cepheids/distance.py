@@ -120,7 +120,13 @@ def fit_apparent_law(stars: pd.DataFrame) -> ApparentLaw:
         centre = float(np.average(x, weights=belongs)) if _ == 0 else centre
     errors = np.sqrt(np.diag(covariance))
     return ApparentLaw(
-        float(fit[0]), float(errors[0]), float(fit[1]), float(errors[1]), float(np.exp(fit[2])), centre, len(stars)
+        float(fit[0]),
+        float(errors[0]),
+        float(fit[1]),
+        float(errors[1]),
+        float(np.exp(fit[2])),
+        centre,
+        len(stars),
     )
 
 
@@ -141,7 +147,12 @@ def _apparent_density(theta: Array, x: Array, wesenheit: Array, error: Array) ->
     with np.errstate(over="ignore", under="ignore"):
         likelihood = np.logaddexp(*_apparent_parts(theta, x, wesenheit, error)).sum(axis=1)
     # the wide component is wide, and neither share is exactly 0
-    return likelihood - 0.5 * ((theta[:, 5] - 0.0) / 0.5) ** 2 - 0.5 * (theta[:, 3] / 5) ** 2 - 0.5 * theta[:, 4] ** 2
+    return (
+        likelihood
+        - 0.5 * ((theta[:, 5] - 0.0) / 0.5) ** 2
+        - 0.5 * (theta[:, 3] / 5) ** 2
+        - 0.5 * theta[:, 4] ** 2
+    )
 
 
 def lmc_modulus(

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -131,11 +131,12 @@ def fit_leavitt_law(
     """
     if len(stars) < N_MIN_STARS:
         raise ClusterError(
-            f"{len(stars)} Cepheids of the Milky Way are left, at least {N_MIN_STARS} are needed: widen --max_latitude, "
-            "--max_ruwe or --n_min_epochs."
+            f"{len(stars)} Cepheids of the Milky Way are left, at least {N_MIN_STARS} are needed: widen "
+            "--max_latitude, --faint_limit, --max_ruwe or --n_min_epochs."
         )
     data = calibrators(stars, release, options, slope_prior)
     try:
+        refuse_no_law(_law_alone(data, options, rng))
         parallaxes = fit_parallaxes(data, options.pivot, rng)
         laws = {
             "distances": fit_distances(stars, data, options.pivot, rng),
@@ -144,8 +145,14 @@ def fit_leavitt_law(
         }
     except (ValueError, np.linalg.LinAlgError) as error:
         raise ClusterError(f"No Leavitt law of {len(stars)} stars: {error}") from error
-    refuse_no_law(laws["posterior"])
     return laws
+
+
+def _law_alone(data: Calibrators, options: LawOptions, rng: np.random.Generator) -> LeavittLaw:
+    """Law of these stars, whatever is known of the slope from elsewhere."""
+    alone = replace(data, slope_prior=NO_PRIOR)
+    start = fit_parallaxes(alone, options.pivot, rng)
+    return fit_posterior(alone, start, options, sample=False, rng=rng)
 
 
 def refuse_no_law(law: LeavittLaw) -> None:
@@ -159,12 +166,14 @@ def refuse_no_law(law: LeavittLaw) -> None:
     if not slope < -LEAST_SIGNIFICANCE * error:
         raise ClusterError(
             f"No Leavitt law: the slope of {law.n_stars} stars is {slope:.2f} +- {error:.2f} mag, not below 0 by "
-            f"{LEAST_SIGNIFICANCE:g} standard errors. Their periods say nothing of their luminosities: check the column "
-            "of the periods and the types."
+            f"{LEAST_SIGNIFICANCE:g} standard errors. Their periods say nothing of their luminosities: check the "
+            "column of the periods and the types."
         )
 
 
-def fit_distances(stars: pd.DataFrame, data: Calibrators, pivot: float, rng: np.random.Generator) -> LeavittLaw:
+def fit_distances(
+    stars: pd.DataFrame, data: Calibrators, pivot: float, rng: np.random.Generator
+) -> LeavittLaw:
     """Weighted least squares of M_W = W - 5 log10(r / 10 pc) on log P, with distances r.
 
     The weights have the error of the distance and an intrinsic scatter that makes the residuals as large as
@@ -193,7 +202,9 @@ def fit_distances(stars: pd.DataFrame, data: Calibrators, pivot: float, rng: np.
         covariance = np.linalg.inv(design.T @ (design * weights[:, None]))
         values = covariance @ design.T @ (weights * absolute)
         scatter = intrinsic_dispersion(absolute - design @ values, errors, clip=np.inf)
-    return _normal_law("distances", pivot, ("zero_point", "slope"), values, covariance, len(stars), rng, scatter)
+    return _normal_law(
+        "distances", pivot, ("zero_point", "slope"), values, covariance, len(stars), rng, scatter
+    )
 
 
 def distances(stars: pd.DataFrame) -> tuple[Array, Array]:
@@ -258,12 +269,14 @@ def fit_parallaxes(data: Calibrators, pivot: float, rng: np.random.Generator) ->
 
     def predicted(theta: Array) -> tuple[Array, Array]:
         total = np.hypot(scatter, data.wesenheit_error)
-        mean, variance = predicted_parallax(theta[0] + theta[1] * data.x, data.wesenheit, total, data.density_index)
+        mean, variance = predicted_parallax(
+            theta[0] + theta[1] * data.x, data.wesenheit, total, data.density_index
+        )
         return mean + theta[2] + theta[3] * data.g, variance
 
     def residuals(theta: Array) -> Array:
         priors = [
-            (theta[2] - data.offset_prior) / data.offset_prior_error,
+            (theta[2] - data.offset_prior) / data.offset_width,
             theta[3] / data.offset_slope_prior_error,
             (theta[1] - data.slope_prior[0]) / data.slope_prior[1],
         ]
@@ -279,6 +292,9 @@ def fit_parallaxes(data: Calibrators, pivot: float, rng: np.random.Generator) ->
         if near.sum() >= N_MIN_STARS // 2:
             scatter = intrinsic_dispersion(relative[near], (data.parallax_error / (K * mean))[near])
     covariance = np.linalg.inv(fit.jac.T @ fit.jac)
+    if not data.fit_offset:
+        gain = covariance[:, 2] / covariance[2, 2]
+        covariance = covariance + data.offset_prior_error**2 * np.outer(gain, gain)
     names = ("zero_point", "slope", "offset", "offset_slope")
     return _normal_law("parallaxes", pivot, names, values, covariance, len(data.x), rng, scatter)
 
@@ -331,9 +347,26 @@ def fit_posterior(
     """
     density = partial(log_posterior, data=data)
     first = unbounded(
-        {"zero_point": start.values["zero_point"], "slope": start.values["slope"], "offset": data.offset_prior}
-        | {"offset_slope": 0.0, "parallax_noise": 0.01, "scatter": 0.15, "outlier_fraction": 0.05, "outlier_slope": 0.0}
-        | {"outlier_shift": 1.75, "outlier_scatter": 0.7, "dwarf_fraction": 0.05, "dwarf_slope": 0.0, "dwarf_shift": 6.5, "dwarf_scatter": 1.0}
+        {
+            "zero_point": start.values["zero_point"],
+            "slope": start.values["slope"],
+            "offset": data.offset_prior,
+        }
+        | {
+            "offset_slope": 0.0,
+            "parallax_noise": 0.01,
+            "scatter": 0.15,
+            "outlier_fraction": 0.05,
+            "outlier_slope": 0.0,
+        }
+        | {
+            "outlier_shift": 1.75,
+            "outlier_scatter": 0.7,
+            "dwarf_fraction": 0.05,
+            "dwarf_slope": 0.0,
+            "dwarf_shift": 6.5,
+            "dwarf_scatter": 1.0,
+        }
     )
     typical = first.copy()
     typical[:2] = -5.0, -3.3  # whatever outliers did to the least squares
@@ -341,7 +374,7 @@ def fit_posterior(
     best, covariance = maximum(density, starts, _SCALES)
     chain = _chain(density, best, covariance, options, rng) if sample else None
     theta = rng.multivariate_normal(best, covariance, _N_DRAWS) if chain is None else chain
-    draws = natural(theta)
+    draws = natural(data.with_offset_error(theta, covariance, PARAMETERS.index("offset"), rng))
     low, middle, high = np.quantile(draws, (0.15865, 0.5, 0.84135), axis=0)
     values = dict(zip(PARAMETERS, map(float, middle), strict=True))
     errors = dict(zip(PARAMETERS, map(float, (high - low) / 2), strict=True))
@@ -357,13 +390,20 @@ def _chain(
     except ImportError as error:
         raise ImportError("The posterior needs emcee: pip install 'gaia_oc_amd[cepheids]'.") from error
     walkers = rng.multivariate_normal(best, covariance, options.n_walkers)
-    sampler = emcee.EnsembleSampler(options.n_walkers, len(best), density, vectorize=True)
-    state = np.random.RandomState(int(rng.integers(2**32)))  # noqa: NPY002  # the generator that emcee takes
+    moves = [
+        (emcee.moves.DEMove(), 0.8),
+        (emcee.moves.DESnookerMove(), 0.2),
+    ]  # they forget faster than stretches
+    sampler = emcee.EnsembleSampler(options.n_walkers, len(best), density, vectorize=True, moves=moves)
+    state = np.random.RandomState(int(rng.integers(2**32)))  # the generator that emcee takes
     sampler.random_state = state.get_state()
     sampler.run_mcmc(walkers, options.n_burn_in + options.n_steps)
     time = float(np.max(sampler.get_autocorr_time(discard=options.n_burn_in, tol=0)))
     logger.info(
-        "emcee: %d steps of %d walkers, autocorrelation time %.0f steps.", options.n_steps, options.n_walkers, time
+        "emcee: %d steps of %d walkers, autocorrelation time %.0f steps.",
+        options.n_steps,
+        options.n_walkers,
+        time,
     )
     if not time * 20 < options.n_steps:
         warnings.warn(

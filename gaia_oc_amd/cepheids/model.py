@@ -32,12 +32,12 @@ PARAMETERS = (
     "dwarf_scatter",
 )
 """Zero point [mag], slope [mag/dex], scatter [mag]; zero point of the parallaxes [mas] and its change with G
-[mas/mag], and what their errors lack in quadrature [mas]; share of the outliers at the median distance, how its logit grows with the modulus, by how much they are fainter,
-and their scatter [mag]; the same of the dwarfs.
+[mas/mag], and what their errors lack in quadrature [mas]; share of the outliers at the median distance, how its logit
+grows with the modulus, by how much they are fainter, and their scatter [mag]; the same of the dwarfs.
 
-Two kinds of stars follow no law: other giants that pulsate, 1.5 to 2 mag fainter (type II Cepheids that were misclassified), and
-dwarfs of the foreground, of 6 mag and more. At one apparent magnitude they are nearer, so that their share changes with
-the modulus that a Cepheid would have."""
+Two kinds of stars follow no law: other giants that pulsate, 1.5 to 2 mag fainter (type II Cepheids that were
+misclassified), and dwarfs of the foreground, of 6 mag and more. At one apparent magnitude they are nearer, so that
+their share changes with the modulus that a Cepheid would have."""
 
 _NORMAL_PRIORS = {
     "parallax_noise": (np.log(0.01), 1.0),  # of the logarithm
@@ -72,6 +72,8 @@ class Calibrators:
         G, and the modulus up to a constant, less the medians of all [mag].
     offset_prior, offset_prior_error, offset_slope_prior_error : float
         Normal priors of the parallax zero point [mas] and of its change with G [mas/mag].
+    fit_offset : bool
+        Whether the stars change the zero point; else it stays at its prior's mean.
     slope_prior : (float, float)
         Normal prior of the slope [mag]; its error is infinite where there is none.
     density_index : ndarray
@@ -88,8 +90,37 @@ class Calibrators:
     density_index: Array
     offset_prior: float
     offset_prior_error: float
+    fit_offset: bool
     offset_slope_prior_error: float
     slope_prior: tuple[float, float]
+
+    @property
+    def offset_width(self) -> float:
+        """Prior error of the zero point while the law is fitted [mas]."""
+        return self.offset_prior_error if self.fit_offset else PINNED
+
+    def with_offset_error(
+        self, draws: Array, covariance: Array, place: int, rng: np.random.Generator
+    ) -> Array:
+        """Draws, shape (n_draws, n_parameters), with the zero point's prior error carried through.
+
+        The law moves with a zero point that is pinned by covariance / variance of the zero point.
+
+        Parameters
+        ----------
+        draws : ndarray, shape (n_draws, n_parameters)
+            Of the law at the pinned zero point.
+        covariance : ndarray, shape (n_parameters, n_parameters)
+            Its covariance there.
+        place : int
+            Number of the zero point among the parameters.
+        rng : Generator
+            Draws zero points.
+        """
+        if self.fit_offset:
+            return draws
+        gain = covariance[:, place] / covariance[place, place]
+        return draws + np.outer(self.offset_prior_error * rng.standard_normal(len(draws)), gain)
 
 
 OFFSET_PRIORS = {"dr2": (-0.05, 0.01), "dr3": (0.0, 0.015)}
@@ -97,6 +128,8 @@ OFFSET_PRIORS = {"dr2": (-0.05, 0.01), "dr3": (0.0, 0.015)}
 
 
 NO_PRIOR = (0.0, np.inf)
+PINNED = 1e-4
+"""Prior error of a zero point that the stars shall not change [mas]: so small that it is none."""
 
 
 def calibrators(
@@ -129,6 +162,7 @@ def calibrators(
         density_index=density_index(modulus),
         offset_prior=mean if options.offset_prior is None else options.offset_prior,
         offset_prior_error=error if options.offset_prior_error is None else options.offset_prior_error,
+        fit_offset=options.fit_offset,
         offset_slope_prior_error=options.offset_slope_prior_error,
         slope_prior=slope_prior,
     )
@@ -275,7 +309,7 @@ def log_posterior(theta: Array, data: Calibrators) -> Array:
     theta = np.atleast_2d(theta)
     normal = _NORMAL_PRIORS | {
         "slope": data.slope_prior,
-        "offset": (data.offset_prior, data.offset_prior_error),
+        "offset": (data.offset_prior, data.offset_width),
         "offset_slope": (0.0, data.offset_slope_prior_error),
     }
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):

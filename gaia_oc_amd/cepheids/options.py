@@ -11,8 +11,9 @@ class CepheidOptions(Options):
     """Which Cepheids are used.
 
     The coefficient of the Wesenheit magnitude is that of Ripepi et al. (2019, A&A 625, A14): 1.90 +- 0.05. Stars
-    brighter than G 6 saturate in both releases. Classical Cepheids are young stars of the disc: stars far from the
-    plane that are called so are mostly of other types.
+    brighter than G 6 saturate in both releases. At G 13 Gaia's windows change, and with them parallax errors and zero
+    points; fainter stars of the disc that are called Cepheids are mostly others. Classical Cepheids are young stars
+    of the disc: stars far from the plane that are called so are mostly of other types.
     """
 
     source: str = option(
@@ -28,6 +29,7 @@ class CepheidOptions(Options):
     max_magnitude_error: float = option(0.1, "largest error of a mean magnitude [mag]", above=0)
     max_ruwe: float = option(1.4, "largest RUWE, where the table has it", above=0, finite=False)
     bright_limit: float = option(6.0, "brighter stars are left out [mag]")
+    faint_limit: float = option(13.0, "fainter stars do not calibrate [mag]", finite=False)
     max_latitude: float = option(
         20.0, "largest galactic latitude of a star that calibrates [deg]", above=0, at_most=90
     )
@@ -38,20 +40,30 @@ class LawOptions(Options):
     """How the law is fitted.
 
     The priors of the parallax zero point are independent of Cepheids and of the Large Magellanic Cloud: -0.05 +-
-    0.03 mas for DR2 (-0.053 from asteroseismology, Zinn et al. 2019; -0.031 from eclipsing binaries, Graczyk et al.
-    2019; -0.082, Stassun & Torres 2018; -0.054, Schoenrich et al. 2019), and 0 +- 0.015 mas for what is left after
-    the correction of Lindegren et al. (2021) in DR3.
+    0.01 mas for bright stars of DR2 (-0.053 from asteroseismology, Zinn et al. 2019; -0.031 from eclipsing binaries,
+    Graczyk et al. 2019; -0.054, Schoenrich et al. 2019), and 0 +- 0.015 mas for what is left after the correction of
+    Lindegren et al. (2021) in DR3. Unless `fit_offset`, the Cepheids do not change it and its error is added to
+    theirs: what they say of it comes from the farthest, where others are mixed with them.
     """
 
-    pivot: float = option(0.7, "log10 of the period [d] that the law's zero point belongs to", at_least=-1, at_most=3)
+    pivot: float = option(
+        0.7, "log10 of the period [d] that the law's zero point belongs to", at_least=-1, at_most=3
+    )
     offset_prior: float | None = option(
-        None, "parallax zero point that is expected [mas] (default: -0.05 for dr2, 0 for dr3)", at_least=-1, at_most=1
+        None,
+        "parallax zero point that is expected [mas] (default: -0.05 for dr2, 0 for dr3)",
+        at_least=-1,
+        at_most=1,
     )
     offset_prior_error: float | None = option(
-        None, "its standard error [mas] (default: 0.03 for dr2, 0.015 for dr3)", above=0, at_most=1
+        None, "its standard error [mas] (default: 0.01 for dr2, 0.015 for dr3)", above=0, at_most=1
     )
     offset_slope_prior_error: float = option(
         0.005, "standard error of its change with G, expected to be 0 [mas/mag]", above=0, at_most=1
+    )
+    fit_offset: bool = option(False, "let the Cepheids, too, say what the parallax zero point is")
+    slope_from_lmc: bool = option(
+        True, "take the slope of the LMC's Cepheids, all at one distance, as its prior in parallax space"
     )
     n_walkers: int = option(42, "walkers of emcee", at_least=30)
     n_steps: int = option(3000, "steps of each, after n_burn_in", at_least=100)
@@ -67,9 +79,14 @@ class LmcOptions(Options):
     (2022, ApJ 939, 89).
     """
 
-    lmc_radius: float = option(5.0, "radius on the sky around RA 80.89, Dec -69.76 [deg]", above=0, at_most=15)
+    lmc_radius: float = option(
+        5.0, "radius on the sky around RA 80.89, Dec -69.76 [deg]", above=0, at_most=15
+    )
     lmc_motion: float = option(
-        1.0, "largest difference from its proper motion, where the table has motions [mas/yr]", above=0, finite=False
+        1.0,
+        "largest difference from its proper motion, where the table has motions [mas/yr]",
+        above=0,
+        finite=False,
     )
     lmc_parallax_sigmas: float = option(
         5.0, "largest difference from its parallax, in standard errors", above=0, finite=False
@@ -79,7 +96,10 @@ class LmcOptions(Options):
     )
     metallicity_effect_error: float = option(0.1, "its standard error [mag/dex]", at_least=0, at_most=2)
     lmc_metallicity: float = option(
-        -0.45, "metallicity of its Cepheids less that of the stars that calibrate [dex]", at_least=-2, at_most=2
+        -0.45,
+        "metallicity of its Cepheids less that of the stars that calibrate [dex]",
+        at_least=-2,
+        at_most=2,
     )
 
 

@@ -55,8 +55,9 @@ def select_cepheids(
     Returns
     -------
     DataFrame
-        With more columns: log_period, wesenheit and wesenheit_error [mag], b [deg], galaxy ("Milky Way", "LMC", or
-        "other"); parallax corrected for DR3's zero point (Lindegren et al. 2021), parallax_error widened for DR2.
+        With more columns: log_period, wesenheit and wesenheit_error [mag], b [deg], galaxy ("Milky Way" for those that
+        calibrate, "LMC", "other"); parallax corrected for DR3's zero point (Lindegren et al. 2021), parallax_error
+        widened for DR2.
 
     Raises
     ------
@@ -88,7 +89,10 @@ def _found(stars: pd.DataFrame) -> str:
 
 def _cuts(table: pd.DataFrame, period: str, options: CepheidOptions) -> Iterator[tuple[str, pd.Series]]:
     """Name of each cut, and who passes it."""
-    words = {name: table[name].astype(str).str.strip().str.upper() for name in ("type_best_classification", "mode_best_classification")}
+    words = {
+        name: table[name].astype(str).str.strip().str.upper()
+        for name in ("type_best_classification", "mode_best_classification")
+    }
     yield f"type {options.cepheid_type}", words["type_best_classification"] == options.cepheid_type
     if options.cepheid_type != "T2CEP":
         yield f"mode {options.mode}", words["mode_best_classification"] == options.mode
@@ -111,7 +115,9 @@ def _wesenheit(stars: pd.DataFrame, coefficient: float) -> dict[str, Array]:
     """Wesenheit magnitude W = G - R (BP - RP) and its error [mag]."""
     g, bp, rp = (stars[f"int_average_{band}"].to_numpy(float) for band in ("g", "bp", "rp"))
     errors = [
-        stars[name].to_numpy(float) if (name := f"int_average_{band}_error") in stars else np.zeros(len(stars))
+        stars[name].to_numpy(float)
+        if (name := f"int_average_{band}_error") in stars
+        else np.zeros(len(stars))
         for band in ("g", "bp", "rp")
     ]
     errors = [np.nan_to_num(error) for error in errors]
@@ -137,10 +143,13 @@ def _astrometry(stars: pd.DataFrame, release: str) -> dict[str, Array]:
 
 
 def _galaxy(stars: pd.DataFrame, options: CepheidOptions, lmc: LmcOptions) -> NDArray[np.object_]:
-    """Galaxy of each star: by sky, motion and parallax the LMC; by sky the Milky Way."""
+    """Galaxy of each star: by sky, motion and parallax the LMC; by sky and magnitude those that calibrate."""
     ra, dec = stars["ra"].to_numpy(float), stars["dec"].to_numpy(float)
-    near_cloud = np.any([angular_separation(ra, dec, *centre) < radius for *centre, radius in _CLOUDS], axis=0)
+    near_cloud = np.any(
+        [angular_separation(ra, dec, *centre) < radius for *centre, radius in _CLOUDS], axis=0
+    )
     ours = ~near_cloud & (np.abs(stars["b"]) <= options.max_latitude)
+    ours &= stars["int_average_g"] <= options.faint_limit
     theirs = angular_separation(ra, dec, *LMC_CENTRE) <= lmc.lmc_radius
     error = np.hypot(stars["parallax_error"], LMC_PARALLAX_FLOOR)
     theirs &= np.abs(stars["parallax"] - LMC_PARALLAX) <= lmc.lmc_parallax_sigmas * error

@@ -33,7 +33,7 @@ class SimulatedCepheids:
         Whether periods are exchanged at random among the stars, which leaves no law.
     """
 
-    n_milky_way: int = 800
+    n_milky_way: int = 2000
     n_lmc: int = 1500
     zero_point: float = -4.95
     slope: float = -3.3
@@ -120,7 +120,9 @@ def _milky_way(settings: SimulatedCepheids, wesenheit: float, rng: np.random.Gen
     period, absolute = _luminosities(settings, n, rng)
     reddening = _EXTINCTION * distance / 1000 * np.exp(-np.abs(z) / 0.1) * rng.uniform(0.5, 1.5, n)
     magnitudes = _magnitudes(period, absolute + 5 * np.log10(distance) - 5, reddening, wesenheit, rng)
-    stars = pd.DataFrame({"ra": sky.ra.deg, "dec": sky.dec.deg, "distance": distance, "pf": 10**period, **magnitudes})
+    stars = pd.DataFrame(
+        {"ra": sky.ra.deg, "dec": sky.dec.deg, "distance": distance, "pf": 10**period, **magnitudes}
+    )
     # motions of the disc are not modelled: only the LMC is recognised by its own
     stars["pmra"], stars["pmdec"] = rng.normal(0, 3, (2, len(stars)))
     observed = stars[stars["int_average_g"].between(6, 19)]
@@ -152,11 +154,18 @@ def _luminosities(
 
 
 def _magnitudes(
-    period: np.ndarray, apparent: np.ndarray, reddening: np.ndarray, wesenheit: float, rng: np.random.Generator
+    period: np.ndarray,
+    apparent: np.ndarray,
+    reddening: np.ndarray,
+    wesenheit: float,
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """Mean magnitudes in the three bands whose Wesenheit magnitude is the one given."""
     colour = 0.75 + 0.35 * (period - 0.7) + rng.normal(0, 0.05, len(period)) + reddening
     g = apparent + wesenheit * colour
     rp = g - 0.55 * colour
-    error = {f"int_average_{band}_error": np.full(len(g), size) for band, size in zip(("g", "bp", "rp"), (5e-4, 3e-3, 3e-3), strict=True)}
+    error = {
+        f"int_average_{band}_error": np.full(len(g), size)
+        for band, size in zip(("g", "bp", "rp"), (5e-4, 3e-3, 3e-3), strict=True)
+    }
     return {"int_average_g": g, "int_average_bp": rp + colour, "int_average_rp": rp} | error

@@ -98,9 +98,7 @@ def read_cepheids(
     if word.lower() == "gaia" or is_service:
         url = word if is_service else GAIA_ARCHIVE
         login = None if is_service else credentials_path
-        rows = query_archive(
-            QUERIES[options.release], url=url, credentials_path=login, job_file=job_file
-        )
+        rows = query_archive(QUERIES[options.release], url=url, credentials_path=login, job_file=job_file)
         return checked(canonical(rows, url), url, options)
     return checked(read_table(word), word, options)
 
@@ -121,7 +119,9 @@ def checked(table: pd.DataFrame, origin: str, options: CepheidOptions) -> pd.Dat
         )
     for name in (name for name in _NUMBERS if name in table):
         if not pd.api.types.is_numeric_dtype(table[name]):
-            raise ValueError(f"{origin}: {name} is {table[name].iloc[0]!r}, not a number: correct the column.")
+            raise ValueError(
+                f"{origin}: {name} is {table[name].iloc[0]!r}, not a number: correct the column."
+            )
     if twice := int(table["source_id"].duplicated().sum()):
         raise ValueError(f"{origin} holds {twice} source_id more than once: leave one row for each star.")
     return table
