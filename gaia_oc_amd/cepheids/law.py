@@ -136,7 +136,7 @@ def fit_leavitt_law(
         )
     data = calibrators(stars, release, options, slope_prior)
     try:
-        refuse_no_law(_law_alone(data, options, rng))
+        refuse_no_law(_law_alone(data, options, rng), data.x)
         parallaxes = fit_parallaxes(data, options.pivot, rng)
         laws = {
             "distances": fit_distances(stars, data, options.pivot, rng),
@@ -155,20 +155,29 @@ def _law_alone(data: Calibrators, options: LawOptions, rng: np.random.Generator)
     return fit_posterior(alone, start, options, sample=False, rng=rng)
 
 
-def refuse_no_law(law: LeavittLaw) -> None:
-    """Refuse a law whose slope is not negative beyond doubt.
+def refuse_no_law(law: LeavittLaw, log_period: Array) -> None:
+    """Refuse a law whose slope is not negative beyond doubt, or that explains less than the scatter around it.
+
+    Parameters
+    ----------
+    law : LeavittLaw
+        "posterior".
+    log_period : ndarray, shape (n_stars,)
+        Log periods, whatever the pivot.
 
     Raises
     ------
     ClusterError
     """
-    slope, error = law.values["slope"], law.errors["slope"]
-    if not slope < -LEAST_SIGNIFICANCE * error:
-        raise ClusterError(
-            f"No Leavitt law: the slope of {law.n_stars} stars is {slope:.2f} +- {error:.2f} mag, not below 0 by "
-            f"{LEAST_SIGNIFICANCE:g} standard errors. Their periods say nothing of their luminosities: check the "
-            "column of the periods and the types."
-        )
+    slope, error, scatter = law.values["slope"], law.errors["slope"], law.values["scatter"]
+    explained = -slope * float(np.std(log_period))
+    if slope < -LEAST_SIGNIFICANCE * error and scatter < explained:
+        return
+    raise ClusterError(
+        f"No Leavitt law: the slope of {law.n_stars} stars is {slope:.2f} +- {error:.2f} mag and must be below 0 by "
+        f"{LEAST_SIGNIFICANCE:g} standard errors, their scatter {scatter:.2f} mag and must be below {explained:.2f} "
+        "mag, the spread that their periods explain: check the column of the periods and the types."
+    )
 
 
 def fit_distances(

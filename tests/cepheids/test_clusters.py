@@ -60,8 +60,8 @@ def law():
     return LeavittLaw("posterior", 0.7, values, errors, draws, 400)
 
 
-def cepheids(n, rng):
-    distance = rng.uniform(1000, 3000, n)
+def cepheids(n, rng, nearest=1000, farthest=3000):
+    distance = rng.uniform(nearest, farthest, n)
     period = rng.uniform(0.5, 1.3, n)
     absolute = -4.95 - 3.3 * (period - 0.7) + 0.1 * rng.standard_normal(n)
     stars = pd.DataFrame({"source_id": np.arange(1, n + 1), "log_period": period, "wesenheit_error": 0.01})
@@ -92,7 +92,7 @@ def test_cluster_parallaxes_calibrate_better_than_single_ones():
 
 def test_cepheids_of_one_cluster_share_its_error():
     rng = np.random.default_rng(3)
-    stars, parallax = cepheids(4, rng)
+    stars, parallax = cepheids(4, rng, 2000, 2001)
     found = in_clusters(stars, parallax, rng).assign(cluster_parallax_error=0.1)
     alone = calibrate_with_clusters(stars, found, law(), rng)["cluster parallaxes"]
     together = calibrate_with_clusters(stars, found.assign(cluster="NGC_1"), law(), rng)["cluster parallaxes"]

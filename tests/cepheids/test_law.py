@@ -41,7 +41,7 @@ def test_the_three_estimators_stand_side_by_side(laws, stars):
     posterior = laws["posterior"]
     for name in ("zero_point", "slope", "scatter"):
         assert abs(posterior.values[name] - getattr(TRUTH, name)) < 4 * posterior.errors[name], name
-        assert posterior.errors[name] < {"zero_point": 0.25, "slope": 0.1, "scatter": 0.05}[name]
+        assert posterior.errors[name] < {"zero_point": 0.25, "slope": 0.15, "scatter": 0.05}[name]
 
 
 def test_coverage_of_a_few_runs():
