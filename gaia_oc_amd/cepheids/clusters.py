@@ -13,7 +13,8 @@ from gaia_oc_amd.cepheids.law import LeavittLaw
 from gaia_oc_amd.cepheids.model import predicted_parallax
 from gaia_oc_amd.cepheids.options import ClusterCepheidOptions
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE
-from gaia_oc_amd.source_sets import load_sets, our_members
+from gaia_oc_amd.member_list import our_members
+from gaia_oc_amd.source_sets import load_sets
 
 logger = logging.getLogger(__name__)
 
