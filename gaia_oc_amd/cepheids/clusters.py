@@ -74,7 +74,9 @@ def _of_cluster(
         columns=("source_id", "parallax", "parallax_error", "PMemb", "rejected_by"),
     )
     members = our_members(sets, options.prob_threshold).drop_duplicates("source_id")
-    judged = pd.concat([sets.candidates, sets.members]).drop_duplicates("source_id")  # candidates know more
+    judged = pd.concat([sets.candidates, sets.judged_members, sets.members]).drop_duplicates(
+        "source_id"
+    )  # our own PMemb first
     rejected = sets.non_members[~sets.non_members["source_id"].isin(judged["source_id"])]
     everyone = pd.concat([judged.assign(rejected_by=""), rejected.assign(PMemb=np.nan)])
     found = everyone[everyone["source_id"].isin(stars["source_id"])]
