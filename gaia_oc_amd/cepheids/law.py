@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
+from scipy.optimize import brentq, least_squares
 
 from gaia_oc_amd.astrometry import intrinsic_dispersion
 from gaia_oc_amd.cepheids.model import (
@@ -210,10 +210,20 @@ def fit_distances(
         weights = 1 / (errors**2 + scatter**2 + 1e-8)
         covariance = np.linalg.inv(design.T @ (design * weights[:, None]))
         values = covariance @ design.T @ (weights * absolute)
-        scatter = intrinsic_dispersion(absolute - design @ values, errors, clip=np.inf)
+        scatter = _whole_scatter(absolute - design @ values, errors)
     return _normal_law(
         "distances", pivot, ("zero_point", "slope"), values, covariance, len(stars), rng, scatter
     )
+
+
+def _whole_scatter(residuals: Array, errors: Array) -> float:
+    """Scatter that makes the mean of residual^2 / (scatter^2 + error^2) 1, of all stars, outliers too."""
+
+    def excess(scatter: float) -> float:
+        return float(np.mean(residuals**2 / (scatter**2 + errors**2)) - 1)
+
+    largest = float(np.sqrt(np.mean(residuals**2)))
+    return brentq(excess, 0.0, largest * (1 + 1e-9)) if excess(0.0) > 0 else 0.0
 
 
 def distances(stars: pd.DataFrame) -> tuple[Array, Array]:
