@@ -55,6 +55,7 @@ def test_all_scripts_are_there():
         "explain_stars.py",
         "find_first_members.py",
         "fit_isochrone.py",
+        "fit_leavitt_law.py",
         "simulate_clusters.py",
         "train_deep_sets_model.py",
         "validate_clusters.py",

@@ -1,7 +1,7 @@
 """What each script does for one cluster: leave what is done, compute, save, draw.
 
-The door: `build_cluster`, `evaluate_cluster`, `validate_cluster`, `compare_cluster`, `fit_cluster`, `search_cluster`,
-`simulate_clusters`, `train_model`, `explain_stars`.
+The door: `build_cluster`, `evaluate_cluster`, `validate_cluster`, `compare_cluster`, `fit_cluster`, `fit_law`,
+`search_cluster`, `simulate_clusters`, `train_model`, `explain_stars`.
 """
 
 import lazy_loader
@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "validate": ["validate_cluster"],
         "compare": ["compare_cluster"],
         "fit_isochrone": ["fit_cluster"],
+        "fit_leavitt_law": ["fit_law"],
         "find_first_members": ["search_and_save", "search_cluster"],
         "simulate": ["simulate_clusters"],
         "train": ["train_model"],

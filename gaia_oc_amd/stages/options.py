@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gaia_oc_amd.catalogues.published import CMD_FORM, DEFAULT_KEYS, VIZIER
+from gaia_oc_amd.cepheids.options import CepheidOptions, ClusterCepheidOptions, LawOptions, LmcOptions
 from gaia_oc_amd.first_members.options import (
     FieldOptions,
     FirstMembersOptions,
@@ -171,6 +172,17 @@ class SimulateOptions(Options):
     """Of simulate_clusters.py."""
 
     cluster: SimulatedCluster = part(SimulatedCluster())
+
+
+@dataclass(frozen=True)
+class LeavittOptions(Options):
+    """Of fit_leavitt_law.py."""
+
+    cepheids: CepheidOptions = part(CepheidOptions())
+    law: LawOptions = part(LawOptions())
+    lmc: LmcOptions = part(LmcOptions())
+    cluster: ClusterCepheidOptions = part(ClusterCepheidOptions())
+    figures: FigureOptions = part(FigureOptions())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,29 @@
+"""Fit the period-luminosity relation of Cepheids, the Leavitt law, and the distance of the Large Magellanic Cloud.
+
+Cepheids come from the Gaia archive or a table. Three estimators stand side by side: weighted least squares of
+distances, least squares in parallax space, and a posterior with intrinsic scatter and outliers. Cepheids that are
+members of clusters, by the sets of the data directory, calibrate the law with the clusters' parallaxes too. Tables and
+plots go to the folder cepheids of the data directory.
+
+example: python fit_leavitt_law.py --source simulated --data_dir simulated_data
+         python fit_leavitt_law.py --source gaia_dr2_cepheids.vot.gz --release dr2
+"""
+
+from gaia_oc_amd.command_line import read_command_line, run
+from gaia_oc_amd.stages.options import LeavittOptions
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fit one law; the exit code is 0 only if there is one."""
+    given = read_command_line(
+        __doc__, LeavittOptions, argv, clusters=None, leave_out=("workers", "scheduler")
+    )
+    from gaia_oc_amd.batch import finish
+    from gaia_oc_amd.stages.fit_leavitt_law import fit_law
+
+    command = given.command.replace(" {}", "")
+    return finish([], fit_law(given.run.data_dir, given.options, seed=given.run.seed, command=command))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,152 @@
+"""Figures of the Leavitt law: the law with residuals, its posterior, the sky, and the modulus of the LMC."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from gaia_oc_amd.cepheids.distance import LITERATURE_MODULUS, Modulus
+from gaia_oc_amd.cepheids.law import LeavittLaw
+from gaia_oc_amd.cepheids.model import K
+from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS, STYLES, marker_area
+from gaia_oc_amd.plotting import new_figure
+
+_CORNER = {
+    "zero_point": r"zero point [mag]",
+    "slope": "slope [mag]",
+    "scatter": "scatter [mag]",
+    "offset": r"$\varpi_0$ [mas]",
+    "offset_slope": r"d$\varpi_0$/d$G$ [mas/mag]",
+    "outlier_fraction": "outliers",
+}
+_GOOD = 5.0
+"""Parallaxes over their errors: only of these a magnitude can be shown."""
+
+
+@rc_context(SETTINGS)
+def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulus | None) -> Figure:
+    """Absolute Wesenheit magnitudes against periods, with the laws, and below them residuals in parallax.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        Selected Cepheids of both galaxies, with outlier_probability.
+    laws : dict of str to LeavittLaw
+        Of the three estimators.
+    modulus : Modulus or None
+        Of the LMC, at which its stars are drawn.
+    """
+    figure = new_figure("Leavitt law of Cepheids in the Milky Way", size=(7.6, 8.0))
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+    law = laws["posterior"]
+    ours, far = stars[stars["galaxy"] == "Milky Way"], stars[stars["galaxy"] == "LMC"]
+    field = {"color": STYLES["field"].colour, "lw": 0, "s": marker_area(len(far))}
+    if modulus and len(far):
+        label = f"LMC at {modulus.value:.2f} mag ({len(far):,})"
+        top.scatter(
+            far["log_period"], far["wesenheit"] - modulus.value, label=label, rasterized=True, **field
+        )
+    parallax = ours["parallax"] - law.values["offset"]
+    good = ours[parallax > _GOOD * ours["parallax_error"]]
+    absolute = good["wesenheit"] + 5 * np.log10(parallax[good.index] / 1000) + 5
+    look = {"cmap": PROBABILITY_COLOURS.removesuffix("_r"), "vmin": 0, "vmax": 1, "s": 14, "lw": 0}
+    label = f"Milky Way, parallax over {_GOOD:g} errors ({len(good):,})"
+    drawn = top.scatter(
+        good["log_period"], absolute, c=good["outlier_probability"], zorder=3, label=label, **look
+    )
+    x = np.linspace(stars["log_period"].min(), stars["log_period"].max(), 100)
+    for (method, each), colour in zip(laws.items(), ("#E69F00", "#56B4E9", "#000000"), strict=True):
+        top.plot(x, each.absolute(x), color=colour, lw=1.4, zorder=4, label=_words(method))
+    centre = law.absolute(np.array([stars["log_period"].median()]))[0]
+    top.set_ylim(centre + 6, centre - 5)
+    top.set_ylabel("$M_W$ [mag]")
+    top.legend(loc="upper left")
+    predicted = 10 ** (0.2 * (law.absolute(ours["log_period"]) - ours["wesenheit"]) + 2)
+    error = np.hypot(ours["parallax_error"], K * law.values["scatter"] * predicted)
+    bottom.scatter(ours["log_period"], (parallax - predicted) / error, c=ours["outlier_probability"], **look)
+    bottom.axhline(0, color="#000000", lw=1)
+    bottom.set_ylim(-6, 8)
+    bottom.set_xlabel(r"$\log_{10}(P\,/\,\mathrm{d})$")
+    bottom.set_ylabel(r"($\varpi$ - law) / $\sigma$")
+    figure.colorbar(drawn, ax=[top, bottom], label="probability to follow no law", aspect=40, pad=0.01)
+    return figure
+
+
+def _words(method: str) -> str:
+    words = {"distances": "least squares of distances", "parallaxes": "least squares of parallaxes"}
+    return words.get(method, "posterior")
+
+
+@rc_context(SETTINGS)
+def corner_figure(law: LeavittLaw) -> Figure:
+    """Posterior of the law's parameters, each against each.
+
+    Raises
+    ------
+    ImportError
+        If corner is not installed.
+    """
+    try:
+        import corner
+    except ImportError as error:
+        raise ImportError("The corner plot needs corner: pip install 'gaia_oc_amd[cepheids]'.") from error
+    draws = np.column_stack([law.drawn(name) for name in _CORNER])
+    figure = Figure(figsize=(9.5, 9.5))
+    corner.corner(
+        draws,
+        fig=figure,
+        labels=list(_CORNER.values()),
+        quantiles=(0.16, 0.5, 0.84),
+        color=LINE_COLOURS[1],
+        plot_datapoints=False,
+        labelpad=0.05,
+        max_n_ticks=4,
+    )
+    figure.subplots_adjust(left=0.09, bottom=0.09)
+    figure.suptitle(f"Posterior of the Leavitt law, {law.n_stars:,} Cepheids")
+    return figure
+
+
+@rc_context(SETTINGS)
+def sky_figure(stars: pd.DataFrame) -> Figure:
+    """Selected Cepheids on the sky, in galactic coordinates, by what they are used for."""
+    from astropy.coordinates import SkyCoord
+
+    figure = new_figure("Cepheids on the sky, galactic coordinates", size=(9.6, 5.4))
+    ax = figure.add_subplot(projection="mollweide")
+    place = SkyCoord(stars["ra"].to_numpy(), stars["dec"].to_numpy(), unit="deg").galactic
+    longitude, latitude = -place.l.wrap_at("180d").radian, place.b.radian  # longitudes grow to the left
+    for galaxy, colour in (
+        ("other", STYLES["field"].colour),
+        ("Milky Way", LINE_COLOURS[1]),
+        ("LMC", LINE_COLOURS[2]),
+    ):
+        here = (stars["galaxy"] == galaxy).to_numpy()
+        words = {"other": "not used", "Milky Way": "calibrate"}.get(galaxy, galaxy)
+        label = f"{words} ({here.sum():,})"
+        ax.scatter(longitude[here], latitude[here], s=4, lw=0, color=colour, label=label, rasterized=True)
+    ax.set_xticks(
+        np.radians(np.arange(-120, 121, 60)), [f"{-degree % 360}°" for degree in range(-120, 121, 60)]
+    )
+    ax.grid(alpha=0.3, lw=0.5)
+    ax.tick_params(labelsize=8)
+    figure.legend(loc="outside lower center", ncols=3, markerscale=2.5)
+    return figure
+
+
+@rc_context(SETTINGS)
+def modulus_figure(moduli: dict[str, Modulus]) -> Figure:
+    """Distributions of the modulus of the LMC by each law, beside the literature's value."""
+    figure = new_figure("Distance modulus of the Large Magellanic Cloud", size=(6.4, 4.6))
+    ax = figure.subplots()
+    value, error = LITERATURE_MODULUS
+    ax.axvspan(value - error, value + error, color=STYLES["field"].colour, alpha=0.5, lw=0)
+    ax.axvline(value, color="#000000", lw=1, label=f"eclipsing binaries {value:.3f} $\\pm$ {error:.3f}")
+    shown = [each for each in moduli.values() if abs(each.value - value) < 1.5]
+    for each, colour in zip(shown, LINE_COLOURS[1:], strict=False):
+        label = f"{each.method}: {each.value:.2f} $\\pm$ {each.error:.2f} $\\pm$ {each.systematic:.2f}"
+        ax.hist(each.draws, bins=60, density=True, histtype="step", lw=1.4, color=colour, label=label)
+    ax.set_xlabel(r"$m - M$ [mag]")
+    ax.set_ylabel("density [1/mag]")
+    figure.legend(loc="outside lower center", ncols=1)
+    return figure
