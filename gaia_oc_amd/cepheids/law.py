@@ -407,7 +407,7 @@ def _chain(
     try:
         import emcee
     except ImportError as error:
-        raise ImportError("The posterior needs emcee: pip install 'gaia_oc_amd[cepheids]'.") from error
+        raise ImportError("The posterior needs emcee: pip install 'emcee>=3.1' 'corner>=2.2'.") from error
     walkers = rng.multivariate_normal(best, covariance, options.n_walkers)
     moves = [
         (emcee.moves.DEMove(), 0.8),

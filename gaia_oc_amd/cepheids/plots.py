@@ -89,7 +89,7 @@ def corner_figure(law: LeavittLaw) -> Figure:
     try:
         import corner
     except ImportError as error:
-        raise ImportError("The corner plot needs corner: pip install 'gaia_oc_amd[cepheids]'.") from error
+        raise ImportError("The corner plot needs corner: pip install 'emcee>=3.1' 'corner>=2.2'.") from error
     draws = np.column_stack([law.drawn(name) for name in _CORNER])
     figure = Figure(figsize=(9.5, 9.5))
     corner.corner(

@@ -133,7 +133,7 @@ def test_distances_of_good_parallaxes_are_their_inverses():
 
 def test_the_chain_agrees_with_the_normal_approximation(stars, laws):
     pytest.importorskip(
-        "emcee", reason="the posterior is sampled with emcee: pip install 'gaia_oc_amd[cepheids]'"
+        "emcee", reason="the posterior is sampled with emcee: pip install 'emcee>=3.1' 'corner>=2.2'"
     )
     options = LawOptions(n_steps=600, n_burn_in=200)
     with pytest.warns(UserWarning, match="--n_steps"):

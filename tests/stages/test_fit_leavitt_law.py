@@ -14,7 +14,7 @@ from gaia_oc_amd.stages.fit_leavitt_law import fit_law
 from gaia_oc_amd.stages.options import LeavittOptions
 
 pytest.importorskip(
-    "emcee", reason="the posterior is sampled with emcee: pip install 'gaia_oc_amd[cepheids]'"
+    "emcee", reason="the posterior is sampled with emcee: pip install 'emcee>=3.1' 'corner>=2.2'"
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,9 @@ def options(source, release="dr3", **more):
 
 @pytest.mark.filterwarnings("ignore:the chains are")
 def test_simulated_cepheids_give_law_tables_and_figures(tmp_path):
-    pytest.importorskip("corner", reason="the corner plot is corner's: pip install 'gaia_oc_amd[cepheids]'")
+    pytest.importorskip(
+        "corner", reason="the corner plot is corner's: pip install 'emcee>=3.1' 'corner>=2.2'"
+    )
     text = fit_law(tmp_path, options("simulated"), seed=1, command="python fit_leavitt_law.py")
     folder = tmp_path / "cepheids"
     record = json.loads((folder / "leavitt_law.json").read_text())
