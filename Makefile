@@ -1,13 +1,13 @@
 # make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style and imports.   make docs: the documentation.
 # make test-oldest: the tests with the lower bounds of pyproject.toml.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
-# make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.
+# make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.   make test-random: in random order.
 # make kills: a hundred kills and a hundred interrupts of a batch at random moments.
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
 
-.PHONY: demo test test-loaded test-oldest fuzz kills lint docs tap-server stop-tap-server fault-table clean
+.PHONY: demo test test-random test-loaded test-oldest fuzz kills lint docs tap-server stop-tap-server fault-table clean
 
 demo: .venv/installed
 	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo
@@ -17,6 +17,9 @@ demo: .venv/installed
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-random: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -o addopts="--strict-markers --strict-config -ra --nbmake --import-mode=importlib"
 
 test-loaded: .venv/installed-dev
 	for i in 1 2 3 4 5 6; do (while :; do :; done) & echo $$!; done > .busy; \
