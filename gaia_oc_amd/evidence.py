@@ -1,22 +1,24 @@
 """What the posterior network sees of a star: its offsets, its quality, and the density of the field around it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, Delaunay, QhullError, cKDTree
+from scipy.spatial import cKDTree
 
-from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.cluster import Cluster, update_from_members
 from gaia_oc_amd.features import (
     ISOCHRONE_ERRORS,
     parallax_scale,
+    parallax_sigmas,
     proper_motion_covariance,
     proper_motion_offset,
+    proper_motion_sigmas,
 )
 from gaia_oc_amd.parallel import n_threads
 from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.spatial import fit_spatial_model, places_of, posterior
 
 Array = NDArray[np.float64]
 
@@ -34,11 +36,11 @@ _FEWEST = 10
 
 @dataclass(frozen=True)
 class FieldDensity:
-    """Number density of field stars in the space of the measurements.
+    """Probability density of field stars in the space of the measurements.
 
     The distance to the `NEIGHBOURS`-th nearest field star, in scales that are the typical errors of that
     magnitude combined with the lengths over which the field changes. Magnitude-dependent scales let faint stars
-    be compared over the errors that they have.
+    be compared over the errors that they have. The density is that of one field star, whatever their number.
 
     Parameters
     ----------
@@ -46,8 +48,6 @@ class FieldDensity:
         Field stars in scaled units.
     weights : ndarray, shape (n,)
         Number of field stars that each stands for.
-    area : float
-        Area of the sky that they come from [pc^2 at the cluster's distance].
     centre : ndarray, shape (3,)
         Mean pmra, pmdec [mas/yr] and parallax [mas] of the cluster, the origin of the scaled units.
     knots, scales : ndarray, shape (m,), (5, m)
@@ -58,7 +58,6 @@ class FieldDensity:
 
     tree: cKDTree
     weights: Array
-    area: float
     centre: Array
     knots: Array
     scales: Array
@@ -71,7 +70,6 @@ class FieldDensity:
         cluster: Cluster,
         colour: str,
         *,
-        area: float,
         weights: Array | None = None,
         rng: np.random.Generator,
     ) -> "FieldDensity":
@@ -85,8 +83,6 @@ class FieldDensity:
             Gives the centre.
         colour : {'g_rp', 'bp_rp'}
             Which colour.
-        area : float
-            Area they come from [pc^2].
         weights : ndarray, shape (n,), optional
             Chance of each star to be a field star.
         rng : Generator
@@ -98,14 +94,13 @@ class FieldDensity:
         """
         weights = np.ones(len(field)) if weights is None else np.asarray(weights, float)
         usable = np.flatnonzero(np.isfinite(_measurements(field, colour)).all(axis=1))
-        share = min(1.0, MOST_STARS / max(len(usable), 1))
-        if share < 1:
+        if len(usable) > MOST_STARS:
             usable = np.sort(rng.choice(usable, MOST_STARS, replace=False))
-        field, weights = field.iloc[usable], weights[usable] / share
+        field, weights = field.iloc[usable], weights[usable]
         centre = np.array([cluster.pmra, cluster.pmdec, cluster.parallax])
         knots, scales = _scales(field, centre, colour)
-        empty = cls(cKDTree(np.empty((0, 5))), weights, area, centre, knots, scales, colour)
-        return cls(cKDTree(empty._scaled(field)[0]), weights, area, centre, knots, scales, colour)
+        empty = cls(cKDTree(np.empty((0, 5))), weights, centre, knots, scales, colour)
+        return cls(cKDTree(empty._scaled(field)[0]), weights, centre, knots, scales, colour)
 
     def log_density(self, stars: pd.DataFrame) -> Array:
         """Natural logarithm of the field's density at the place of each star.
@@ -118,7 +113,8 @@ class FieldDensity:
         Returns
         -------
         ndarray, shape (n_stars,)
-            [per (mas/yr)^2 mas mag^2 pc^2]; NaN without colour, and everywhere if there is next to no field.
+            [per (mas/yr)^2 mas mag^2], of one field star; NaN without colour, and everywhere if there is next to no
+            field.
         """
         density = np.full(len(stars), np.nan)
         places, volume = self._scaled(stars)
@@ -132,7 +128,8 @@ class FieldDensity:
         number = weights[:, :-1].sum(axis=1) - own * weights[:, 0]
         number = np.maximum(number * (n_neighbours - 1) / n_neighbours, 0.5)  # the outermost marks the volume
         radius = np.maximum(distance[:, -1], 1e-3)
-        density[usable] = np.log(number / (_UNIT_BALL * radius**5)) - volume[usable] - np.log(self.area)
+        total = max(self.weights.sum(), 1.0)
+        density[usable] = np.log(number / (_UNIT_BALL * radius**5)) - volume[usable] - np.log(total)
         return density
 
     def _scaled(self, stars: pd.DataFrame) -> tuple[Array, Array]:
@@ -162,51 +159,15 @@ def _scales(field: pd.DataFrame, centre: Array, colour: str) -> tuple[Array, Arr
     return knots, np.vstack([np.hypot(typical[:3], spread[:, None]), g_scale, in_colour])
 
 
-def sky_area(
-    sources: pd.DataFrame, cluster: Cluster, *, beyond: float = 0.0, rng: np.random.Generator
-) -> float:
-    """Area of the sky that a table covers, at the cluster's distance, leaving out a circle around the centre.
-
-    Parameters
-    ----------
-    sources : DataFrame
-        With ra, dec; the hull of their positions bounds the area.
-    cluster : Cluster
-        Gives centre and distance.
-    beyond : float
-        Radius of the circle that does not count [pc].
-    rng : Generator
-        The circle's share is found with random points.
-
-    Returns
-    -------
-    float
-        [pc^2], at least 1e-6.
-    """
-    east, north = tangent_plane(sources["ra"].to_numpy(), sources["dec"].to_numpy(), cluster.ra, cluster.dec)
-    places = np.column_stack([east, north]) * np.radians(1) * cluster.dist
-    try:
-        hull = ConvexHull(places)
-    except (QhullError, ValueError):  # fewer than three stars, or all on a line
-        return 1e-6
-    if beyond <= 0:
-        return max(float(hull.volume), 1e-6)  # what scipy calls volume is the area in two dimensions
-    corners = places[hull.vertices]
-    points = rng.uniform(corners.min(axis=0), corners.max(axis=0), (20_000, 2))
-    inside = Delaunay(corners).find_simplex(points) >= 0
-    outside_circle = np.hypot(*points[inside].T) > beyond
-    return max(float(hull.volume * outside_circle.mean()), 1e-6)
-
-
 STAR_FEATURES = (
-    "log_radius", "log_radius_pc", "pm_sigma", "log_pm", "plx_sigma", "log_plx", "c_sigma", "g_sigma",
-    "c_sequence", "g_sequence", "magnitude", "absolute_magnitude", "colour", "log_pm_error", "log_plx_error",
-    "log_colour_error", "log_ruwe", "six_parameters", "log_field", "log_ratio",
+    "pm_sigma", "log_pm", "plx_sigma", "log_plx", "c_sigma", "g_sigma", "c_sequence", "g_sequence", "magnitude",
+    "absolute_magnitude", "colour", "log_pm_error", "log_plx_error", "log_colour_error", "log_ruwe",
+    "six_parameters", "log_field", "log_ratio",
 )  # fmt: skip
-"""Features of the star to be judged, see `star_evidence`."""
-SUPPORT_FEATURES = ("log_radius", "pmra_sigma", "pmdec_sigma", "plx_sigma", "c_sigma", "g_sigma", "magnitude")
+"""Features of the star to be judged, see `star_evidence`. Where it stands is not among them."""
+SUPPORT_FEATURES = ("pmra_sigma", "pmdec_sigma", "plx_sigma", "c_sigma", "g_sigma", "magnitude")
 """Features of a support star, see `star_evidence`."""
-CONE_FEATURES = ("log_members", "log_r50", "log_velocity", "log_dist", "age", "a0", "log_field_stars")
+CONE_FEATURES = ("log_members", "log_velocity", "log_dist", "age", "a0", "log_field_stars")
 """Features of the cone, see `cone_evidence`."""
 
 _LARGEST_SIGMA = 12.0
@@ -218,171 +179,240 @@ _PRIOR_MEMBERS = 2.0
 _STARS_AT_ONCE = 4096
 _ENOUGH_FIELD, _ENOUGH_SHARE = 500, 0.3
 _FIELD_COLUMNS = (
-    "ra", "dec", "f_r", "parallax", "pmra", "pmdec", "parallax_error", "pmra_error", "pmdec_error", "phot_g_mean_mag"
+    "parallax", "pmra", "pmdec", "parallax_error", "pmra_error", "pmdec_error", "phot_g_mean_mag"
 )  # fmt: skip
+_HOPELESS = 45.0
+"""Sum of the squared offsets in sigmas beyond which the first reading does not look at a star's field."""
+_SINGLE = 0.75  # share of members near the sequence; the others are binaries and strays
+_STRAY_RANGE = 0.4  # mag in colour over which these spread
+_LUMINOSITY_KNOTS = np.arange(5.0, 21.6, 0.75)
+_LUMINOSITY_PRIOR = 3.0  # stars for each knot
+_ROUNDS = 3
+_SMALL_FIELD_ROUNDS = 3
+_SURE, _LISTED = 0.9, 0.5
+_FEWEST_SURE = 15
+_LARGEST_CHANCE = 0.95
+"""A sure member still counts a twentieth for the field: else a small field could vanish altogether."""
 
 
 @dataclass(frozen=True)
-class Background:
-    """The field of a cone, and the lengths that its features are measured in.
-
-    Parameters
-    ----------
-    density : FieldDensity
-        Of the cone's field stars.
-    n_stars : float
-        Number of field stars that it rests on.
-    whole : bool
-        Whether it comes from the whole cone, members included as far as they are not known, because there is
-        not enough of it outside the cluster.
-    """
-
-    density: FieldDensity
-    n_stars: float
-    whole: bool
-
-
-def field_background(
-    sets: SourceSets, *, membership: Array | None = None, rng: np.random.Generator
-) -> Background:
-    """Field of a cone: its sources beyond twice the radius that holds 90 % of the members.
-
-    Where that leaves fewer than 500 stars or less than 30 % of the cone's, all sources count by their chance of
-    being none of the members.
+class ConeReading:
+    """What a cone says of its cluster and of its field; the network is told this.
 
     Parameters
     ----------
     sets : SourceSets
         The cone.
-    membership : ndarray, shape (n_candidates,), optional
-        Membership probabilities of the candidates as far as they are known.
+    cluster : Cluster
+        With the means and dispersions of `members`.
+    members : DataFrame
+        Stars that are members for certain: the sequence and the support sets come from them.
+    density : FieldDensity
+        Of the cone's field stars.
+    luminosity : ndarray, shape (n_knots,)
+        Natural logarithm of the density of the members' G magnitudes [1/mag] at `_LUMINOSITY_KNOTS`.
+    """
+
+    sets: SourceSets
+    cluster: Cluster
+    members: pd.DataFrame
+    density: FieldDensity
+    luminosity: Array
+
+
+def read_cone(sets: SourceSets, *, rng: np.random.Generator) -> ConeReading:
+    """Read a cone twice: first with the listed members, then with what that reading found.
+
+    The first reading compares each star with normal distributions about the listed members' means and with the
+    density of the field, finds where the members stand (`gaia_oc_amd.spatial`) and how their magnitudes are
+    distributed, and gives each star a chance. Stars that are surely members then give means, dispersions and
+    sequence. No network takes part, so that a training reads cones as an evaluation does.
+
+    The field is what lies beyond twice the radius that holds 90 % of the listed members. Where that leaves fewer than
+    500 stars or less than 30 % of the cone's, all stars count by their chance of being none of the members; elsewhere
+    this would only thin the field where it looks like the cluster.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The cone.
     rng : Generator
         Thins very many stars out.
 
     Returns
     -------
-    Background
+    ConeReading
     """
-    names = [*_FIELD_COLUMNS, sets.colour, f"{sets.colour}_error"]
-    cone = pd.concat([sets.candidates[names], sets.non_members[names]], ignore_index=True)
-    weights = np.ones(len(cone))
-    if membership is not None:
-        weights[: len(membership)] -= np.nan_to_num(membership)
+    field = pd.concat([sets.candidates, sets.non_members], ignore_index=True)[
+        ["f_r", *_FIELD_COLUMNS, sets.colour, f"{sets.colour}_error"]
+    ]
     excluded = 2 * float(np.quantile(sets.members["f_r"], 0.9))
-    outside = cone["f_r"].to_numpy() > excluded
-    whole = outside.sum() < max(_ENOUGH_FIELD, _ENOUGH_SHARE * len(cone))
+    outside = field["f_r"].to_numpy() > excluded
+    whole = outside.sum() < max(_ENOUGH_FIELD, _ENOUGH_SHARE * len(field))
     if whole:
-        outside, excluded = np.ones(len(cone), bool), 0.0
-    density = FieldDensity.of(
-        cone[outside],
-        sets.cluster,
-        sets.colour,
-        area=sky_area(cone, sets.cluster, beyond=excluded, rng=rng),
-        weights=weights[outside],
-        rng=rng,
-    )
-    return Background(density, float(weights[outside].sum()), bool(whole))
+        outside[:] = True
+    state, weights = rng.bit_generator.state, np.ones(len(field))
+
+    def density() -> FieldDensity:
+        rng.bit_generator.state = state  # the same stars in both readings
+        return FieldDensity.of(field[outside], sets.cluster, sets.colour, weights=weights[outside], rng=rng)
+
+    luminosity = np.full(len(_LUMINOSITY_KNOTS), -np.log(np.ptp(_LUMINOSITY_KNOTS)))
+    first = ConeReading(sets, sets.cluster, sets.members, density(), luminosity)
+    stars = pd.concat([sets.candidates, sets.members], ignore_index=True)
+    chance, luminosity = _first_chances(stars, first)
+    for _ in range(_SMALL_FIELD_ROUNDS if whole else 0):  # members hide the field until they are known
+        weights[: len(sets.candidates)] = 1 - _LARGEST_CHANCE * chance[: len(sets.candidates)]
+        first = replace(first, density=density(), luminosity=luminosity)
+        chance, luminosity = _first_chances(stars, first)
+    members = _sure_members(stars, chance, sets)
+    cluster = update_from_members(sets.cluster, members)
+    return replace(first, cluster=cluster, members=members, luminosity=luminosity)
 
 
-def cone_evidence(sets: SourceSets, background: Background) -> dict[str, float]:
+def _sure_members(stars: pd.DataFrame, chance: Array, sets: SourceSets) -> pd.DataFrame:
+    """Stars of a high chance, and listed ones of a fair one; all listed ones where these are too few."""
+    listed = np.arange(len(stars)) >= len(sets.candidates)
+    sure = (chance >= _SURE) | (listed & (chance >= _LISTED))
+    usable = np.isfinite(stars[[sets.colour, "f_c_sigma", "f_g_sigma"]].to_numpy(float)).all(axis=1)
+    if (sure & usable).sum() < _FEWEST_SURE:
+        sure = sure | listed
+    return stars[sure & usable].reset_index(drop=True)
+
+
+def _first_chances(stars: pd.DataFrame, reading: ConeReading) -> tuple[Array, Array]:
+    """Chance of each star to be a member, and the members' distribution of magnitudes."""
+    sets = reading.sets
+    log_ratio = np.full(len(stars), -np.inf)
+    hopeful = np.flatnonzero(_squared_offset(stars, reading.cluster) < _HOPELESS)
+    log_ratio[hopeful] = star_evidence(stars.iloc[hopeful], reading)["log_ratio"].to_numpy()
+    log_ratio = np.where(log_ratio <= _LOWEST_LOG, -np.inf, np.nan_to_num(log_ratio, nan=-np.inf))
+    places, g = places_of(stars, reading.cluster), stars["phot_g_mean_mag"].to_numpy(float)
+    luminosity, size = reading.luminosity, half_number_radius(sets.members)
+    for _ in range(_ROUNDS):
+        total = log_ratio + np.interp(g, _LUMINOSITY_KNOTS, luminosity - reading.luminosity)
+        chance = posterior(total, fit_spatial_model(total, places, size=size).log_odds(places))
+        luminosity = _luminosity(g, chance)
+    return chance, luminosity
+
+
+def _squared_offset(stars: pd.DataFrame, cluster: Cluster) -> Array:
+    """Squared offset in proper motion and parallax, in sigmas."""
+    return np.square(proper_motion_sigmas(stars, cluster)) + np.square(parallax_sigmas(stars, cluster))
+
+
+def _luminosity(g: Array, chance: Array) -> Array:
+    """Logarithm of the density of magnitudes at the knots, drawn towards an even one."""
+    knots, step = _LUMINOSITY_KNOTS, _LUMINOSITY_KNOTS[1] - _LUMINOSITY_KNOTS[0]
+    hats = np.maximum(1 - np.abs(g[:, None] - knots) / step, 0)  # (stars, knots)
+    counts = chance @ hats
+    smooth = np.convolve(np.pad(counts, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+    smooth = smooth + _LUMINOSITY_PRIOR * min(1.0, counts.sum() / 100)
+    return np.log(smooth / (smooth.sum() * step) + 1e-9)
+
+
+def cone_evidence(reading: ConeReading) -> dict[str, float]:
     """Features of the cone, the same for all its stars.
 
     Parameters
     ----------
-    sets : SourceSets
+    reading : ConeReading
         The cone.
-    background : Background
-        Its field.
 
     Returns
     -------
     dict
-        `CONE_FEATURES`: logarithms of the number of training members, of the radius that holds half of them
-        [pc], of their velocity dispersion [km/s], of the distance [pc] and of the number of field stars; age
-        [log10 yr]; a0 [mag].
+        `CONE_FEATURES`: logarithms of the number of sure members, of their velocity dispersion [km/s], of the
+        distance [pc] and of the number of field stars that the density rests on; age [log10 yr]; a0 [mag].
     """
-    cluster = sets.cluster
+    cluster = reading.cluster
     return {
-        "log_members": float(np.log(max(len(sets.members), 1))),
-        "log_r50": float(np.log(half_number_radius(sets))),
+        "log_members": float(np.log(max(len(reading.members), 1))),
         "log_velocity": float(np.log(4.74 * cluster.pm_dispersion * cluster.dist / 1000)),
         "log_dist": float(np.log(cluster.dist)),
         "age": cluster.age,
         "a0": cluster.a0,
-        "log_field_stars": float(np.log(max(background.n_stars, 1.0))),
+        "log_field_stars": float(np.log(max(reading.density.tree.n, 1))),
     }
 
 
-def half_number_radius(sets: SourceSets) -> float:
-    """Projected radius that holds half of the training members [pc], at least 0.05."""
-    return max(float(np.median(sets.members["f_r"])), 0.05)
+def half_number_radius(members: pd.DataFrame) -> float:
+    """Projected radius that holds half of the members [pc], at least 0.05."""
+    return max(float(np.median(members["f_r"])), 0.05)
 
 
-def star_evidence(stars: pd.DataFrame, sets: SourceSets, background: Background) -> pd.DataFrame:
+def star_evidence(stars: pd.DataFrame, reading: ConeReading) -> pd.DataFrame:
     """Features of stars.
 
     Parameters
     ----------
     stars : DataFrame
         With the columns of the source sets.
-    sets : SourceSets
+    reading : ConeReading
         The cone that they are judged in.
-    background : Background
-        Its field.
 
     Returns
     -------
     DataFrame, on the index of `stars`
-        `STAR_FEATURES` and `SUPPORT_FEATURES`. log_radius: logarithm of f_r over the half-number radius;
-        log_radius_pc: of f_r [pc]. pm_sigma, pmra_sigma, pmdec_sigma, plx_sigma, c_sigma, g_sigma: offsets in
-        units of errors and scatter. log_pm, log_plx: logarithms of the density of the cluster's proper motions
-        [per (mas/yr)^2] and parallaxes [per mas] at the star, its errors included. c_sequence, g_sequence: c_sigma
-        and g_sigma relative to the members of similar magnitude, which takes out what the isochrone is wrong by.
-        log_field: logarithm of the field's density; log_ratio: log_pm + log_plx - log_field. log errors are
-        natural logarithms of errors in mas, mas/yr and mag, log_ruwe of RUWE. NaN where a star lacks colour.
+        `STAR_FEATURES` and `SUPPORT_FEATURES`. pm_sigma, pmra_sigma, pmdec_sigma, plx_sigma, c_sigma, g_sigma:
+        offsets in units of errors and scatter. log_pm, log_plx: logarithms of the density of the cluster's proper
+        motions [per (mas/yr)^2] and parallaxes [per mas] at the star, its errors included. c_sequence, g_sequence:
+        c_sigma and g_sigma relative to the members of similar magnitude, which takes out what the isochrone is wrong
+        by. log_field: logarithm of the field's density; log_ratio: that of the cluster over that of the field, with
+        the densities of magnitude and colour. log errors are natural logarithms of errors in mas, mas/yr and mag,
+        log_ruwe of RUWE. NaN where a star lacks colour.
     """
-    table = _offsets(stars, sets)
-    covariance = proper_motion_covariance(stars, sets.cluster)
-    scale = parallax_scale(stars, sets.cluster)
+    table = _offsets(stars, reading)
+    covariance = proper_motion_covariance(stars, reading.cluster)
+    scale = parallax_scale(stars, reading.cluster)
     log_pm = -0.5 * np.square(table["pm_sigma"]) - 0.5 * np.log(np.linalg.det(covariance)) - np.log(2 * np.pi)
     log_plx = -0.5 * np.square(table["plx_sigma"]) - np.log(scale) - 0.5 * np.log(2 * np.pi)
-    log_field = background.density.log_density(stars)
+    log_field = reading.density.log_density(stars)
     if not np.isfinite(log_field).any():  # next to no field star: far too few to matter
-        log_field = np.where(np.isfinite(stars[sets.colour]), _LOWEST_LOG / 2, np.nan)
-    in_colour, in_g = _from_sequence(table, stars, sets)
+        log_field = np.where(np.isfinite(stars[reading.sets.colour]), _LOWEST_LOG / 2, np.nan)
+    in_colour, in_g = _from_sequence(table, stars, reading)
+    log_photometry = _log_photometry(stars, np.hypot(in_colour, in_g), reading)
+    log_ratio = (log_pm + log_plx + log_photometry - log_field).clip(_LOWEST_LOG)
     table = table.assign(
         log_pm=log_pm.clip(_LOWEST_LOG),
         log_plx=log_plx.clip(_LOWEST_LOG),
         c_sequence=in_colour,
         g_sequence=in_g,
         log_field=log_field,
-        log_ratio=(log_pm + log_plx - log_field).clip(_LOWEST_LOG),
-        **_quality(stars, sets),
+        log_ratio=log_ratio,
+        **_quality(stars, reading),
     )
     return table[[*STAR_FEATURES, *(name for name in SUPPORT_FEATURES if name not in STAR_FEATURES)]]
 
 
-def _offsets(stars: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
+def _log_photometry(stars: pd.DataFrame, offset: Array, reading: ConeReading) -> Array:
+    """Logarithm of the density of the members' magnitudes and colours [1/mag^2]."""
+    scale = _isochrone_scales(stars, reading.sets.colour)[:, 0]
+    near = _SINGLE * np.exp(-0.5 * np.square(offset)) / (np.sqrt(2 * np.pi) * scale)
+    stray = (1 - _SINGLE) * np.exp(-0.5 * np.square(offset * scale / _STRAY_RANGE * 2)) / _STRAY_RANGE
+    g = stars["phot_g_mean_mag"].to_numpy(float)
+    return np.log(near + stray) + np.interp(g, _LUMINOSITY_KNOTS, reading.luminosity)
+
+
+def _offsets(stars: pd.DataFrame, reading: ConeReading) -> pd.DataFrame:
     """Offsets in units of errors, bounded so that one wild value says no more than that it is wild."""
-    covariance = proper_motion_covariance(stars, sets.cluster)
-    offset = proper_motion_offset(stars, sets.cluster)
-    radius = stars["f_r"].to_numpy(float)
+    cluster = reading.cluster
+    covariance = proper_motion_covariance(stars, cluster)
+    offset = proper_motion_offset(stars, cluster)
     sigmas = {
-        "pm_sigma": stars["f_pm_sigma"],
+        "pm_sigma": proper_motion_sigmas(stars, cluster),
         "pmra_sigma": offset[:, 0] / np.sqrt(covariance[:, 0, 0]),
         "pmdec_sigma": offset[:, 1] / np.sqrt(covariance[:, 1, 1]),
-        "plx_sigma": stars["f_plx_sigma"],
+        "plx_sigma": parallax_sigmas(stars, cluster),
         "c_sigma": stars["f_c_sigma"],
         "g_sigma": stars["f_g_sigma"],
     }
-    table = pd.DataFrame(sigmas, index=stars.index).astype(float).clip(-_LARGEST_SIGMA, _LARGEST_SIGMA)
-    return table.assign(
-        log_radius=np.log(radius / half_number_radius(sets) + 0.1), log_radius_pc=np.log(radius + 0.1)
-    )
+    return pd.DataFrame(sigmas, index=stars.index).astype(float).clip(-_LARGEST_SIGMA, _LARGEST_SIGMA)
 
 
-def _quality(stars: pd.DataFrame, sets: SourceSets) -> dict[str, Array]:
+def _quality(stars: pd.DataFrame, reading: ConeReading) -> dict[str, Array]:
     """Magnitudes, errors and signs of a bad solution."""
+    sets = reading.sets
     g = stars["phot_g_mean_mag"].to_numpy(float)
     modulus = 5 * np.log10(sets.cluster.dist) - 5
     ruwe = stars["ruwe"].to_numpy(float) if "ruwe" in stars else np.ones(len(stars))
@@ -400,13 +430,13 @@ def _quality(stars: pd.DataFrame, sets: SourceSets) -> dict[str, Array]:
     }
 
 
-def _from_sequence(table: pd.DataFrame, stars: pd.DataFrame, sets: SourceSets) -> tuple[Array, Array]:
+def _from_sequence(table: pd.DataFrame, stars: pd.DataFrame, reading: ConeReading) -> tuple[Array, Array]:
     """Offsets in colour and G, in sigmas, from where members of similar magnitude lie beside the isochrone.
 
     A star that is itself a member does not count for its own sequence.
     """
-    members = sets.members
-    offsets = members[["f_c_sigma", "f_g_sigma"]].to_numpy(float) * _isochrone_scales(members, sets.colour)
+    members, colour = reading.members, reading.sets.colour
+    offsets = members[["f_c_sigma", "f_g_sigma"]].to_numpy(float) * _isochrone_scales(members, colour)
     usable = np.isfinite(offsets).all(axis=1) & (np.abs(offsets) < [0.3, 1.5]).all(axis=1)
     member_g, ids = (
         members["phot_g_mean_mag"].to_numpy(float)[usable],
@@ -416,7 +446,7 @@ def _from_sequence(table: pd.DataFrame, stars: pd.DataFrame, sets: SourceSets) -
     chunks = [slice(i, i + _STARS_AT_ONCE) for i in range(0, len(g), _STARS_AT_ONCE)]
     shift = [_mean_offsets(g[part], star_ids[part], member_g, ids, offsets[usable]) for part in chunks]
     shift = np.concatenate([np.empty((0, 2)), *shift])
-    shifted = table[["c_sigma", "g_sigma"]].to_numpy() - shift / _isochrone_scales(stars, sets.colour)
+    shifted = table[["c_sigma", "g_sigma"]].to_numpy() - shift / _isochrone_scales(stars, colour)
     return tuple(np.clip(shifted, -_LARGEST_SIGMA, _LARGEST_SIGMA).T)
 
 

@@ -14,10 +14,11 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.columns import REJECTED_BY
 from gaia_oc_amd.cone import ConeRegion
+from gaia_oc_amd.evidence import half_number_radius
 from gaia_oc_amd.features import add_features, can_be_sampled, proper_motion_offset
 from gaia_oc_amd.membership import VoteSampler, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
-from gaia_oc_amd.posterior import ConeJudge, bounded, prior_log_odds
+from gaia_oc_amd.posterior import ConeJudge
 from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]
@@ -175,10 +176,12 @@ def _odds(sets: SourceSets, model: Classifier, sampling: SamplingOptions, seed: 
 
     if model.probability == "posterior":
         judge = ConeJudge.of(sets, model, sampling=sampling, rng=rng())
-        share = prior_log_odds(judge.fraction)
+        there = np.array(
+            [[0.0, -half_number_radius(sets.members), np.median(sets.members["phot_g_mean_mag"])]]
+        )
         return _Odds(
-            lambda stars: bounded(judge.log_ratios(stars, rng=rng())) + share,
-            share,
+            lambda stars: judge.log_odds(stars, rng=rng()),
+            float(judge.spatial.log_odds(there)[0]),
             votes if sampling.probability == "votes" else lambda stars: judge.probabilities(stars, rng=rng()),
         )
     sampler = VoteSampler.of(sets, model, sampling)

@@ -30,7 +30,8 @@ from gaia_oc_amd.features import (
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.parallel import for_each_block, progress_bar
 from gaia_oc_amd.posterior import ConeJudge, drawn_within_errors
-from gaia_oc_amd.source_sets import SourceSets, load_sets, save_candidates
+from gaia_oc_amd.source_sets import SourceSets, load_sets, save_candidates, sets_folder
+from gaia_oc_amd.spatial import remove_spatial, save_spatial
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -50,7 +51,7 @@ def judge_candidates(
     options: SamplingOptions | None = None,
     seed: int = 42,
 ) -> SourceSets:
-    """Judge the candidates and training members of a cluster and rewrite its candidates.csv with PMemb.
+    """Judge candidates and training members of a cluster, rewrite its candidates.csv and write its spatial.json.
 
     Parameters
     ----------
@@ -78,11 +79,16 @@ def judge_candidates(
         If there are not enough members for a support set.
     """
     sets = load_sets(name, data_dir)
-    judged = judge_sets(sets, classifier, options=options, rng=cluster_rng(seed, sets.cluster.name))
+    rng = cluster_rng(seed, sets.cluster.name)
+    judged, judge = _judged(sets, classifier, options or SamplingOptions(), rng)
     unjudged = judged.candidates["PMemb"].isna().sum()
     if unjudged:
         warnings.warn(f"{unjudged} candidates lack a colour or an error and get no PMemb.", stacklevel=2)
     save_candidates(judged, data_dir)
+    if judge:
+        save_spatial(sets_folder(name, data_dir), judge.spatial, judge.summary(rng=rng))
+    else:
+        remove_spatial(sets_folder(name, data_dir))
     return judged
 
 
@@ -121,8 +127,14 @@ def judge_sets(
     TooFewMembersError, ValueError
         As `membership_probabilities`.
     """
-    options = options or SamplingOptions()
-    judge = _judge_of(sets, classifier, options, rng)
+    return _judged(sets, classifier, options or SamplingOptions(), rng)[0]
+
+
+def _judged(
+    sets: SourceSets, classifier: Classifier, options: SamplingOptions, rng: np.random.Generator
+) -> tuple[SourceSets, ConeJudge | None]:
+    """Judged sets, and what a posterior network learned of the cone."""
+    judge, learned = _judge_of(sets, classifier, options, rng)
     probability = judge(sets.candidates, sets)
     failed = (sets.candidates[REJECTED_BY] != "").to_numpy()
     listed = pd.concat([sets.members, sets.candidates[failed]], ignore_index=True)
@@ -131,11 +143,12 @@ def judge_sets(
         stars, others = _without(listed, part, sets)
         own[part] = judge(stars, others)
     probability[failed] = own[len(sets.members) :]
-    return replace(
+    judged = replace(
         sets,
         candidates=sets.candidates.assign(PMemb=probability),
         judged_members=sets.members.assign(PMemb=own[: len(sets.members)]),
     )
+    return judged, learned
 
 
 def _folds(n_stars: int, to_spare: int, rng: np.random.Generator) -> list[Index]:
@@ -191,12 +204,12 @@ def membership_probabilities(
     ValueError
         If the classifier needs a feature that the sets do not have, or was not trained for posteriors.
     """
-    return _judge_of(sets, classifier, options or SamplingOptions(), rng)(candidates, sets)
+    return _judge_of(sets, classifier, options or SamplingOptions(), rng)[0](candidates, sets)
 
 
 def _judge_of(
     sets: SourceSets, classifier: Classifier, options: SamplingOptions, rng: np.random.Generator
-) -> Callable[[pd.DataFrame, SourceSets], Array]:
+) -> tuple[Callable[[pd.DataFrame, SourceSets], Array], ConeJudge | None]:
     """What gives the stars of one cone their probabilities, by the members of these sets or by some of them."""
     _check_features(classifier, sets)
     wanted = options.probability or classifier.probability
@@ -206,15 +219,21 @@ def _judge_of(
                 "this model was trained for --probability votes, it knows no posterior: use --probability votes or "
                 "another --model_dir."
             )
-        return lambda stars, of: vote_probabilities(
-            stars, of, classifier, options=_of_at_most(len(of.members), options), rng=rng
+        return (
+            lambda stars, of: vote_probabilities(
+                stars, of, classifier, options=_of_at_most(len(of.members), options), rng=rng
+            ),
+            None,
         )
     judge = ConeJudge.of(sets, classifier, sampling=options, rng=rng)
-    if wanted == "votes":
-        return lambda stars, of: posterior_votes(
-            stars, replace(judge, sets=of), n_samples=options.n_samples, rng=rng
-        )
-    return lambda stars, of: replace(judge, sets=of).probabilities(stars, rng=rng)
+
+    def by(stars: pd.DataFrame, of: SourceSets) -> Array:
+        without = judge if of is sets else judge.without(stars["source_id"])
+        if wanted == "votes":
+            return posterior_votes(stars, without, n_samples=options.n_samples, rng=rng)
+        return without.probabilities(stars, rng=rng)
+
+    return by, judge
 
 
 def _of_at_most(n_members: int, options: SamplingOptions) -> SamplingOptions:
@@ -233,6 +252,11 @@ def _check_features(classifier: Classifier, sets: SourceSets) -> None:
         of_cone = tuple(vars(sets.cluster))
     lacking = [name for name in names if name not in known]
     lacking += [name for name in classifier.cluster_features.names if name not in of_cone]
+    if lacking and classifier.probability == "posterior":
+        raise ValueError(
+            f"the model reads {', '.join(lacking)}, as posterior models of an earlier version did: use that version, "
+            "train again, or take the model that this one ships (--model_dir deep_sets_model)."
+        )
     if lacking:
         raise ValueError(
             f"the model needs {', '.join(lacking)}, which the sets lack: use another --model_dir."
@@ -263,7 +287,7 @@ def posterior_votes(
     ndarray, shape (n_stars,)
         Share of the samples that are called members; NaN for stars without a usable colour or error.
     """
-    sets, votes = judge.sets, np.zeros(len(stars))
+    sets, votes = judge.reading.sets, np.zeros(len(stars))
     usable = can_be_sampled(stars, sets.colour, ["f_r"])
     for _ in progress_bar(range(n_samples), unit="sample", desc=sets.cluster.name, leave=False):
         sample = add_features(

@@ -1,4 +1,4 @@
-"""The posterior of a cone's stars: likelihood ratio, share of members, calibration."""
+"""The posterior of a cone's stars: likelihood ratio, calibration, places of the members."""
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -10,102 +10,69 @@ from scipy.optimize import minimize
 
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.cluster import update_from_members
 from gaia_oc_amd.deep_sets import draw_support_sets
-from gaia_oc_amd.evidence import Background, cone_evidence, field_background, star_evidence
+from gaia_oc_amd.evidence import (
+    ConeReading,
+    cone_evidence,
+    half_number_radius,
+    read_cone,
+    star_evidence,
+)
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.fast_deep_sets import Judge
 from gaia_oc_amd.features import draw_normal
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
-from gaia_oc_amd.parallel import for_each_block
+from gaia_oc_amd.parallel import for_each_block, one_thread
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.spatial import (
+    SpatialModel,
+    SpatialSummary,
+    fit_spatial_model,
+    members_with_error,
+    places_of,
+    posterior,
+    summarise,
+)
 
 Index = NDArray[np.int64]
 
 
 Array = NDArray[np.float64]
 
-LARGEST_FRACTION = 0.98
 _LARGEST_LOG_RATIO = 50.0
-_MOST_STEPS, _PRECISION = 1000, 1e-10
 
-
-def member_fraction(log_ratios: Array) -> float:
-    """Fraction of members among stars with known likelihood ratios, by maximum likelihood.
-
-    Expectation maximisation of the mixture proportion, as Saerens, Latinne & Decaestecker (2002, Neural
-    Computation 14, 21) adjust a classifier to a new ratio of its classes. The likelihood is concave in the
-    fraction, so that the start does not matter.
-
-    Parameters
-    ----------
-    log_ratios : ndarray, shape (n,)
-        Logarithm of each star's likelihood as a member over that as a field star; NaN does not count.
-
-    Returns
-    -------
-    float
-        Between 0 and 0.98, as no cone is without a field; 0 without stars.
-    """
-    log_ratios = log_ratios[~np.isnan(log_ratios)]
-    if not len(log_ratios):
-        return 0.0
-    fraction = 0.1
-    for _ in range(_MOST_STEPS):
-        updated = float(np.mean(posterior(log_ratios, fraction)))
-        if abs(updated - fraction) <= _PRECISION * updated:
-            break
-        fraction = updated
-    return min(fraction, LARGEST_FRACTION)
-
-
-def posterior(log_ratios: Array, fraction: float) -> Array:
-    """Probability of being a member, by Bayes' theorem.
-
-    Parameters
-    ----------
-    log_ratios : ndarray, shape (n,)
-        See `member_fraction`.
-    fraction : float
-        Fraction of members, the probability before anything is known of a star.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    return 1 / (1 + np.exp(-(bounded(log_ratios) + prior_log_odds(fraction))))
-
-
-def prior_log_odds(fraction: float) -> float:
-    """Logarithm of members over field stars; finite for a fraction of 0 or 1, too."""
-    return float(np.log(max(fraction, 1e-12)) - np.log(max(1 - fraction, 1e-12)))
-
-
-def bounded(log_ratios: Array) -> Array:
-    """Log ratios within what exp can take."""
-    return np.clip(log_ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO)
-
-
-KNOTS = (16.0, 18.0, 19.0, 20.0, 20.7)
+KNOTS = (12.0, 15.0, 17.0, 18.0, 19.0, 20.0, 20.7)
 """G magnitudes between which the calibration is interpolated."""
-_STIFFNESS = 20.0  # of the prior that nothing needs to be changed
-_SMALLEST = 1e-9
+BENDS = (-4.0, -1.0, 2.0, 5.0)
+"""Log ratios at which its slope changes."""
+_STIFFNESS = 4.0  # of the prior that nothing needs to be changed
+_LARGEST_SCATTER = 1.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Linear map of the logit of a probability, with an intercept that changes with magnitude (Platt 1999).
+    """Monotone, bending map of a log likelihood ratio, with an intercept that changes with magnitude.
+
+    It changes the ratio and leaves the prior odds of a star's place alone, so that it means the same in a crowded
+    cone as in an empty one.
 
     Parameters
     ----------
-    slope : float
-        Positive, so that the order of stars of one magnitude does not change.
+    slopes : tuple of float
+        Below the first of `BENDS`, between them, and above the last. Positive, so that the order of stars of one
+        magnitude does not change.
     intercepts : tuple of float
         At the magnitudes `KNOTS`.
+    scatter : float
+        Standard deviation, over the cones that it was fitted on, of the logarithm of the sum of probabilities over
+        the true number of members, beyond what chance explains.
     """
 
-    slope: float = 1.0
+    slopes: tuple[float, ...] = (1.0,) * (len(BENDS) + 1)
     intercepts: tuple[float, ...] = (0.0,) * len(KNOTS)
+    scatter: float = 0.0
 
     @classmethod
     def from_dict(cls, content: dict[str, Any] | None) -> "Calibration":
@@ -119,14 +86,19 @@ class Calibration:
         if content is None:
             return cls()
         try:
-            calibration = cls(float(content["slope"]), tuple(float(value) for value in content["intercepts"]))
+            calibration = cls(
+                *(tuple(float(value) for value in content[name]) for name in ("slopes", "intercepts")),
+                float(content["scatter"]),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"the model's calibration lacks or garbles {error}: train it again.") from error
-        numbers = (calibration.slope, *calibration.intercepts)
+        numbers = (*calibration.slopes, *calibration.intercepts, calibration.scatter)
+        lengths = (len(calibration.slopes), len(calibration.intercepts))
         if (
-            len(calibration.intercepts) != len(KNOTS)
+            lengths != (len(BENDS) + 1, len(KNOTS))
             or not np.isfinite(numbers).all()
-            or calibration.slope <= 0
+            or min(calibration.slopes) <= 0
+            or not 0 <= calibration.scatter <= _LARGEST_SCATTER
         ):
             raise ValueError(f"the model's calibration {calibration} is none: train it again.")
         return calibration
@@ -135,25 +107,29 @@ class Calibration:
         """Values by name, for the model folder."""
         return asdict(self)
 
-    def __call__(self, probability: Array, g: Array) -> Array:
-        """Calibrated probabilities of stars of magnitudes G [mag], both of shape (n,)."""
-        shift = np.interp(g, KNOTS, self.intercepts)
-        return 1 / (1 + np.exp(-(self.slope * log_odds(probability) + shift)))
+    def __call__(self, log_ratios: Array, g: Array) -> Array:
+        """Calibrated log ratios of stars of magnitudes G [mag], all of shape (n,)."""
+        return _ramps(log_ratios) @ self.slopes + np.interp(g, KNOTS, self.intercepts)
 
 
-def log_odds(probability: Array) -> Array:
-    """Logarithm of p / (1 - p), kept finite."""
-    bounded = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
-    return np.log(bounded) - np.log1p(-bounded)
+def _ramps(log_ratios: Array) -> Array:
+    """Parts of log ratios that lie in each of the intervals between bends, shape (n, n_slopes); they add up."""
+    x = np.clip(log_ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO)[:, None]
+    edges = np.array([-np.inf, *BENDS, np.inf])
+    lower, upper = edges[:-1], edges[1:]
+    zero = np.clip(0.0, lower, upper)  # so that an interval below 0 counts downwards from its end
+    return np.clip(x, lower, upper) - zero
 
 
-def fit_calibration(probability: Array, g: Array, is_member: Array, weight: Array) -> Calibration:
+def fit_calibration(
+    log_ratios: Array, log_odds: Array, g: Array, is_member: Array, weight: Array
+) -> Calibration:
     """Calibration of largest likelihood, drawn towards changing nothing.
 
     Parameters
     ----------
-    probability, g : ndarray, shape (n,)
-        Probabilities and magnitudes [mag].
+    log_ratios, log_odds, g : ndarray, shape (n,)
+        Log ratios, prior log odds at the stars' places, and magnitudes [mag].
     is_member : ndarray of bool, shape (n,)
         Truth.
     weight : ndarray, shape (n,)
@@ -162,63 +138,71 @@ def fit_calibration(probability: Array, g: Array, is_member: Array, weight: Arra
     Returns
     -------
     Calibration
+        Without a scatter between cones.
     """
-    x, y = log_odds(probability), np.asarray(is_member, float)
+    ramps, y = _ramps(log_ratios), np.asarray(is_member, float)
     hats = np.stack([np.interp(g, KNOTS, row) for row in np.eye(len(KNOTS))], axis=1)
 
     def loss(parameters: Array) -> tuple[float, Array]:
-        slope, intercepts = np.exp(parameters[0]), parameters[1:]
-        z = slope * x + hats @ intercepts
+        slopes, intercepts = np.exp(parameters[: len(BENDS) + 1]), parameters[len(BENDS) + 1 :]
+        z = ramps @ slopes + hats @ intercepts + log_odds
         value = weight @ (np.logaddexp(0, z) - y * z) + _STIFFNESS * parameters @ parameters
         residual = weight * (1 / (1 + np.exp(-z)) - y)
-        return value, np.append(residual @ (slope * x), residual @ hats) + 2 * _STIFFNESS * parameters
+        gradient = np.append((residual @ ramps) * slopes, residual @ hats)
+        return value, gradient + 2 * _STIFFNESS * parameters
 
-    best = minimize(loss, np.zeros(1 + len(KNOTS)), jac=True, method="L-BFGS-B").x
-    return Calibration(float(np.exp(best[0])), tuple(map(float, best[1:])))
+    best = minimize(loss, np.zeros(len(BENDS) + 1 + len(KNOTS)), jac=True, method="L-BFGS-B").x
+    slopes, intercepts = np.exp(best[: len(BENDS) + 1]), best[len(BENDS) + 1 :]
+    return Calibration(tuple(map(float, slopes)), tuple(map(float, intercepts)))
 
 
-SUPPORT_DRAWS = 8
+SUPPORT_DRAWS = 6
 """Support sets that the logits of a star are averaged over, unless the first leaves no doubt."""
-_CLEAR = -3.0
-"""Log ratio below which it leaves none: p < 0.006 where one star in ten is a member, less where fewer are."""
+_CLEAR = -4.0
+"""Log ratio below which it leaves none."""
 DECIMALS = 6
 """Digits that a posterior is rounded to; it is good to two."""
-_BACKGROUND_ROUNDS = 3
-_LARGEST_CHANCE = 0.9
-"""A sure member still counts a tenth for the field: else a small field could vanish altogether."""
 _BEYOND = 2.0
 """Distance from the isochrone, in limits of the selection, from which no star is a member: there neither class has
 stars to learn from, and the ratio of their likelihoods could be anything."""
 _STARS_AT_ONCE, _DRAWS_AT_ONCE = 20_000, 4096
 
 
+def support_size(n_members: int, wanted: int) -> int:
+    """Size of the support sets: twice the wanted one where half of the members suffice for it."""
+    return max(min(max(wanted, min(n_members // 2, 2 * wanted)), n_members - 1), 1)
+
+
 @dataclass(frozen=True)
 class ConeJudge:
     """Gives stars of one cone their posterior membership probability.
 
-    The network gives the logarithm of the ratio of a star's likelihoods as a member and as a field star; the
-    share of members among the cone's stars is estimated from these ratios; Bayes' theorem and the model's
-    calibration do the rest.
+    The network gives the logarithm of the ratio of a star's likelihoods as a member and as a field star, from all
+    that was measured but its place; the model's calibration corrects it; core and halo of the cluster are fitted to
+    the ratios of the cone's stars; Bayes' theorem does the rest.
 
     Parameters
     ----------
-    sets : SourceSets
-        The cone.
+    reading : ConeReading
+        What the cone says of cluster and field.
     classifier : Classifier
         Trained for posteriors.
-    background : Background
-        The cone's field.
-    fraction : float
-        Share of members among training members and candidates.
     sampling : SamplingOptions
         Size of the support sets, device and precision.
+    spatial : SpatialModel, optional
+        Where the members stand; None before it was fitted.
+    n_members : tuple of float
+        Number of members among training members and candidates, and its standard error.
+    of_candidates : ndarray, shape (n_candidates,), optional
+        Log ratios of the cone's candidates, from which the places were fitted.
     """
 
-    sets: SourceSets
+    reading: ConeReading
     classifier: Classifier
-    background: Background
-    fraction: float
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    spatial: SpatialModel | None = None
+    n_members: tuple[float, float] = (np.nan, np.nan)
+    of_candidates: Array | None = None
 
     @classmethod
     def of(
@@ -229,10 +213,7 @@ class ConeJudge:
         sampling: SamplingOptions | None = None,
         rng: np.random.Generator,
     ) -> "ConeJudge":
-        """Learn field and share of members of a cone.
-
-        Where there is too little field outside the cluster, stars count for the field by their probability of
-        being none of the members, which is found in three rounds.
+        """Learn field, members and their places from a cone.
 
         Parameters
         ----------
@@ -254,28 +235,57 @@ class ConeJudge:
         TooFewMembersError
             If there are not enough members for a support set.
         """
-        judge = cls(sets, classifier, field_background(sets, rng=rng), 0.5, sampling or SamplingOptions())
-        for _ in range(_BACKGROUND_ROUNDS if judge.background.whole else 1):
-            log_ratios = np.concatenate(
-                [judge.log_ratios(stars, rng=rng) for stars in (sets.candidates, sets.members)]
+        sampling = sampling or SamplingOptions()
+        if len(sets.members) < sampling.size_support_set:
+            raise TooFewMembersError(
+                f"{sets.cluster.name} has {len(sets.members)} members, a support set needs "
+                f"{sampling.size_support_set}: lower --size_support_set or build the sets with a lower "
+                "--prob_threshold."
             )
-            fraction = member_fraction(log_ratios)
-            judge = replace(judge, fraction=fraction)
-            if judge.background.whole:
-                known = _LARGEST_CHANCE * posterior(log_ratios[: len(sets.candidates)], fraction)
-                background = field_background(sets, membership=known, rng=rng)
-                judge = replace(judge, background=background)
-        return judge
+        with one_thread():
+            reading = read_cone(sets, rng=rng)
+        judge = cls(reading, classifier, sampling)
+        stars = pd.concat([sets.candidates, sets.members], ignore_index=True)
+        log_ratios, places = judge.log_ratios(stars, rng=rng), places_of(stars, sets.cluster)
+        with one_thread():
+            spatial = fit_spatial_model(log_ratios, places, size=half_number_radius(sets.members))
+            number = members_with_error(spatial, log_ratios, places, scatter=judge.calibration.scatter)
+        of_candidates = log_ratios[: len(sets.candidates)]
+        return replace(judge, spatial=spatial, n_members=number, of_candidates=of_candidates)
+
+    def without(self, source_ids: pd.Series) -> "ConeJudge":
+        """Judge that knows nothing of some members: neither means nor sequence nor support sets come from them."""
+        reading = self.reading
+        left = reading.members[~reading.members["source_id"].isin(source_ids)].reset_index(drop=True)
+        cluster = update_from_members(reading.sets.cluster, left)
+        return replace(self, reading=replace(reading, members=left, cluster=cluster))
+
+    @property
+    def calibration(self) -> Calibration:
+        """That of the model."""
+        return Calibration.from_dict(self.classifier.hyper_parameters.get("calibration"))
 
     def probabilities(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
-        """Calibrated posterior probability of stars with the columns of the sets, shape (n_stars,)."""
-        log_ratios = self.log_ratios(stars, rng=rng)
-        calibration = Calibration.from_dict(self.classifier.hyper_parameters.get("calibration"))
-        probability = posterior(log_ratios, self.fraction)
-        return calibration(probability, stars["phot_g_mean_mag"].to_numpy(float)).round(DECIMALS)
+        """Posterior probability of stars with the columns of the sets, shape (n_stars,)."""
+        log_odds = self.spatial.log_odds(places_of(stars, self.reading.sets.cluster))
+        known = self.of_candidates if stars is self.reading.sets.candidates else None  # judged already
+        log_ratios = self.log_ratios(stars, rng=rng) if known is None else known
+        return posterior(log_ratios, log_odds).round(DECIMALS)
+
+    def log_odds(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
+        """Logarithm of p / (1 - p) of stars with the columns of the sets, shape (n_stars,)."""
+        prior = self.spatial.log_odds(places_of(stars, self.reading.sets.cluster))
+        ratios = self.log_ratios(stars, rng=rng)
+        return np.clip(ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO) + prior
+
+    def summary(self, *, rng: np.random.Generator) -> SpatialSummary:
+        """Number, radii and halo of the cluster with their errors."""
+        sets = self.reading.sets
+        outer = max(float(part["f_r"].max()) for part in (sets.members, sets.candidates) if len(part))
+        return summarise(self.spatial, self.n_members, outer=outer, rng=rng)
 
     def log_ratios(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
-        """Logarithm of the likelihood ratio of member and field star.
+        """Logarithm of the likelihood ratio of member and field star, calibrated, place left aside.
 
         Parameters
         ----------
@@ -298,7 +308,7 @@ class ConeJudge:
         support, ids = self._support()
         judge = self.classifier.judge(
             support,
-            cone_evidence(self.sets, self.background),
+            cone_evidence(self.reading),
             device=self.sampling.device,
             precision=self.sampling.precision,
         )
@@ -315,7 +325,7 @@ class ConeJudge:
     ) -> Array:
         """Log ratios of some of the stars; their evidence takes more memory than they do."""
         names = list(self.classifier.source_features.names)
-        evidence = star_evidence(stars, self.sets, self.background)[names].to_numpy(float)
+        evidence = star_evidence(stars, self.reading)[names].to_numpy(float)
         usable = np.flatnonzero(np.isfinite(evidence).all(axis=1))
         features = evidence[usable]
         own = ids.get_indexer(stars["source_id"])[usable]
@@ -323,14 +333,15 @@ class ConeJudge:
         open_ = np.flatnonzero(found > _CLEAR)
         more = self._mean_logits(judge, len(ids), features[open_], own[open_], SUPPORT_DRAWS - 1, rng=rng)
         found[open_] += (1 - 1 / SUPPORT_DRAWS) * (more - found[open_])
+        g = stars["phot_g_mean_mag"].to_numpy(float)
         log_ratios = np.full(len(stars), np.nan)
-        log_ratios[usable] = found
+        log_ratios[usable] = self.calibration(found, g[usable])
         log_ratios[usable[self._off_isochrone(stars)[usable]]] = -np.inf
         return log_ratios
 
     def _off_isochrone(self, stars: pd.DataFrame) -> NDArray[np.bool_]:
         """Stars beyond `_BEYOND` limits of the selection (Eq. 5, at the nearest point of Eq. 17)."""
-        limits, colour = self.sets.limits, self.sets.colour
+        limits, colour = self.reading.sets.limits, self.reading.sets.colour
         weight = SelectionOptions().source_error_weight
         in_colour = stars["f_c"] / (limits.colour + weight * stars[f"{colour}_error"])
         in_g = stars["f_g"] / (limits.g + weight * stars["phot_g_mean_mag_error"])
@@ -339,15 +350,9 @@ class ConeJudge:
     def _support(self) -> tuple[pd.DataFrame, pd.Index]:
         """Evidence of the support stars, and their source_id."""
         names = (self.classifier.support_features or self.classifier.source_features).names
-        of_members = star_evidence(self.sets.members, self.sets, self.background)[list(names)]
+        of_members = star_evidence(self.reading.members, self.reading)[list(names)]
         usable = np.isfinite(of_members.to_numpy()).all(axis=1)
-        if usable.sum() < self.sampling.size_support_set:
-            raise TooFewMembersError(
-                f"{self.sets.cluster.name} has {usable.sum()} members, a support set needs "
-                f"{self.sampling.size_support_set}: lower --size_support_set or build the sets with a lower "
-                "--prob_threshold."
-            )
-        ids = pd.Index(self.sets.members["source_id"].to_numpy()[usable])
+        ids = pd.Index(self.reading.members["source_id"].to_numpy()[usable])
         return of_members[usable], ids
 
     def _mean_logits(
@@ -362,16 +367,16 @@ class ConeJudge:
     ) -> Array:
         """Differences of the logits of each star, averaged over support sets of its own."""
         means = np.empty(len(features))
+        size = support_size(n_members, self.sampling.size_support_set)
 
         def average(rows: Index, rng: np.random.Generator) -> None:
-            chosen = draw_support_sets(
-                n_members, self.sampling.size_support_set, rng=rng, excluded=np.repeat(own[rows], n_draws)
-            )
+            chosen = draw_support_sets(n_members, size, rng=rng, excluded=np.repeat(own[rows], n_draws))
             difference = judge(np.repeat(features[rows], n_draws, axis=0), chosen)
             means[rows] = difference.reshape(len(rows), n_draws).mean(axis=1, dtype=float)
 
         stars_at_once = max(_DRAWS_AT_ONCE // n_draws, 1)
-        for_each_block(average, np.arange(len(features)), stars_at_once, rng=rng, name=self.sets.cluster.name)
+        name = self.reading.sets.cluster.name
+        for_each_block(average, np.arange(len(features)), stars_at_once, rng=rng, name=name)
         return means
 
 

@@ -17,12 +17,14 @@ from torch import nn
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.evidence import half_number_radius, read_cone
 from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
 from gaia_oc_amd.files.data_directory import json_ready, write_atomically, write_json
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
 from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration
 from gaia_oc_amd.source_sets import existing_name, load_sets
+from gaia_oc_amd.spatial import fit_spatial_model, members_with_error, places_of
 from gaia_oc_amd.training_sets import (
     PosteriorSet,
     TrainingSet,
@@ -32,8 +34,9 @@ from gaia_oc_amd.training_sets import (
     posterior_standardisations,
     split_clusters,
     standardisations,
+    true_log_odds,
 )
-from gaia_oc_amd.truth import read_labels
+from gaia_oc_amd.truth import read_labels, read_truth
 
 logger = logging.getLogger(__name__)
 History = dict[str, list[float]]
@@ -206,7 +209,9 @@ def train_deep_sets_model(
     network.load_state_dict(state.best_network, assign=True)
     classifier = Classifier(network.eval(), source_features, cluster_features, made_with, support_features)
     if options.probability == "posterior":
-        classifier = calibrated(classifier, validation or training, data_dir, seed=seed)
+        judged = validation or training
+        known = [name for name in judged if read_truth(name, data_dir) is not None]  # lists lack members
+        classifier = calibrated(classifier, known or judged, data_dir, seed=seed)
     classifier.save(model_dir)
     write_json(
         Path(model_dir) / METRICS,
@@ -499,10 +504,11 @@ def calibrated(classifier: Classifier, clusters: list[str], data_dir: Path | str
     Classifier
         The same with another calibration.
     """
-    tables = [_judged(classifier, name, data_dir, seed) for name in clusters]
+    tables = [_judged(classifier, name, data_dir, seed) for name in progress_bar(clusters, unit="cone")]
     stars = pd.concat(tables, ignore_index=True)
-    columns = (stars[name].to_numpy() for name in ("probability", "g", "is_member", "weight"))
-    calibration = fit_calibration(*columns)
+    names = ("log_ratio", "log_odds", "g", "is_member", "weight")
+    calibration = fit_calibration(*(stars[name].to_numpy() for name in names))
+    calibration = replace(calibration, scatter=_scatter(tables, calibration))
     logger.info("calibrated on %d clusters: %s", len(clusters), calibration)
     return replace(
         classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": calibration.as_dict()}
@@ -510,18 +516,35 @@ def calibrated(classifier: Classifier, clusters: list[str], data_dir: Path | str
 
 
 def _judged(classifier: Classifier, name: str, data_dir: Path | str, seed: int) -> pd.DataFrame:
-    """Uncalibrated posteriors, magnitudes and truth of the labelled stars of one cluster."""
+    """Uncalibrated log ratios, true log odds, places, magnitudes and truth of the labelled stars of one cluster."""
     sets = load_sets(name, data_dir)
-    truth = read_labels(sets.cluster.name, data_dir)["is_member"]
+    labels = read_labels(sets.cluster.name, data_dir)
     stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
-    stars = stars[stars["source_id"].isin(truth.index)]
-    plain = replace(
-        classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": Calibration().as_dict()}
-    )
+    stars = stars[stars["source_id"].isin(labels.index)]
     rng = cluster_rng(seed, sets.cluster.name)
-    probability = ConeJudge.of(sets, plain, rng=rng).probabilities(stars, rng=rng)
-    is_member = truth[stars["source_id"]].to_numpy()
-    table = pd.DataFrame(
-        {"probability": probability, "g": stars["phot_g_mean_mag"].to_numpy(), "is_member": is_member}
+    reading = read_cone(sets, rng=rng)
+    log_ratio = ConeJudge(reading, classifier).log_ratios(stars, rng=rng)
+    is_member = labels["is_member"][stars["source_id"]].to_numpy()
+    table = pd.DataFrame(places_of(stars, sets.cluster), columns=["east", "north", "g"])
+    table = table.assign(
+        log_ratio=log_ratio,
+        log_odds=true_log_odds(stars, is_member, sets),  # a fit's own would follow any shift of the ratios
+        is_member=is_member,
+        weight=labels["weight"][stars["source_id"]].to_numpy() / np.sqrt(max(is_member.sum(), 1)),
+        size=half_number_radius(sets.members),
     )
-    return table.assign(weight=1 / np.sqrt(max(is_member.sum(), 1))).dropna()
+    return table[np.isfinite(log_ratio)]
+
+
+def _scatter(tables: list[pd.DataFrame], calibration: Calibration) -> float:
+    """Standard deviation between cones of ln(sum p / true), less what the cones' own errors explain."""
+    excess, variance = [], []
+    for stars in tables:
+        places, true = stars[["east", "north", "g"]].to_numpy(), stars["is_member"].sum()
+        log_ratios = calibration(stars["log_ratio"].to_numpy(), places[:, 2])
+        model = fit_spatial_model(log_ratios, places, size=stars["size"].iloc[0])
+        number, error = members_with_error(model, log_ratios, places)
+        excess.append(np.log(max(number, 1.0) / max(true, 1)))
+        variance.append((error / max(number, 1.0)) ** 2)
+    robust = 1.4826 * np.median(np.abs(excess))
+    return float(np.sqrt(np.clip(robust**2 - np.median(variance), 0.0, 1.0)))

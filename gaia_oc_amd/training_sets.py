@@ -18,13 +18,15 @@ from gaia_oc_amd.evidence import (
     STAR_FEATURES,
     SUPPORT_FEATURES,
     cone_evidence,
-    field_background,
+    half_number_radius,
+    read_cone,
     star_evidence,
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.fast_deep_sets import Batch
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
+from gaia_oc_amd.spatial import fit_spatial_model, places_of
 from gaia_oc_amd.truth import read_labels
 
 Array = NDArray[np.float64]
@@ -219,7 +221,7 @@ def split_clusters(
 
 _KEPT = {9.0: 1.0, 20.0: 0.3, np.inf: 0.05}
 """Share of field stars that become examples, by squared offset in sigmas: near ones are hard to tell and count."""
-_MOST_FIELD = 10_000  # examples of the field from one cone, so that a few crowded ones do not rule
+_MOST_FIELD = 6_000  # examples of the field from one cone, so that a few crowded ones do not rule
 
 
 class ConeExamples(NamedTuple):
@@ -231,9 +233,9 @@ class ConeExamples(NamedTuple):
         The cluster's.
     stars : DataFrame
         `STAR_FEATURES` of the stars, with is_member, weight (how many stars each stands for), own (its row in
-        `support`, -1 if it is no training member) and selected (whether it is a training member or a candidate).
+        `support`, -1 if it is none) and log_odds, the logarithm of members over field stars where it stands.
     support : DataFrame
-        `SUPPORT_FEATURES` of the training members.
+        `SUPPORT_FEATURES` of the sure members.
     cone : dict
         `CONE_FEATURES`.
     """
@@ -270,24 +272,29 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
     labels = read_labels(sets.cluster.name, data_dir)
     truth, counts = labels["is_member"], labels["weight"]
     rng = cluster_rng(seed, sets.cluster.name)
-    known = truth.reindex(sets.candidates["source_id"]).fillna(False).to_numpy(bool)
-    background = field_background(sets, membership=known.astype(float), rng=rng)
-    stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
-    selected = stars.index < len(sets.members) + len(sets.candidates)
-    labelled = stars["source_id"].isin(truth.index).to_numpy()
-    stars, selected = stars[labelled], selected[labelled]
-    evidence = star_evidence(stars, sets, background)
-    support = star_evidence(sets.members, sets, background)[list(SUPPORT_FEATURES)]
+    reading = read_cone(sets, rng=rng)
+    stars = pd.concat([sets.members, sets.candidates], ignore_index=True)
+    stars = stars[stars["source_id"].isin(truth.index).to_numpy()]
+    is_member = truth[stars["source_id"]].to_numpy()
+    support = star_evidence(reading.members, reading)[list(SUPPORT_FEATURES)]
     usable_support = np.isfinite(support.to_numpy()).all(axis=1)
-    member_ids = pd.Index(sets.members["source_id"].to_numpy()[usable_support])
-    evidence = evidence[list(STAR_FEATURES)].assign(
-        is_member=truth[stars["source_id"]].to_numpy(),
+    member_ids = pd.Index(reading.members["source_id"].to_numpy()[usable_support])
+    evidence = star_evidence(stars, reading)[list(STAR_FEATURES)].assign(
+        is_member=is_member,
         own=member_ids.get_indexer(stars["source_id"]),
-        selected=selected,
         weight=counts[stars["source_id"]].to_numpy(float),
+        log_odds=true_log_odds(stars, is_member, sets),
     )
     examples = _thinned(evidence[np.isfinite(evidence[list(STAR_FEATURES)]).all(axis=1)], rng)
-    return ConeExamples(sets.cluster.name, examples, support[usable_support], cone_evidence(sets, background))
+    return ConeExamples(sets.cluster.name, examples, support[usable_support], cone_evidence(reading))
+
+
+def true_log_odds(stars: pd.DataFrame, is_member: NDArray[np.bool_], sets: SourceSets) -> Array:
+    """Logarithm of members over field stars at each star's place, from labelled stars, shape (n_stars,)."""
+    places = places_of(stars, sets.cluster)
+    places[:, 2] = 18.0  # the ratio knows magnitudes, and takes what changes with them
+    known = np.where(is_member, np.inf, -np.inf)
+    return fit_spatial_model(known, places, size=half_number_radius(sets.members)).log_odds(places)
 
 
 def _thinned(stars: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -316,8 +323,8 @@ class PosteriorSet:
         Of each star: its cone, its row among its cone's support stars or -1, and its label.
     weight : ndarray, shape (n,)
         How many stars each stands for.
-    log_odds : ndarray, shape (n_cones,)
-        Logarithm of members over field stars among the labelled training members and candidates of each cone.
+    log_odds : ndarray, shape (n,)
+        Logarithm of members over field stars where each stands.
     n_members : ndarray, shape (n_cones,)
         Support stars of each cone.
     """
@@ -345,7 +352,7 @@ class PosteriorSet:
         Returns
         -------
         list of Batch
-            Each with the logarithm of its cone's class ratio, so that the network need not learn it.
+            Each with the prior log odds of its stars' places, so that the network need not learn them.
         """
         first = np.cumsum(self.n_members) - self.n_members
         chosen = draw_support_sets(
@@ -365,7 +372,7 @@ class PosteriorSet:
             chosen=torch.from_numpy(chosen),
             is_member=torch.from_numpy(self.is_member[rows]),
             weight=torch.from_numpy(self.weight[rows].astype(np.float32)),
-            log_odds=torch.from_numpy(self.log_odds[cone].astype(np.float32)),
+            log_odds=torch.from_numpy(self.log_odds[rows].astype(np.float32)),
         )
 
 
@@ -419,8 +426,7 @@ def make_posterior_set(
                 f"{cone.name} has {len(cone.support)} usable members, training needs {size_support_set + 1}: "
                 "lower --size_support_set or leave the cluster out."
             )
-        selected = cone.stars.loc[cone.stars["selected"], "is_member"]
-        if selected.all() or not selected.any():
+        if cone.stars["is_member"].all() or not cone.stars["is_member"].any():
             raise ValueError(
                 f"{cone.name} has only members or only field stars with known truth: leave it out."
             )
@@ -433,13 +439,6 @@ def make_posterior_set(
         own=stars["own"].to_numpy(np.int64),
         is_member=stars["is_member"].to_numpy(np.int64),
         weight=stars["weight"].to_numpy(float),
-        log_odds=np.array([_log_odds(cone.stars) for cone in examples]),
+        log_odds=stars["log_odds"].to_numpy(float),
         n_members=np.array([len(cone.support) for cone in examples]),
     )
-
-
-def _log_odds(stars: pd.DataFrame) -> float:
-    """As the share of members is estimated when the network is used; non-members are further examples of the field."""
-    members, selected = stars["is_member"].to_numpy(bool), stars["selected"].to_numpy(bool)
-    weight = stars["weight"].to_numpy()
-    return float(np.log(weight[members & selected].sum() / weight[~members & selected].sum()))

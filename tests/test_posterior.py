@@ -1,5 +1,6 @@
 """Posterior probabilities: properties that hold for any network, and what a trained one must do."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from gaia_oc_amd.evidence import (
     STAR_FEATURES,
     SUPPORT_FEATURES,
     cone_evidence,
-    field_background,
+    read_cone,
     star_evidence,
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
@@ -40,10 +41,18 @@ def simulated_scene(seed, name):
     """Sets of a simulated cluster, and the identifiers of its true members."""
     options = SimulationOptions(dist=1500.0, field_density=6000.0, cone_radius=25.0, n_members=300)
     simulated = simulate_cluster(options, ISOCHRONES, rng=np.random.default_rng(seed), name=name)
+    return _divided(simulated), simulated.truth
+
+
+def _divided(simulated):
+    """Sets of a simulated cluster, made from its list."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a few stars are too bright or too red to have a zero point
+        cone = calibrate(simulated.cone)
     listed = simulated.members[simulated.members["PMemb"] == 1].set_index("source_id")["PMemb"]
     row = simulated.parameters.iloc[0].to_dict()
     points = nearest_age(ISOCHRONES, row["age"])
-    return divide_cone(calibrate(simulated.cone), Cluster(**row), listed, points), simulated.truth
+    return divide_cone(cone, Cluster(**row), listed, points)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +65,7 @@ def scene():
 def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     for i in range(4):
-        sets, truth = simulated_scene(100 + i, f"Train_{i}")
+        sets, truth = simulated_scene(300 + i, f"Train_{i}")
         truth.to_csv(save_sets(sets, folder) / "truth.csv", index=False)
     return folder
 
@@ -178,7 +187,7 @@ def test_training_twice_gives_the_same_model(data_dir, tmp_path):
 
 
 def test_cluster_without_truth_cannot_be_learned_from(data_dir, tmp_path):
-    sets, _ = simulated_scene(100, "Real_1")
+    sets, _ = simulated_scene(300, "Real_1")
     save_sets(sets, tmp_path)
     with pytest.raises(FileNotFoundError, match="learns from stars whose "):
         cone_examples("Real_1", tmp_path, seed=1)
@@ -206,56 +215,80 @@ def test_examples_keep_the_class_ratio_and_leave_unlabelled_stars_out(scene, tmp
     truth = truth.iloc[:-500]  # the last are unlabelled
     truth.to_csv(save_sets(sets, tmp_path) / "truth.csv", index=False)
     examples = cone_examples("Scene_1", tmp_path, seed=1)
-    usable = truth["is_member"].to_numpy()
-    assert examples.stars["is_member"].sum() == usable.sum()
-    assert examples.stars["weight"].sum() == pytest.approx(len(truth), rel=0.2)  # few stand for many
-    assert len(examples.stars) < len(truth)
-    listed = examples.stars["own"] >= 0
-    assert listed.sum() == len(sets.members)
-    own = examples.support.iloc[examples.stars.loc[listed, "own"]]
-    np.testing.assert_allclose(
-        own["magnitude"].to_numpy(), examples.stars.loc[listed, "magnitude"].to_numpy()
-    )
+    judged = truth.iloc[len(sets.non_members) :]  # the network judges no others
+    assert examples.stars["is_member"].sum() == judged["is_member"].sum()
+    assert examples.stars["weight"].sum() == pytest.approx(len(judged), rel=0.2)  # few stand for many
+    assert len(examples.stars) < len(judged)
+    sure = examples.stars["own"] >= 0
+    own = examples.support.iloc[examples.stars.loc[sure, "own"]]
+    assert len(own) > len(sets.members)  # sure members that no list has
+    np.testing.assert_allclose(own["magnitude"].to_numpy(), examples.stars.loc[sure, "magnitude"].to_numpy())
+    odds = examples.stars["log_odds"]
+    assert odds[examples.stars["is_member"]].median() > odds[~examples.stars["is_member"]].median() + 1
 
 
 def test_evidence_has_all_features_and_knows_members_from_field(scene):
     sets, true_ids = scene
-    background = field_background(sets, rng=np.random.default_rng(0))
-    evidence = star_evidence(sets.candidates, sets, background)
+    reading = read_cone(sets, rng=np.random.default_rng(0))
+    evidence = star_evidence(sets.candidates, reading)
     assert set(evidence) == {*STAR_FEATURES, *SUPPORT_FEATURES}
-    assert set(cone_evidence(sets, background)) == set(CONE_FEATURES)
+    assert set(cone_evidence(reading)) == set(CONE_FEATURES)
     assert np.isfinite(evidence.to_numpy()).all()
     is_member = sets.candidates["source_id"].isin(true_ids).to_numpy()
     assert evidence["log_ratio"][is_member].median() > evidence["log_ratio"][~is_member].median() + 1
 
 
+def test_evidence_does_not_know_the_place(scene):
+    sets, _ = scene
+    reading = read_cone(sets, rng=np.random.default_rng(0))
+    some = sets.candidates.iloc[:50]
+    moved = some.assign(f_r=some["f_r"] + 20.0)
+    pd.testing.assert_frame_equal(star_evidence(some, reading), star_evidence(moved, reading))
+
+
+def test_second_reading_finds_sure_members_that_no_list_has(scene):
+    sets, true_ids = scene
+    reading = read_cone(sets, rng=np.random.default_rng(0))
+    assert len(reading.members) > 1.3 * len(sets.members)
+    assert reading.members["source_id"].isin(true_ids).mean() > 0.85
+    faint = reading.members["phot_g_mean_mag"] > 18
+    assert faint.sum() > 20
+
+
 def test_member_does_not_count_for_its_own_sequence(scene):
     sets, _ = scene
-    background = field_background(sets, rng=np.random.default_rng(0))
-    member = sets.members.iloc[[3]]
-    shifted = sets.members.copy()
+    reading = read_cone(sets, rng=np.random.default_rng(0))
+    member = reading.members.iloc[[3]]
+    shifted = reading.members.copy()
     shifted.iloc[3, shifted.columns.get_loc("f_c_sigma")] += 3.0
     one, other = (
-        star_evidence(member, replace(sets, members=members), background)["c_sequence"].iloc[0]
-        for members in (sets.members, shifted)
+        star_evidence(member, replace(reading, members=members))["c_sequence"].iloc[0]
+        for members in (reading.members, shifted)
     )
     assert one == pytest.approx(other)
 
 
 def test_small_field_counts_stars_by_their_chance_of_being_field(scene):
-    sets, _ = scene
+    sets, true_ids = scene
     inner = float(np.quantile(sets.members["f_r"], 0.8))
     cut = replace(
         sets,
         candidates=sets.candidates[sets.candidates["f_r"] < inner],
         non_members=sets.non_members[sets.non_members["f_r"] < inner],
     )
-    background = field_background(cut, rng=np.random.default_rng(0))
-    assert background.whole
-    assert not field_background(sets, rng=np.random.default_rng(0)).whole
-    all_members = field_background(cut, membership=np.ones(len(cut.candidates)), rng=np.random.default_rng(0))
-    assert all_members.n_stars == pytest.approx(len(cut.non_members))
-    assert background.n_stars == pytest.approx(len(cut.non_members) + len(cut.candidates))
+    assert (read_cone(sets, rng=np.random.default_rng(0)).density.weights == 1).all()
+    small = read_cone(cut, rng=np.random.default_rng(0)).density
+    weights = small.weights[: len(cut.candidates)]
+    is_member = cut.candidates["source_id"].isin(true_ids).to_numpy()
+    assert weights[is_member].mean() < 0.5 < weights[~is_member].mean()
+
+
+def test_cone_without_members_has_nearly_none(scene, trained):
+    """The list's stars are taken for a cluster; away from them there is nothing to be found."""
+    sets, true_ids = scene
+    others = sets.candidates[~sets.candidates["source_id"].isin(true_ids)]
+    empty = replace(sets, candidates=others.reset_index(drop=True))
+    assert judged(empty.candidates, empty, trained).sum() < 0.1 * len(true_ids)
 
 
 def test_logits_do_not_depend_on_threads(scene, trained):

@@ -3,15 +3,19 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd.posterior import KNOTS, Calibration, fit_calibration, log_odds
+from gaia_oc_amd.posterior import BENDS, KNOTS, Calibration, fit_calibration
 
 
-def judged(seed=1, n=40_000, *, slope=1.0, shift=0.0):
-    """Probabilities, magnitudes and truth that follows them after a map of the logit."""
+def judged(seed=1, n=60_000, *, slope=1.0, shift=0.0):
+    """Log ratios, log odds, magnitudes and truth that follows them after a map of the ratio."""
     rng = np.random.default_rng(seed)
-    g, stated = rng.uniform(14, 20.7, n), rng.beta(0.5, 0.8, n)
-    true = 1 / (1 + np.exp(-(slope * log_odds(stated) + shift * (g > 19.5))))
-    return stated, g, rng.uniform(size=n) < true
+    g, stated, odds = rng.uniform(14, 20.7, n), rng.normal(-1, 3, n), rng.uniform(-3, 1, n)
+    true = np.where(stated > 0, slope * stated, stated) + shift * (g > 19.5)
+    return stated, odds, g, rng.uniform(size=n) < 1 / (1 + np.exp(-true - odds))
+
+
+def chance(log_ratios, odds):
+    return 1 / (1 + np.exp(-log_ratios - odds))
 
 
 def error(probability, is_member, part):
@@ -19,39 +23,66 @@ def error(probability, is_member, part):
 
 
 def test_overconfident_faint_stars_are_mended():
-    stated, g, is_member = judged(slope=0.6, shift=-1.0)
-    calibration = fit_calibration(stated, g, is_member, np.ones(len(g)))
-    fresh, fresh_g, truth = judged(seed=2, slope=0.6, shift=-1.0)
-    mended = calibration(fresh, fresh_g)
+    stated, odds, g, is_member = judged(slope=0.5, shift=-1.0)
+    calibration = fit_calibration(stated, odds, g, is_member, np.ones(len(g)))
+    fresh, fresh_odds, fresh_g, truth = judged(seed=2, slope=0.5, shift=-1.0)
+    mended, stated = chance(calibration(fresh, fresh_g), fresh_odds), chance(fresh, fresh_odds)
     faint = fresh_g > 20
-    for part in (faint & (fresh > 0.8), faint & (fresh < 0.5), ~faint & (fresh > 0.9)):
-        assert error(mended, truth, part) < 0.05
-    assert error(fresh, truth, faint & (fresh > 0.8)) > 0.1  # unmended it was wrong
+    for part in (faint & (stated > 0.8), faint & (stated < 0.5), ~faint & (stated > 0.9)):
+        assert error(mended, truth, part) < 0.03
+    assert error(stated, truth, faint & (stated > 0.8)) > 0.1  # unmended it was wrong
 
 
-def test_right_probabilities_stay():
-    stated, g, is_member = judged()
+def test_right_ratios_stay():
+    stated, odds, g, is_member = judged()
+    found = fit_calibration(stated, odds, g, is_member, np.ones(len(g)))(stated, g)
+    np.testing.assert_allclose(chance(found, odds), chance(stated, odds), atol=0.03)
+
+
+def test_weights_count():
+    """Stars that stand for many are not outvoted by those that stand for themselves."""
+    right, wrong = judged(seed=1, n=20_000), judged(seed=2, n=20_000, shift=-2.0)
+    both = [np.concatenate(parts) for parts in zip(right, wrong, strict=True)]
+    weight = np.repeat([50.0, 1.0], 20_000)
+    fitted = fit_calibration(*both, weight)
+    assert abs(fitted.intercepts[-1]) < 0.4
+    assert fit_calibration(*both, weight[::-1]).intercepts[-1] < -1
+
+
+def test_prior_odds_are_left_alone():
+    stated, _, g, _ = judged()
+    calibration = Calibration((0.5,) * (len(BENDS) + 1))
     np.testing.assert_allclose(
-        fit_calibration(stated, g, is_member, np.ones(len(g)))(stated, g), stated, atol=0.02
+        chance(calibration(stated, g), -8.0), 1 / (1 + np.exp(8.0 - 0.5 * stated)), rtol=1e-9
     )
 
 
-def test_order_is_kept_and_ends_stay_finite():
-    calibration = Calibration(0.5, (0.3,) * len(KNOTS))
-    p = np.array([0, 1e-12, 0.2, 0.7, 1.0])
-    mapped = calibration(p, np.full(5, 18.0))
-    assert (np.diff(mapped[1:]) > 0).all()
-    assert ((mapped > 0) & (mapped < 1)).all()
+def test_order_is_kept_and_the_map_is_continuous():
+    slopes = (0.5, 0.8, 1.2, 0.7, 0.3)
+    x = np.linspace(-12, 12, 4001)
+    mapped = Calibration(slopes, (0.3,) * len(KNOTS))(x, np.full(len(x), 18.0))
+    steps = np.diff(mapped) / np.diff(x)
+    assert (steps > 0.29).all()
+    assert (steps < 1.21).all()
+    assert mapped[2000] == pytest.approx(0.3)
+    ends = Calibration(slopes)(np.array([-np.inf, np.inf]), np.array([18.0, 18.0]))
+    assert np.isfinite(ends).all()
 
 
 def test_model_folders_keep_it():
-    calibration = Calibration(0.8, (0.1, 0.2, 0.0, -0.3, 0.4))
+    calibration = Calibration((0.8, 1.0, 1.1, 0.9, 0.7), (0.1, 0.2, 0.0, -0.3, 0.4, 0.1, 0.0), 0.12)
     assert Calibration.from_dict(calibration.as_dict()) == calibration
     assert Calibration.from_dict(None)(np.array([0.3]), np.array([19.0])) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"slope": -1, "intercepts": [0] * 5}, {"slope": 1, "intercepts": [0]}]
+    "content",
+    [
+        {},
+        {"slope": 1.0, "intercepts": [0] * 5},
+        {"slopes": [-1] * 5, "intercepts": [0] * 7, "scatter": 0.1},
+        {"slopes": [1] * 5, "intercepts": [0] * 7, "scatter": np.nan},
+    ],
 )
 def test_damaged_calibration_is_refused(content):
     with pytest.raises(ValueError, match="train it again"):

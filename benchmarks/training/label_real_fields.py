@@ -1,9 +1,9 @@
 """Label the stars of real fields for the training of a posterior network, as far as published lists agree on them.
 
 Members are stars that Cantat-Gaudin et al. (2018) give PMemb >= 0.8 and Almeida et al. (2023) list, too, or the
-latter do not know the cluster, and that pass the candidate selection; field are stars brighter than G = 17.5 that
-neither lists. All others stay without a label. Writes labels.csv (source_id, is_member, weight) into the folders
-of clusters whose sets were built.
+latter do not know the cluster, and that pass the candidate selection; field are stars that neither lists; both
+only if they are brighter than G = 17.5. All others stay without a label. Writes labels.csv (source_id, is_member,
+weight) into the folders of clusters whose sets were built.
 
 example: python benchmarks/training/label_real_fields.py benchmarks/training/training_clusters.txt --data_dir data
 """
@@ -26,8 +26,8 @@ from gaia_oc_amd.source_sets import load_sets
 from gaia_oc_amd.truth import LABELS_FILE
 
 CERTAIN = 0.8
-WEIGHT = 5.0  # real stars are few beside the simulated ones, and only they know what the simulator does not
-FAINTEST_FIELD = 17.5  # mag; Cantat-Gaudin et al. stop at 18, with DR2 errors
+WEIGHT = 1.0  # more would teach that unlisted members are field
+FAINTEST = 17.5  # mag; Cantat-Gaudin et al. stop at 18, with DR2 errors
 
 
 def labels(name, data_dir, published, almeida):
@@ -39,8 +39,9 @@ def labels(name, data_dir, published, almeida):
     theirs = almeida[almeida["cluster"].map(normalise_name) == normalise_name(name)]
     known = stars["source_id"].isin(theirs["Source"])
     is_member = (probability >= CERTAIN - 1e-9) & (known | theirs.empty) & selected
-    is_field = probability.isna() & ~known & (stars["phot_g_mean_mag"] < FAINTEST_FIELD)
-    labelled = is_member | is_field
+    is_field = probability.isna() & ~known
+    bright = stars["phot_g_mean_mag"] < FAINTEST  # beyond it only members would have a label
+    labelled = (is_member | is_field) & bright
     table = pd.DataFrame({"source_id": stars["source_id"], "is_member": is_member, "weight": WEIGHT})
     return table[labelled]
 

@@ -36,6 +36,7 @@ from gaia_oc_amd.report.tables import (
 )
 from gaia_oc_amd.report.view import ShownStars, shown_stars, view_item
 from gaia_oc_amd.source_sets import existing_name, fitted_parameters
+from gaia_oc_amd.spatial import read_spatial
 from gaia_oc_amd.truth import read_truth, score_against_truth
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def report_page(sets: "SourceSets", folder: Path, data_dir: Path | str, options:
     )
     warned += [*recorded_cautions(provenance), *([problem] if problem else [])]
     warned += validated_otherwise(provenance, options.prob_threshold)
-    truth = read_truth(folder.name, data_dir)
+    truth, spatial = read_truth(folder.name, data_dir), read_spatial(folder)
     threshold = options.prob_threshold
     start = max(threshold, shown.least_probability)
     lines, were_recorded = commands(provenance, sets.cluster.name, data_dir)
@@ -240,7 +241,10 @@ def report_page(sets: "SourceSets", folder: Path, data_dir: Path | str, options:
         summary=script_json(_summary(sets, options, warned, validated)),
         counts=sets.counts(),
         cautions=warned,
-        tables=[parameter_table(sets, fitted_parameters(folder)), limit_table(sets)],
+        tables=[
+            parameter_table(sets, fitted_parameters(folder), spatial[1] if spatial else None),
+            limit_table(sets),
+        ],
         fitted=bool(fitted_parameters(folder)),
         numbers=number_table(sets, threshold),
         threshold=threshold,

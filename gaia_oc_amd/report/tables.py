@@ -15,6 +15,7 @@ from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.report.cautions import Caution, parallax_uncertainty
+from gaia_oc_amd.spatial import SpatialSummary
 from gaia_oc_amd.truth import MAGNITUDE_EDGES
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ class TextTable:
     rows: list[list[str]]
 
 
-def parameter_table(sets: "SourceSets", fit: dict[str, Any] | None = None) -> TextTable:
+def parameter_table(
+    sets: "SourceSets", fit: dict[str, Any] | None = None, spatial: SpatialSummary | None = None
+) -> TextTable:
     """The cluster's parameters with the uncertainty of the mean and the spread of the members.
 
     Parameters
@@ -50,6 +53,8 @@ def parameter_table(sets: "SourceSets", fit: dict[str, Any] | None = None) -> Te
         Give the cluster.
     fit : dict, optional
         From `source_sets.fitted_parameters`: three rows more.
+    spatial : SpatialSummary, optional
+        What the evaluation found of number, radii and halo: six rows more.
 
     Returns
     -------
@@ -91,7 +96,28 @@ def parameter_table(sets: "SourceSets", fit: dict[str, Any] | None = None) -> Te
         ["extinction A0", _number(c.a0, 2), "", "", "mag", _TABLE],
     ]
     columns = ["quantity", "value", "± of the mean", "spread of members", "unit", "from"]
-    return TextTable("", columns, rows + _fitted_rows(fit or {}))
+    return TextTable("", columns, [*rows, *_fitted_rows(fit or {}), *_spatial_rows(spatial)])
+
+
+def _spatial_rows(spatial: SpatialSummary | None) -> list[list[str]]:
+    """Number of members, radii and shape; none where the evaluation has no spatial model."""
+    if spatial is None:
+        return []
+    quantities = [
+        ("number of members in the cone", "n_members", 0, ""),
+        ("core radius, half the central density", "core_radius", 2, "pc"),
+        ("half-number radius", "half_number_radius", 2, "pc"),
+        ("halo's share of the members", "halo_share", 2, ""),
+        ("ellipticity 1 − b/a", "ellipticity", 2, ""),
+        ("ln of the core's scale per magnitude", "segregation", 3, "1/mag"),
+    ]
+    return [
+        [label, *(_number(getattr(spatial, n), digits) for n in (name, f"{name}_error")), "", unit, _SPATIAL]
+        for label, name, digits, unit in quantities
+    ]
+
+
+_SPATIAL = "core and halo fitted to the probabilities"
 
 
 def _fitted_rows(fit: dict[str, Any]) -> list[list[str]]:
@@ -244,6 +270,8 @@ _VALIDATED = (
 def _bin_label(row: dict[str, float]) -> str:
     if row["bin"] == "G":
         return f"G {row['g_min']:g} – {row['g_max']:g}"
+    if row["bin"] == "within the tidal radius":
+        return f"within the tidal radius, {row['r_max']:.1f} pc"
     return "all" if row["bin"] == "all" else f"{row['r_min']:g} – {row['r_max']:g} pc"
 
 

@@ -22,7 +22,8 @@ Array = NDArray[np.float64]
 HALO_EXTENT = 2.5
 """Radius of the halo in tidal radii."""
 
-_HALO_START = 0.3
+_HALO_START, _HALO_SCALE = 0.3, 0.6  # tidal radii
+_HALF_OF_EXPONENTIAL = 1.678347  # scale lengths of an exponential disc that hold half of its stars
 _TAIL_LENGTH = 25.0  # [pc], exponential
 _MARGIN = 0.01  # mag; less than this visible, and drawing would not end
 
@@ -76,7 +77,7 @@ def cluster_stars(
 ) -> pd.DataFrame:
     """Stars of a cluster brighter than the faint limit.
 
-    A King profile in projection, with depth drawn alike, a halo and tidal tails; Kroupa masses on the
+    A body of the wanted profile in projection, with depth drawn alike, a halo and tidal tails; Kroupa masses on the
     isochrone, massive systems nearer the centre; isotropic Gaussian velocities.
 
     Parameters
@@ -123,8 +124,9 @@ def _places_and_velocities(
         [options.halo_fraction, options.tail_fraction, 1 - options.halo_fraction - options.tail_fraction],
     )[:2]
     part[:n_halo], part[n_halo : n_halo + n_tail] = "cluster halo", "tidal tail"
-    offset = _king_offsets(options, size, rng)
+    offset = _body_offsets(options, size, rng)
     offset[:n_halo] = _halo_offsets(options, n_halo, rng)
+    offset = _flattened(offset, options.ellipticity, rng)
     axes = local_axes(options.ra, options.dec)
     offset = offset @ axes
     offset[n_halo : n_halo + n_tail] = _tail_offsets(options, n_tail, rng)
@@ -135,20 +137,53 @@ def _places_and_velocities(
     return options.dist * axes[2] + offset, velocity, part
 
 
-def _king_offsets(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:
-    """East, north and outward offsets [pc] whose projection is a King profile from every side."""
-    radii = [sample_king_radii(options.core_radius, options.tidal_radius, size, rng=rng) for _ in "ab"]
+def _body_offsets(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:
+    """East, north and outward offsets [pc] whose projection follows the profile from every side."""
+    radii = [_body_radii(options, size, rng) for _ in "ab"]
     angles = rng.uniform(0, 2 * np.pi, (2, size))
     return np.column_stack(
         [radii[0] * np.cos(angles[0]), radii[0] * np.sin(angles[0]), radii[1] * np.cos(angles[1])]
     )
 
 
+def _body_radii(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:
+    """Projected radii [pc] of the body."""
+    core, tidal = options.core_radius, options.tidal_radius
+    if options.profile == "king":
+        return sample_king_radii(core, tidal, size, rng=rng)
+    radius = np.geomspace(1e-4 * core, tidal, 4000)
+    scaled = radius / core
+    if options.profile == "plummer":
+        within = scaled**2 / (1 + scaled**2)
+    else:
+        within = 1 - np.exp(-_HALF_OF_EXPONENTIAL * scaled) * (1 + _HALF_OF_EXPONENTIAL * scaled)
+    return np.interp(rng.uniform(size=size) * within[-1], within, radius)
+
+
 def _halo_offsets(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:
-    """Isotropic offsets [pc], density as r^-2 out to `HALO_EXTENT` tidal radii."""
+    """Isotropic offsets [pc] out to `HALO_EXTENT` tidal radii."""
     direction = rng.normal(size=(size, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return direction * options.tidal_radius * rng.uniform(_HALO_START, HALO_EXTENT, (size, 1))
+    if options.halo_profile == "inverse_square":
+        radius = rng.uniform(_HALO_START, HALO_EXTENT, size)
+    else:
+        knots = np.linspace(0, HALO_EXTENT, 2000)
+        density = {
+            "plummer": (1 + knots**2) ** -2.5,
+            "flat": np.ones(len(knots)),
+            "exponential": np.exp(-knots / _HALO_SCALE),
+        }[options.halo_profile]
+        within = np.cumsum(density * knots**2)
+        radius = np.interp(rng.uniform(size=size), within / within[-1], knots)
+    return direction * options.tidal_radius * radius[:, None]
+
+
+def _flattened(offset: Array, ellipticity: float, rng: np.random.Generator) -> Array:
+    """Offsets stretched along one direction of the sky and squeezed across it, their area kept."""
+    angle, stretch = rng.uniform(0, np.pi), (1 - ellipticity) ** -0.5
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    on_sky = (offset[:, :2] @ turn.T * [stretch, 1 / stretch]) @ turn
+    return np.column_stack([on_sky, offset[:, 2]])
 
 
 def _tail_offsets(options: SimulationOptions, size: int, rng: np.random.Generator) -> Array:

@@ -116,6 +116,7 @@ def field_stars(
     cut: ConeCut | None = None,
     error_scale: float = 1.0,
     isochrones: pd.DataFrame | None = None,
+    share: float = 1.0,
 ) -> Iterator[pd.DataFrame]:
     """Field stars of the cone that may pass its cut, as they are, in chunks.
 
@@ -142,6 +143,8 @@ def field_stars(
         Errors of this field over those of the mean field.
     isochrones : DataFrame, optional
         From a stellar-evolution code, used if they cover the populations' ages; else schematic ones are.
+    share : float
+        Share of the stars that is drawn, for fields that shall be thinner than the Galaxy's.
 
     Yields
     ------
@@ -157,6 +160,7 @@ def field_stars(
         if options.field_density is not None:
             area = patches.solid_angle * np.degrees(1) ** 2
             expected = options.field_density * area * sampler.drawn_per_visible_star(patches, number, rng)
+        expected *= share
         n_rounds = int(np.ceil(expected / _CHUNK)) or 1
         for _ in range(n_rounds):
             stars = sampler.draw(expected / n_rounds, patches, number, rng)

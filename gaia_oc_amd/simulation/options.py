@@ -1,6 +1,7 @@
 """The options of the simulator."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gaia_oc_amd.options import Options, option, require
 
@@ -36,8 +37,16 @@ class SimulationOptions(Options):
     n_members: int = option(400, "members brighter than the faint limit", at_least=10)
     core_radius: float = option(1.5, "core radius of the King profile [pc]", above=0)
     tidal_radius: float = option(12.0, "tidal radius of the King profile [pc]")
+    profile: Literal["king", "plummer", "exponential"] = option(
+        "king",
+        "surface density of the body of the cluster; the latter two have core_radius as half-number radius",
+    )
+    ellipticity: float = option(0.0, "1 - b/a of the cluster on the sky", at_least=0, below=0.9)
     halo_fraction: float = option(
         0.1, "share of the members in a halo that reaches to 2.5 tidal radii", at_least=0, at_most=1
+    )
+    halo_profile: Literal["inverse_square", "plummer", "flat", "exponential"] = option(
+        "inverse_square", "density of the halo in space"
     )
     tail_fraction: float = option(
         0.0, "share of the members in two tidal tails of some 50 pc", at_least=0, at_most=1
@@ -54,6 +63,12 @@ class SimulationOptions(Options):
         None, "field stars brighter than g_max [1/deg^2] (default: from the Galactic model)", at_least=0
     )
     cone_radius: float = option(50.0, "radius that is filled with stars [pc]")
+    square_half_width: float | None = option(
+        None, "half the side of a square that is filled instead of the cone [pc]", at_least=0.1
+    )
+    max_field_stars: int | None = option(
+        None, "a field of more stars is thinned evenly to about so many", at_least=100
+    )
     cone_pm_sigmas: float = option(
         11.0,
         "proper motions kept, in standard deviations of the members; inf keeps all",

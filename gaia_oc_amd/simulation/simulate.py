@@ -1,11 +1,13 @@
 """Simulated clusters in their fields, with known truth, in the tables that build_sets reads."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.astrometry import angular_separation, source_ids
+from gaia_oc_amd.astrometry import angular_separation, source_ids, tangent_plane
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ERROR_WEIGHT, radius_on_sky
 from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age, of_metallicity
@@ -43,6 +45,7 @@ TRUTH_COLUMNS = (
 over its published error."""
 
 _FEWEST_LISTED = 2
+_PILOT_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class SimulatedCluster:
         pmdec, parallax, phot_g_mean_mag.
     parameters : DataFrame
         One row: name, ra, dec, pmra, pmdec, pmra_error, pmdec_error, parallax, parallax_error, age, a0, dist.
+    field_share : float
+        Share of the Galaxy's field stars that the cone holds, below 1 where max_field_stars thinned it.
     """
 
     cone: pd.DataFrame
@@ -68,6 +73,7 @@ class SimulatedCluster:
     members: pd.DataFrame
     comparison: pd.DataFrame
     parameters: pd.DataFrame
+    field_share: float = 1.0
 
 
 def simulate_cluster(
@@ -109,16 +115,19 @@ def simulate_cluster(
     scanning = _scanning_law(options, rng)
     measured = measure(members, scanning, rng=rng)
     cut = _cone_cut(options, members, measured)
-    parts = [_kept(members.assign(is_member=True), measured, cut)]
-    field = field_stars(
+    draw_field = partial(
+        field_stars,
         options,
-        rng=rng,
         dust=dust,
         cut=cut,
         error_scale=10**scanning.log_error,
         isochrones=of_metallicity(isochrones, SOLAR_METAL_FRACTION),
     )
-    parts += [_kept(stars.assign(is_member=False), measure(stars, scanning, rng=rng), cut) for stars in field]
+    share = _field_share(options, draw_field, scanning, cut, rng)
+    parts = [_kept(members.assign(is_member=True), measured, cut)]
+    for stars in draw_field(rng=rng, share=share):
+        stars = _in_square(options, stars.assign(is_member=False))
+        parts.append(_kept(stars, measure(stars, scanning, rng=rng), cut))
     cone, truth = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
     cone, truth = _identified(cone, truth, rng)
     is_member = truth["is_member"].to_numpy()
@@ -131,12 +140,39 @@ def simulate_cluster(
         members=_named(published, name),
         comparison=_named(wider, name),
         parameters=pd.DataFrame([parameters]),
+        field_share=share,
     )
 
 
 def _in_cone(options: SimulationOptions, stars: pd.DataFrame) -> pd.DataFrame:
     separation = angular_separation(stars["ra"].to_numpy(), stars["dec"].to_numpy(), options.ra, options.dec)
-    return stars[separation < radius_on_sky(options.cone_radius, options.dist)].reset_index(drop=True)
+    return _in_square(options, stars[separation < radius_on_sky(options.cone_radius, options.dist)])
+
+
+def _in_square(options: SimulationOptions, stars: pd.DataFrame) -> pd.DataFrame:
+    """Stars within the square, if there is one."""
+    if options.square_half_width is None:
+        return stars.reset_index(drop=True)
+    east, north = tangent_plane(stars["ra"].to_numpy(), stars["dec"].to_numpy(), options.ra, options.dec)
+    largest = np.radians(np.maximum(np.abs(east), np.abs(north))) * options.dist
+    return stars[largest < options.square_half_width].reset_index(drop=True)
+
+
+def _field_share(
+    options: SimulationOptions,
+    draw_field: Callable[..., Iterator[pd.DataFrame]],
+    scanning: ScanningLaw,
+    cut: ConeCut,
+    rng: np.random.Generator,
+) -> float:
+    """Share of the field that keeps it below max_field_stars, from a small sample of it."""
+    if options.max_field_stars is None:
+        return 1.0
+    kept = 0
+    for stars in draw_field(rng=rng, share=_PILOT_SHARE):
+        stars = _in_square(options, stars)
+        kept += int(cut.keeps(measure(stars, scanning, rng=rng)).sum()) if len(stars) else 0
+    return min(1.0, options.max_field_stars * _PILOT_SHARE / max(kept, 1))
 
 
 def _scanning_law(options: SimulationOptions, rng: np.random.Generator) -> ScanningLaw:

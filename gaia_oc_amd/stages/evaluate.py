@@ -40,6 +40,7 @@ from gaia_oc_amd.source_sets import (
     set_fingerprints,
     sets_folder,
 )
+from gaia_oc_amd.spatial import SPATIAL_FILE
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.stages.options import EvaluateOptions
 from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
@@ -175,7 +176,8 @@ def _evaluate(
 
     def judge() -> tuple[dict[str, Any], list[str]]:
         judge_candidates(folder.name, folder.parents[1], classifier, options=options.sampling, seed=seed)
-        return {}, [CLUSTER_FILE, "candidates.csv"]
+        written = [CLUSTER_FILE, "candidates.csv", SPATIAL_FILE]
+        return {}, [name for name in written if (folder / name).exists()]
 
     run_stage(folder, Stage("evaluation", made_with, command), judge, again=options.overwrite)
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
-from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, write_text
+from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, write_json, write_text
 from gaia_oc_amd.files.tables import write_csv, write_table
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CLUSTER_PARAMETERS, ISOCHRONES, RunOptions
@@ -29,6 +30,8 @@ COMPARISON = "t22_members.csv"
 CONES = "cones"
 _MERGED = {CLUSTER_PARAMETERS: "name", MEMBERS: "cluster", COMPARISON: "cluster"}
 """Tables of all clusters, and the column that names one."""
+SETTINGS = "simulation.json"
+"""In each cluster's folder: what it was simulated with, and the share of the field that was kept."""
 MARKER = "SIMULATED.txt"
 README = "README.txt"
 
@@ -43,6 +46,7 @@ cluster_parameters.csv   what a catalogue would say of the clusters
 cg18_members.csv         a published member list: bright members of the inner cluster, with a few field stars
 t22_members.csv          a wider, less complete list to compare with
 cones/<NAME>.csv.gz      sources around the cluster with the Gaia archive's columns
+clusters/<NAME>/simulation.json  what the cluster was simulated with
 clusters/<NAME>/truth.csv  what the sources of the cone really are
 isochrones.dat           SCHEMATIC isochrones, unless you put others here before
 
@@ -155,6 +159,7 @@ def _simulate_one(
     with locked(folder):
         write_table(data_dir / CONES / f"{name}.csv.gz", cluster.cone, "csv.gz")
         write_csv(folder / "truth.csv", cluster.truth.round(_TRUTH_DECIMALS))
+        write_json(folder / SETTINGS, asdict(options) | {"field_share": cluster.field_share})
         for stale in (*folder.glob("cone.*"), folder / CLUSTER_FILE):  # made from an earlier simulation
             stale.unlink(missing_ok=True)
     counts = len(cluster.cone), int(cluster.truth["is_member"].sum()), len(cluster.members)

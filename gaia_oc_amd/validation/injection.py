@@ -17,6 +17,7 @@ from gaia_oc_amd.features import add_features
 from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.simulation.stars import apparent_magnitudes
 from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.spatial import SpatialModel
 from gaia_oc_amd.validation.artificial import (
     ClusterModel,
     artificial_members,
@@ -114,6 +115,10 @@ class Field:
         return self.sets.cluster.dist * np.radians(self.region.radius)
 
 
+N_PROFILES = 20
+"""Profiles that artificial members follow where the cluster's own is known with an uncertainty."""
+
+
 def inject_members(
     field: Field,
     judge: StarJudge,
@@ -122,6 +127,7 @@ def inject_members(
     magnitude_edges: tuple[float, ...],
     binary_fraction: float = 0.3,
     model: ClusterModel | None = None,
+    spatial: SpatialModel | None = None,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Put artificial members into a cluster's cone and follow each to its end.
@@ -143,28 +149,42 @@ def inject_members(
         Fraction of unresolved binaries at 0.7 Msun.
     model : ClusterModel, optional
         By default fitted to the members.
+    spatial : SpatialModel, optional
+        Core and halo that the evaluation fitted: the radii follow `N_PROFILES` models drawn from its covariance, so
+        that they scatter as far as the halo is unknown. Without one they follow the King profile of `model`.
     rng : Generator
         Source of randomness.
 
     Returns
     -------
     DataFrame, one row per artificial star
-        phot_g_mean_mag [mag], f_r [pc], weight, like_cluster (whether its radius follows the King profile),
-        in_cone, selected, PMemb (NaN for those that are lost before or cannot be judged).
+        phot_g_mean_mag [mag], f_r [pc], weight, like_cluster (whether its radius follows the profile), profile (which
+        of the drawn ones), in_cone, selected, PMemb (NaN for those that are lost before or cannot be judged).
     """
     sets = field.sets
     model = model or fit_cluster_model(sets)
     systems = _systems_by_magnitude(field, n_artificial, magnitude_edges, binary_fraction, rng)
     like_cluster = np.arange(len(systems)) % 2 == 0
-    radius = np.where(
-        like_cluster,
-        king_radii(model, len(systems), rng=rng),
-        flat_radii(field.radius, len(systems), rng=rng),
-    )
+    profile = rng.integers(N_PROFILES, size=len(systems))
+    like_members = king_radii(model, len(systems), rng=rng)
+    if spatial is not None:
+        like_members = _drawn_radii(spatial, profile, field.radius, rng)
+    radius = np.where(like_cluster, like_members, flat_radii(field.radius, len(systems), rng=rng))
     truth = artificial_members(sets.cluster, model, systems, radius, rng=rng)
     stars = measure_by_donors(truth, field.sources, rng=rng)
     fates = follow(stars, field, judge, rng=rng)
-    return fates.assign(weight=systems["weight"].to_numpy(), like_cluster=like_cluster)
+    return fates.assign(weight=systems["weight"].to_numpy(), like_cluster=like_cluster, profile=profile)
+
+
+def _drawn_radii(
+    spatial: SpatialModel, profile: NDArray[np.int64], outer: float, rng: np.random.Generator
+) -> Array:
+    """Projected radii [pc], each from its own one of several models that the stars allow."""
+    radius = np.empty(len(profile))
+    for number in range(N_PROFILES):
+        rows = np.flatnonzero(profile == number)
+        radius[rows] = spatial.drawn(rng=rng).draw_radii(len(rows), outer=outer, rng=rng)
+    return radius
 
 
 def follow(stars: pd.DataFrame, field: Field, judge: StarJudge, *, rng: np.random.Generator) -> pd.DataFrame:

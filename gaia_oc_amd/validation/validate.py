@@ -19,6 +19,7 @@ from gaia_oc_amd.kept_cone import recorded_region
 from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
+from gaia_oc_amd.spatial import read_spatial
 from gaia_oc_amd.validation.artificial import fit_cluster_model
 from gaia_oc_amd.validation.controls import Controls, control_places, look_at_controls
 from gaia_oc_amd.validation.injection import Field, StarJudge, inject_members
@@ -47,6 +48,8 @@ class Validation:
         Training members.
     prob_threshold : float
         Smallest PMemb of an accepted star.
+    tidal_radius : float
+        Of the King profile of the members [pc].
     """
 
     name: str
@@ -55,6 +58,7 @@ class Validation:
     accepted: pd.DataFrame
     training: pd.DataFrame
     prob_threshold: float
+    tidal_radius: float = np.inf
 
 
 def measure_selection(
@@ -100,6 +104,7 @@ def measure_selection(
     field = load_field(name, data_dir, isochrones)
     sets, threshold = field.sets, options.prob_threshold or PROB_THRESHOLD
     model = fit_cluster_model(sets, prob_threshold=threshold)
+    fitted = read_spatial(cluster_directory(data_dir, sets.cluster.name))
     injection_rng, place_rng, control_rng = cluster_rng(seed, sets.cluster.name).spawn(3)
     injected = inject_members(
         field,
@@ -108,6 +113,7 @@ def measure_selection(
         magnitude_edges=options.magnitude_edges,
         binary_fraction=options.binary_fraction,
         model=model,
+        spatial=fitted[0] if fitted else None,
         rng=injection_rng,
     )
     places = control_places(field, options.n_controls, model=model, rng=place_rng)
@@ -121,7 +127,9 @@ def measure_selection(
         rng=control_rng,
     )
     accepted = sets.candidates[sets.candidates["PMemb"] >= threshold]
-    return Validation(sets.cluster.name, injected, controls, accepted, sets.members, threshold)
+    return Validation(
+        sets.cluster.name, injected, controls, accepted, sets.members, threshold, model.tidal_radius
+    )
 
 
 def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Field:
@@ -207,6 +215,8 @@ SUMMARY_EDGES = (-np.inf, 18.0, 19.0, 20.0, np.inf)
 """Edges in G [mag] of the table that ends a run."""
 
 _LEAST_SHARE = 0.1
+_LIKE_CLUSTER = ("all", "G", "within the tidal radius")
+_FEWEST_FOR_PROFILES = 100
 
 
 @dataclass(frozen=True)
@@ -240,11 +250,12 @@ def selection_function(
     Returns
     -------
     DataFrame, one row per bin
-        bin ("all", "G", "radius", "G and radius"); g_min, g_max [mag]; r_min, r_max [pc].
+        bin ("all", "G", "within the tidal radius", "radius", "G and radius"); g_min, g_max [mag]; r_min, r_max [pc].
         n_injected, and of these n_in_cone, n_selected, n_recovered : artificial members.
         completeness with completeness_lower, completeness_upper: weighted share that is recovered, of those
-        not in the list that the judge learned from; 68 % interval of Jeffreys. Bins of G and "all" take radii
-        and magnitudes as the cluster has them, bins of radius magnitudes as it has them.
+        not in the list that the judge learned from; 68 % interval of Jeffreys, widened by the scatter between the
+        profiles that the stars allow. Bins of G, "all" and "within the tidal radius" take radii and magnitudes as
+        the cluster has them, bins of radius magnitudes as it has them.
         lost_to_cone, lost_to_selection, lost_to_probability: the shares lost at each step; they and the
         completeness add up to 1.
         n_training, n_accepted : training members and accepted candidates of the real list.
@@ -259,7 +270,8 @@ def selection_function(
     """
     g_bins = list(pairwise(magnitude_edges))
     r_bins = list(pairwise(radius_edges))
-    bins = [Bin("all"), *(Bin("G", g=g) for g in g_bins), *(Bin("radius", r=r) for r in r_bins)]
+    within = Bin("within the tidal radius", r=(0.0, validation.tidal_radius))
+    bins = [Bin("all"), within, *(Bin("G", g=g) for g in g_bins), *(Bin("radius", r=r) for r in r_bins)]
     bins += [Bin("G and radius", g=g, r=r) for g in g_bins for r in r_bins]
     return pd.DataFrame([_row(part, validation) for part in bins])
 
@@ -272,7 +284,7 @@ def _row(part: Bin, validation: Validation) -> dict[str, Any]:
 def _completeness(part: Bin, validation: Validation) -> dict[str, Any]:
     stars = validation.injected
     inside = part.holds(stars)
-    if part.kind in ("all", "G"):
+    if part.kind in _LIKE_CLUSTER:
         inside &= stars["like_cluster"].to_numpy(bool)
     stars = stars[inside]
     recovered = (stars["PMemb"] >= validation.prob_threshold).to_numpy()
@@ -280,6 +292,10 @@ def _completeness(part: Bin, validation: Validation) -> dict[str, Any]:
     weight = stars["weight"].to_numpy(float)
     shares = [_share(passed, weight) for passed in (in_cone, selected, recovered)]
     lower, upper = jeffreys_interval(shares[2], effective_number(weight))
+    if part.kind in _LIKE_CLUSTER:
+        scatter = _scatter_of_profiles(stars, recovered)
+        lower = max(shares[2] - np.hypot(shares[2] - lower, scatter), 0.0)
+        upper = min(shares[2] + np.hypot(upper - shares[2], scatter), 1.0)
     return {
         "n_injected": len(stars),
         "n_in_cone": int(in_cone.sum()),
@@ -292,6 +308,18 @@ def _completeness(part: Bin, validation: Validation) -> dict[str, Any]:
         "lost_to_selection": shares[0] - shares[1],
         "lost_to_probability": shares[1] - shares[2],
     }
+
+
+def _scatter_of_profiles(stars: pd.DataFrame, recovered: NDArray[np.bool_]) -> float:
+    """Standard deviation of the completeness between drawn profiles, beyond what their numbers of stars explain."""
+    if "profile" not in stars or len(stars) < _FEWEST_FOR_PROFILES:
+        return 0.0
+    weight = stars["weight"].to_numpy(float)
+    groups = [stars["profile"].to_numpy() == number for number in np.unique(stars["profile"])]
+    shares = np.array([_share(recovered[group], weight[group]) for group in groups])
+    numbers = np.array([effective_number(weight[group]) for group in groups])
+    mean = _share(recovered, weight)
+    return float(np.sqrt(max(shares.var(ddof=1) - np.mean(mean * (1 - mean) / numbers), 0.0)))
 
 
 def _share(passed: NDArray[np.bool_], weight: Array) -> float:
