@@ -23,8 +23,11 @@ _LEFT, _RIGHT, _BOTTOM, _TOP = 14.0, 3.0, 10.0, 2.5
 _BETWEEN = (14.5, 11.5)
 """Distances of the panels [mm], across and down."""
 
-_BAR, _BAR_DISTANCE, _BAR_LABELS = 3.0, 3.0, 12.0
+_BAR, _BAR_DISTANCE, _BAR_LABELS = 3.0, 3.0, 17.0
 """Width of a colour bar, its distance from the panels, and the space of what stands beside it [mm]."""
+
+_PANEL_TITLE = 4.0
+"""Height of the title of a panel [mm]."""
 
 _TITLE_LINE, _TITLE_LETTER = 4.0, 1.75
 """Height of a line of a title, and mean width of a letter [mm]."""
@@ -53,9 +56,9 @@ def set_title(figure: Figure, title: str) -> None:
         return
     letters = int(_INCH * figure.get_figwidth() / _TITLE_LETTER)
     lines = [part for line in title.split("\n") for part in textwrap.wrap(line, letters)]
-    _stretch(figure, above=_TITLE_LINE * (len(lines) - len(figure.get_suptitle().splitlines())))
-    height = _INCH * figure.get_figheight()
-    figure.suptitle("\n".join(lines), y=1 - 1.0 / height, va="top")
+    more = _TITLE_LINE * (len(lines) - len(figure.get_suptitle().splitlines()))
+    figure.suptitle("\n".join(lines), va="top")
+    _stretch(figure, above=more)
 
 
 def _stretch(figure: Figure, *, above: float = 0.0, below: float = 0.0) -> None:
@@ -66,6 +69,7 @@ def _stretch(figure: Figure, *, above: float = 0.0, below: float = 0.0) -> None:
         x, y, width, height = ax.get_position(original=True).bounds
         ax.set_position((x, (y * old + below) / new, width, height * old / new))
     figure.set_figheight(new / _INCH)
+    figure.suptitle(figure.get_suptitle(), y=1 - 1.0 / new, va="top")
 
 
 class Canvas:
@@ -85,6 +89,8 @@ class Canvas:
         Height of a panel of a new figure, in units of its width.
     left : float
         Space for the labels on the left of a new figure [mm].
+    bottom : float
+        Space below the panels of a new figure [mm].
     has_bar : bool
         Whether there will be a colour bar.
 
@@ -103,12 +109,15 @@ class Canvas:
         width: float = ONE_COLUMN,
         heights: float = 1.0,
         left: float = _LEFT,
+        bottom: float = _BOTTOM,
         has_bar: bool = False,
     ) -> None:
         self.is_new = axes is None
         if axes is None:
             right = _RIGHT + has_bar * (_BAR_DISTANCE + _BAR + _BAR_LABELS)
-            self.figure = _figure_with_panels(shape, width=width, heights=heights, left=left, right=right)
+            self.figure = _figure_with_panels(
+                shape, width=width, heights=heights, left=left, right=right, bottom=bottom
+            )
             set_title(self.figure, title)
             axes = self.figure.axes
         self.axes: list[Axes] = list(np.ravel(axes))  # type: ignore[arg-type]
@@ -120,6 +129,11 @@ class Canvas:
         if not self.is_new:
             self.figure = self.axes[0].figure  # type: ignore[assignment]
 
+    def fit_panel_titles(self) -> None:
+        """Make room above a new figure's uppermost panels for the titles that these got since."""
+        if self.is_new and any(ax.get_title() for ax in self.axes):
+            _stretch(self.figure, above=_PANEL_TITLE)
+
     def legend(self, *, ncols: int = 1, **keywords: Any) -> None:
         """Legend below a new figure, with as many columns as fit, else in the first of the caller's axes."""
         if not self.is_new:
@@ -129,7 +143,7 @@ class Canvas:
             place = {"loc": "lower center", "ncols": columns, "borderaxespad": 0.3, "columnspacing": 1.5}
             legend = self.figure.legend(**place, **keywords)
             size = legend.get_window_extent()
-            if columns == 1 or size.width < self.figure.bbox.width:
+            if columns == 1 or size.width < 0.96 * self.figure.bbox.width:
                 break
             legend.remove()
         _stretch(self.figure, below=_INCH * size.height / self.figure.dpi + 1.5)
@@ -144,22 +158,22 @@ class Canvas:
         width = _INCH * self.figure.get_figwidth()
         left = max(box.x1 for box in boxes) + _BAR_DISTANCE / width
         place = self.figure.add_axes((left, bottom, _BAR / width, top - bottom))
-        self.figure.colorbar(mappable, cax=place, label=label)
+        self.figure.colorbar(mappable, cax=place).set_label(label, linespacing=1.3)
 
 
 def _figure_with_panels(
-    shape: tuple[int, int], *, width: float, heights: float, left: float, right: float
+    shape: tuple[int, int], *, width: float, heights: float, left: float, right: float, bottom: float
 ) -> Figure:
     """Figure of a width [mm] with rows and columns of equal panels between margins."""
     rows, columns = shape
     across, down = _BETWEEN
     panel = (width - left - right - (columns - 1) * across) / columns
-    height = _BOTTOM + rows * heights * panel + (rows - 1) * down + _TOP
+    height = bottom + rows * heights * panel + (rows - 1) * down + _TOP
     figure = Figure(figsize=(width / _INCH, height / _INCH))
     for row in range(rows):
         for column in range(columns):
             x = left + column * (panel + across)
-            y = _BOTTOM + (rows - 1 - row) * (heights * panel + down)
+            y = bottom + (rows - 1 - row) * (heights * panel + down)
             figure.add_axes((x / width, y / height, panel / width, heights * panel / height))
     return figure
 

@@ -47,6 +47,10 @@ _LEGEND_LETTERS = 52
 """Longest line in the legend of a figure of one column."""
 
 
+_VENN_LEGEND = 16.0
+"""Space below a Venn diagram [mm]."""
+
+
 _OPACITY = 0.75
 """Of the parts in one list only."""
 
@@ -62,8 +66,8 @@ def venn_diagram_figure(
     sets : SourceSets
         The evaluated sets of one cluster. A comparison source without a probability counts as a sure member.
     prob_threshold : float
-        Least PMemb of a member of ours. The upper diagram has the whole comparison list, in the cone or not; the
-        lower one what has p >= the threshold in both lists, f_r < 20 pc and G < 18.
+        Least PMemb of a member of ours. The left diagram has the whole comparison list, in the cone or not; the
+        right one what has p >= the threshold in both lists, f_r < 20 pc and G < 18.
     axes : sequence of two Axes, optional
         Where to draw; by default a new figure.
 
@@ -77,13 +81,15 @@ def venn_diagram_figure(
         title += "\n" + ";\n".join(ComparisonCounts.of(sets, prob_threshold).lines())
     elif axes is not None:
         axes = list(np.ravel(axes))[:1]  # type: ignore[arg-type]
-    canvas = Canvas(axes, (2, 1) if listed else (1, 1), title=title, heights=0.72)
+    shape = (1, 2) if listed else (1, 1)
+    canvas = Canvas(axes, shape, title=title, width=TWO_COLUMNS, heights=0.72, bottom=_VENN_LEGEND)
     if not listed:
         write_note(canvas.axes[0], NO_COMPARISON)
         return canvas.figure
     pairs = [overlap_sets(sets, prob_threshold, core=core) for core in (False, True)]
     numbers = [(len(ours), len(theirs), len(ours & theirs)) for ours, theirs in pairs]
     draw_two_venns(canvas.axes, numbers, sets.comparison_name, prob_threshold)
+    canvas.fit_panel_titles()
     return canvas.figure
 
 
@@ -104,8 +110,9 @@ def two_venns_figure(
     -------
     Figure
     """
-    canvas = Canvas(None, (2, 1), title=title, heights=0.72)
+    canvas = Canvas(None, (1, 2), title=title, width=TWO_COLUMNS, heights=0.72, bottom=_VENN_LEGEND)
     draw_two_venns(canvas.axes, numbers, name, prob_threshold)
+    canvas.fit_panel_titles()
     return canvas.figure
 
 
@@ -127,7 +134,7 @@ def draw_two_venns(
     """
     words = (
         rf"this work with $p \geq {prob_threshold:g}$",
-        rf"$p \geq {prob_threshold:g}$, $f_r < 20$ pc, $G < 18$",
+        rf"$p \geq {prob_threshold:g}$, projected radius $< 20$ pc, $G < 18$",
     )
     for ax, counts, text in zip(axes, numbers, words, strict=True):
         draw_venn(ax, *counts, names=("this work", name))
@@ -168,10 +175,10 @@ def draw_venn(ax: Axes, n_left: int, n_right: int, n_both: int, *, names: tuple[
     labels = (f"only {names[0]}", "both", f"only {names[1]}")
     union = sum(counts)
     patches = [
-        Patch(facecolor=colour, label=f"{label}\n{count:,} ({100 * count / union:.1f} %)", lw=0)
+        Patch(facecolor=colour, label=f"{label}: {count:,} ({100 * count / union:.1f} %)", lw=0)
         for colour, label, count in zip((faces[0], BOTH_LISTS, faces[1]), labels, counts, strict=True)
     ]
-    ax.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3)
+    ax.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0.0))
     ax.set_xlim(-1.08 * max(left, right - distance), 1.08 * max(distance + right, left))
     ax.set_ylim(-1.08 * max(left, right), 1.08 * max(left, right))
     ax.set_aspect("equal")
@@ -269,6 +276,7 @@ def membership_matrix_figure(
     verdicts = membership_matrix(sets, prob_threshold=prob_threshold, least_probability=least_probability)
     draw_verdicts(canvas.axes[0], verdicts, sets.comparison_name)
     draw_probabilities(canvas.axes[1], probability_matrix(sets), sets.comparison_name)
+    canvas.fit_panel_titles()
     return canvas.figure
 
 
@@ -442,7 +450,8 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
     ax.errorbar(profile.radius[some], profile.density[some], errors, label=label, **look)
     limits = _POISSON_UPPER_LIMIT / profile.area[~some]
     size = 3.5 if style.filled else 6  # lists without sources share their annuli and limits
-    ax.plot(profile.radius[~some], limits, ls="", marker="v", ms=size, mfc="none", color=style.colour)
+    if not some.all():
+        ax.plot(profile.radius[~some], limits, ls="", marker="v", ms=size, mfc="none", color=style.colour)
     return ax
 
 

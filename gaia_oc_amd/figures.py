@@ -75,7 +75,8 @@ def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptio
     folder : path
         Where the files go.
     options : FigureOptions
-        Whether to save and to show, the format, and whether the figures lose their titles. The same picture in another format is removed.
+        Whether to save and to show, the format, and whether the figures lose their titles. The same picture in
+        another format is removed.
 
     Returns
     -------
@@ -279,7 +280,7 @@ def additional_members_figure(
     if len(sets.comparison) and members.empty and candidates.empty:
         sentence = f"{sets.comparison_name} holds all our members."
     return _panels_figure(
-        sets, layers, f"members that {sets.comparison_name} lacks", sentence, panel=panel, axes=axes
+        sets, layers, f"members that are not in {sets.comparison_name}", sentence, panel=panel, axes=axes
     )
 
 
@@ -322,7 +323,12 @@ def missed_members_figure(
     if has_comparison(sets) and not any(len(part) for part in missed.values()):
         sentence = f"Our list holds all stars of {sets.comparison_name}."
     return _panels_figure(
-        sets, layers, f"stars of {sets.comparison_name} that we lack", sentence, panel=panel, axes=axes
+        sets,
+        layers,
+        f"stars of {sets.comparison_name} that are not in our list",
+        sentence,
+        panel=panel,
+        axes=axes,
     )
 
 
@@ -369,7 +375,8 @@ def _panels_figure(
         draw(ax, sets, layers)
     for layer in with_bar:
         mappable = ScalarMappable(Normalize(*layer.probabilities), PROBABILITY_COLOURS)  # type: ignore[misc]
-        canvas.colour_bar(mappable, f"membership probability $p$\n{layer.entry}")
+        canvas.colour_bar(mappable, layer.bar_label)
+    canvas.fit_panel_titles()
     canvas.legend(handles=legend_handles(layers), ncols=4)
     return canvas.figure
 

@@ -50,7 +50,9 @@ _LEAST_OPAQUE = 0.35
 
 
 _NARROW = 1.6
-"""Panels narrower than this [inch] get fewer numbers on their axes."""
+"""Panels narrower than this [inch] get fewer numbers on their axes, and smaller markers."""
+_IN_NARROW = 0.4
+"""Area of the markers in narrow panels, in units of that in others."""
 
 
 _DASHES = (0, (4, 3))
@@ -102,6 +104,11 @@ class Layer:
         """Label with the number of sources."""
         number = Count.of(self.sources) if self.judged else f"{len(self.sources):,}"
         return f"{self.label} ({number})"
+
+    @property
+    def bar_label(self) -> str:
+        """What stands beside the colour bar, in place of a legend entry."""
+        return "\n(".join(["membership probability $p$\n" + self.label, self.entry.split(" (", 1)[1]])
 
     @property
     def as_density(self) -> bool:
@@ -183,11 +190,14 @@ def draw_layers(ax: Axes, layers: Sequence[Layer], points: list[Any], ranges: tu
             _draw_density(ax, layer.kind, x[inside], y[inside], ranges)
         else:
             _draw_points(ax, layer, x, y, inside)
-    is_narrow = ax.get_window_extent().width < _NARROW * ax.figure.dpi  # type: ignore[union-attr]
-    ax.locator_params(nbins=_FEW_TICKS if is_narrow else _TICKS)
+    ax.locator_params(nbins=_FEW_TICKS if _is_narrow(ax) else _TICKS)
     ax.minorticks_on()
     ax.set_xlim(*ranges[0])
     ax.set_ylim(*ranges[1])
+
+
+def _is_narrow(ax: Axes) -> bool:
+    return bool(ax.get_window_extent().width < _NARROW * ax.figure.dpi)  # type: ignore[union-attr]
 
 
 def _within(values: Array, bounds: Range) -> NDArray[np.bool_]:
@@ -214,7 +224,7 @@ def _draw_density(ax: Axes, kind: str, x: Array, y: Array, ranges: tuple[Range, 
 def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.bool_]) -> None:
     style, sources = layer.style, layer.sources[inside]
     look: dict[str, Any] = {
-        "s": style.scale * marker_area(len(sources)),
+        "s": style.scale * marker_area(len(sources)) * (_IN_NARROW if _is_narrow(ax) else 1.0),
         "marker": style.marker,
         "zorder": style.zorder,
         "rasterized": len(layer.sources) > MANY,  # in PDF and SVG, which thus stay small

@@ -50,8 +50,8 @@ def first_members_figure(search: MemberSearch, isochrones: pd.DataFrame | None =
     panels = PANELS if len(sets.isochrone.g) else (*PANELS[:3], _plain_colour_panel)
     for ax, panel in zip(canvas.axes, panels, strict=True):
         panel(ax, sets, layers)
-    label = f"membership probability $p$\n{layers[1].entry}"
-    canvas.colour_bar(ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS), label)
+    canvas.colour_bar(ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS), layers[1].bar_label)
+    canvas.fit_panel_titles()
     handles = legend_handles(layers)
     canvas.legend(handles=handles if len(sets.isochrone.g) else [handles[0], handles[-1]], ncols=3)
     return canvas.figure
