@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
+from matplotlib.ticker import AutoMinorLocator
 from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import tangent_plane
@@ -191,7 +192,8 @@ def draw_layers(ax: Axes, layers: Sequence[Layer], points: list[Any], ranges: tu
         else:
             _draw_points(ax, layer, x, y, inside)
     ax.locator_params(nbins=_FEW_TICKS if _is_narrow(ax) else _TICKS)
-    ax.minorticks_on()
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_minor_locator(AutoMinorLocator(2))  # each tick costs time to draw
     ax.set_xlim(*ranges[0])
     ax.set_ylim(*ranges[1])
 

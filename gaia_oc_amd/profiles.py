@@ -207,7 +207,7 @@ def joined_annuli(profile: DensityProfile, *, least_dex: float = 0.05) -> Densit
     Returns
     -------
     DensityProfile
-        Of the same stars, with some of the edges; the innermost annulus stays.
+        Of the same stars, with some of the edges; the innermost annulus, which starts at 0, has no width in dex.
     """
     if len(profile.counts) < 2:
         return profile
@@ -215,8 +215,7 @@ def joined_annuli(profile: DensityProfile, *, least_dex: float = 0.05) -> Densit
     for place in range(2, outermost + 1):
         if np.log10(profile.edges[place] / profile.edges[kept[-1]]) >= least_dex:
             kept.append(place)
-    if kept[-1] != outermost:  # what is left is too narrow on its own
-        kept = [*(kept[:-1] if len(kept) > 2 else kept), outermost]
+    kept[-1] = outermost  # what is left beyond the last edge is too narrow on its own
     return DensityProfile(profile.edges[kept], np.add.reduceat(profile.counts, kept[:-1]))
 
 
