@@ -404,12 +404,15 @@ def density_profile_figure(
 
 
 def _show_no_empty_decades(ax: Axes) -> None:
-    """End the axes at the drawn densities, at the ends of their errors where these have any."""
-    markers = [line.get_xydata() for line in ax.lines if line.get_marker() not in ("None", "", None)]
-    points = np.concatenate([part for part in markers if len(part)] or [np.ones((1, 2))])
-    points = points[(points > 0).all(axis=1)]
+    """End the axes at the drawn densities with their errors, and at most a decade below for upper limits."""
+    drawn = [line for line in ax.lines if line.get_marker() not in ("None", "", None)]
+    points = np.concatenate([line.get_xydata() for line in drawn] or [np.ones((1, 2))])
+    counted = np.concatenate([line.get_ydata() for line in drawn if line.get_marker() != "v"] or [np.ones(1)])
+    counted = counted[counted > 0]
+    if not len(points) or not len(counted):
+        return
     ax.set_xlim(points[:, 0].min() / 1.4, points[:, 0].max() * 1.25)
-    ax.set_ylim(points[:, 1].min() / 2, points[:, 1].max() * 2)
+    ax.set_ylim(max(points[:, 1].min(), counted.min() / 10) / 2, points[:, 1].max() * 2)
 
 
 def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label: str) -> Axes:
@@ -457,17 +460,15 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
 
 def _king_text(king: KingProfile) -> str:
     k, core, tidal, background = king.errors
-    return (
-        f"King: $k$ = {_with_error(king.amplitude, k)} pc$^{{-2}}$, "
-        rf"$r_\mathrm{{c}}$ = {_with_error(king.core_radius, core)} pc,"
-        "\n"
-        rf"$r_\mathrm{{t}}$ = {_with_error(king.tidal_radius, tidal)} pc (dotted), "
-        + (
-            f"background {_with_error(king.background, background)} pc$^{{-2}}$"
-            if king.background
-            else "no background"
-        )
+    lines = (
+        rf"King: $k$ = {_with_error(king.amplitude, k)} pc$^{{-2}}$, "
+        rf"$r_\mathrm{{c}}$ = {_with_error(king.core_radius, core)} pc,",
+        rf"$r_\mathrm{{t}}$ = {_with_error(king.tidal_radius, tidal)} pc (dotted),",
+        f"background {_with_error(king.background, background)} pc$^{{-2}}$"
+        if king.background
+        else "no background",
     )
+    return "\n".join(lines)
 
 
 def _with_error(value: float, error: float) -> str:

@@ -377,7 +377,7 @@ def _panels_figure(
         mappable = ScalarMappable(Normalize(*layer.probabilities), PROBABILITY_COLOURS)  # type: ignore[misc]
         canvas.colour_bar(mappable, layer.bar_label)
     canvas.fit_panel_titles()
-    canvas.legend(handles=legend_handles(layers), ncols=4)
+    canvas.legend(handles=legend_handles(layers, panel=panel), ncols=4)
     return canvas.figure
 
 

@@ -267,12 +267,25 @@ def draw_contour(ax: Axes, x: Array, y: Array, values: Array, *, level: float) -
             ax.contour(x, y, values, levels=[level], linestyles=[dashes], **look)
 
 
-def legend_handles(layers: Sequence[Layer]) -> list[Line2D]:
-    """Legend entries with the numbers of sources, and of the lines; layers with a colour bar have theirs beside it."""
-    lines = [
-        Line2D([], [], color=INK, lw=0.8, label="isochrone"),
-        Line2D([], [], color=INK, lw=0.8, ls=_DASHES, label="limit of a star without errors"),
-    ]
+def legend_handles(layers: Sequence[Layer], *, panel: str | None = None) -> list[Line2D]:
+    """Legend entries with the numbers of sources, and of the lines; layers with a colour bar have theirs beside it.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        What is drawn.
+    panel : str, optional
+        Key of `PANEL_NAMES`, where there is only this one: some have no isochrone or no limit.
+
+    Returns
+    -------
+    list of Line2D
+    """
+    lines = []
+    if panel in (None, "cmd"):
+        lines.append(Line2D([], [], color=INK, lw=0.8, label="isochrone"))
+    if panel != "sky":
+        lines.append(Line2D([], [], color=INK, lw=0.8, ls=_DASHES, label="limit of a star without errors"))
     return [_layer_handle(layer) for layer in layers if not layer.has_bar] + lines
 
 

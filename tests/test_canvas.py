@@ -100,6 +100,16 @@ def test_the_check_sees_text_that_lies_over_a_panel():
         assert_printable(figure)
 
 
+def test_legend_of_one_panel_names_its_lines_only(single_panels):
+    words = {"isochrone": {"cmd"}, "limit of a star without errors": {"cmd", "parallax", "motion"}}
+    legends = {panel: single_panels[panel]["comparison"].legends[0].get_texts() for panel in PANEL_NAMES}
+    for word, panels in words.items():
+        named = {
+            panel for panel, entries in legends.items() if word in [entry.get_text() for entry in entries]
+        }
+        assert named == panels
+
+
 def test_figures_are_as_wide_as_a_page_or_a_column(figures):
     widths = {name: round(25.4 * figure.get_figwidth(), 3) for name, figure in figures.items()}
     assert set(widths.values()) == {TWO_COLUMNS, ONE_COLUMN}
@@ -201,9 +211,13 @@ class TestAnnuli:
         drawn = np.concatenate(
             [line.get_ydata() for line in ax.lines if line.get_marker() not in ("None", "")]
         )
-        drawn = drawn[drawn > 0]
-        assert ax.get_ylim()[0] > drawn.min() / 3
         assert ax.get_ylim()[1] < drawn.max() * 3
+        counted = np.concatenate(
+            [line.get_ydata() for line in ax.lines if line.get_marker() in ("o", "s", "_")]
+        )
+        assert (
+            ax.get_ylim()[0] >= 0.999 * counted[counted > 0].min() / 20
+        )  # at most a decade for upper limits
 
 
 class TestProbabilityMatrix:
