@@ -13,6 +13,8 @@ MISSED_MEMBERS = "missed_members.csv"
 """Stars of the comparison list that we lack, in the cluster's folder."""
 OUTSIDE = "outside the cone"
 """Reason why a star is missed."""
+PROBABILITY_STEPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+"""Edges of the cells of `probability_matrix`."""
 _LARGEST_RADIUS, _FAINTEST_G = 20.0, 18.0  # pc, mag: of the core of Fig. 3
 _REASONS = ("proper_motion", "proper_motion+parallax", "parallax", "isochrone")
 _WORDS = {"proper_motion+parallax": "proper motion and parallax", "proper_motion": "proper motion"}
@@ -245,3 +247,26 @@ def membership_matrix(
     for verdict in [*verdicts][:2] if sets.judged_members.empty else ["training member"]:
         del rows[verdict]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["listed", "not listed"])
+
+
+def probability_matrix(sets: SourceSets) -> pd.DataFrame:
+    """Numbers of stars by our membership probability and the comparison list's.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The sets of one cluster.
+
+    Returns
+    -------
+    DataFrame
+        Counts of the stars that have both; the rows are steps of ours, the columns those of the list, labelled by
+        their lower edges in `PROBABILITY_STEPS`. Only the last step holds its upper edge.
+    """
+    judged = pd.concat([sets.candidates, sets.judged_members]).drop_duplicates("source_id", keep="last")
+    listed = comparison_list(sets).drop_duplicates("source_id").set_index("source_id")["PMemb"].astype(float)
+    ours, theirs = judged["PMemb"].to_numpy(float), judged["source_id"].map(listed).to_numpy(float)
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    steps = np.array(PROBABILITY_STEPS)
+    counts, _, _ = np.histogram2d(ours[both], theirs[both], bins=[steps, steps])
+    return pd.DataFrame(counts.astype(int), index=steps[:-1], columns=steps[:-1])

@@ -1,5 +1,6 @@
 """Figures that compare two lists: Venn diagram, matrix, density profile, mass segregation."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -8,14 +9,23 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.comparison import ComparisonCounts, comparison_list, membership_matrix, overlap_sets
+from gaia_oc_amd.canvas import NO_COMPARISON, TWO_COLUMNS, Canvas, write_note
+from gaia_oc_amd.comparison import (
+    PROBABILITY_STEPS,
+    ComparisonCounts,
+    comparison_list,
+    membership_matrix,
+    overlap_sets,
+    probability_matrix,
+)
 from gaia_oc_amd.member_list import PROB_THRESHOLD, Count, our_members
 from gaia_oc_amd.plot_style import BOTH_LISTS, SETTINGS, STYLES
-from gaia_oc_amd.plotting import NO_COMPARISON, Canvas, figure_title, write_note
+from gaia_oc_amd.plotting import figure_title
 from gaia_oc_amd.profiles import (
     DensityProfile,
     KingProfile,
@@ -23,12 +33,21 @@ from gaia_oc_amd.profiles import (
     UnconstrainedProfileError,
     density_profile,
     field_radius,
+    joined_annuli,
     king_profile,
     mass_segregation,
 )
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
+
+
+_LEGEND_LETTERS = 52
+"""Longest line in the legend of a figure of one column."""
+
+
+_VENN_LEGEND = 16.0
+"""Space below a Venn diagram [mm]."""
 
 
 _OPACITY = 0.75
@@ -46,8 +65,8 @@ def venn_diagram_figure(
     sets : SourceSets
         The evaluated sets of one cluster. A comparison source without a probability counts as a sure member.
     prob_threshold : float
-        Least PMemb of a member of ours. The upper diagram has the whole comparison list, in the cone or not; the
-        lower one what has p >= the threshold in both lists, f_r < 20 pc and G < 18.
+        Least PMemb of a member of ours. The left diagram has the whole comparison list, in the cone or not; the
+        right one what has p >= the threshold in both lists, f_r < 20 pc and G < 18.
     axes : sequence of two Axes, optional
         Where to draw; by default a new figure.
 
@@ -61,13 +80,15 @@ def venn_diagram_figure(
         title += "\n" + ";\n".join(ComparisonCounts.of(sets, prob_threshold).lines())
     elif axes is not None:
         axes = list(np.ravel(axes))[:1]  # type: ignore[arg-type]
-    canvas = Canvas(axes, (2, 1) if listed else (1, 1), title=title, size=(6.2, 8.2))
+    shape = (1, 2) if listed else (1, 1)
+    canvas = Canvas(axes, shape, title=title, width=TWO_COLUMNS, heights=0.72, bottom=_VENN_LEGEND)
     if not listed:
         write_note(canvas.axes[0], NO_COMPARISON)
         return canvas.figure
     pairs = [overlap_sets(sets, prob_threshold, core=core) for core in (False, True)]
     numbers = [(len(ours), len(theirs), len(ours & theirs)) for ours, theirs in pairs]
     draw_two_venns(canvas.axes, numbers, sets.comparison_name, prob_threshold)
+    canvas.fit_panel_titles()
     return canvas.figure
 
 
@@ -88,8 +109,9 @@ def two_venns_figure(
     -------
     Figure
     """
-    canvas = Canvas(None, (2, 1), title=title, size=(6.2, 8.2))
+    canvas = Canvas(None, (1, 2), title=title, width=TWO_COLUMNS, heights=0.72, bottom=_VENN_LEGEND)
     draw_two_venns(canvas.axes, numbers, name, prob_threshold)
+    canvas.fit_panel_titles()
     return canvas.figure
 
 
@@ -111,7 +133,7 @@ def draw_two_venns(
     """
     words = (
         rf"this work with $p \geq {prob_threshold:g}$",
-        rf"$p \geq {prob_threshold:g}$, $f_r < 20$ pc, $G < 18$",
+        rf"$p \geq {prob_threshold:g}$, projected radius $< 20$ pc, $G < 18$",
     )
     for ax, counts, text in zip(axes, numbers, words, strict=True):
         draw_venn(ax, *counts, names=("this work", name))
@@ -152,10 +174,10 @@ def draw_venn(ax: Axes, n_left: int, n_right: int, n_both: int, *, names: tuple[
     labels = (f"only {names[0]}", "both", f"only {names[1]}")
     union = sum(counts)
     patches = [
-        Patch(facecolor=colour, label=f"{label}\n{count:,} ({100 * count / union:.1f} %)", lw=0)
+        Patch(facecolor=colour, label=f"{label}: {count:,} ({100 * count / union:.1f} %)", lw=0)
         for colour, label, count in zip((faces[0], BOTH_LISTS, faces[1]), labels, counts, strict=True)
     ]
-    ax.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3)
+    ax.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0.0))
     ax.set_xlim(-1.08 * max(left, right - distance), 1.08 * max(distance + right, left))
     ax.set_ylim(-1.08 * max(left, right), 1.08 * max(left, right))
     ax.set_aspect("equal")
@@ -226,9 +248,12 @@ def membership_matrix_figure(
     *,
     prob_threshold: float = PROB_THRESHOLD,
     least_probability: float = 0.1,
-    axes: Axes | None = None,
+    axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw our verdicts on the stars of the comparison list and on others, counts and percentages of each column.
+    """Draw our verdicts on the stars of the comparison list and on others, and both lists' probabilities.
+
+    On the left stand counts and percentages of each column; on the right the counts of stars of both lists in steps
+    of either probability.
 
     Parameters
     ----------
@@ -236,35 +261,95 @@ def membership_matrix_figure(
         The sets of one cluster.
     prob_threshold, least_probability : float
         PMemb of a member, and of a star in the member list.
-    axes : Axes, optional
+    axes : sequence of two Axes, optional
         Where to draw; by default a new figure.
 
     Returns
     -------
     Figure
     """
-    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "verdicts on each source"), size=(6.4, 5.8))
-    ax = canvas.axes[0]
+    title = figure_title(sets, "verdicts on each source, and probabilities of the judged stars of both lists")
+    canvas = Canvas(axes, (1, 2), title=title, width=TWO_COLUMNS, left=36.0)
     if not len(comparison_list(sets)):
-        write_note(ax, NO_COMPARISON)
+        for ax in canvas.axes:
+            write_note(ax, NO_COMPARISON)
         return canvas.figure
-    matrix = membership_matrix(sets, prob_threshold=prob_threshold, least_probability=least_probability)
+    verdicts = membership_matrix(sets, prob_threshold=prob_threshold, least_probability=least_probability)
+    draw_verdicts(canvas.axes[0], verdicts, sets.comparison_name)
+    draw_probabilities(canvas.axes[1], probability_matrix(sets), sets.comparison_name)
+    canvas.fit_panel_titles()
+    return canvas.figure
+
+
+def draw_verdicts(ax: Axes, matrix: pd.DataFrame, name: str) -> Axes:
+    """Draw the counts of `comparison.membership_matrix` with their percentages of each column.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    matrix : DataFrame
+        The counts.
+    name : str
+        What the comparison list is called.
+
+    Returns
+    -------
+    Axes
+        The axes given.
+    """
     counts = matrix.to_numpy()
     share = counts / np.maximum(counts.sum(axis=0), 1)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if share[row, column] > 0.55 else "black"
         percentage = "< 0.1 %" if 0 < share[row, column] < 0.0005 else f"{100 * share[row, column]:.1f} %"
-        text = f"{count:,}\n{percentage}"
-        ax.text(column, row, text, ha="center", va="center", color=colour)
+        _write_in_cell(ax, row, column, f"{count:,}\n{percentage}", share[row, column])
     ax.set_xticks(
         range(2), [f"{name}\n({n:,})" for name, n in zip(matrix.columns, counts.sum(axis=0), strict=True)]
     )
     ax.set_yticks(range(len(matrix)), matrix.index)
     ax.tick_params(length=0)
-    ax.set_xlabel(f"{sets.comparison_name} (percentages add up in each column)")
-    ax.set_ylabel("this work")
-    return canvas.figure
+    ax.set_title(f"{name}, % of each column")
+    return ax
+
+
+def draw_probabilities(ax: Axes, matrix: pd.DataFrame, name: str) -> Axes:
+    """Draw the counts of `comparison.probability_matrix`, the highest of our probabilities at the top.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    matrix : DataFrame
+        The counts.
+    name : str
+        What the comparison list is called.
+
+    Returns
+    -------
+    Axes
+        The axes given.
+    """
+    counts = matrix.to_numpy()
+    if not counts.sum():
+        return write_note(ax, "No star has a membership probability in both lists.")
+    shade = np.log1p(counts) / np.log1p(counts.max())
+    ax.imshow(shade, cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="lower")
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            _write_in_cell(ax, row, column, f"{count:,}", shade[row, column])
+    edges = [f"{edge:g}" for edge in PROBABILITY_STEPS]
+    ax.set_xticks(np.arange(len(edges)) - 0.5, edges)
+    ax.set_yticks(np.arange(len(edges)) - 0.5, edges)
+    ax.set_xlabel(f"membership probability, {name}")
+    ax.set_ylabel("membership probability, this work")
+    ax.set_title(f"{counts.sum():,} stars that both lists judge")
+    return ax
+
+
+def _write_in_cell(ax: Axes, row: int, column: int, text: str, shade: float) -> None:
+    colour = "white" if shade > 0.55 else "black"
+    ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
 
 
 _POISSON_UPPER_LIMIT = 1.841
@@ -292,9 +377,10 @@ def density_profile_figure(
     -------
     Figure
     """
-    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "surface density of the members"), size=(6.8, 6.6))
-    ax = canvas.axes[0]
     outer_radius = complete_radius(sets)
+    title = figure_title(sets, f"surface density\nThe cone is complete to {outer_radius:.1f} pc.")
+    canvas = Canvas(axes, (1, 1), title=title, heights=0.9)
+    ax = canvas.axes[0]
     lists = _member_lists(sets, prob_threshold)
     if not lists or not outer_radius:
         write_note(
@@ -303,23 +389,37 @@ def density_profile_figure(
         return canvas.figure
     ax.set_yscale("log")
     _number_logarithmic_axis(ax)
-    densities = []
     for label, (kind, sources) in lists.items():
         profile = density_profile(sources["f_r"].to_numpy(float), outer_radius=outer_radius)
         number = f"{profile.counts.sum():,}" + (f" of {Count.of(sources)}" if kind == "ours" else "")
         draw_density_profile(ax, profile, kind=kind, label=f"{label} ({number})")
-        densities.append(profile.density[profile.counts > 0])
-    shown = np.concatenate(densities)
-    if len(shown):
-        ax.set_ylim(0.2 * shown.min(), 4 * shown.max())
-    ax.set_xlabel(f"$f_r$ [pc] (field complete to {outer_radius:.1f} pc; ▽: upper limit, no source)")
+    _show_no_empty_decades(ax)
+    ax.set_xlabel("projected radius [pc]")
     ax.set_ylabel("surface density [pc$^{-2}$]")
-    canvas.legend()
+    handles, labels = ax.get_legend_handles_labels()
+    if any(line.get_marker() == "v" for line in ax.lines):
+        handles.append(Line2D([], [], ls="", marker="v", ms=4, mfc="none", color="black"))
+        labels.append("upper limit (84 %) where there is no star")
+    canvas.legend(handles=handles, labels=labels)
     return canvas.figure
+
+
+def _show_no_empty_decades(ax: Axes) -> None:
+    """End the axes at the drawn densities with their errors, and at most a decade below for upper limits."""
+    drawn = [line for line in ax.lines if line.get_marker() not in ("None", "", None)]
+    points = np.concatenate([line.get_xydata() for line in drawn] or [np.ones((1, 2))])
+    counted = np.concatenate([line.get_ydata() for line in drawn if line.get_marker() != "v"] or [np.ones(1)])
+    counted = counted[counted > 0]
+    if not len(points) or not len(counted):
+        return
+    ax.set_xlim(points[:, 0].min() / 1.4, points[:, 0].max() * 1.25)
+    ax.set_ylim(max(points[:, 1].min(), counted.min() / 10) / 2, points[:, 1].max() * 2)
 
 
 def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label: str) -> Axes:
     """Draw densities with errors, upper limits where nothing was counted, and the King profile.
+
+    Annuli are joined until they are 0.05 dex wide; the King profile is fitted to the narrower ones.
 
     Parameters
     ----------
@@ -337,7 +437,7 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
     Axes
         The axes given.
     """
-    style, some = STYLES[kind], profile.counts > 0
+    style = STYLES[kind]
     try:
         king = king_profile(profile)
         label += "\n" + _king_text(king)
@@ -345,30 +445,31 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
         ax.plot(radius, king.density(radius), color=style.colour)
         ax.axvline(king.tidal_radius, color=style.colour, ls=":")
     except UnconstrainedProfileError as error:
-        label += f"\nno King profile: {error}"
-    look = {"color": style.colour, "ls": "", "marker": style.marker, "ms": 4, "capsize": 2}
+        label += "\n" + textwrap.fill(f"no King profile: {error}", _LEGEND_LETTERS)
+    profile = joined_annuli(profile)
+    some = profile.counts > 0
+    look = {"color": style.colour, "ls": "", "marker": style.marker, "ms": 3.5, "capsize": 1.5}
     look["mfc"] = style.colour if style.filled else "white"
     errors = np.minimum(profile.density_error, 0.999 * profile.density)[some], profile.density_error[some]
     ax.errorbar(profile.radius[some], profile.density[some], errors, label=label, **look)
     limits = _POISSON_UPPER_LIMIT / profile.area[~some]
-    size = 4 if style.filled else 7  # lists without sources share their annuli and limits
-    ax.plot(profile.radius[~some], limits, ls="", marker="v", ms=size, mfc="none", color=style.colour)
+    size = 3.5 if style.filled else 6  # lists without sources share their annuli and limits
+    if not some.all():
+        ax.plot(profile.radius[~some], limits, ls="", marker="v", ms=size, mfc="none", color=style.colour)
     return ax
 
 
 def _king_text(king: KingProfile) -> str:
     k, core, tidal, background = king.errors
-    return (
-        f"King: $k$ = {_with_error(king.amplitude, k)} pc$^{{-2}}$, "
-        rf"$r_\mathrm{{c}}$ = {_with_error(king.core_radius, core)} pc, "
-        rf"$r_\mathrm{{t}}$ = {_with_error(king.tidal_radius, tidal)} pc (dotted),"
-        + "\n"
-        + (
-            f"background {_with_error(king.background, background)} pc$^{{-2}}$"
-            if king.background
-            else "no background"
-        )
+    lines = (
+        rf"King: $k$ = {_with_error(king.amplitude, k)} pc$^{{-2}}$, "
+        rf"$r_\mathrm{{c}}$ = {_with_error(king.core_radius, core)} pc,",
+        rf"$r_\mathrm{{t}}$ = {_with_error(king.tidal_radius, tidal)} pc (dotted),",
+        f"background {_with_error(king.background, background)} pc$^{{-2}}$"
+        if king.background
+        else "no background",
     )
+    return "\n".join(lines)
 
 
 def _with_error(value: float, error: float) -> str:
@@ -418,16 +519,19 @@ def mass_segregation_figure(
     -------
     Figure
     """
-    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "mass segregation"), size=(6.8, 5.0))
+    canvas = Canvas(axes, (1, 1), title=figure_title(sets, "mass segregation"), heights=0.8)
     ax = canvas.axes[0]
     drawn = 0
-    for label, (kind, sources) in _member_lists(sets, prob_threshold).items():
+    lists = _member_lists(sets, prob_threshold)
+    with_bands = [kind for kind, _ in lists.values() if kind != "members" or len(lists) < 3]
+    for label, (kind, sources) in lists.items():
         ra, dec = sources[["ra", "dec"]].to_numpy(float).T
         positions = tangent_plane(ra, dec, sets.cluster.ra, sets.cluster.dec)
         segregation = mass_segregation(*positions, sources["phot_g_mean_mag"].to_numpy(), rng=rng)
         if len(segregation.n_brightest):
             number = Count.of(sources) if kind == "ours" else f"{len(sources):,}"
-            draw_mass_segregation(ax, segregation, kind=kind, label=f"{label} ({number})")
+            text, band = f"{label} ({number})", kind in with_bands
+            draw_mass_segregation(ax, segregation, kind=kind, label=text, has_band=band)
             drawn += 1
     if not drawn:
         write_note(ax, "No list has the 10 members that a mass segregation ratio needs.")
@@ -436,11 +540,13 @@ def mass_segregation_figure(
     _number_logarithmic_axis(ax)
     ax.set_xlabel("number of brightest members ($G$)")
     ax.set_ylabel(r"$\Lambda_\mathrm{MSR}$ (1: not segregated)")
-    canvas.legend(ncols=3)
+    canvas.legend(handles=ax.get_legend_handles_labels()[0])
     return canvas.figure
 
 
-def draw_mass_segregation(ax: Axes, segregation: MassSegregation, *, kind: str, label: str) -> Axes:
+def draw_mass_segregation(
+    ax: Axes, segregation: MassSegregation, *, kind: str, label: str, has_band: bool = True
+) -> Axes:
     """Draw a mass segregation ratio with its band of one standard deviation.
 
     Parameters
@@ -453,6 +559,8 @@ def draw_mass_segregation(ax: Axes, segregation: MassSegregation, *, kind: str, 
         Key of `STYLES`.
     label : str
         Legend entry.
+    has_band : bool
+        Whether the band is drawn; more than two hide one another.
 
     Returns
     -------
@@ -462,8 +570,9 @@ def draw_mass_segregation(ax: Axes, segregation: MassSegregation, *, kind: str, 
     style = STYLES[kind]
     face = style.colour if style.filled else "white"
     n, ratio, error = segregation.n_brightest, segregation.ratio, segregation.ratio_error
-    ax.fill_between(n, ratio - error, ratio + error, color=style.colour, alpha=0.2, lw=0)
-    ax.plot(n, ratio, color=style.colour, marker=style.marker, mfc=face, ms=4, label=label)
+    if has_band:
+        ax.fill_between(n, ratio - error, ratio + error, color=style.colour, alpha=0.2, lw=0)
+    ax.plot(n, ratio, color=style.colour, marker=style.marker, mfc=face, ms=3.5, label=label)
     return ax
 
 

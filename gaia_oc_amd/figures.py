@@ -13,6 +13,15 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from gaia_oc_amd.canvas import (
+    NO_COMPARISON,
+    ONE_COLUMN,
+    TWO_COLUMNS,
+    Canvas,
+    new_figure,
+    set_title,
+    write_note,
+)
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.comparison import ComparisonCounts, comparison_list, missed_members
 from gaia_oc_amd.comparison_figures import (
@@ -33,14 +42,10 @@ from gaia_oc_amd.member_list import (
 from gaia_oc_amd.options import FigureOptions, PlotOptions
 from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS
 from gaia_oc_amd.plotting import (
-    NO_COMPARISON,
-    PANELS,
-    Canvas,
+    PANEL_NAMES,
     Layer,
     figure_title,
     legend_handles,
-    new_figure,
-    write_note,
 )
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
 from gaia_oc_amd.source_sets import within_radius
@@ -51,11 +56,11 @@ if TYPE_CHECKING:
 
 _FORMATS = {
     "png": {
-        "dpi": 150,
+        "dpi": 200,
         "pil_kwargs": {"compress_level": 3},
     },  # half the time of level 6, for 3 % larger files
-    "pdf": {"dpi": 200, "metadata": {"CreationDate": None}},
-    "svg": {"dpi": 200, "metadata": {"Date": None}},
+    "pdf": {"dpi": 300, "metadata": {"CreationDate": None}},
+    "svg": {"dpi": 300, "metadata": {"Date": None}},
 }
 """How each format is written; without dates, so that equal runs give equal files."""
 
@@ -70,7 +75,8 @@ def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptio
     folder : path
         Where the files go.
     options : FigureOptions
-        Whether to save and to show, and the format. The same picture in another format is removed.
+        Whether to save and to show, the format, and whether the figures lose their titles. The same picture in
+        another format is removed.
 
     Returns
     -------
@@ -78,6 +84,9 @@ def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptio
         Names of the files that were written.
     """
     suffix = options.plot_format
+    if options.no_title:
+        for figure in figures.values():
+            set_title(figure, "")
     written = {f"{name}.{suffix}": figure for name, figure in figures.items() if options.save_plots}
     with rc_context(SETTINGS):
         for name, figure in written.items():
@@ -104,42 +113,45 @@ def _show(figures: dict[str, Figure]) -> None:
     plt.close("all")
 
 
-_SQUARE = (2, 2, (8.4, 8.8))
-
-
-_ROW = (1, 4, (15.5, 4.4))
-
-
-_COLOUR_BAR_WIDTH = 1.1
+_SQUARE, _ROW = (2, 2), (1, 4)
+"""Rows and columns of the panels."""
 
 
 @rc_context(SETTINGS)
-def candidates_figure(sets: "SourceSets", *, axes: Sequence[Axes] | None = None) -> Figure:
+def candidates_figure(
+    sets: "SourceSets", *, panel: str | None = None, axes: Sequence[Axes] | None = None
+) -> Figure:
     """Draw members, candidates and non-members in four panels, as Fig. 1 of van Groeningen et al. (2023).
 
     Parameters
     ----------
     sets : SourceSets
         The sets of one cluster.
+    panel : str, optional
+        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
-        Where to draw; by default a new figure.
+        Where to draw, one for one panel; by default a new figure.
 
     Returns
     -------
     Figure
     """
     layers = [
-        Layer("field", sets.non_members, "non-members"),
+        _field(sets),
         Layer("candidates", sets.candidates, "candidates"),
         Layer("members", sets.members, "training members"),
     ]
     sentence = "" if len(sets.candidates) else "There are no candidates."
-    return _panels_figure(sets, layers, "candidate selection", sentence, axes=axes)
+    return _panels_figure(sets, layers, "candidate selection", sentence, panel=panel, axes=axes)
 
 
 @rc_context(SETTINGS)
 def new_members_figure(
-    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
+    sets: "SourceSets",
+    *,
+    prob_threshold: float = PROB_THRESHOLD,
+    panel: str | None = None,
+    axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw the training members and the further ones, coloured by probability, in four panels.
 
@@ -149,8 +161,10 @@ def new_members_figure(
         The evaluated sets of one cluster.
     prob_threshold : float
         Least PMemb of a further member.
+    panel : str, optional
+        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
-        Where to draw; by default a new figure.
+        Where to draw, one for one panel; by default a new figure.
 
     Returns
     -------
@@ -159,6 +173,7 @@ def new_members_figure(
     new = probable_candidates(sets, prob_threshold)
     judged = sets.is_evaluated()
     layers = [
+        _field(sets),
         Layer("training", sets.members, "training members"),
         Layer(
             "candidates",
@@ -171,16 +186,20 @@ def new_members_figure(
     sentence = f"{len(new_members(new)):,} of the further members are in no list that was learnt from."
     if new.empty:
         sentence = f"No candidate has a membership probability of {prob_threshold:g} or more."
-    return _panels_figure(sets, layers, "new members", sentence, axes=axes)
+    return _panels_figure(sets, layers, "new members", sentence, panel=panel, axes=axes)
 
 
 @rc_context(SETTINGS)
 def comparison_figure(
-    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
+    sets: "SourceSets",
+    *,
+    prob_threshold: float = PROB_THRESHOLD,
+    panel: str | None = None,
+    axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw our members and the comparison list's in a row, as Fig. 4 of van Groeningen et al. (2023).
 
-    A filled circle in a square is a member of both lists.
+    A filled circle in a square is a member of both lists, a cross in a square failed our selection.
 
     Parameters
     ----------
@@ -188,15 +207,19 @@ def comparison_figure(
         The evaluated sets of one cluster.
     prob_threshold : float
         Least PMemb of a member of ours.
+    panel : str, optional
+        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
-        Where to draw; by default a new figure.
+        Where to draw, one for one panel; by default a new figure.
 
     Returns
     -------
     Figure
     """
     judged = sets.is_evaluated()
+    failed = missed_members(sets, prob_threshold)["non_member"]
     layers = [
+        _field(sets),
         Layer(
             "ours",
             our_members(sets, prob_threshold),
@@ -204,14 +227,19 @@ def comparison_figure(
             judged=judged,
         ),
         Layer("comparison", sets.comparison, f"{sets.comparison_name} in the field"),
+        Layer("rejected", failed, "in that list, but failed the selection"),
     ]
     sentence = _about_comparison(sets, prob_threshold)
-    return _panels_figure(sets, layers, "members", sentence, layout=_ROW, axes=axes)
+    return _panels_figure(sets, layers, "members", sentence, shape=_ROW, panel=panel, axes=axes)
 
 
 @rc_context(SETTINGS)
 def additional_members_figure(
-    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
+    sets: "SourceSets",
+    *,
+    prob_threshold: float = PROB_THRESHOLD,
+    panel: str | None = None,
+    axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw our members that the comparison list lacks, in four panels.
 
@@ -221,8 +249,10 @@ def additional_members_figure(
         The evaluated sets of one cluster.
     prob_threshold : float
         Least PMemb of a member of ours.
+    panel : str, optional
+        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
-        Where to draw; by default a new figure.
+        Where to draw, one for one panel; by default a new figure.
 
     Returns
     -------
@@ -236,6 +266,7 @@ def additional_members_figure(
     label = rf"additional candidates, $p \geq {prob_threshold:g}$"
     judged = sets.is_evaluated()
     layers = [
+        _field(sets),
         Layer(
             "context",
             ours[ours["source_id"].isin(listed)],
@@ -248,12 +279,18 @@ def additional_members_figure(
     sentence = _about_comparison(sets, prob_threshold)
     if len(sets.comparison) and members.empty and candidates.empty:
         sentence = f"{sets.comparison_name} holds all our members."
-    return _panels_figure(sets, layers, f"members that {sets.comparison_name} lacks", sentence, axes=axes)
+    return _panels_figure(
+        sets, layers, f"members that are not in {sets.comparison_name}", sentence, panel=panel, axes=axes
+    )
 
 
 @rc_context(SETTINGS)
 def missed_members_figure(
-    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
+    sets: "SourceSets",
+    *,
+    prob_threshold: float = PROB_THRESHOLD,
+    panel: str | None = None,
+    axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw members of the comparison list that are not in ours, by the reason, in four panels.
 
@@ -263,8 +300,10 @@ def missed_members_figure(
         The evaluated sets of one cluster.
     prob_threshold : float
         Least PMemb of a member of ours.
+    panel : str, optional
+        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
-        Where to draw; by default a new figure.
+        Where to draw, one for one panel; by default a new figure.
 
     Returns
     -------
@@ -273,8 +312,9 @@ def missed_members_figure(
     missed = missed_members(sets, prob_threshold)
     judged = sets.is_evaluated()
     layers = [
+        _field(sets),
         Layer("context", our_members(sets, prob_threshold), "this work", judged=judged),
-        Layer("rejected", missed["non_member"], "not a candidate"),
+        Layer("rejected", missed["non_member"], "failed the selection"),
         Layer("candidates", missed["improbable"], f"judged $p < {prob_threshold:g}$"),
     ]
     if len(missed["outside"]):
@@ -282,7 +322,14 @@ def missed_members_figure(
     sentence = _about_comparison(sets, prob_threshold)
     if has_comparison(sets) and not any(len(part) for part in missed.values()):
         sentence = f"Our list holds all stars of {sets.comparison_name}."
-    return _panels_figure(sets, layers, f"stars of {sets.comparison_name} that we lack", sentence, axes=axes)
+    return _panels_figure(
+        sets,
+        layers,
+        f"stars of {sets.comparison_name} that are not in our list",
+        sentence,
+        panel=panel,
+        axes=axes,
+    )
 
 
 def _about_comparison(sets: "SourceSets", prob_threshold: float) -> str:
@@ -298,30 +345,39 @@ def has_comparison(sets: "SourceSets") -> bool:
     return bool(len(sets.comparison) or len(sets.comparison_outside))
 
 
+def _field(sets: "SourceSets") -> Layer:
+    """The stars of the cone that failed the selection, behind all others."""
+    return Layer("field", sets.non_members, "non-members")
+
+
 def _panels_figure(
     sets: "SourceSets",
     layers: Sequence[Layer],
     title: str,
     sentence: str,
     *,
-    layout: tuple[int, int, tuple[float, float]] = _SQUARE,
+    shape: tuple[int, int] = _SQUARE,
+    panel: str | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Compose the four panels, a legend below them, and a colour bar if a layer shows probabilities."""
-    ranges = [layer.probabilities for layer in layers if layer.probabilities and len(layer.sources)]
-    rows, columns, (width, height) = layout
-    size = (width + _COLOUR_BAR_WIDTH, height) if ranges else (width, height)
+    """Compose the panels, a legend below them, and a colour bar if a layer shows probabilities."""
+    panels = PANEL_NAMES if panel is None else {panel: PANEL_NAMES[panel]}
+    with_bar = [layer for layer in layers if layer.has_bar]
     about = "\n".join(filter(None, [figure_title(sets, title), sentence]))
-    canvas = Canvas(axes, (rows, columns), title=about, size=size)
-    for ax, panel in zip(canvas.axes, PANELS, strict=True):
-        panel(ax, sets, layers)
-    if ranges:
-        mappable = ScalarMappable(Normalize(*ranges[0]), PROBABILITY_COLOURS)
-        canvas.figure.colorbar(
-            mappable, ax=canvas.axes, location="right", shrink=0.6, aspect=35, label="membership probability"
-        )
-    handles = legend_handles(layers)
-    canvas.legend(handles=handles, ncols=3 if rows > 1 else len(handles))
+    canvas = Canvas(
+        axes,
+        shape if panel is None else (1, 1),
+        title=about,
+        width=TWO_COLUMNS if panel is None else ONE_COLUMN,
+        has_bar=bool(with_bar),
+    )
+    for ax, draw in zip(canvas.axes, panels.values(), strict=True):
+        draw(ax, sets, layers)
+    for layer in with_bar:
+        mappable = ScalarMappable(Normalize(*layer.probabilities), PROBABILITY_COLOURS)  # type: ignore[misc]
+        canvas.colour_bar(mappable, layer.bar_label)
+    canvas.fit_panel_titles()
+    canvas.legend(handles=legend_handles(layers, panel=panel), ncols=4)
     return canvas.figure
 
 
@@ -356,7 +412,7 @@ def training_metrics_figure(metrics: Mapping[str, Any]) -> Figure:
     -------
     Figure
     """
-    figure = new_figure("training of the network", size=(7.2, 7.2))
+    figure = new_figure("training of the network", size=(TWO_COLUMNS / 25.4, 5.5))
     loss, scores = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.5))
     drawn = 0
     for part, label, look in _PARTS:
@@ -396,7 +452,7 @@ def _mark_best_epoch(loss: Axes, scores: Axes, best_epoch: int | None) -> None:
 
 @rc_context(SETTINGS)
 def evaluation_figures(
-    sets: "SourceSets", options: PlotOptions | None = None, *, seed: int = 42
+    sets: "SourceSets", options: PlotOptions | None = None, *, seed: int = 42, panel: str | None = None
 ) -> dict[str, Figure]:
     """Draw the figures of an evaluated cluster.
 
@@ -409,6 +465,8 @@ def evaluation_figures(
         are wanted). The density profile always shows all.
     seed : int
         Seed of the random samples of the mass segregation ratio.
+    panel : str, optional
+        Of the figures with four panels, only this one of `plotting.PANEL_NAMES`.
 
     Returns
     -------
@@ -417,12 +475,12 @@ def evaluation_figures(
     """
     options = options or PlotOptions()
     least = {"prob_threshold": options.prob_threshold}
-    high = {"prob_threshold": options.new_members_prob_threshold or options.prob_threshold}
+    high = {"prob_threshold": options.new_members_prob_threshold or options.prob_threshold, "panel": panel}
     draw = {
         "new_members": partial(new_members_figure, **high),
-        "comparison": partial(comparison_figure, **least),
-        "additional_members": partial(additional_members_figure, **least),
-        "missed_members": partial(missed_members_figure, **least),
+        "comparison": partial(comparison_figure, **least, panel=panel),
+        "additional_members": partial(additional_members_figure, **least, panel=panel),
+        "missed_members": partial(missed_members_figure, **least, panel=panel),
         "venn_diagram": partial(venn_diagram_figure, **least),
         "membership_matrix": partial(
             membership_matrix_figure, **least, least_probability=options.candidate_prob_threshold
@@ -441,7 +499,8 @@ def evaluation_figures(
             figures[name] = density_profile_figure(sets, **least)
         else:
             figures[name] = draw[name](inner)
-            figures[name].suptitle(figures[name].get_suptitle() + note)
+            if note:
+                set_title(figures[name], figures[name].get_suptitle() + note)
     return figures
 
 

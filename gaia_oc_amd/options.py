@@ -440,6 +440,10 @@ class FigureOptions(Options):
     save_plots: bool = option(True, "save the plots")
     show_plots: bool = option(False, "show the plots on the screen")
     plot_format: Literal["png", "pdf", "svg"] = option("png", "format of the plots; pdf and svg for papers")
+    no_title: bool = option(False, "draw no titles, for figures with a caption")
+    single_panel: Literal["cmd", "sky", "motion", "parallax"] | None = option(
+        None, "of figures with four panels, draw only this one, in one column of a page"
+    )
 
     def wanted(self) -> bool:
         """Whether there is anything to draw."""

@@ -6,20 +6,28 @@ import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
 SETTINGS = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "figure.titlesize": 11,
-    "legend.fontsize": 9,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "figure.titlesize": 9,
+    "legend.fontsize": 7.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
     "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.0,
     "xtick.direction": "in",
     "ytick.direction": "in",
     "xtick.top": True,
     "ytick.right": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
     "svg.hashsalt": "gaia_oc_amd",  # the same names in the same picture
     "pdf.fonttype": 42,  # letters that journals accept and editors can change
 }
-"""Matplotlib settings of every figure; a figure function is wrapped in ``rc_context(SETTINGS)``."""
+"""Matplotlib settings of every figure; a figure function is wrapped in ``rc_context(SETTINGS)``.
+
+The type has these sizes in print, for figures are drawn as wide as they are printed."""
 
 LINE_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 """Palette of Okabe & Ito for curves that are no kind of source."""
@@ -33,6 +41,9 @@ PAPER = "#FFFFFF"
 
 DENSITY_ABOVE = 2000
 """A set of more field stars or candidates than this is shown as density, not as points."""
+
+THIN_ABOVE = 300
+"""Markers of more sources than this shrink and let through what lies below them."""
 
 HOLLOW = 1.8
 """Area of hollow markers in units of that of filled ones, which must fit in."""
@@ -71,8 +82,8 @@ STYLES = {
     "candidates": SourceStyle("#E69F00", zorder=3.0),
     "ours": SourceStyle("#005F45", zorder=3.5),
     "comparison": SourceStyle("#B23A00", "s", filled=False, zorder=2.6, scale=HOLLOW),
-    "field": SourceStyle("#A6A6A6", zorder=2.0, scale=BACKGROUND),
-    "context": SourceStyle("#8FC3B1", zorder=2.2, scale=BACKGROUND),
+    "field": SourceStyle("#BDBDBD", zorder=2.0, scale=BACKGROUND),
+    "context": SourceStyle("#55A38A", zorder=2.2, scale=BACKGROUND),
     "rejected": SourceStyle("#000000", "x", zorder=5.5),
     "elsewhere": SourceStyle("#CC79A7", "^", zorder=5.5),
 }
@@ -103,8 +114,8 @@ LABELS = {
 
 
 def marker_area(n_sources: int) -> float:
-    """Area of a marker [point^2], smaller where there are many."""
-    return float(np.clip(16 * (100 / max(n_sources, 1)) ** 0.4, 1.5, 16))
+    """Area of a marker [point^2], smaller where there are more than `THIN_ABOVE`."""
+    return float(np.clip(8 * (THIN_ABOVE / max(n_sources, THIN_ABOVE)) ** 0.6, 1.2, 8))
 
 
 def density_colours(kind: str) -> Colormap:

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.ticker import AutoMinorLocator
 from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import tangent_plane
@@ -24,6 +22,7 @@ from gaia_oc_amd.plot_style import (
     PAPER,
     PROBABILITY_COLOURS,
     STYLES,
+    THIN_ABOVE,
     SourceStyle,
     density_colours,
     marker_area,
@@ -37,13 +36,10 @@ Array = NDArray[np.float64]
 Range = tuple[float, float]
 
 
-NO_COMPARISON = "There is no comparison list."
-
-
 _HEXAGONS = 70
 
 
-_TICKS = 6
+_TICKS, _FEW_TICKS = 6, 4
 
 
 MANY = 500
@@ -54,14 +50,20 @@ _LEAST_OPAQUE = 0.35
 """Opacity of the markers of the largest layers, where it shows how dense they lie."""
 
 
+_NARROW = 1.6
+"""Panels narrower than this [inch] get fewer numbers on their axes, and smaller markers."""
+_IN_NARROW = 0.4
+"""Area of the markers in narrow panels, in units of that in others."""
+
+
 _DASHES = (0, (4, 3))
 
 
-_OUTLINE = {"color": PAPER, "lw": 2.6, "zorder": 2.1}
+_OUTLINE = {"color": PAPER, "lw": 2.0, "zorder": 2.1}
 """Beneath each line, above the field but below the other sources."""
 
 
-_LINE = {"color": INK, "lw": 1.0, "zorder": 6.0}
+_LINE = {"color": INK, "lw": 0.8, "zorder": 6.0}
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,22 @@ class Layer:
         return STYLES[self.kind]
 
     @property
+    def has_bar(self) -> bool:
+        """Whether a colour bar tells what the colours of the layer mean."""
+        return self.probabilities is not None and len(self.sources) > 0
+
+    @property
+    def entry(self) -> str:
+        """Label with the number of sources."""
+        number = Count.of(self.sources) if self.judged else f"{len(self.sources):,}"
+        return f"{self.label} ({number})"
+
+    @property
+    def bar_label(self) -> str:
+        """What stands beside the colour bar, in place of a legend entry."""
+        return "\n(".join(["membership probability $p$\n" + self.label, self.entry.split(" (", 1)[1]])
+
+    @property
     def as_density(self) -> bool:
         """Whether there are too many sources of the field, or candidates among it, to be drawn as points."""
         among_field = self.kind in ("field", "candidates") and not self.probabilities
@@ -103,70 +121,6 @@ class Layer:
 def figure_title(sets: "SourceSets", what: str) -> str:
     """Title that names the cluster."""
     return f"{sets.cluster.name.replace('_', ' ')}: {what}"
-
-
-def new_figure(title: str, *, size: Range) -> Figure:
-    """Empty figure [inch] with a title, which arranges its own layout and needs no display."""
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
-    figure = Figure(figsize=size, layout=layout)
-    figure.suptitle(title)
-    return figure
-
-
-class Canvas:
-    """What a figure is drawn on: a new figure, or axes that the caller has.
-
-    Parameters
-    ----------
-    axes : Axes or sequence of Axes, optional
-        The caller's; they keep their figure, get no title, and the first one gets the legend.
-    shape : (int, int)
-        Rows and columns of axes.
-    title : str
-        Of a new figure.
-    size : (float, float)
-        Of a new figure [inch].
-
-    Raises
-    ------
-    ValueError
-        If the caller's axes are not as many as are needed.
-    """
-
-    def __init__(
-        self,
-        axes: "Axes | Sequence[Axes] | None",
-        shape: tuple[int, int],
-        *,
-        title: str,
-        size: tuple[float, float],
-    ) -> None:
-        self.is_new = axes is None
-        if axes is None:
-            self.figure = new_figure(title, size=size)
-            axes = self.figure.subplots(*shape)
-        self.axes: list[Axes] = list(np.ravel(axes))  # type: ignore[arg-type]
-        if len(self.axes) != shape[0] * shape[1]:
-            raise ValueError(
-                f"{len(self.axes)} axes were given, but the figure needs {shape[0] * shape[1]}: "
-                f"give those of plt.subplots{shape}."
-            )
-        if not self.is_new:
-            self.figure = self.axes[0].figure
-
-    def legend(self, **keywords: Any) -> None:
-        """Legend below a new figure, else in the first of the caller's axes."""
-        if self.is_new:
-            self.figure.legend(loc="outside lower center", **keywords)
-        else:
-            self.axes[0].legend(**{key: value for key, value in keywords.items() if key != "ncols"})
-
-
-def write_note(ax: Axes, sentence: str) -> Axes:
-    """Empty the axes and write a sentence where a plot would stand."""
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, sentence, transform=ax.transAxes, ha="center", va="center", wrap=True)
-    return ax
 
 
 def robust_range(values: Array, *, reach: float = 0.5) -> Range:
@@ -237,9 +191,15 @@ def draw_layers(ax: Axes, layers: Sequence[Layer], points: list[Any], ranges: tu
             _draw_density(ax, layer.kind, x[inside], y[inside], ranges)
         else:
             _draw_points(ax, layer, x, y, inside)
-    ax.locator_params(axis="x", nbins=_TICKS)
+    ax.locator_params(nbins=_FEW_TICKS if _is_narrow(ax) else _TICKS)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_minor_locator(AutoMinorLocator(2))  # each tick costs time to draw
     ax.set_xlim(*ranges[0])
     ax.set_ylim(*ranges[1])
+
+
+def _is_narrow(ax: Axes) -> bool:
+    return bool(ax.get_window_extent().width < _NARROW * ax.figure.dpi)  # type: ignore[union-attr]
 
 
 def _within(values: Array, bounds: Range) -> NDArray[np.bool_]:
@@ -266,13 +226,13 @@ def _draw_density(ax: Axes, kind: str, x: Array, y: Array, ranges: tuple[Range, 
 def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.bool_]) -> None:
     style, sources = layer.style, layer.sources[inside]
     look: dict[str, Any] = {
-        "s": style.scale * marker_area(len(layer.sources)),
+        "s": style.scale * marker_area(len(sources)) * (_IN_NARROW if _is_narrow(ax) else 1.0),
         "marker": style.marker,
         "zorder": style.zorder,
         "rasterized": len(layer.sources) > MANY,  # in PDF and SVG, which thus stay small
     }
-    if len(layer.sources) > DENSITY_ABOVE:
-        look["alpha"] = float(np.clip(DENSITY_ABOVE / len(layer.sources), _LEAST_OPAQUE, 1))
+    if not layer.probabilities:  # whose colours must be those of the bar
+        look["alpha"] = float(np.clip((THIN_ABOVE / max(len(sources), 1)) ** 0.3, _LEAST_OPAQUE, 1))
     if layer.probabilities:
         order = np.argsort(sources["PMemb"].to_numpy(float))  # the most probable on top
         colour = {"c": sources["PMemb"].to_numpy(float)[order], "norm": Normalize(*layer.probabilities)}
@@ -307,27 +267,49 @@ def draw_contour(ax: Axes, x: Array, y: Array, values: Array, *, level: float) -
             ax.contour(x, y, values, levels=[level], linestyles=[dashes], **look)
 
 
-def legend_handles(layers: Sequence[Layer]) -> list[Line2D]:
-    """Legend entries with the numbers of sources, and those of the isochrone and its boundary."""
-    lines = [
-        Line2D([], [], color=INK, lw=1.2, label="isochrone"),
-        Line2D([], [], color=INK, lw=1.2, ls=_DASHES, label="zero-uncertainty boundary"),
-    ]
-    return [_layer_handle(layer) for layer in layers] + lines
+def legend_handles(layers: Sequence[Layer], *, panel: str | None = None) -> list[Line2D]:
+    """Legend entries with the numbers of sources, and of the lines; layers with a colour bar have theirs beside it.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        What is drawn.
+    panel : str, optional
+        Key of `PANEL_NAMES`, where there is only this one: some have no isochrone or no limit.
+
+    Returns
+    -------
+    list of Line2D
+    """
+    lines = []
+    if panel in (None, "cmd"):
+        lines.append(Line2D([], [], color=INK, lw=0.8, label="isochrone"))
+    if panel != "sky":
+        lines.append(Line2D([], [], color=INK, lw=0.8, ls=_DASHES, label="limit of a star without errors"))
+    return [_layer_handle(layer) for layer in layers if not layer.has_bar] + lines
 
 
 def _layer_handle(layer: Layer) -> Line2D:
     style = layer.style
-    colour = colormaps[PROBABILITY_COLOURS](0.75) if layer.probabilities else style.colour
     marker = "h" if layer.as_density else style.marker
-    face = colour if style.filled else "none"
-    number = Count.of(layer.sources) if layer.judged else f"{len(layer.sources):,}"
-    label = f"{layer.label} ({number})"
-    return Line2D([], [], ls="", marker=marker, ms=6, color=colour, markerfacecolor=face, label=label)
+    face = style.colour if style.filled else "none"
+    look = {"marker": marker, "ms": 4, "mew": 0.7, "color": style.colour, "markerfacecolor": face}
+    return Line2D([], [], ls="", label=layer.entry, **look)
 
 
 _SMALLEST_FIELD = 0.01
 """Half the width of the sky panel, at least [deg]."""
+
+
+_SKY_ZOOM = 3.0
+"""Half the width of the sky panel, at most, in units of the radius that holds most members."""
+
+
+_MOST = 0.9
+
+
+_MEMBERS = ("members", "training", "ours", "context")
+"""Kinds of sources whose radius sets the width of the sky panel."""
 
 
 _WIDEST_PM = 4
@@ -340,6 +322,9 @@ errors of faint candidates would squash the rest."""
 
 def sky_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
     """Draw the sources' offsets from the cluster centre on the sky, east to the left.
+
+    A field of more than three times the radius of 90 % of the members is cut there, and a title counts what lies
+    beyond, without the stars of the field.
 
     Parameters
     ----------
@@ -363,12 +348,28 @@ def sky_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
     points = [offsets(layer.sources) for layer in layers]
     reached = np.concatenate([[], *(np.ravel(xy) for xy in points)])
     half = 1.04 * np.nanmax(np.abs(reached)) if any_finite(reached) else 1.0
-    half = max(float(half), _SMALLEST_FIELD)
+    separations = [np.hypot(*xy) for xy in points]
+    half = max(min(float(half), _member_field(layers, separations)), _SMALLEST_FIELD)
+    beyond = sum(
+        int(np.sum((np.abs(x) > half) | (np.abs(y) > half)))
+        for layer, (x, y) in zip(layers, points, strict=True)
+        if layer.kind != "field"
+    )
+    if beyond:
+        ax.set_title(f"{beyond:,} stars of the legend lie further out")
     draw_layers(ax, layers, points, ((half, -half), (-half, half)))
     ax.set_aspect("equal", adjustable="box")
     ax.set_xlabel(LABELS["sky_x"])
     ax.set_ylabel(LABELS["sky_y"])
     return ax
+
+
+def _member_field(layers: Sequence[Layer], separations: list[Array]) -> float:
+    """Half the width of the field that shows the members [deg]; infinite where no layer is theirs."""
+    theirs = [part for layer, part in zip(layers, separations, strict=True) if layer.kind in _MEMBERS]
+    shown = np.concatenate([[], *theirs])
+    shown = shown[np.isfinite(shown)]
+    return _SKY_ZOOM * float(np.quantile(shown, _MOST)) if len(shown) > 1 else np.inf
 
 
 def proper_motion_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
@@ -472,6 +473,10 @@ PANELS: tuple[Callable[[Axes, "SourceSets", Sequence[Layer]], Axes], ...] = (
     proper_motion_panel,
     colour_magnitude_panel,
 )
+
+
+PANEL_NAMES = dict(zip(("sky", "parallax", "motion", "cmd"), PANELS, strict=True))
+"""Panels by the names that ``--single_panel`` takes."""
 
 
 def _colour_range(sets: "SourceSets", layers: Sequence[Layer], values: list[Array]) -> Range:

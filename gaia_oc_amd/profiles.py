@@ -192,6 +192,31 @@ def _divide_wide_annuli(edges: Array) -> Array:
     return np.concatenate(divided)
 
 
+def joined_annuli(profile: DensityProfile, *, least_dex: float = 0.05) -> DensityProfile:
+    """Join annuli that are too narrow to show as one point each: few stars in one make a spike.
+
+    Parameters
+    ----------
+    profile : DensityProfile
+        With annuli of any width.
+    least_dex : float
+        Least width of an annulus, as the decadic logarithm of the ratio of its edges.
+
+    Returns
+    -------
+    DensityProfile
+        Of the same stars, with some of the edges; the innermost annulus, which starts at 0, has no width in dex.
+    """
+    if len(profile.counts) < 2:
+        return profile
+    kept, outermost = [0, 1], len(profile.counts)
+    for place in range(2, outermost + 1):
+        if np.log10(profile.edges[place] / profile.edges[kept[-1]]) >= least_dex:
+            kept.append(place)
+    kept[-1] = outermost  # what is left beyond the last edge is too narrow on its own
+    return DensityProfile(profile.edges[kept], np.add.reduceat(profile.counts, kept[:-1]))
+
+
 def king_density(radius: Array, amplitude: float, core_radius: float, tidal_radius: float) -> Array:
     """Surface density of King (1962), without background.
 

@@ -43,4 +43,4 @@ class TestVenn:
         radii = {round(patch.get_radius(), 6) for patch in ax.patches if isinstance(patch, Circle)}
         assert radii == {round(np.sqrt(n / np.pi), 6) for n in (60, 80)}
         labels = [text.get_text() for text in ax.get_legend().get_texts()]
-        assert labels == ["only this work\n20 (20.0 %)", "both\n40 (40.0 %)", "only comparison\n40 (40.0 %)"]
+        assert labels == ["only this work: 20 (20.0 %)", "both: 40 (40.0 %)", "only comparison: 40 (40.0 %)"]

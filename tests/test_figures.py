@@ -55,7 +55,7 @@ DRAWN = [(name, variant) for name in SET_FIGURES for variant in VARIANTS if (nam
 def test_figure_is_drawn_without_a_warning(sets, name, variant):
     figure = SET_FIGURES[name](VARIANTS[variant](sets))
     with BytesIO() as file:
-        figure.savefig(file, dpi=20)
+        figure.savefig(file, dpi=30)
         assert file.tell() > 1000
     assert "Test 1" in figure.get_suptitle()
 

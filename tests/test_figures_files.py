@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gaia_oc_amd.canvas import new_figure
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.options import FigureOptions
 from gaia_oc_amd.plot_style import DENSITY_ABOVE
-from gaia_oc_amd.plotting import Layer, draw_layers, new_figure
+from gaia_oc_amd.plotting import Layer, draw_layers
 
 BEGINNINGS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
 

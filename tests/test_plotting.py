@@ -69,7 +69,7 @@ FIGURES = {
     "additional_members_figure": 4,
     "missed_members_figure": 4,
     "venn_diagram_figure": 2,
-    "membership_matrix_figure": 1,
+    "membership_matrix_figure": 2,
     "density_profile_figure": 1,
 }
 

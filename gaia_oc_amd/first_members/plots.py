@@ -11,16 +11,16 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gaia_oc_amd.candidates import SelectionLimits
+from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.first_members.choice import CORE
 from gaia_oc_amd.first_members.results import MemberSearch
 from gaia_oc_amd.isochrones import Isochrone, nearest_age, place_isochrone
 from gaia_oc_amd.plot_style import PROBABILITY_COLOURS, SETTINGS
-from gaia_oc_amd.plotting import PANELS, Layer, draw_layers, figure_title, legend_handles, new_figure
+from gaia_oc_amd.plotting import PANELS, Layer, draw_layers, figure_title, legend_handles
 from gaia_oc_amd.source_sets import SourceSets
 
 _SHOWN = 0.1
-_SIZE = (9.5, 8.8)
 
 
 @rc_context(SETTINGS)
@@ -42,22 +42,19 @@ def first_members_figure(search: MemberSearch, isochrones: pd.DataFrame | None =
     is_shown = stars["PMemb"] >= _SHOWN
     layers = [
         Layer("field", stars[~is_shown], "field"),
-        Layer("candidates", stars[is_shown], rf"first members, PMemb $\geq$ {_SHOWN:g}", (0.0, 1.0)),
+        Layer("candidates", stars[is_shown], rf"first members, $p \geq {_SHOWN:g}$", (0.0, 1.0)),
     ]
     sets = _as_sets(search, isochrones)
     text = f"first members ({search.record['options']['search']['method']}, {search.found.significance:.0f} sigma)"
-    figure = new_figure(figure_title(sets, text), size=_SIZE)
-    axes = figure.subplots(2, 2).ravel()
+    canvas = Canvas(None, (2, 2), title=figure_title(sets, text), width=TWO_COLUMNS, has_bar=True)
     panels = PANELS if len(sets.isochrone.g) else (*PANELS[:3], _plain_colour_panel)
-    for ax, panel in zip(axes, panels, strict=True):
+    for ax, panel in zip(canvas.axes, panels, strict=True):
         panel(ax, sets, layers)
-    mappable = ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS)
-    figure.colorbar(mappable, ax=axes, location="right", shrink=0.6, aspect=35, label="PMemb")
+    canvas.colour_bar(ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS), layers[1].bar_label)
+    canvas.fit_panel_titles()
     handles = legend_handles(layers)
-    figure.legend(
-        handles=handles if len(sets.isochrone.g) else handles[:2], loc="outside lower center", ncols=2
-    )
-    return figure
+    canvas.legend(handles=handles if len(sets.isochrone.g) else [handles[0], handles[-1]], ncols=3)
+    return canvas.figure
 
 
 def _as_sets(search: MemberSearch, isochrones: pd.DataFrame | None) -> SourceSets:

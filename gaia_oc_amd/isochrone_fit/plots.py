@@ -6,11 +6,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gaia_oc_amd.canvas import new_figure
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrones import FARTHEST_AGE, Isochrone, one_isochrone, place_isochrone
 from gaia_oc_amd.plot_style import LABELS, LINE_COLOURS, SETTINGS, STYLES, marker_area
-from gaia_oc_amd.plotting import new_figure
 
 _FITTED, _KNOWN, _STARS = LINE_COLOURS[2], LINE_COLOURS[3], STYLES["members"].colour
 _BAND = {"color": _FITTED, "lw": 0.8, "alpha": 0.06, "zorder": 1.5}
@@ -53,7 +53,7 @@ def isochrone_fit_figure(
         f"{name.replace('_', ' ')}: log age {_interval(fit, 'age', 2)}{limit.get(fit.age_limit(), '')}, "
         f"$A_0$ {_interval(fit, 'a0', 2)} mag, {_interval(fit, 'dist', 0)} pc"
     )
-    figure = new_figure(title, size=(9.6, 5.2))
+    figure = new_figure(title, size=(7.09, 4.1))
     diagram, posterior = figure.subplots(1, 2)
     draw_diagram(diagram, stars, fit, isochrones, known, options)
     draw_posterior(posterior, fit, known)

@@ -194,7 +194,8 @@ def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") 
 
     def draw() -> tuple[dict[str, Any], list[str]]:
         sets = load_sets(folder.name, folder.parents[1])
-        return {}, save_and_show({"candidates": candidates_figure(sets)}, folder, figures)
+        drawn = candidates_figure(sets, panel=figures.single_panel)
+        return {}, save_and_show({"candidates": drawn}, folder, figures)
 
     run_stage(folder, Stage("sets_plot", made_with, command), draw, again=figures.show_plots)
 

@@ -219,7 +219,8 @@ def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int
     }
 
     def draw() -> tuple[dict[str, Any], list[str]]:
-        return {}, save_and_show(evaluation_figures(sets, plots, seed=seed), folder, figures)
+        drawn = evaluation_figures(sets, plots, seed=seed, panel=figures.single_panel)
+        return {}, save_and_show(drawn, folder, figures)
 
     again = options.plot_only or figures.show_plots
     run_stage(folder, Stage("evaluation_plots", made_with, command), draw, again=again)

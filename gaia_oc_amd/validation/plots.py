@@ -6,8 +6,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gaia_oc_amd.canvas import new_figure
 from gaia_oc_amd.plot_style import FOUND, LOSSES, SETTINGS, STYLES
-from gaia_oc_amd.plotting import new_figure
 
 _LOSSES = {
     "lost_to_probability": ("rejected: probability", LOSSES["probability"]),
@@ -46,7 +46,7 @@ def selection_function_figure(table: pd.DataFrame, name: str, prob_threshold: fl
         Four panels; bins are drawn equally wide.
     """
     title = f"{name.replace('_', ' ')}: selection function of members with p ≥ {prob_threshold:g}"
-    figure = new_figure(title, size=(9.6, 6.8))
+    figure = new_figure(title, size=(7.09, 5.4))
     axes = figure.subplots(2, 2, sharex="col", sharey="row")
     labels = {"G": ("g_min", "g_max", "$G$ [mag]"), "radius": ("r_min", "r_max", "projected radius [pc]")}
     for column, (kind, (low, high, label)) in enumerate(labels.items()):

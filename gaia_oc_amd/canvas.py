@@ -1,0 +1,185 @@
+"""Figures as wide as a journal prints them: panels, titles, legends and colour bars at fixed places."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+TWO_COLUMNS, ONE_COLUMN = 180.0, 88.0
+"""Widths of figures in print [mm]."""
+
+NO_COMPARISON = "There is no comparison list."
+
+_INCH = 25.4  # mm
+
+_LEFT, _RIGHT, _BOTTOM, _TOP = 14.0, 3.0, 10.0, 2.5
+"""Margins around the panels [mm]: on the left and below them stand labels."""
+
+_BETWEEN = (14.5, 11.5)
+"""Distances of the panels [mm], across and down."""
+
+_BAR, _BAR_DISTANCE, _BAR_LABELS = 3.0, 3.0, 17.0
+"""Width of a colour bar, its distance from the panels, and the space of what stands beside it [mm]."""
+
+_PANEL_TITLE = 4.0
+"""Height of the title of a panel [mm]."""
+
+_TITLE_LINE, _TITLE_LETTER = 4.0, 1.75
+"""Height of a line of a title, and mean width of a letter [mm]."""
+
+
+def new_figure(title: str, *, size: tuple[float, float]) -> Figure:
+    """Empty figure [inch] with a title, which arranges its own layout and needs no display."""
+    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.04)
+    figure = Figure(figsize=size, layout=layout)
+    figure.suptitle(title)
+    return figure
+
+
+def set_title(figure: Figure, title: str) -> None:
+    """Give a figure another title, or none; the panels keep their size, and the figure gets the height it needs.
+
+    Parameters
+    ----------
+    figure : Figure
+        Of `Canvas` or `new_figure`.
+    title : str
+        Lines that are too long are broken; empty for none.
+    """
+    if figure.get_layout_engine() is not None:
+        figure.suptitle(title)
+        return
+    letters = int(_INCH * figure.get_figwidth() / _TITLE_LETTER)
+    lines = [part for line in title.split("\n") for part in textwrap.wrap(line, letters)]
+    more = _TITLE_LINE * (len(lines) - len(figure.get_suptitle().splitlines()))
+    figure.suptitle("\n".join(lines), va="top")
+    _stretch(figure, above=more)
+
+
+def _stretch(figure: Figure, *, above: float = 0.0, below: float = 0.0) -> None:
+    """Make a figure higher [mm] and leave its axes as they are."""
+    old = _INCH * figure.get_figheight()
+    new = old + above + below
+    for ax in figure.axes:
+        x, y, width, height = ax.get_position(original=True).bounds
+        ax.set_position((x, (y * old + below) / new, width, height * old / new))
+    figure.set_figheight(new / _INCH)
+    figure.suptitle(figure.get_suptitle(), y=1 - 1.0 / new, va="top")
+
+
+class Canvas:
+    """What a figure is drawn on: a new figure, or axes that the caller has.
+
+    Parameters
+    ----------
+    axes : Axes or sequence of Axes, optional
+        The caller's; they keep their figure, get no title, and the first one gets the legend.
+    shape : (int, int)
+        Rows and columns of axes.
+    title : str
+        Of a new figure.
+    width : float
+        Of a new figure [mm].
+    heights : float
+        Height of a panel of a new figure, in units of its width.
+    left : float
+        Space for the labels on the left of a new figure [mm].
+    bottom : float
+        Space below the panels of a new figure [mm].
+    has_bar : bool
+        Whether there will be a colour bar.
+
+    Raises
+    ------
+    ValueError
+        If the caller's axes are not as many as are needed.
+    """
+
+    def __init__(
+        self,
+        axes: "Axes | Sequence[Axes] | None",
+        shape: tuple[int, int],
+        *,
+        title: str,
+        width: float = ONE_COLUMN,
+        heights: float = 1.0,
+        left: float = _LEFT,
+        bottom: float = _BOTTOM,
+        has_bar: bool = False,
+    ) -> None:
+        self.is_new = axes is None
+        if axes is None:
+            right = _RIGHT + has_bar * (_BAR_DISTANCE + _BAR + _BAR_LABELS)
+            self.figure = _figure_with_panels(
+                shape, width=width, heights=heights, left=left, right=right, bottom=bottom
+            )
+            set_title(self.figure, title)
+            axes = self.figure.axes
+        self.axes: list[Axes] = list(np.ravel(axes))  # type: ignore[arg-type]
+        if len(self.axes) != shape[0] * shape[1]:
+            raise ValueError(
+                f"{len(self.axes)} axes were given, but the figure needs {shape[0] * shape[1]}: "
+                f"give those of plt.subplots{shape}."
+            )
+        if not self.is_new:
+            self.figure = self.axes[0].figure  # type: ignore[assignment]
+
+    def fit_panel_titles(self) -> None:
+        """Make room above a new figure's uppermost panels for the titles that these got since."""
+        if self.is_new and any(ax.get_title() for ax in self.axes):
+            _stretch(self.figure, above=_PANEL_TITLE)
+
+    def legend(self, *, ncols: int = 1, **keywords: Any) -> None:
+        """Legend below a new figure, with as many columns as fit, else in the first of the caller's axes."""
+        if not self.is_new:
+            self.axes[0].legend(**keywords)
+            return
+        for columns in range(ncols, 0, -1):
+            place = {"loc": "lower center", "ncols": columns, "borderaxespad": 0.3, "columnspacing": 1.5}
+            legend = self.figure.legend(**place, **keywords)
+            size = legend.get_window_extent()
+            if columns == 1 or size.width < 0.96 * self.figure.bbox.width:
+                break
+            legend.remove()
+        _stretch(self.figure, below=_INCH * size.height / self.figure.dpi + 1.5)
+
+    def colour_bar(self, mappable: ScalarMappable, label: str) -> None:
+        """Colour bar on the right of all axes; a new figure must have space for it."""
+        if not self.is_new:
+            self.figure.colorbar(mappable, ax=self.axes, location="right", label=label)
+            return
+        boxes = [ax.get_position(original=True) for ax in self.axes]
+        bottom, top = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
+        width = _INCH * self.figure.get_figwidth()
+        left = max(box.x1 for box in boxes) + _BAR_DISTANCE / width
+        place = self.figure.add_axes((left, bottom, _BAR / width, top - bottom))
+        self.figure.colorbar(mappable, cax=place).set_label(label, linespacing=1.3)
+
+
+def _figure_with_panels(
+    shape: tuple[int, int], *, width: float, heights: float, left: float, right: float, bottom: float
+) -> Figure:
+    """Figure of a width [mm] with rows and columns of equal panels between margins."""
+    rows, columns = shape
+    across, down = _BETWEEN
+    panel = (width - left - right - (columns - 1) * across) / columns
+    height = bottom + rows * heights * panel + (rows - 1) * down + _TOP
+    figure = Figure(figsize=(width / _INCH, height / _INCH))
+    for row in range(rows):
+        for column in range(columns):
+            x = left + column * (panel + across)
+            y = bottom + (rows - 1 - row) * (heights * panel + down)
+            figure.add_axes((x / width, y / height, panel / width, heights * panel / height))
+    return figure
+
+
+def write_note(ax: Axes, sentence: str) -> Axes:
+    """Empty the axes and write a sentence where a plot would stand."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, sentence, transform=ax.transAxes, ha="center", va="center", wrap=True)
+    return ax
