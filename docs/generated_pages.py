@@ -49,7 +49,7 @@ def write_scripts() -> None:
     )
 
 
-class _Parsed(Exception):  # noqa: N818  # ends a script where its work would begin
+class _Parsed(Exception):  # ends a script where its work would begin
     pass
 
 
@@ -88,7 +88,9 @@ def _script_page(name: str) -> str:
     parts.append(f"```sh\n{commands.strip()}\n```\n")
     for group in parser._action_groups:
         rows = [
-            _row(action, known.get(action.dest)) for action in group._group_actions if action.dest != "help"
+            _row(action, known.get(action.dest))
+            for action in group._group_actions
+            if action.dest not in ("help", "version")
         ]
         if rows:
             title = {"positional arguments": "Names", "options": "Options"}.get(
