@@ -16,14 +16,13 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "mathml",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax as files beside the pages
 ]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 suppress_warnings = ["misc.highlighting_failure"]
 highlight_language = "none"
-html_math_renderer = "mathml"
-
 autodoc_typehints = "none"  # the docstrings give types, shapes and units
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
@@ -35,8 +34,6 @@ nitpick_ignore_regex = [("py:.*", ".*")]  # types are words here ("DataFrame", "
 html_theme = "furo"
 html_title = "gaia_oc_amd"
 html_copy_source = False
-html_static_path = ["_static"]
-html_css_files = ["formulas.css"]
 
 write_reference()
 write_scripts()

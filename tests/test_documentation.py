@@ -1,4 +1,4 @@
-"""The documentation's own parts: pages made of the program, formulas without a network, a README that is a door."""
+"""The documentation's own parts: pages made of the program, and a README that is a door."""
 
 import argparse
 import importlib
@@ -16,8 +16,7 @@ SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 def docs(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     yield importlib.import_module
-    for name in ("generated_pages", "mathml"):
-        sys.modules.pop(name, None)
+    sys.modules.pop("generated_pages", None)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -41,18 +40,6 @@ def test_a_row_gives_default_and_bound(docs):
     )
     assert "| `--precision` | `float32` | `float32`, `bfloat16` |" in text
     assert pages._row(argparse.Action(["--x"], "x", help="a|b"), None) == r"| `--x` |  |  | a\|b |"
-
-
-def test_every_formula_becomes_mathml(docs):
-    """All of method.md, but for the number that stands beside it."""
-    mathml = docs("mathml")
-    text = (ROOT / "docs/method.md").read_text(encoding="utf-8")
-    formulas = re.findall(r"\$\$(.+?)\$\$", text, re.DOTALL)
-    assert len(formulas) > 8
-    for formula in formulas:
-        drawn = mathml.tex2mathml(mathml._NUMBER.sub("", formula).strip(), as_block=True)
-        assert drawn.strip().startswith("<math")
-        assert "\\" not in drawn
 
 
 def test_the_readme_is_a_door():
