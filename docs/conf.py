@@ -34,6 +34,8 @@ nitpick_ignore_regex = [("py:.*", ".*")]  # types are words here ("DataFrame", "
 html_theme = "furo"
 html_title = "gaia_oc_amd"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["formulas.css"]
 
 write_reference()
 write_scripts()
