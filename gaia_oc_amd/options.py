@@ -101,7 +101,7 @@ class Options:
             chosen = choices(type(self), each.name)
             require(not chosen or value in chosen, self, each.name, " or ".join(chosen))
             if isinstance(value, int | float) and not isinstance(value, bool):
-                require(_is_within(value, each), self, each.name, _bound_in_words(each))
+                require(_is_within(value, each), self, each.name, bound_in_words(each))
 
 
 @cache
@@ -131,7 +131,8 @@ def _is_within(value: float, each: Field[Any]) -> bool:
     )
 
 
-def _bound_in_words(each: Field[Any]) -> str:
+def bound_in_words(each: Field[Any]) -> str:
+    """Bounds of a number's option, as "at least 0 and finite"."""
     bounds = each.metadata["bounds"]
     if bounds["at_least"] is not None and bounds["at_most"] is not None:
         return f"between {bounds['at_least']:,g} and {bounds['at_most']:,g}"

@@ -139,6 +139,6 @@ def test_python_block_runs(body, there, capsys):
         assert (there / "my_stars.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_session_of_the_readme_has_ten_lines():
-    body = next(blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python"))
+def test_the_documented_session_has_ten_lines():
+    body = next(blocks((ROOT / "docs/python.md").read_text(encoding="utf-8"), "python"))
     assert len([line for line in body.splitlines() if line.strip()]) <= 11

@@ -1,0 +1,142 @@
+"""Pages that are read off the program: the public names, and the options of every script."""
+
+import importlib
+import sys
+from argparse import Action
+from collections.abc import Iterator
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import gaia_oc_amd
+from gaia_oc_amd import command_line
+from gaia_oc_amd.options import bound_in_words
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+
+
+def write_reference() -> None:
+    """Write one page with the public names, by module."""
+    named: dict[str, list[str]] = {}
+    for name in gaia_oc_amd.__all__:
+        named.setdefault(getattr(gaia_oc_amd, name).__module__, []).append(name)
+    parts = [
+        "# Public names\n\nThese are imported from `gaia_oc_amd` itself and kept stable. The headings say which module "
+        "has each; [the architecture](../architecture.md) describes all modules.\n"
+    ]
+    for module, names in sorted(named.items()):
+        title = module.removeprefix("gaia_oc_amd.")
+        entries = "\n".join(
+            f".. auto{'class' if isinstance(getattr(gaia_oc_amd, name), type) else 'function'}:: {module}.{name}\n"
+            for name in names
+        )
+        parts.append(f"## {title}\n\n```{{eval-rst}}\n{entries}```\n")
+    _write(DOCS / "api" / "index.md", "\n".join(parts))
+
+
+def write_scripts() -> None:
+    """Write one page for each script, and their index."""
+    names = sorted(path.stem for path in ROOT.glob("*.py"))
+    for name in names:
+        _write(DOCS / "scripts" / f"{name}.md", _script_page(name))
+    listed = "\n".join(names)
+    _write(
+        DOCS / "scripts" / "index.md",
+        "# Scripts and their options\n\nThese pages are made of the scripts' own option classes, as `--help` is.\n\n"
+        f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n",
+    )
+
+
+class _Parsed(Exception):  # ends a script where its work would begin
+    pass
+
+
+def _parser_of(script: Any) -> tuple[command_line.Parser, tuple[type, ...]]:
+    """Parser of a script and its option classes, caught where it would read the command line."""
+
+    def caught(parser: command_line.Parser, argv: object, *signatures: type) -> None:
+        raise _Parsed(parser, signatures)
+
+    with mock.patch.object(command_line, "parse", caught):
+        try:
+            script.main([])
+        except _Parsed as found:
+            parser, signatures = found.args
+            return parser, signatures
+    raise RuntimeError(f"{script.__name__} does not read its command line with command_line.parse.")
+
+
+def _fields(signature: Any) -> Iterator[Field[Any]]:
+    """All options of a class, those of its parts too."""
+    for each in fields(signature):
+        if "names" in each.metadata:
+            yield from _fields(type(each.default))
+        else:
+            yield each
+
+
+def _script_page(name: str) -> str:
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    parser, signatures = _parser_of(importlib.import_module(name))
+    known = {each.name: each for signature in signatures for each in _fields(signature)}
+    text, _, examples = (parser.description or "").partition("example")
+    parts = [f"# {name}.py\n\n{text.strip()}\n"]
+    commands = "\n".join(line.strip() for line in examples.lstrip("s").lstrip(":").splitlines())
+    parts.append(f"```sh\n{commands.strip()}\n```\n")
+    for group in parser._action_groups:
+        rows = [
+            _row(action, known.get(action.dest))
+            for action in group._group_actions
+            if action.dest not in ("help", "version")
+        ]
+        if rows:
+            title = {"positional arguments": "Names", "options": "Options"}.get(
+                group.title or "", group.title
+            )
+            parts.append(
+                f"## {title}\n\n| option | default | allowed | what it is |\n| --- | --- | --- | --- |\n"
+                + "\n".join(rows)
+                + "\n"
+            )
+    return "\n".join(parts)
+
+
+def _row(action: Action, each: Field[Any] | None) -> str:
+    names = ", ".join(f"`{name}`" for name in action.option_strings) or f"`{action.dest}`"
+    text = " ".join((action.help or "").replace("%%", "%").split())
+    return (
+        "| "
+        + " | ".join(_cell(cell) for cell in (names, _default(action), _allowed(action, each), text))
+        + " |"
+    )
+
+
+def _default(action: Action) -> str:
+    value = action.default
+    if value in (None, (), "==SUPPRESS=="):
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"`{' '.join(map(str, value)) if isinstance(value, tuple) else value}`"
+
+
+def _allowed(action: Action, each: Field[Any] | None) -> str:
+    if action.choices is not None:
+        return ", ".join(f"`{choice}`" for choice in action.choices)
+    if each is None or isinstance(each.default, bool) or action.type not in (int, float):
+        return ""
+    return bound_in_words(each) if "bounds" in each.metadata else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("<", r"\<")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a page if it is another one than before, so that Sphinx reads again only what changed."""
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
