@@ -107,8 +107,7 @@ def fit_apparent_law(stars: pd.DataFrame) -> ApparentLaw:
         )
     x, w, error = (stars[name].to_numpy(float) for name in ("log_period", "wesenheit", "wesenheit_error"))
     centre = float(np.mean(x))
-    fit = None
-    for _ in range(2):  # the second time around the mean of those that follow the law
+    for again in (False, True):  # the second time around the mean of those that follow the law
         density = partial(_apparent_density, x=x - centre, wesenheit=w, error=error)
         start = np.array([np.median(w), -3.0, np.log(0.1), -3.0, 0.0, np.log(1.0)])
         try:
@@ -117,7 +116,7 @@ def fit_apparent_law(stars: pd.DataFrame) -> ApparentLaw:
             raise ClusterError(f"The {len(stars)} Cepheids of the LMC follow no law: {failure}") from failure
         ours, others = _apparent_parts(fit[None], x - centre, w, error)
         belongs = np.exp(ours - np.logaddexp(ours, others))[0]
-        centre = float(np.average(x, weights=belongs)) if _ == 0 else centre
+        centre = centre if again else float(np.average(x, weights=belongs))
     errors = np.sqrt(np.diag(covariance))
     return ApparentLaw(
         float(fit[0]),
