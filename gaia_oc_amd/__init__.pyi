@@ -63,8 +63,8 @@ from .figures import missed_members_figure as missed_members_figure
 from .figures import training_metrics_figure as training_metrics_figure
 from .comparison_figures import venn_diagram_figure as venn_diagram_figure
 from .comparison_figures import membership_matrix_figure as membership_matrix_figure
-from .comparison_figures import density_profile_figure as density_profile_figure
-from .comparison_figures import mass_segregation_figure as mass_segregation_figure
+from .radial_figures import density_profile_figure as density_profile_figure
+from .radial_figures import mass_segregation_figure as mass_segregation_figure
 
 # members where no list has any
 from .first_members.field import find_target as find_target

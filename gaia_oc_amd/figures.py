@@ -24,13 +24,7 @@ from gaia_oc_amd.canvas import (
 )
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.comparison import ComparisonCounts, comparison_list, missed_members
-from gaia_oc_amd.comparison_figures import (
-    complete_radius,
-    density_profile_figure,
-    mass_segregation_figure,
-    membership_matrix_figure,
-    venn_diagram_figure,
-)
+from gaia_oc_amd.comparison_figures import membership_matrix_figure, venn_diagram_figure
 from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.member_list import (
     PROB_THRESHOLD,
@@ -48,6 +42,7 @@ from gaia_oc_amd.plotting import (
     legend_handles,
 )
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
+from gaia_oc_amd.radial_figures import complete_radius, density_profile_figure, mass_segregation_figure
 from gaia_oc_amd.source_sets import within_radius
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from plot_sets import example_sets, not_evaluated, texts, without_comparison
 
 from gaia_oc_amd.canvas import ONE_COLUMN, TWO_COLUMNS, Canvas, set_title
 from gaia_oc_amd.comparison import PROBABILITY_STEPS, probability_matrix
-from gaia_oc_amd.comparison_figures import density_profile_figure, mass_segregation_figure
 from gaia_oc_amd.figures import candidates_figure, evaluation_figures, save_and_show
 from gaia_oc_amd.options import FigureOptions
 from gaia_oc_amd.plot_style import SETTINGS, STYLES, THIN_ABOVE, marker_area
 from gaia_oc_amd.plotting import PANEL_NAMES, Layer, sky_panel
 from gaia_oc_amd.profiles import DensityProfile, density_profile, joined_annuli
+from gaia_oc_amd.radial_figures import density_profile_figure, mass_segregation_figure
 
 FOUR_PANELS = ("candidates", "new_members", "comparison", "additional_members", "missed_members")
 SMALLEST_TYPE = 6.0  # pt

@@ -9,12 +9,7 @@ import pytest
 from plot_sets import CLUSTER, VARIANTS, example_sets, not_evaluated, shortened, texts, without_comparison
 
 from gaia_oc_amd.comparison import ComparisonCounts
-from gaia_oc_amd.comparison_figures import (
-    density_profile_figure,
-    mass_segregation_figure,
-    membership_matrix_figure,
-    venn_diagram_figure,
-)
+from gaia_oc_amd.comparison_figures import membership_matrix_figure, venn_diagram_figure
 from gaia_oc_amd.figures import (
     additional_members_figure,
     candidates_figure,
@@ -25,6 +20,7 @@ from gaia_oc_amd.figures import (
 )
 from gaia_oc_amd.member_list import Count, our_members
 from gaia_oc_amd.options import PlotOptions
+from gaia_oc_amd.radial_figures import density_profile_figure, mass_segregation_figure
 
 
 @pytest.fixture(scope="module")

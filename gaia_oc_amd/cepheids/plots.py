@@ -5,11 +5,11 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from gaia_oc_amd.canvas import new_figure
 from gaia_oc_amd.cepheids.distance import LITERATURE_MODULUS, Modulus
 from gaia_oc_amd.cepheids.law import LeavittLaw
 from gaia_oc_amd.cepheids.model import K
 from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS, STYLES, marker_area
-from gaia_oc_amd.plotting import new_figure
 
 _CORNER = {
     "zero_point": r"zero point [mag]",
