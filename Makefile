@@ -10,7 +10,7 @@ CLUSTER := Simulated_1
 .PHONY: demo test test-random test-loaded test-oldest fuzz kills lint docs tap-server stop-tap-server fault-table clean
 
 demo: .venv/installed
-	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo
+	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo --field_density 5000
 	$(BIN)/python build_sets.py $(CLUSTER) --data_dir demo --cone_source demo/cones
 	$(BIN)/python evaluate_clusters.py $(CLUSTER) --data_dir demo --report
 	@echo "Tables, plots and report.html: demo/clusters/$(CLUSTER)/"

@@ -16,13 +16,20 @@ def main(argv: list[str] | None = None) -> int:
     """Evaluate every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, EvaluateOptions, argv)
     from gaia_oc_amd.batch import finish, next_step
-    from gaia_oc_amd.stages.evaluate import closing_lines, evaluate_clusters, send_to_topcat, truth_texts
+    from gaia_oc_amd.stages.evaluate import (
+        closing_lines,
+        evaluate_clusters,
+        other_model,
+        send_to_topcat,
+        truth_texts,
+    )
 
     outcomes = evaluate_clusters(given.clusters, given.options, given.run, command=given.command)
     done = [outcome.cluster for outcome in outcomes if not outcome.error]
     threshold = given.options.plots.prob_threshold
     closing = closing_lines(outcomes, given.run.data_dir, threshold)
-    closing += next_step("validate_clusters.py", outcomes, given.clusters, given.run)
+    model = other_model(given.options.model_dir)
+    closing += next_step("validate_clusters.py", outcomes, given.clusters, given.run, *model)
     failed = finish(outcomes, *truth_texts(done, given.run.data_dir, threshold), closing=closing)
     if given.options.export.send_to_topcat:
         failed |= not send_to_topcat(done, given.run.data_dir)

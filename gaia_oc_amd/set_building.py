@@ -241,8 +241,8 @@ def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
     -------
     DataFrame
         The archive's columns in the table's order, with the table's index; parallaxes corrected, errors of magnitude
-        and colours and the features of `add_features` added. Sources without astrometry or G are left out, with a
-        warning.
+        and colours and the features of `add_features` added; PMemb_list, the probability of a list, is
+        missing. Sources without astrometry or G are left out, with a warning.
 
     Raises
     ------
@@ -258,4 +258,4 @@ def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
     sources = check_sources(table, "the table of stars")
     rows = pd.Index(table["source_id"].astype("int64")).get_indexer(sources["source_id"])
     prepared = add_features(calibrate(sources), sets.cluster, sets.limits, sets.isochrone, sets.colour)
-    return prepared.set_index(table.index[rows])
+    return prepared.assign(PMemb_list=np.nan).set_index(table.index[rows])

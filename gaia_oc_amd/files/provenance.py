@@ -208,7 +208,8 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
     """Do a stage if it is not done yet, and write down what made it.
 
     The record is removed before the work begins and written after it has ended, so a stage that was killed is
-    done anew; the unfinished files of a killed process are removed. There is no date in it, so equal runs give
+    done anew; the unfinished files of a killed process are removed. What follows from the stage is forgotten when the
+    work has succeeded: a stage that fails costs no earlier result. There is no date in a record, so equal runs give
     equal files; those of the files say when.
 
     Parameters
@@ -231,7 +232,7 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
         level, what = logging.DEBUG if stage.name in _PLOTS else logging.INFO, stage.name.replace("_", " ")
         logger.log(level, "%s: %s already there, made in the same way: left as found.", folder.name, what)
         return read_provenance(folder)[stage.name]["summary"]
-    forget(folder, stage.name)
+    _drop(folder, (stage.name,))
     remove_leftovers(folder)
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -240,6 +241,7 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
     except Exception:
         _pass_on(caught)  # what it warned of may be why it failed
         raise
+    forget_following(folder, stage.name)
     told = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
     record = {
         "command": stage.command,
@@ -293,15 +295,26 @@ def _is_sound(stage: str, record: Any) -> bool:
 
 def forget(folder: Path, stage: str) -> None:
     """Remove the records of a stage and of all that follow from it, and the plots of the latter."""
+    _drop(folder, (stage,))
+    forget_following(folder, stage)
+
+
+def forget_following(folder: Path, stage: str) -> None:
+    """Remove the records of all stages that follow from one that was done anew, and their plots."""
     records = read_provenance(folder)
-    following = FOLLOWING.get(stage, ())
-    left = {name: record for name, record in records.items() if name not in (stage, *following)}
-    gone = [name for name in following if name in records]
+    gone = [name for name in FOLLOWING.get(stage, ()) if name in records]
     for name in set(gone) & set(_PLOTS):
         for file in records[name]["files"]:
             (folder / file).unlink(missing_ok=True)
     if gone:
         _tell_of_removed(folder, stage, {name: records[name] for name in gone})
+        _drop(folder, tuple(gone))
+
+
+def _drop(folder: Path, stages: tuple[str, ...]) -> None:
+    """Remove the records of stages."""
+    records = read_provenance(folder)
+    left = {name: record for name, record in records.items() if name not in stages}
     if left != records:
         write_json(folder / PROVENANCE, left)
 
@@ -310,7 +323,6 @@ _RESULTS = {
     "sets_plot": "the figure of the selection",
     "evaluation": "the probabilities",
     "evaluation_plots": "the figures",
-    "validation": "the completeness",
     "report": "the report",
 }
 """What the stages that follow from others make, as far as it is worth a word."""

@@ -42,7 +42,7 @@ from gaia_oc_amd.source_sets import (
 )
 from gaia_oc_amd.spatial import SPATIAL_FILE
 from gaia_oc_amd.stages.many import for_clusters
-from gaia_oc_amd.stages.options import EvaluateOptions
+from gaia_oc_amd.stages.options import SHIPPED_MODEL, EvaluateOptions
 from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 
 logger = logging.getLogger(__name__)
@@ -265,6 +265,11 @@ def closing_lines(
             f"{len(new_members(members)):,} of them new: {file}"
         )
     return lines
+
+
+def other_model(model_dir: Path) -> list[str]:
+    """Words of a command that name a model, unless it is the shipped one."""
+    return [] if model_dir == SHIPPED_MODEL else ["--model_dir", str(model_dir)]
 
 
 def truth_texts(

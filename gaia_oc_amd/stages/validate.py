@@ -87,7 +87,8 @@ def validate_cluster(
     Raises
     ------
     OSError, ValueError
-        If the sets were not built or not evaluated, or do not fit the isochrones or the classifier.
+        If the sets were not built, not evaluated or evaluated with another model, or do not fit the isochrones or the
+        classifier.
     TooFewMembersError
         If there are too few members for a support set.
     """
@@ -96,6 +97,7 @@ def validate_cluster(
     folder = sets_folder(name, data_dir)
     with locked(folder):
         check_sets(folder, accept=options.accept_changes)
+        _refuse_other_model(folder, classifier, options.model_dir)
         options = replace(options, validation=_of_the_list(options.validation, folder))
         made_with = {
             "options": {
@@ -112,6 +114,15 @@ def validate_cluster(
         stage = Stage("validation", made_with, command.format(folder.name))
         measure = partial(_measure, folder, options, classifier, isochrones, seed)
         return run_stage(folder, stage, measure, again=options.overwrite or options.figures.show_plots)
+
+
+def _refuse_other_model(folder: Path, classifier: Classifier, model_dir: Path) -> None:
+    judged_by = read_provenance(folder).get("evaluation", {}).get("made_with", {}).get("model")
+    if judged_by not in (None, classifier.fingerprint()):
+        raise ValueError(
+            f"{folder.name} was evaluated with another model than {model_dir}: give the same --model_dir, or evaluate "
+            "it again with this one."
+        )
 
 
 def _of_the_list(validation: ValidationOptions, folder: Path) -> ValidationOptions:
