@@ -275,7 +275,12 @@ def additional_members_figure(
     if len(sets.comparison) and members.empty and candidates.empty:
         sentence = f"{sets.comparison_name} holds all our members."
     return _panels_figure(
-        sets, layers, f"members that are not in {sets.comparison_name}", sentence, panel=panel, axes=axes
+        sets,
+        layers,
+        f"members that are not in the list {sets.comparison_name}",
+        sentence,
+        panel=panel,
+        axes=axes,
     )
 
 

@@ -36,7 +36,7 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     modulus : Modulus or None
         Of the LMC, at which its stars are drawn.
     """
-    figure = new_figure("Leavitt law of Cepheids in the Milky Way", size=(7.6, 8.0))
+    figure = new_figure("Leavitt law of Cepheids in the Milky Way", size=(7.09, 7.5))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
     law = laws["posterior"]
     ours, far = stars[stars["galaxy"] == "Milky Way"], stars[stars["galaxy"] == "LMC"]
@@ -91,7 +91,7 @@ def corner_figure(law: LeavittLaw) -> Figure:
     except ImportError as error:
         raise ImportError("The corner plot needs corner: pip install 'emcee>=3.1' 'corner>=2.2'.") from error
     draws = np.column_stack([law.drawn(name) for name in _CORNER])
-    figure = Figure(figsize=(9.5, 9.5))
+    figure = Figure(figsize=(7.09, 7.09))
     corner.corner(
         draws,
         fig=figure,
@@ -112,7 +112,7 @@ def sky_figure(stars: pd.DataFrame) -> Figure:
     """Selected Cepheids on the sky, in galactic coordinates, by what they are used for."""
     from astropy.coordinates import SkyCoord
 
-    figure = new_figure("Cepheids on the sky, galactic coordinates", size=(9.6, 5.4))
+    figure = new_figure("Cepheids on the sky, galactic coordinates", size=(7.09, 4.0))
     ax = figure.add_subplot(projection="mollweide")
     place = SkyCoord(stars["ra"].to_numpy(), stars["dec"].to_numpy(), unit="deg").galactic
     longitude, latitude = -place.l.wrap_at("180d").radian, place.b.radian  # longitudes grow to the left

@@ -94,6 +94,7 @@ def draw_diagram(
     ends = [np.nanquantile(colour, (0.005, 0.995)), (np.nanmin(g), np.nanmax(g))]
     ax.set_xlim(ends[0][0] - 0.3, ends[0][1] + 0.3)
     ax.set_ylim(ends[1][1] + 0.5, ends[1][0] - 0.8)
+    ax.minorticks_on()
     ax.set_box_aspect(1)
     ax.set_xlabel(LABELS[options.colour])
     ax.set_ylabel("$G$ [mag]")
@@ -116,6 +117,7 @@ def draw_posterior(ax: Axes, fit: IsochroneFit, known: dict[str, float]) -> Axes
     ax.errorbar(fit.age, fit.a0, errors[1], errors[0], color="black", marker="o", ms=4, capsize=3, lw=1.2)
     if {"age", "a0"} <= set(known):
         ax.plot(known["age"], known["a0"], marker="s", ms=7, mfc="none", mew=1.5, ls="", color=_KNOWN)
+    ax.minorticks_on()
     ax.set_box_aspect(1)
     ax.set_xlabel(r"$\log_{10}$(age / yr)")
     ax.set_ylabel("$A_0$ [mag]")
