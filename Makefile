@@ -78,4 +78,4 @@ fault-table: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv demo build docs/api docs/scripts *.egg-info
+	rm -rf .venv demo build docs/api docs/notebook docs/scripts *.egg-info

@@ -6,7 +6,7 @@ from pathlib import Path
 from gaia_oc_amd import __version__
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generated_pages import write_reference, write_scripts
+from generated_pages import write_reference, write_scripts, write_tutorial
 
 project = "gaia_oc_amd"
 author = "the authors of gaia_oc_amd"
@@ -39,3 +39,4 @@ html_css_files = ["formulas.css"]
 
 write_reference()
 write_scripts()
+write_tutorial()

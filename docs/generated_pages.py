@@ -1,6 +1,8 @@
-"""Pages that are read off the program: the public names, and the options of every script."""
+"""Pages that are read off the program: the public names, the options of every script, the tutorial."""
 
+import base64
 import importlib
+import json
 import sys
 from argparse import Action
 from collections.abc import Iterator
@@ -129,6 +131,28 @@ def _allowed(action: Action, each: Field[Any] | None) -> str:
     if each is None or isinstance(each.default, bool) or action.type not in (int, float):
         return ""
     return bound_in_words(each) if "bounds" in each.metadata else ""
+
+
+def write_tutorial() -> None:
+    """Write the notebook with the outputs that are kept in it as a page."""
+    cells = json.loads((ROOT / "tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
+    parts = []
+    for number, cell in enumerate(cells):
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        parts += [_output(output, f"{number}_{n}") for n, output in enumerate(cell.get("outputs", []))]
+    _write(DOCS / "notebook" / "index.md", "\n\n".join(parts) + "\n")
+
+
+def _output(output: dict[str, Any], name: str) -> str:
+    """One output of a cell; its picture, if it is one, becomes a file."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        (DOCS / "notebook" / f"{name}.png").parent.mkdir(exist_ok=True)
+        (DOCS / "notebook" / f"{name}.png").write_bytes(base64.b64decode(data["image/png"]))
+        return f"![Output of the cell above]({name}.png)"
+    text = "".join(output.get("text", data.get("text/plain", [])))
+    return f"```text\n{text.rstrip()}\n```"
 
 
 def _cell(text: str) -> str:
