@@ -39,6 +39,9 @@ _NU_EFF_RANGE = (1.11, 1.89)
 _NU_EFF_SCATTER = 0.006  # at a given colour, for extinction and kinds of stars
 _PSEUDOCOLOUR_RANGE = (1.245, 1.715)
 _FAINTEST_FLUX = 1.0  # [electron/s]
+_LEAST_SHARE = (
+    0.2  # of the true flux that noise leaves: what was nearly lost is not published with a colour of -5 mag
+)
 _DECIMALS = {"ra": 9, "dec": 9, "l": 6, "b": 6, "ecl_lat": 6, "ruwe": 3, "phot_bp_rp_excess_factor": 4}
 _DECIMALS |= {"nu_eff_used_in_astrometry": 4, "pseudocolour": 4, NOISE_FACTOR: 3}
 _DECIMALS |= {
@@ -126,7 +129,8 @@ def _photometry(
         flux = 10 ** (-0.4 * (magnitude - ZERO_POINTS[band]))
         error = flux * flux_errors(magnitude, count, band, rng=rng) * np.log(10) / 2.5
         noisy = flux + neighbours[band] + error * rng.normal(size=len(flux))
-        magnitude = np.round(ZERO_POINTS[band] - 2.5 * np.log10(np.maximum(noisy, _FAINTEST_FLUX)), 5)
+        noisy = np.maximum(noisy, np.maximum(_FAINTEST_FLUX, _LEAST_SHARE * flux))
+        magnitude = np.round(ZERO_POINTS[band] - 2.5 * np.log10(noisy), 5)
         columns[f"phot_{band}_n_obs"] = count
         columns[f"phot_{band}_mean_mag"] = magnitude
         columns[f"phot_{band}_mean_flux"] = 10 ** (-0.4 * (magnitude - ZERO_POINTS[band]))

@@ -270,8 +270,9 @@ def selection_function(
     """
     g_bins = list(pairwise(magnitude_edges))
     r_bins = list(pairwise(radius_edges))
-    within = Bin("within the tidal radius", r=(0.0, validation.tidal_radius))
-    bins = [Bin("all"), within, *(Bin("G", g=g) for g in g_bins), *(Bin("radius", r=r) for r in r_bins)]
+    tidal = validation.tidal_radius
+    within = [Bin("within the tidal radius", r=(0.0, tidal))] if np.isfinite(tidal) else []
+    bins = [Bin("all"), *within, *(Bin("G", g=g) for g in g_bins), *(Bin("radius", r=r) for r in r_bins)]
     bins += [Bin("G and radius", g=g, r=r) for g in g_bins for r in r_bins]
     return pd.DataFrame([_row(part, validation) for part in bins])
 

@@ -170,7 +170,7 @@ def test_same_seed_gives_the_same_table(simulated):
         for _ in "ab"
     )
     pd.testing.assert_frame_equal(one, two)
-    assert len(one) == 1 + 2 + 2 + 4
+    assert len(one) == 2 + 2 + 2 + 4
     parts = one[["completeness", "lost_to_cone", "lost_to_selection", "lost_to_probability"]].sum(axis=1)
     np.testing.assert_allclose(parts[one["n_injected"] > 0], 1)
 
