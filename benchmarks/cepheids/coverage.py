@@ -1,6 +1,7 @@
 """How often do the errors of a Leavitt law hold the truth? Simulated Cepheids with a known law.
 
-Each run draws Cepheids, and the parallaxes' zero point from its prior. The posterior is its normal approximation at the
+Each run draws Cepheids, and from their priors what is no part of the law: the parallaxes' zero point, its change with
+G, and what their errors lack. The posterior is its normal approximation at the
 maximum (emcee takes a minute a run; with --emcee N that many runs are sampled too, and compared). The slope is found
 from the Cepheids of the Milky Way alone.
 
@@ -12,7 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gaia_oc_amd.cepheids.law import fit_leavitt_law
+from gaia_oc_amd.cepheids.law import fit_parallaxes, fit_posterior
+from gaia_oc_amd.cepheids.model import calibrators
 from gaia_oc_amd.cepheids.options import LawOptions
 from gaia_oc_amd.cepheids.selection import select_cepheids
 from gaia_oc_amd.cepheids.simulated import SimulatedCepheids, simulate_cepheids
@@ -25,11 +27,18 @@ OFFSET_ERROR = 0.015  # mas, the prior of DR3
 def one_run(seed, n_steps=0):
     """Differences from the truth and errors, shape (2, 3); with steps, those of emcee."""
     rng = np.random.default_rng([seed, 20])
-    settings = replace(TRUTH, offset=OFFSET_ERROR * rng.standard_normal())
+    settings = replace(
+        TRUTH,
+        offset=OFFSET_ERROR * rng.standard_normal(),
+        offset_slope=LawOptions.offset_slope_prior_error * rng.standard_normal(),
+        parallax_noise=0.01 * np.exp(rng.standard_normal()),
+    )
     stars = select_cepheids(simulate_cepheids(settings, rng=rng), "pf")
     ours = stars[stars["galaxy"] == "Milky Way"]
     options = LawOptions(n_steps=n_steps or LawOptions.n_steps)
-    law = fit_leavitt_law(ours, options=options, sample=bool(n_steps), rng=rng)["posterior"]
+    data = calibrators(ours, "dr3", options)
+    start = fit_parallaxes(data, options.pivot, rng)
+    law = fit_posterior(data, start, options, sample=bool(n_steps), rng=rng)
     truth = [getattr(settings, name) for name in NAMES]
     return np.array(
         [

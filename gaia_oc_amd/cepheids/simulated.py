@@ -27,6 +27,9 @@ class SimulatedCepheids:
         Distance modulus, and by how much its stars are fainter at the same period [mag].
     offset : float
         What the parallaxes' zero point has more than Lindegren et al. (2021) correct [mas].
+    offset_slope, parallax_noise : float
+        Its change with G around the mean of the stars between G = 6 and 13 [mas/mag], and what the parallaxes'
+        errors lack in quadrature [mas].
     outlier_fraction, outlier_shift, outlier_scatter : float
         Stars that follow no law: their share, by how much they are fainter, and their scatter [mag].
     shuffled : bool
@@ -42,6 +45,8 @@ class SimulatedCepheids:
     lmc_modulus: float = 18.477
     lmc_shift: float = 0.135
     offset: float = 0.0
+    offset_slope: float = 0.0
+    parallax_noise: float = 0.0
     outlier_fraction: float = 0.05
     outlier_shift: float = 1.5
     outlier_scatter: float = 0.7
@@ -104,8 +109,10 @@ def simulate_cepheids(
         pseudocolour=np.nan,
         astrometric_params_solved=31,
     )
-    zero_point = parallax_zero_point(stars) + settings.offset
-    return stars.assign(parallax=true + zero_point + error * rng.standard_normal(n))
+    g = stars["int_average_g"]
+    tilt = settings.offset_slope * (g - g[g.between(6, 13)].mean())
+    noise = np.hypot(error, settings.parallax_noise) * rng.standard_normal(n)
+    return stars.assign(parallax=true + parallax_zero_point(stars) + settings.offset + tilt + noise)
 
 
 def _milky_way(settings: SimulatedCepheids, wesenheit: float, rng: np.random.Generator) -> pd.DataFrame:
