@@ -198,6 +198,7 @@ CatalogueName = Literal["cg18", "cg20", "t22", "hunt23", "hunt24", "dias21", "ca
 
 
 CLUSTER_PARAMETERS = "cluster_parameters.csv"
+FITTED_PARAMETERS = "fitted_parameters.csv"
 ISOCHRONES = "isochrones.dat"
 CREDENTIALS = "gaia_credentials"
 """Default names of files in the data directory."""

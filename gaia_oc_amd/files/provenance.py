@@ -144,7 +144,7 @@ _DRAWN = "|".join(PlotOptions().switched_on())
 _WRITES = {
     "sets": rf"cluster\.json|({_SETS}|comparison_outside)\.csv|cone\.(json|parquet|vot\.gz|csv|csv\.gz)",
     "sets_plot": f"candidates{_PICTURE}",
-    "evaluation": r"cluster\.json|candidates\.csv",
+    "evaluation": r"cluster\.json|spatial\.json|candidates\.csv",
     "member_list": r"(member_list|missed_members)\.csv",
     "isochrone_fit": r"isochrone_fit\.json|cluster\.json",
     "tables_mrt": r"member_list\.mrt",

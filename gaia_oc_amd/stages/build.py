@@ -33,7 +33,7 @@ from gaia_oc_amd.files.provenance import (
 from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.kept_cone import accept_cone, cone_files
-from gaia_oc_amd.options import ConeOptions, FigureOptions, RunOptions, TablePaths
+from gaia_oc_amd.options import FITTED_PARAMETERS, ConeOptions, FigureOptions, RunOptions, TablePaths
 from gaia_oc_amd.query import has_new_source
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import (
@@ -72,7 +72,8 @@ def build_clusters(
 def _remember(data_dir: Path, options: BuildOptions) -> None:
     """Keep paths for later commands, if that is asked for or nothing is kept yet.
 
-    A list of one cluster that was given by hand, or whose members were found, is not one for all clusters.
+    A list of one cluster that was given by hand, or whose members were found, is not one for all clusters; nor is what
+    find_first_members.py or fit_isochrone.py wrote.
     """
     if (data_dir / DEFAULTS_FILE).exists() and not options.save_defaults:
         return
@@ -80,13 +81,25 @@ def _remember(data_dir: Path, options: BuildOptions) -> None:
     new = {name: value for name, value in given.items() if value != usual[name]}
     if options.cone.cone_source != ConeOptions.cone_source:
         new["cone_source"] = options.cone.cone_source
-    if not options.save_defaults and (options.given.values() or options.first.find_first_members):
-        new = {name: value for name, value in new.items() if name not in ("members_path", "cluster_path")}
+    if not options.save_defaults:
+        new = {
+            name: value for name, value in new.items() if not _of_few_clusters(name, value, data_dir, options)
+        }
     if new:
         path = data_dir / DEFAULTS_FILE
         write_text(path, defaults_text(data_dir, new))
         names = ", ".join(f"--{name}" for name in new)
         logger.info("%s keeps %s: later commands need not repeat them.", path, names)
+
+
+def _of_few_clusters(name: str, value: Any, data_dir: Path, options: BuildOptions) -> bool:
+    """Whether a list or table was given for one cluster, or made by our own scripts from few."""
+    if name not in ("members_path", "cluster_path"):
+        return False
+    by_hand = bool(options.given.values()) or options.first.find_first_members
+    path = Path(value).resolve()
+    ours = path.is_relative_to((data_dir / "clusters").resolve()) or path.name == FITTED_PARAMETERS
+    return by_hand or ours
 
 
 def build_cluster(
