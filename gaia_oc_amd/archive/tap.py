@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import re
 import struct
 import time
 import warnings
@@ -295,8 +296,13 @@ def _picked_up(service: TapService, query: str, job_file: Path | None) -> str | 
 
 
 def _is_job_of(service: TapService, url: str) -> bool:
-    """Whether an address can be that of a job there; nothing else is asked for or deleted."""
-    return url.startswith(f"{service.session.own_address(service.url)}/async/") and ".." not in url
+    """Whether an address can be that of a job at the service's host; nothing else is asked for or deleted.
+
+    DaCHS keeps its jobs under another path than the one that it is asked at.
+    """
+    own = service.session.own_address(url)
+    is_job = re.fullmatch(r"/([\w.\-]+/)*async/[\w.\-]+/?", urlsplit(own).path) is not None
+    return service.session.is_own(own) and is_job and "?" not in own and ".." not in own
 
 
 def _described(service: TapService, url: str) -> AsyncTAPJob:
