@@ -121,23 +121,24 @@ def report(opened):
     assert len([url for url in opened.requests if url.startswith("file:")]) == 1  # the page itself
 
 
-def test_slider_changes_numbers_and_table(report, sets):
+def test_slider_changes_numbers_and_table(report, sets, stars):
     probability = sets.candidates["PMemb"].to_numpy()
     for threshold in (0.5, 0.9, 0.07, 1.0):
         report.set_threshold(threshold)
         expected = int((probability >= threshold).sum())
         assert report.candidates() == expected
         assert report.text("#threshold-value") == f"{threshold:.2f}"
-        assert report.text("#row-count") == f"{expected + len(sets.members)} stars"
+        assert report.text("#row-count") == f"{int((stars['p'] >= threshold).sum())} stars"
 
 
-def test_table_at_slider_counts_by_magnitude(report, sets):
+def test_table_at_slider_counts_by_magnitude(report, sets, stars):
     report.set_threshold(0.3)
     chosen = sets.candidates[sets.candidates["PMemb"] >= 0.3]
     row = report.page.locator("#counts tbody tr", has_text="18 – 19").locator("th, td").all_inner_texts()
     inside = chosen["phot_g_mean_mag"].between(18, 19, inclusive="left")
     assert int(row[2]) == inside.sum()
-    assert row[3] == f"{100 * (1 - chosen.loc[inside, 'PMemb']).mean():.1f} %"
+    listed = stars[(stars["p"] >= 0.3) & stars["g"].between(18, 19, inclusive="left")]
+    assert row[3] == f"{100 * (1 - listed['p']).mean():.1f} %"
 
 
 def test_selection_in_one_panel_is_that_of_all(report, sets, stars):
@@ -151,7 +152,7 @@ def test_selection_in_one_panel_is_that_of_all(report, sets, stars):
     report.page.mouse.move(*opposite, steps=4)
     report.page.mouse.up()
     report.page.wait_for_timeout(200)
-    seen = (stars["kind"] == "training member") | (stars["p"] >= 0.8)
+    seen = stars["p"] >= 0.8
     x, y = stars["x"], stars["y"]
     surely = seen & x.between(-0.29, 0.39) & y.between(-0.29, 0.49)
     perhaps = seen & x.between(-0.31, 0.41) & y.between(-0.31, 0.51)
@@ -214,7 +215,7 @@ def test_rows_are_sorted_and_turned_over(report, stars):
     shown = [
         float(text) for text in report.page.locator("#stars-table tbody td:nth-child(4)").all_inner_texts()
     ]
-    seen = stars[(stars["kind"] == "training member") | (stars["p"] >= 0.5)]
+    seen = stars[stars["p"] >= 0.5]
     np.testing.assert_allclose(shown, np.sort(seen["g"])[: len(shown)], atol=6e-4)
     report.page.click("#next")
     assert report.text("#page").startswith("page 2 of")
@@ -225,7 +226,7 @@ def test_rows_are_saved_with_every_digit(report, sets, stars, tmp_path):
     with report.page.expect_download() as download:
         report.page.click("#download")
     lines = download.value.path().read_text().splitlines()
-    seen = stars[(stars["kind"] == "training member") | (stars["p"] >= 0.8)]
+    seen = stars[stars["p"] >= 0.8]
     assert sorted(line.split(",")[0] for line in lines[1:]) == sorted(seen["id"])
     assert lines[0].startswith("source_id,kind,PMemb")
 

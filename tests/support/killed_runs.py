@@ -61,7 +61,11 @@ def die_before(moment: int) -> None:
 
 def files(data: Path) -> dict[str, bytes]:
     folder = data / "clusters" / "Sim_1"
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "truth.csv"}
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.name not in ("truth.csv", "simulation.json")
+    }
 
 
 def main(data: Path, every: int = 1) -> None:
