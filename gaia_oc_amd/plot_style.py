@@ -36,6 +36,8 @@ PROBABILITY_COLOURS = "plasma_r"
 """Name of the colour map of membership probabilities: the surer, the darker on white paper."""
 INK = "#000000"
 """Lines of theory and selection: isochrone, boundary, scale bar."""
+EDGE = "#444444"
+"""Edges of markers that are coloured by probability."""
 PAPER = "#FFFFFF"
 """Outlines that lift lines and markers off what lies below them."""
 

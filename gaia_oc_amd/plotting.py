@@ -17,6 +17,7 @@ from gaia_oc_amd.isochrones import isochrone_boundary
 from gaia_oc_amd.member_list import Count
 from gaia_oc_amd.plot_style import (
     DENSITY_ABOVE,
+    EDGE,
     INK,
     LABELS,
     PAPER,
@@ -241,7 +242,7 @@ def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.
             y[inside][order],
             cmap=PROBABILITY_COLOURS,
             lw=0.2,
-            edgecolors="#444444",
+            edgecolors=EDGE,
             **colour,
             **look,
         )
