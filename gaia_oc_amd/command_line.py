@@ -188,6 +188,9 @@ def read_command_line(
     parser = make_parser(description or "")
     if clusters is not None:
         add_clusters(parser, None if clusters == "+" else clusters)
+    else:
+        own = [each.name for each in fields(signature) if "positional" in each.metadata]  # type: ignore[arg-type]
+        parser.usage = " ".join(["%(prog)s [options]", *(f"[{name}]" for name in own)])
     add_options(parser, signature)
     add_run_options(parser, leave_out=leave_out)
     arguments, options, run_options = parse(parser, argv, signature, RunOptions)
