@@ -123,6 +123,10 @@ def _folders(names: Iterable[str], data_dir: Path) -> list[Path]:
     """Folder of each cluster, sorted by name."""
     folders = {}
     for name in names:
+        if normalise_name(name) == "all":
+            raise ValueError(
+                "'all' stands for all clusters that are built: give the simulated cluster another name."
+            )
         folder = cluster_directory(data_dir, name)
         if folders.setdefault(normalise_name(name), folder) is not folder:
             raise ValueError(f"{name!r} is named twice: give every simulated cluster a name of its own.")

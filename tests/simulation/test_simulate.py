@@ -678,6 +678,8 @@ def test_unreadable_isochrones_and_bad_names_are_refused(tmp_path):
         simulate_clusters(["A"], tmp_path, TINY, seed=1)
     with pytest.raises(ValueError, match="cannot name"):
         simulate_clusters(["../A"], tmp_path / "b", TINY, seed=1)
+    with pytest.raises(ValueError, match="'all' stands for all clusters"):
+        simulate_clusters(["all"], tmp_path / "b", TINY, seed=1)
     with pytest.raises(ValueError, match="twice"):
         simulate_clusters(["A b", "a_B"], tmp_path / "b", TINY, seed=1)
     assert not (tmp_path / "b").exists()
