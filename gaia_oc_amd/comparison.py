@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.absence import BEYOND, CUT
 from gaia_oc_amd.columns import REJECTED_BY, SIGMA_OFFSETS
 from gaia_oc_amd.member_list import our_members, probable_candidates
 from gaia_oc_amd.source_sets import SourceSets
 
 MISSED_MEMBERS = "missed_members.csv"
 """Stars of the comparison list that we lack, in the cluster's folder."""
-OUTSIDE = "outside the cone"
-"""Reason why a star is missed."""
+OUTSIDE, CUT_BY_CONE, NOT_FOUND = "outside the cone", "cut by the cone", "not found in the cone"
+"""Reasons why a star is missed that is none of the cone's sources: it does not stand in the field; it does, but the
+cone's limits in motion and parallax leave it out; it is within all limits."""
 PROBABILITY_STEPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 """Edges of the cells of `probability_matrix`."""
 _LARGEST_RADIUS, _FAINTEST_G = 20.0, 18.0  # pc, mag: of the core of Fig. 3
@@ -25,7 +27,7 @@ def comparison_list(sets: SourceSets) -> pd.DataFrame:
     parts = [part for part in (sets.comparison, sets.comparison_outside) if len(part)]
     if not parts:
         return sets.comparison
-    return pd.concat(parts, ignore_index=True).reindex(columns=sets.comparison.columns)
+    return pd.concat(parts, ignore_index=True).reindex(columns=[*sets.comparison.columns, BEYOND])
 
 
 def missed_members(sets: SourceSets, prob_threshold: float) -> dict[str, pd.DataFrame]:
@@ -42,7 +44,7 @@ def missed_members(sets: SourceSets, prob_threshold: float) -> dict[str, pd.Data
     -------
     dict of str to DataFrame
         Rows of `comparison_list` under 'improbable' (judged below the threshold, or not evaluated), 'non_member'
-        (failed the selection) and 'outside' (not among the cone's sources).
+        (failed the selection) and 'outside' (not among the cone's sources, see `where_outside`).
     """
     listed = comparison_list(sets)
     missed = listed[~listed["source_id"].isin(our_members(sets, prob_threshold)["source_id"])]
@@ -54,6 +56,23 @@ def missed_members(sets: SourceSets, prob_threshold: float) -> dict[str, pd.Data
         "non_member": missed[non_member],
         "outside": missed[~judged & ~non_member],
     }
+
+
+def where_outside(stars: pd.DataFrame) -> pd.Series:
+    """`OUTSIDE`, `CUT_BY_CONE` or `NOT_FOUND` of stars that are none of the cone's sources.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        Rows under 'outside' of `missed_members`. Those of sets of an earlier version count as outside the cone.
+
+    Returns
+    -------
+    Series of str
+    """
+    beyond = stars[BEYOND] if BEYOND in stars else pd.Series("radius", stars.index)
+    words = np.select([beyond.isin(CUT), beyond == "within"], [CUT_BY_CONE, NOT_FOUND], OUTSIDE)
+    return pd.Series(words, index=stars.index, dtype="str")
 
 
 def missed_table(sets: SourceSets, prob_threshold: float) -> pd.DataFrame:
@@ -70,14 +89,15 @@ def missed_table(sets: SourceSets, prob_threshold: float) -> pd.DataFrame:
     -------
     DataFrame
         Place, G, PMemb_comparison (the list's), PMemb (ours), offsets in sigmas and reason: the condition of the
-        selection that the star failed, "p below 0.5", "not judged" or `OUTSIDE`. Sorted by reason, then by G.
+        selection that the star failed, "p below 0.5", "not judged", or one of `where_outside`. Sorted by reason, then
+        by G.
     """
     ours = sets.scored().drop_duplicates("source_id").set_index("source_id")["PMemb"]
     parts = []
     for kind, stars in missed_members(sets, prob_threshold).items():
         probability = stars["source_id"].map(ours).astype(float)
         low = np.where(probability.isna(), "not judged", f"p below {prob_threshold:g}")
-        reason = {"improbable": low, "non_member": stars.get(REJECTED_BY), "outside": OUTSIDE}[kind]
+        reason = {"improbable": low, "non_member": stars.get(REJECTED_BY), "outside": where_outside(stars)}[kind]
         parts.append(
             stars.assign(
                 PMemb_comparison=stars["PMemb"],
@@ -118,6 +138,9 @@ class ComparisonCounts:
         Stars below the threshold, without a probability, outside the cone.
     ours_alone : int
         Members of ours that the list does not have.
+    cut, not_found : int
+        Stars in the field that the cone's limits in motion and parallax leave out, and those that are within these
+        and yet none of its sources.
     """
 
     name: str
@@ -128,6 +151,8 @@ class ComparisonCounts:
     unjudged: int
     outside: int
     ours_alone: int
+    cut: int = 0
+    not_found: int = 0
 
     @classmethod
     def of(cls, sets: SourceSets, prob_threshold: float) -> "ComparisonCounts":
@@ -143,6 +168,8 @@ class ComparisonCounts:
             unjudged=missed.get("not judged", 0),
             outside=missed.get(OUTSIDE, 0),
             ours_alone=len(ours - theirs),
+            cut=missed.get(CUT_BY_CONE, 0),
+            not_found=missed.get(NOT_FOUND, 0),
         )
 
     @property
@@ -151,24 +178,29 @@ class ComparisonCounts:
         return self.shared + sum(self.failed.values()) + self.below + self.unjudged
 
     @property
+    def in_field(self) -> int:
+        """Stars of the list that stand in the field, in the cone or cut by its limits."""
+        return self.in_cone + self.cut + self.not_found
+
+    @property
     def listed(self) -> int:
         """All stars of the list."""
-        return self.in_cone + self.outside
+        return self.in_field + self.outside
 
     def lines(self) -> list[str]:
         """The counts in words, in three parts: in the field, judged, outside."""
         conditions = ", ".join(f"{n:,} {_WORDS.get(name, name)}" for name, n in self.failed.items())
         parts = [f"{self.shared:,} shared"]
-        if self.failed:
-            parts.append(f"{sum(self.failed.values()):,} non-members ({conditions})")
+        if n_failed := sum(self.failed.values()):
+            parts.append(f"{n_failed:,} non-member{'s' * (n_failed > 1)} ({conditions})")
         parts.append(f"{self.below:,} below {self.prob_threshold:g}")
-        if self.unjudged:
-            parts.append(f"{self.unjudged:,} not judged")
+        rare = {"not judged": self.unjudged, f"{CUT_BY_CONE}'s limits": self.cut, NOT_FOUND: self.not_found}
+        parts += [f"{n:,} {what}" for what, n in rare.items() if n]
         stars = f"{self.name}'s {self.listed:,} stars"
         if " " in self.name:
             stars = f"the {self.listed:,} stars of {self.name}"
         return [
-            f"{self.in_cone:,} of {stars} are in the field",
+            f"{self.in_field:,} of {stars} are in the field",
             ", ".join(parts),
             f"{self.outside:,} outside the cone",
         ]
@@ -241,7 +273,9 @@ def membership_matrix(
         sources = set(table["source_id"].tolist()) - seen
         rows[verdict] = (len(sources & listed), len(sources - listed))
         seen |= sources
-    rows[OUTSIDE] = (len(listed - seen), 0)
+    missed = missed_members(sets, prob_threshold)["outside"]
+    places = where_outside(missed)[~missed["source_id"].isin(seen)].value_counts()
+    rows |= {place: (int(n), 0) for place, n in places.items()} | {OUTSIDE: (int(places.get(OUTSIDE, 0)), 0)}
     if least_probability >= prob_threshold:
         del rows[f"candidate, {least_probability:g} ≤ p < {prob_threshold:g}"]
     for verdict in [*verdicts][:2] if sets.judged_members.empty else ["training member"]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, Delaunay, QhullError, cKDTree
+from scipy.spatial import cKDTree
 
-from gaia_oc_amd.astrometry import angular_separation, identifier_positions, tangent_plane, unit_vectors
+from gaia_oc_amd.absence import why_absent
+from gaia_oc_amd.astrometry import angular_separation, unit_vectors
 from gaia_oc_amd.candidates import parallax_distance, proper_motion_distance
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
@@ -16,6 +17,7 @@ from gaia_oc_amd.columns import REJECTED_BY
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.evidence import half_number_radius
 from gaia_oc_amd.features import add_features, can_be_sampled, proper_motion_offset
+from gaia_oc_amd.members import matched_rows
 from gaia_oc_amd.membership import VoteSampler, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
 from gaia_oc_amd.posterior import ConeJudge
@@ -43,6 +45,7 @@ def explain(
     model: Classifier,
     *,
     region: ConeRegion | None = None,
+    by_position: bool = False,
     prob_threshold: float = 0.5,
     selection: SelectionOptions | None = None,
     sampling: SamplingOptions | None = None,
@@ -67,6 +70,9 @@ def explain(
         Explains probabilities, and gives those that the sets lack.
     region : ConeRegion, optional
         What the cone was cut to; without it the sources that it has tell how far it reaches.
+    by_position : bool
+        Whether a star whose identifier no source of the cone has may be the one at its place, as those of lists from
+        DR2; the reason says so. Else an identifier decides, and a place only where there is none.
     prob_threshold : float
         Least probability of a member.
     selection : SelectionOptions, optional
@@ -93,18 +99,19 @@ def explain(
         If there are not enough members for a support set.
     """
     given, cone = _as_table(stars), _cone(sets)
-    row = _rows(given, cone)
+    row = _rows(given, cone, by_position=by_position)
     found = cone.iloc[row[row >= 0]].reset_index(drop=True)
     judged = _judged(found, sets, model, sampling or SamplingOptions(), seed)
     selection = selection or SelectionOptions()
     told = iter([_reason(star, sets, prob_threshold, selection) for _, star in judged.iterrows()])
-    absent = iter(_why_absent(given[row < 0], region or _reach(cone, sets), cone))
+    absent = iter(_why_absent(given[row < 0], region or _reach(cone, sets), cone, sets))
     verdicts = [next(told) if known else ("not in the cone", next(absent)) for known in row >= 0]
     place = np.where(row >= 0, np.cumsum(row >= 0) - 1, -1)
     measured = judged.assign(source_id=judged["source_id"].astype("Int64")).reindex(place)
     columns = ["source_id", "PMemb", *_OFFSETS, "log_odds", *TERMS, "odds_share"]
     table = measured[columns].reset_index(drop=True)
     words = pd.DataFrame(verdicts, columns=["verdict", "reason"], dtype="str")
+    words["reason"] = _named_otherwise(given["source_id"], table["source_id"]) + words["reason"]
     table = table.assign(star=pd.Series(_called(given), dtype="str"), **words)
     return table[["star", "source_id", "verdict", "PMemb", "reason", *columns[2:]]]
 
@@ -132,6 +139,13 @@ def _called(given: pd.DataFrame) -> list[str]:
     ]
 
 
+def _named_otherwise(given: pd.Series, found: pd.Series) -> pd.Series:
+    """What goes before the reason of a star that was found under another identifier than its own."""
+    other = given.notna() & (given > 0) & found.notna() & (given != found)
+    words = "by its place " + found.astype("str") + ": "
+    return words.where(other.fillna(False), "")
+
+
 def _cone(sets: SourceSets) -> pd.DataFrame:
     """All sources of the cone; the PMemb of a training member is ours, missing where it was not judged."""
     members = sets.judged_members if len(sets.judged_members) else sets.members.assign(PMemb=np.nan)
@@ -143,17 +157,35 @@ def _cone(sets: SourceSets) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
-def _rows(given: pd.DataFrame, cone: pd.DataFrame) -> NDArray[np.int64]:
-    """Row of each star in the cone, by identifier, else by position; -1 for those that are not in it."""
-    row = pd.Index(cone["source_id"]).get_indexer(given["source_id"].fillna(-1).astype("int64"))
-    places = given[["ra", "dec"]].to_numpy(float)
-    searched = np.flatnonzero((row < 0) & np.isfinite(places).all(axis=1))
-    if len(searched):
+def _rows(given: pd.DataFrame, cone: pd.DataFrame, *, by_position: bool) -> NDArray[np.int64]:
+    """Row of each star in the cone, -1 for those that are not in it.
+
+    An identifier decides, if there is one; `by_position` lets it be of an earlier release, as the member list's may
+    be.
+    """
+    identifiers, index = given["source_id"].fillna(-1).astype("int64"), pd.Index(cone["source_id"])
+    named = (identifiers > 0).to_numpy()
+    if by_position:
+        found = matched_rows(given.assign(source_id=identifiers), cone)
+        row = index.get_indexer(found.reindex(given.index, fill_value=-1))
+    else:
+        row = index.get_indexer(identifiers)
+    unnamed = np.flatnonzero((row < 0) & ~named)
+    row[unnamed] = _nearest(given[["ra", "dec"]].to_numpy(float)[unnamed], cone)[0]
+    return row
+
+
+def _nearest(places: Array, cone: pd.DataFrame) -> tuple[NDArray[np.int64], Array]:
+    """Row of the source within `MATCH_RADIUS` of each place [deg], -1 for none, and its distance [arcsec]."""
+    row, apart = np.full(len(places), -1), np.full(len(places), np.nan)
+    placed = np.flatnonzero(np.isfinite(places).all(axis=1))
+    if len(placed):
         tree = cKDTree(unit_vectors(cone["ra"].to_numpy(float), cone["dec"].to_numpy(float)))
         within = np.radians(MATCH_RADIUS / 3600)
-        distance, nearest = tree.query(unit_vectors(*places[searched].T), distance_upper_bound=within)
-        row[searched] = np.where(np.isfinite(distance), nearest, -1)
-    return row
+        distance, nearest = tree.query(unit_vectors(*places[placed].T), distance_upper_bound=within)
+        row[placed] = np.where(np.isfinite(distance), nearest, -1)
+        apart[placed] = np.degrees(distance) * 3600
+    return row, apart
 
 
 @dataclass(frozen=True)
@@ -347,46 +379,47 @@ def _reach(cone: pd.DataFrame, sets: SourceSets) -> ConeRegion:
     )
 
 
-def _why_absent(stars: pd.DataFrame, region: ConeRegion, cone: pd.DataFrame) -> list[str]:
-    """Why each star is not among the sources of a cone; an identifier tells where its star is."""
-    ra, dec = stars["ra"].to_numpy(float, copy=True), stars["dec"].to_numpy(float, copy=True)
-    unplaced = np.isnan(ra) | np.isnan(dec)
-    ra[unplaced], dec[unplaced] = identifier_positions(stars["source_id"].fillna(-1).to_numpy()[unplaced])
-    apart = angular_separation(ra, dec, region.ra, region.dec)
-    measured = stars.reindex(columns=["pmra", "pmdec", "parallax"]).to_numpy(float)
-    motion = np.hypot(measured[:, 0] - region.pmra, measured[:, 1] - region.pmdec)
-    parallax = measured[:, 2] - region.parallax
-    beyond_stars = _outside_hull(ra, dec, cone, region)
-    return [_beyond(*star, region) for star in zip(apart, motion, parallax, beyond_stars, strict=True)]
+def _why_absent(stars: pd.DataFrame, region: ConeRegion, cone: pd.DataFrame, sets: SourceSets) -> list[str]:
+    """Why each star is not among the sources of a cone; what the comparison list measured of it counts, too."""
+    measured = _with_listed(stars, sets.comparison_outside)
+    absent = why_absent(measured, region, cone)
+    texts = [_beyond(*star, region) for star in absent.itertuples(index=False)]
+    return [text + note for text, note in zip(texts, _stands_there(measured, cone), strict=True)]
 
 
-def _outside_hull(ra: Array, dec: Array, cone: pd.DataFrame, region: ConeRegion) -> NDArray[np.bool_]:
-    """Whether places lie outside the hull of a cone's sources, for a table may end before the cone does."""
-    centre = (region.ra, region.dec)
-    sources = np.column_stack(tangent_plane(cone["ra"].to_numpy(), cone["dec"].to_numpy(), *centre))
-    places = np.column_stack(tangent_plane(ra, dec, *centre))
-    outside = np.zeros(len(places), bool)
-    usable = np.isfinite(places).all(axis=1)
-    try:
-        corners = sources[ConvexHull(sources).vertices]
-        outside[usable] = Delaunay(corners).find_simplex(places[usable]) < 0
-    except (QhullError, ValueError):  # fewer than three sources, or all on a line
-        pass
-    return outside
+def _with_listed(stars: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """Stars with the place, motion and parallax that a list has of them where they are not given."""
+    names = ["ra", "dec", "pmra", "pmdec", "parallax"]
+    known = listed.drop_duplicates("source_id").set_index("source_id").reindex(columns=names)
+    known = known.reindex(stars["source_id"].fillna(-1).astype("int64")).set_axis(stars.index)
+    given = stars.reindex(columns=names).astype(float)
+    return given.combine_first(known.astype(float)).assign(source_id=stars["source_id"])
 
 
-def _beyond(apart: float, motion: float, parallax: float, beyond_stars: bool, region: ConeRegion) -> str:
-    if np.isnan(apart):
-        return "no identifier of Gaia, and no position"
-    if apart > region.radius:
-        return f"beyond the cone: {apart:.2f} deg from the centre (the cone's radius is {region.radius:.2f})"
-    if motion > region.pm_radius:
-        return f"beyond the cone: proper motion {motion:.2f} mas/yr off (the cone ends at {region.pm_radius:.2f})"
-    if abs(parallax) > region.parallax_width:
-        return f"beyond the cone: parallax {parallax:+.3f} mas off (the cone ends at {region.parallax_width:.3f})"
-    if beyond_stars:
-        return (
-            f"beyond the field whose stars there are: {apart:.2f} deg from the centre (a larger table has it)"
-        )
-    limits = "" if np.isinf(region.pm_radius) else ", as far as its limits in motion and parallax go"
-    return f"Gaia has no such source in the cone{limits}"
+def _stands_there(stars: pd.DataFrame, cone: pd.DataFrame) -> list[str]:
+    """Of each star with an identifier, which other one the source at its place has."""
+    nearest, apart = _nearest(stars[["ra", "dec"]].to_numpy(float), cone)
+    return [
+        f"; {cone['source_id'].iloc[row]}, {arcsec:.2f} arcsec from its place, is another source"
+        if row >= 0 and pd.notna(identifier)
+        else ""
+        for row, arcsec, identifier in zip(nearest, apart, stars["source_id"], strict=True)
+    ]
+
+
+def _beyond(apart: float, motion: float, parallax: float, beyond: str, region: ConeRegion) -> str:
+    """Words for a row of `absence.why_absent`."""
+    limits = (
+        f"proper motion within {region.pm_radius:.2f} mas/yr, parallax within {region.parallax_width:.3f} mas"
+    )
+    return {
+        "unplaced": "no identifier of Gaia, and no position",
+        "radius": f"beyond the cone: {apart:.2f} deg from the centre (the cone's radius is {region.radius:.2f})",
+        "field": f"beyond the field whose stars there are: {apart:.2f} deg from the centre (a larger table has it)",
+        "proper_motion": f"cut by the cone: proper motion {motion:.2f} mas/yr off (the cone ends at "
+        f"{region.pm_radius:.2f})",
+        "parallax": f"cut by the cone: parallax {parallax:+.3f} mas off (the cone ends at "
+        f"{region.parallax_width:.3f})",
+        "unmeasured": f"cut by the cone ({limits}) or no source of Gaia: its motion and parallax are not given",
+        "within": "Gaia has no such source in the cone",
+    }[beyond]

@@ -318,7 +318,7 @@ def missed_members_figure(
         Layer("candidates", missed["improbable"], f"judged $p < {prob_threshold:g}$"),
     ]
     if len(missed["outside"]):
-        layers.append(Layer("elsewhere", missed["outside"], "outside the cone"))
+        layers.append(Layer("elsewhere", missed["outside"], "not in the cone"))
     sentence = _about_comparison(sets, prob_threshold)
     if has_comparison(sets) and not any(len(part) for part in missed.values()):
         sentence = f"Our list holds all stars of {sets.comparison_name}."

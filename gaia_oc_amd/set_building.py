@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.absence import BEYOND, why_absent
 from gaia_oc_amd.candidates import failed_conditions, select_candidates, selection_limits
 from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
 from gaia_oc_amd.columns import LISTED_PROBABILITY, REJECTED_BY, SET_COLUMNS
-from gaia_oc_amd.cone import calibrate, check_sources, cone_region
+from gaia_oc_amd.cone import ConeRegion, calibrate, check_sources, cone_region
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features, projected_radius
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
@@ -120,7 +121,7 @@ def build_sets(
         )
     if len(sets.members) < member.n_min_members:
         warnings.warn(f"{text}: {len(sets.members)} are left, fewer than --n_min_members.", stacklevel=2)
-    return _with_comparison(sets, *tables.compared_with(cluster.name))
+    return _with_comparison(sets, *tables.compared_with(cluster.name), region)
 
 
 def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
@@ -207,7 +208,7 @@ def divide_cone(
     )
 
 
-def _with_comparison(sets: SourceSets, listed: pd.DataFrame, name: str) -> SourceSets:
+def _with_comparison(sets: SourceSets, listed: pd.DataFrame, name: str, region: ConeRegion) -> SourceSets:
     """Sets with a list to compare with: its stars in the cone with the list's PMemb, and those that are not there."""
     parts = (sets.members, sets.candidates, sets.non_members)
     sources = pd.concat([part[list(MATCHED)] for part in parts], ignore_index=True)
@@ -216,7 +217,10 @@ def _with_comparison(sets: SourceSets, listed: pd.DataFrame, name: str) -> Sourc
     found = pd.concat([part[part["source_id"].isin(probability.index)] for part in parts], ignore_index=True)
     outside = listed.drop(index=rows.index)
     placed = {"ra", "dec"} <= set(outside)
-    outside = outside.assign(f_r=projected_radius(outside, sets.cluster) if placed else np.nan)
+    outside = outside.assign(
+        f_r=projected_radius(outside, sets.cluster) if placed else np.nan,
+        **{BEYOND: why_absent(outside, region, sources)[BEYOND]},
+    )
     outside = outside[[name for name in OUTSIDE_COLUMNS if name in outside]]
     return replace(
         sets,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.absence import BEYOND
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.cluster import Cluster
@@ -70,8 +71,12 @@ def remove_exports(folder: Path, names: tuple[str, ...]) -> None:
 SET_NAMES = ("members", "candidates", "non_members", "comparison")
 OUTSIDE_FILE = "comparison_outside.csv"
 """Stars of the comparison list that no source of the cone is."""
-OUTSIDE_COLUMNS = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag", "f_r", "PMemb")
-"""What is kept of these stars, as far as the list has it; the list's own identifiers and values."""
+OUTSIDE_COLUMNS = (
+    *("source_id", "ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag", "f_r", "PMemb"),
+    BEYOND,
+)
+"""What is kept of these stars, as far as the list has it; the list's own identifiers and values, and which limit of
+the cone they lie beyond."""
 SET_FILES = (CLUSTER_FILE, *(f"{name}.csv" for name in SET_NAMES), OUTSIDE_FILE)
 UNJUDGED_FILES = (CLUSTER_FILE, "members.csv", "non_members.csv")
 """Files of the sets that an evaluation leaves as they are."""

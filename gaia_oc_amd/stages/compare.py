@@ -28,9 +28,9 @@ _LOST = {
     "isochrone": "isochrone",
 }
 """Condition that a star failed, and the column that counts it."""
-_JUDGED, _OUTSIDE = ("low p", "not judged"), "outside"
+_JUDGED, _OUTSIDE = ("low p", "not judged"), ("cone limits", "not found", "outside")
 _CORE = ("core: ours", "core: listed", "core: shared")
-_SUMMED = ("listed", "in field", "shared", *_LOST.values(), *_JUDGED, _OUTSIDE, "only ours", *_CORE)
+_SUMMED = ("listed", "in field", "shared", *_LOST.values(), *_JUDGED, *_OUTSIDE, "only ours", *_CORE)
 
 
 def compare_clusters(
@@ -94,11 +94,11 @@ def compare_cluster(
         "list": counts.name,
         "p>=": counts.prob_threshold,
         "listed": counts.listed,
-        "in field": counts.in_cone,
+        "in field": counts.in_field,
         "shared": counts.shared,
         **{word: counts.failed.get(reason, 0) for reason, word in _LOST.items()},
         **dict(zip(_JUDGED, (counts.below, counts.unjudged), strict=True)),
-        _OUTSIDE: counts.outside,
+        **dict(zip(_OUTSIDE, (counts.cut, counts.not_found, counts.outside), strict=True)),
         "only ours": counts.ours_alone,
         **dict(zip(_CORE, (len(ours), len(theirs), len(ours & theirs)), strict=True)),
     }
@@ -161,6 +161,8 @@ def _shares(row: pd.Series) -> str:
         "isochrone": row["isochrone"],
         f"p < {row['p>=']:g}": row["low p"],
         "lack of a probability": row["not judged"],
+        "the cone's limits": row["cone limits"],
+        "not being found": row["not found"],
     }
     words = ", ".join(f"{100 * n / in_field:.1f} % by {name}" for name, n in lost.items() if n)
     return (
