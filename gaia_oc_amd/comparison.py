@@ -97,7 +97,9 @@ def missed_table(sets: SourceSets, prob_threshold: float) -> pd.DataFrame:
     for kind, stars in missed_members(sets, prob_threshold).items():
         probability = stars["source_id"].map(ours).astype(float)
         low = np.where(probability.isna(), "not judged", f"p below {prob_threshold:g}")
-        reason = {"improbable": low, "non_member": stars.get(REJECTED_BY), "outside": where_outside(stars)}[kind]
+        reason = {"improbable": low, "non_member": stars.get(REJECTED_BY), "outside": where_outside(stars)}[
+            kind
+        ]
         parts.append(
             stars.assign(
                 PMemb_comparison=stars["PMemb"],

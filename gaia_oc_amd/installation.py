@@ -1,8 +1,11 @@
 """What is shipped beside the code, scripts and model: where it lies, and by which name the user called a script."""
 
 import re
+import shlex
 import sys
 from pathlib import Path
+
+from gaia_oc_amd.options import RunOptions
 
 PACKAGE = Path(__file__).resolve().parent
 BY_NAME = ("gaia-oc-", "python -m gaia_oc_amd ")
@@ -31,6 +34,66 @@ def program() -> str:
 def command() -> str:
     """What calls this program in a shell: ``python build_sets.py``, ``gaia-oc-build-sets``."""
     return program() if program().startswith(BY_NAME) else f"python {program()}"
+
+
+def script_command(script: str, *words: str, data_dir: Path | str | None = None) -> str:
+    """A command that can be copied into a shell, as every message shows it.
+
+    Parameters
+    ----------
+    script : str
+        Name of its file, ``build_sets.py``.
+    *words : str
+        Clusters, options and their values, not quoted.
+    data_dir : path, optional
+        The data directory; it is named unless it is the default.
+
+    Returns
+    -------
+    str
+        ``python build_sets.py NGC_2509 --data_dir 'my data'``; `as_called` turns it into the name of an installed
+        script.
+    """
+    elsewhere = (
+        [] if data_dir is None or Path(data_dir) == RunOptions.data_dir else ["--data_dir", str(data_dir)]
+    )
+    return shlex.join(["python", script, *words, *elsewhere])
+
+
+def for_cluster(command: str, name: str) -> str:
+    """Command of a batch, in which ``{}`` stands for the clusters, for one of them."""
+    return command.replace("{}", shlex.quote(name), 1)
+
+
+def moved_command(command: str, data_dir: Path | str, *words: str) -> str:
+    """A command that was recorded, for the place where its data directory is now, with further words.
+
+    Parameters
+    ----------
+    command : str
+        As `command_line.command_of` writes it.
+    data_dir : path
+        The data directory; paths in the one that was recorded are in this one now.
+    *words : str
+        Options, with their values, that are added, or put in the place of those that are there.
+
+    Returns
+    -------
+    str
+    """
+    try:
+        old = shlex.split(command)
+    except ValueError:  # not one of ours
+        return command
+    before = old[old.index("--data_dir") + 1] if "--data_dir" in old[:-1] else str(RunOptions.data_dir)
+    replaced = {"--data_dir", *(word for word in words if word.startswith("--"))}
+    kept, option = [], ""
+    for word in old:
+        option = word if word.startswith("--") else option
+        if option not in replaced:
+            kept.append(str(data_dir) + word.removeprefix(before) if word.startswith(f"{before}/") else word)
+    elsewhere = [] if Path(data_dir) == RunOptions.data_dir else ["--data_dir", str(data_dir)]
+    return shlex.join([*kept, *words, *elsewhere])
 
 
 def as_called(text: str) -> str:

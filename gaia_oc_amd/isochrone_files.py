@@ -16,6 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.files.bounds import unpacked
+from gaia_oc_amd.installation import script_command
+from gaia_oc_amd.options import ISOCHRONES
 
 Array = NDArray[np.float64]
 
@@ -109,11 +111,19 @@ def read_isochrone_files(path: Path | str, *, rotation: float | None = None) -> 
     return points
 
 
+def _remedy(path: Path) -> str:
+    """How a file of isochrones that lies where it is looked for is replaced; another one is the user's."""
+    if path.name != ISOCHRONES:
+        return "name another one with --isochrone_path"
+    command = script_command("download_isochrones.py", "--overwrite", data_dir=path.parent)
+    return f"run `{command}`, or name another one with --isochrone_path"
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise FileNotFoundError(f"{path} is no file: run `python download_isochrones.py`.")
+        raise FileNotFoundError(f"{path} is no file: {_remedy(path)}.")
     files = sorted(file for file in path.rglob("*") if file.is_file() and _LIKELY_FILES.search(file.name))
     if not files:
         raise FileNotFoundError(
@@ -129,7 +139,7 @@ def _read_file(path: Path) -> list[_Curves]:
     for heading, rows in _blocks(text, path):
         groups.setdefault((_kind(heading.names, path), heading), []).append(rows)
     if not groups:
-        raise ValueError(f"{path} has no isochrone table: run `python download_isochrones.py`.")
+        raise ValueError(f"{path} has no isochrone table: {_remedy(path)}.")
     curves = []
     for (kind, heading), rows in groups.items():
         _refuse_other_passbands(heading, path)
@@ -168,9 +178,7 @@ def _blocks(text: str, path: Path) -> Iterator[tuple[_Heading, str]]:
         rows = run["rows"]
         n_values = len(rows.partition("\n")[0].split())
         if not heading.names:
-            raise ValueError(
-                f"{path} has no isochrone table, or no names of its columns: run `python download_isochrones.py`."
-            )
+            raise ValueError(f"{path} has no isochrone table, or no names of its columns: {_remedy(path)}.")
         if n_values != len(heading.names):
             raise ValueError(
                 f"{path} has rows of unequal length ({n_values} values, {len(heading.names)} columns), it looks "

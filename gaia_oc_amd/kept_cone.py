@@ -9,7 +9,7 @@ import pandas as pd
 
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.files.data_directory import read_json, write_json
-from gaia_oc_amd.files.provenance import ChangedFileError, file_fingerprint, is_intact, sealed
+from gaia_oc_amd.files.provenance import ChangedFileError, again, file_fingerprint, is_intact, sealed
 from gaia_oc_amd.files.tables import write_table
 
 logger = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     try:
         return read_json(folder / RECORD)
     except ValueError as error:
-        raise ValueError(f"{error} {_REMEDY.format(folder.name)}") from error
+        raise ValueError(f"{error} {_remedy(folder)}") from error
 
 
 def recorded_region(folder: Path) -> ConeRegion | None:
@@ -141,10 +141,11 @@ def recorded_region(folder: Path) -> ConeRegion | None:
         region = ConeRegion.from_dict(record["region"])
         return replace(region, **{name: float(value) for name, value in asdict(region).items()})
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{folder / RECORD} holds no region: {_REMEDY.format(folder.name)}") from error
+        raise ValueError(f"{folder / RECORD} holds no region: {_remedy(folder)}") from error
 
 
-_REMEDY = "`python build_sets.py {} --overwrite_cone` fetches the cone again."
+def _remedy(folder: Path) -> str:
+    return f"`{again(folder, 'sets', 'build_sets.py', '--overwrite_cone')}` fetches the cone again."
 
 
 def _refuse_changed(folder: Path, record: dict[str, Any]) -> None:
@@ -155,7 +156,7 @@ def _refuse_changed(folder: Path, record: dict[str, Any]) -> None:
         changed += [] if marks.get(kept.name) == file_fingerprint(kept) else [kept.name]
     if changed:
         raise ChangedFileError(
-            f"{folder / changed[0]} was changed after this program made it: {_REMEDY.format(folder.name)} "
+            f"{folder / changed[0]} was changed after this program made it: {_remedy(folder)} "
             "Give --accept_changes if the change is meant."
         )
 

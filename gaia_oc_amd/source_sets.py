@@ -35,6 +35,7 @@ from gaia_oc_amd.files.data_directory import (
 from gaia_oc_amd.files.provenance import (
     ChangedFileError,
     accept_files,
+    again,
     file_fingerprint,
     is_intact,
     sealed,
@@ -322,7 +323,7 @@ def _read_cluster_file(path: Path) -> dict[str, Any]:
         }
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"{path} is incomplete or wrong ({error}): run `python build_sets.py {path.parent.name} --overwrite`."
+            f"{path} is incomplete or wrong ({error}): run `{_built_again(path.parent)}`."
         ) from error
 
 
@@ -367,9 +368,13 @@ def refuse_changed_sets(folder: Path, parts: tuple[str, ...] = SET_NAMES) -> Non
 
 def _changed(folder: Path, file: str) -> str:
     return (
-        f"{folder / file} was changed after build_sets.py made it: run `python build_sets.py {folder.name} "
-        "--overwrite` to make it anew, or give --accept_changes if the change is meant."
+        f"{folder / file} was changed after build_sets.py made it: run `{_built_again(folder)}` to make it anew, or "
+        "give --accept_changes if the change is meant."
     )
+
+
+def _built_again(folder: Path) -> str:
+    return again(folder, "sets", "build_sets.py", "--overwrite")
 
 
 def _marks(content: dict[str, Any], file: str) -> tuple[str, ...]:
@@ -466,9 +471,7 @@ def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> p
     )
     absent = [name for name in needed if name not in table]
     if absent:
-        raise ValueError(
-            f"{path} lacks the columns {', '.join(absent)}: run `python build_sets.py {folder.name}` again."
-        )
+        raise ValueError(f"{path} lacks the columns {', '.join(absent)}: run `{_built_again(folder)}`.")
     return _as_numbers(table).assign(
         **{REJECTED_BY: table[REJECTED_BY].astype(object).fillna("").astype("str")}
     )
@@ -494,7 +497,7 @@ def sets_folder(name: str, data_dir: Path | str) -> Path:
     folder = cluster_directory(data_dir, name)
     if not (folder / CLUSTER_FILE).exists():
         raise FileNotFoundError(
-            f"{folder / CLUSTER_FILE} does not exist: run `python build_sets.py {name}` first."
+            f"{folder / CLUSTER_FILE} does not exist: run `{again(folder, 'sets', 'build_sets.py')}` first."
         )
     return folder
 

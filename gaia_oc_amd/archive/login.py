@@ -14,6 +14,7 @@ import requests
 from gaia_oc_amd.archive.session import LastingError, PassingError, WholeAnswersSession
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
 from gaia_oc_amd.files.data_directory import write_text
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.options import CREDENTIALS
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,10 @@ def read_credentials(path: Path | str) -> tuple[str, str]:
         If the file does not have two lines; the message does not show them.
     """
     path = Path(path)
-    remedy = "run `python create_gaia_credentials_file.py` to write it."
+    command = script_command(
+        "create_gaia_credentials_file.py", "--overwrite", "--credentials_path", str(path)
+    )
+    remedy = f"run `{command}` to write it."
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist: {remedy}")
     try:
@@ -150,7 +154,10 @@ def _ask(what: str, prompt: Callable[[str], str], text: str) -> str:
         raise ValueError(f"there is no terminal to ask for the {what} in: run this in one.") from error
 
 
-_REMEDY = "run `python create_gaia_credentials_file.py --overwrite`, or remove the file to query anonymously."
+_REMEDY = (
+    "run `python create_gaia_credentials_file.py --overwrite` with the --data_dir or --credentials_path of this run, or "
+    "remove the file to query anonymously."
+)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Many clusters: one after the other, in several processes, or on a Dask cluster; a failure stops no other."""
 
 import logging
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -11,7 +10,7 @@ from gaia_oc_amd.batch.dask import in_dask
 from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, shown_name, with_name
 from gaia_oc_amd.batch.processes import in_processes
 from gaia_oc_amd.exceptions import BatchStoppedError
-from gaia_oc_amd.installation import as_called
+from gaia_oc_amd.installation import as_called, script_command
 from gaia_oc_amd.interruption import obey
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.parallel import clock, progress_bar
@@ -180,5 +179,4 @@ def next_step(
     """
     if all(outcome.error for outcome in outcomes):
         return []
-    elsewhere = ["--data_dir", str(run.data_dir)] if run.data_dir != RunOptions.data_dir else []
-    return [f"next: {shlex.join(['python', script, *clusters, *options, *elsewhere])}"]
+    return [f"next: {script_command(script, *clusters, *options, data_dir=run.data_dir)}"]

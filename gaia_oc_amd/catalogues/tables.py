@@ -26,6 +26,7 @@ from gaia_oc_amd.column_names import MEMBERS, PARAMETERS
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.files.containers import warn_of_row_limit
 from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, TablePaths
 
@@ -408,11 +409,14 @@ def read_input_tables(
     )
     no_parameters = not need_parameters and not parameters_path.exists()
     isochrone_path = _existing(
-        paths.isochrone_path or data_dir / ISOCHRONES, "--isochrone_path", "download_isochrones.py"
+        paths.isochrone_path or data_dir / ISOCHRONES,
+        "--isochrone_path",
+        "download_isochrones.py",
+        is_given=paths.isochrone_path is not None,
     )
     credentials_path = paths.credentials_path or data_dir / CREDENTIALS
     if paths.credentials_path:
-        _existing(paths.credentials_path, "--credentials_path", "create_gaia_credentials_file.py")
+        _existing(paths.credentials_path, "--credentials_path", is_given=True)
     return InputTables(
         parameters=_NO_PARAMETERS if no_parameters else read_parameter_table(parameters_path, paths.columns),
         parameters_path=str(parameters_path),
@@ -470,10 +474,14 @@ def table_paths(
     members = chosen.members or CG18_MEMBERS
     parameters_path = paths.cluster_path or data_dir / parameters.file_name
     if need_parameters or paths.cluster_path:
-        _existing(parameters_path, "--cluster_path")
+        _existing(parameters_path, "--cluster_path", is_given=paths.cluster_path is not None)
     return (
         parameters_path,
-        _existing(paths.members_path or data_dir / members.file_name, "--members_path"),
+        _existing(
+            paths.members_path or data_dir / members.file_name,
+            "--members_path",
+            is_given=paths.members_path is not None,
+        ),
         comparison_path(data_dir, paths),
     )
 
@@ -497,13 +505,12 @@ def comparison_path(data_dir: Path, paths: TablePaths) -> Path | None:
 _DOWNLOAD = "download_members_and_cluster_params.py"
 
 
-def _existing(path: Path, option: str, script: str = _DOWNLOAD) -> Path:
+def _existing(path: Path, option: str, script: str = _DOWNLOAD, *, is_given: bool = False) -> Path:
     if not path.exists():
         keys = [c.key for c in CATALOGUES for table in c.tables if table.file_name == path.name]
-        command = f"{script} --catalogues {keys[0]}" if keys and script == _DOWNLOAD else script
-        raise FileNotFoundError(
-            f"{path} does not exist: run `python {command}` or name another file with {option}."
-        )
+        words = ("--catalogues", keys[0]) if keys and script == _DOWNLOAD else ()
+        how = "" if is_given else f"run `{script_command(script, *words, data_dir=path.parent)}` or "
+        raise FileNotFoundError(f"{path} does not exist: {how}name another file with {option}.")
     return path
 
 

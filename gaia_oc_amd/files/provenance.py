@@ -24,6 +24,7 @@ from gaia_oc_amd.files.data_directory import (
     remove_leftovers,
     write_json,
 )
+from gaia_oc_amd.installation import as_called, moved_command, script_command
 from gaia_oc_amd.options import EXPORT_SUFFIXES, PlotOptions
 
 logger = logging.getLogger(__name__)
@@ -293,6 +294,31 @@ def _is_sound(stage: str, record: Any) -> bool:
     return all(re.fullmatch(pattern, name) for name in record["files"]) and is_intact(record)
 
 
+def again(folder: Path, stage: str, script: str, *words: str) -> str:
+    """Command that does a stage of one cluster again.
+
+    Parameters
+    ----------
+    folder : path
+        The cluster's folder.
+    stage : str
+        Its name.
+    script : str
+        What does it where no command is recorded.
+    *words : str
+        Options that are added.
+
+    Returns
+    -------
+    str
+        The recorded command, for the place where the folder is now; else that of the script with no options but these.
+    """
+    recorded = read_provenance(folder).get(stage, {}).get("command")
+    if recorded:
+        return moved_command(recorded, folder.parents[1], *words)
+    return script_command(script, folder.name, *words, data_dir=folder.parents[1])
+
+
 def forget(folder: Path, stage: str) -> None:
     """Remove the records of a stage and of all that follow from it, and the plots of the latter."""
     _drop(folder, (stage,))
@@ -331,12 +357,16 @@ _RESULTS = {
 def _tell_of_removed(folder: Path, stage: str, gone: dict[str, dict[str, Any]]) -> None:
     """Say which results are no more, and the commands that make them again."""
     words = [_RESULTS[name] for name in gone if name in _RESULTS]
-    again = dict.fromkeys(
-        command for name, record in gone.items() if name != "sets_plot" and (command := record.get("command"))
+    commands = dict.fromkeys(
+        moved_command(command, folder.parents[1])
+        for name, record in gone.items()
+        if name != "sets_plot" and (command := record.get("command"))
     )
-    if words and (again or stage != "sets"):
-        how = f"; again: {'; '.join(again)}" if again else ""
-        logger.info("%s: %s of the earlier %s are removed%s.", folder.name, " and ".join(words), stage, how)
+    if words and (commands or stage != "sets"):
+        how = f"; again: {'; '.join(commands)}" if commands else ""
+        verb = "is" if words == [_RESULTS["report"]] or words == [_RESULTS["sets_plot"]] else "are"
+        text = as_called(f"{' and '.join(words)} of the earlier {stage} {verb} removed{how}")
+        logger.info("%s: %s.", folder.name, text)
 
 
 def _write(folder: Path, stage: str, record: dict[str, Any], files: Iterable[str]) -> None:

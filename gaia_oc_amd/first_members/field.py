@@ -18,6 +18,7 @@ from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.exceptions import UnknownClusterError, one_line
 from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions
 from gaia_oc_amd.first_members.search import KnownMotion
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, ConeOptions, TablePaths
 from gaia_oc_amd.query import load_cone
@@ -163,8 +164,9 @@ def read_search_tables(
     parameters = _there(paths.cluster_path, data_dir / table.file_name, "--cluster_path")
     isochrones = _there(paths.isochrone_path, data_dir / ISOCHRONES, "--isochrone_path")
     if need_isochrones and isochrones is None:
+        command = script_command("download_isochrones.py", data_dir=data_dir)
         raise FileNotFoundError(
-            f"{data_dir / ISOCHRONES} does not exist: run `python download_isochrones.py`, or name another file with "
+            f"{data_dir / ISOCHRONES} does not exist: run `{command}`, or name another file with "
             "--isochrone_path, or leave out --fit_isochrone."
         )
     return SearchTables(

@@ -1,14 +1,17 @@
 """What a user of a member list should be warned of, each warning with its number and its bound."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.candidates import ZERO_POINT_ERROR
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.member_list import PROB_THRESHOLD
+from gaia_oc_amd.options import RunOptions
 
 if TYPE_CHECKING:
     from gaia_oc_amd.cluster import Cluster
@@ -62,6 +65,7 @@ def cautions(
     c_margin: float = 0.1,
     validated: bool = True,
     prob_threshold: float = PROB_THRESHOLD,
+    data_dir: Path | str = RunOptions.data_dir,
 ) -> list[Caution]:
     """What to be warned of in the sets of a cluster.
 
@@ -75,6 +79,8 @@ def cautions(
         Whether completeness and contamination of this list were measured.
     prob_threshold : float
         Least PMemb of a member.
+    data_dir : path
+        The data directory, for the commands that help.
 
     Returns
     -------
@@ -87,7 +93,7 @@ def cautions(
         _about_isochrone(sets, c_margin),
         _about_distance(sets),
         _about_extinction(sets),
-        *_about_probabilities(sets, prob_threshold),
+        *_about_probabilities(sets, prob_threshold, data_dir),
         _about_training(sets, prob_threshold),
         _about_crowding(sets),
     ]
@@ -101,7 +107,7 @@ def cautions(
                 "note",
                 "Not validated",
                 "Completeness and contamination were not measured for this cluster: run "
-                f"`python validate_clusters.py {sets.cluster.name}`.",
+                f"`{script_command('validate_clusters.py', sets.cluster.name, data_dir=data_dir)}`.",
             )
         )
     present = [caution for caution in found if caution is not None]
@@ -201,13 +207,15 @@ def _about_extinction(sets: "SourceSets") -> Caution | None:
     )
 
 
-def _about_probabilities(sets: "SourceSets", prob_threshold: float) -> list[Caution | None]:
+def _about_probabilities(
+    sets: "SourceSets", prob_threshold: float, data_dir: Path | str
+) -> list[Caution | None]:
     probability = sets.scored()["PMemb"]
     if sets.candidates.empty:
         return [Caution("attention", "No candidates", "No star passed the candidate selection.")]
     if probability.isna().all():
-        command = f"`python evaluate_clusters.py {sets.cluster.name}`"
-        text = f"No candidate has a membership probability: run {command}."
+        command = script_command("evaluate_clusters.py", sets.cluster.name, data_dir=data_dir)
+        text = f"No candidate has a membership probability: run `{command}`."
         return [Caution("attention", "Not evaluated", text)]
     return [
         _about_unjudged(probability),

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.comparison import ComparisonCounts, membership_matrix
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
+from gaia_oc_amd.files.provenance import again
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import PlotOptions
 from gaia_oc_amd.report.cautions import Caution, cautions
@@ -225,9 +226,10 @@ def report_page(sets: "SourceSets", folder: Path, data_dir: Path | str, options:
         c_margin=_c_margin(folder),
         validated=validated is not None or problem is not None,
         prob_threshold=options.prob_threshold,
+        data_dir=data_dir,
     )
     warned += [*recorded_cautions(provenance), *([problem] if problem else [])]
-    warned += validated_otherwise(provenance, options.prob_threshold)
+    warned += validated_otherwise(folder, provenance, options.prob_threshold)
     truth, spatial = read_truth(folder.name, data_dir), read_spatial(folder)
     threshold = options.prob_threshold
     start = max(threshold, shown.least_probability)
@@ -280,7 +282,9 @@ def _validation(folder: Path, provenance: dict[str, Any]) -> tuple[TextTable | N
             "note", "Validation unreadable", f"{SELECTION_FUNCTION} cannot be shown: {error}"
         )
     text = "Completeness and contamination were measured before the last evaluation: if model or options differ, run "
-    older = Caution("note", "Older validation", f"{text}validate_clusters.py again.")
+    older = Caution(
+        "note", "Older validation", f"{text}`{again(folder, 'validation', 'validate_clusters.py')}`."
+    )
     outdated = "evaluation" in provenance and "validation" not in provenance
     return table, older if outdated or is_older(path, folder / "candidates.csv") else None
 

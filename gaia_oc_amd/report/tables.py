@@ -11,7 +11,8 @@ import pandas as pd
 
 from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
-from gaia_oc_amd.files.provenance import read_provenance
+from gaia_oc_amd.files.provenance import again, read_provenance
+from gaia_oc_amd.installation import moved_command, script_command
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.report.cautions import Caution, parallax_uncertainty
@@ -365,15 +366,16 @@ def recorded_cautions(provenance: dict[str, Any]) -> list[Caution]:
     return found
 
 
-def validated_otherwise(provenance: dict[str, Any], prob_threshold: float) -> list[Caution]:
+def validated_otherwise(folder: Path, provenance: dict[str, Any], prob_threshold: float) -> list[Caution]:
     """A note where completeness and contamination were measured at another probability than the list's."""
     options = provenance.get("validation", {}).get("made_with", {}).get("options", {})
     measured = options.get("validation", {}).get("prob_threshold", prob_threshold)
     if measured is None or measured == prob_threshold:
         return []
+    command = again(folder, "validation", "validate_clusters.py", "--prob_threshold", f"{prob_threshold:g}")
     text = (
         f"Completeness and contamination were measured for p ≥ {measured:g}, this report counts members from p ≥ "
-        f"{prob_threshold:g}: run `validate_clusters.py` again."
+        f"{prob_threshold:g}: run `{command}`."
     )
     return [Caution("note", "Validated at another probability", text)]
 
@@ -406,17 +408,15 @@ def commands(provenance: dict[str, Any], name: str, data_dir: Path | str) -> tup
     bool
         Whether they were recorded.
     """
-    recorded = list(dict.fromkeys(_recorded(provenance)))
+    recorded = list(dict.fromkeys(moved_command(command, data_dir) for command in _recorded(provenance)))
     if recorded:
         return recorded, True
     options = provenance.get("sets", {}).get("options", {})
-    words = ["python", "build_sets.py", name]
-    if Path(data_dir) != Path("data"):
-        words += ["--data_dir", str(data_dir)]
+    words: list[str] = []
     for group, signature in _OPTIONS.items():
         if isinstance(options.get(group), dict):
             words += _arguments(options[group], asdict(signature()))
-    return [shlex.join(words)], False
+    return [script_command("build_sets.py", name, *words, data_dir=data_dir)], False
 
 
 def _recorded(value: Any) -> list[str]:

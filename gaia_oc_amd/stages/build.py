@@ -31,6 +31,7 @@ from gaia_oc_amd.files.provenance import (
     table_fingerprint,
 )
 from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
+from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.kept_cone import accept_cone, cone_files
 from gaia_oc_amd.options import FITTED_PARAMETERS, ConeOptions, FigureOptions, RunOptions, TablePaths
@@ -146,7 +147,7 @@ def build_cluster(
         tables, options = with_found_members(name, data_dir, options, tables, seed=seed, command=command)
     cluster = find_cluster(name, tables, options.given)
     folder = cluster_directory(data_dir, cluster.name)
-    command = command.format(cluster.name)
+    command = for_cluster(command, cluster.name)
     with locked(folder):
         if options.accept_changes:
             check_sets(folder, accept=True)

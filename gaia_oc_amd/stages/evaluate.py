@@ -18,6 +18,7 @@ from gaia_oc_amd.figures import evaluation_figures, save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
 from gaia_oc_amd.files.provenance import Stage, run_stage
 from gaia_oc_amd.files.tables import write_csv
+from gaia_oc_amd.installation import for_cluster, script_command
 from gaia_oc_amd.member_list import (
     MEMBER_LIST,
     PROB_THRESHOLD,
@@ -129,7 +130,7 @@ def evaluate_cluster(
     _check_report(options)
     classifier = classifier or _classifier(options)
     folder = sets_folder(name, data_dir)
-    command = command.format(folder.name)
+    command = for_cluster(command, folder.name)
     plots, figures = options.plots, options.figures
     with locked(folder):
         check_sets(folder, accept=options.accept_changes)
@@ -137,7 +138,8 @@ def evaluate_cluster(
             _evaluate(folder, classifier, options, seed=seed, command=command)
         sets = load_sets(folder.name, data_dir)
         if not sets.is_evaluated() and classifier is None:
-            raise ValueError(f"{name} was never evaluated: run without --plot_only first.")
+            command = script_command("evaluate_clusters.py", folder.name, data_dir=data_dir)
+            raise ValueError(f"{name} was never evaluated: run `{command}`, without --plot_only, first.")
         _list(sets, folder, plots, command=command)
         if plots.switched_on() and figures.wanted():
             _draw(sets, folder, options, seed=seed, command=command)

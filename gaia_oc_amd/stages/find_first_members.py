@@ -20,6 +20,7 @@ from gaia_oc_amd.first_members.results import (
     search_folder,
     search_members,
 )
+from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
 from gaia_oc_amd.stages.options import FindOptions
@@ -114,7 +115,7 @@ def search_and_save(
     folder = search_folder(target, data_dir)
     again = options.overwrite or options.cone.overwrite_cone or options.figures.show_plots
     stage = Stage(
-        "first_members", _made_with(target, options, tables, seed=seed), command.format(target.name)
+        "first_members", _made_with(target, options, tables, seed=seed), for_cluster(command, target.name)
     )
     with locked(folder):
         return run_stage(

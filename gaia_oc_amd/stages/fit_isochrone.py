@@ -17,6 +17,7 @@ from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, read_json, write_json
 from gaia_oc_amd.files.provenance import Stage, run_stage
 from gaia_oc_amd.files.tables import write_csv
+from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit, fit_isochrone, fit_summary
 from gaia_oc_amd.isochrone_fit.members import FittedMembers, cluster_folder, fitted_members, mean_parallax
 from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
@@ -102,7 +103,7 @@ def fit_cluster(
             )
             save_and_show({"isochrone_fit": figure}, folder, options.figures)
         if (folder / CLUSTER_FILE).exists():
-            stage = Stage(FIT, made_with | {"version": __version__}, command.format(folder.name))
+            stage = Stage(FIT, made_with | {"version": __version__}, for_cluster(command, folder.name))
             run_stage(folder, stage, partial(_tell_the_sets, folder), again=True)
     return fit_summary(fit)
 
@@ -147,7 +148,7 @@ def save_fit(
         "row": parameter_row(fit, members),
         "stars_from": members.origin,
         "version": __version__,
-        "command": command.format(members.cluster.name),
+        "command": for_cluster(command, members.cluster.name),
         "made_with": made_with or {},
     }
     write_json(folder / FIT_FILE, record)

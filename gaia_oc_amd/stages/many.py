@@ -10,6 +10,7 @@ from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.names import read_cluster_names
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.options import FigureOptions, RunOptions
 
 ALL = "all"
@@ -91,7 +92,8 @@ def named_clusters(clusters: list[str], data_dir: Path | str) -> list[str]:
         return read_cluster_names(clusters)
     built = sorted(path.parent.name for path in Path(data_dir).glob(f"clusters/*/{CLUSTER_FILE}"))
     if not built:
-        raise UsageError(f"no cluster is built in {data_dir}: run `python build_sets.py NGC_2509` first.")
+        command = script_command("build_sets.py", "NGC_2509", data_dir=data_dir)
+        raise UsageError(f"no cluster is built in {data_dir}: run `{command}` first.")
     return built
 
 

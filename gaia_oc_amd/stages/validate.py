@@ -14,6 +14,7 @@ from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import locked
 from gaia_oc_amd.files.provenance import Stage, read_provenance, run_stage, table_fingerprint
 from gaia_oc_amd.files.tables import write_csv
+from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.membership import membership_probabilities
@@ -111,7 +112,7 @@ def validate_cluster(
             "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "cone.json")),
             "version": __version__,
         }
-        stage = Stage("validation", made_with, command.format(folder.name))
+        stage = Stage("validation", made_with, for_cluster(command, folder.name))
         measure = partial(_measure, folder, options, classifier, isochrones, seed)
         return run_stage(folder, stage, measure, again=options.overwrite or options.figures.show_plots)
 

@@ -14,6 +14,7 @@ from scipy.stats import beta, gamma
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.kept_cone import recorded_region
 from gaia_oc_amd.member_list import PROB_THRESHOLD
@@ -159,7 +160,8 @@ def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Fie
     sets = load_sets(name, data_dir)
     name = sets.cluster.name
     if not sets.is_evaluated():
-        raise ValueError(f"{name} was never evaluated: run `python evaluate_clusters.py {name}` first.")
+        command = script_command("evaluate_clusters.py", name, data_dir=data_dir)
+        raise ValueError(f"{name} was never evaluated: run `{command}` first.")
     folder = cluster_directory(data_dir, name)
     made_with = (read_json(folder / CLUSTER_FILE).get("options") or {}).get("selection") or {}
     known = {field.name for field in fields(SelectionOptions)}
