@@ -16,13 +16,13 @@ def main(argv: list[str] | None = None) -> int:
     """Find the first members of every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, FindOptions, argv)
     from gaia_oc_amd.batch import finish, next_step
-    from gaia_oc_amd.stages.find_first_members import search_clusters
+    from gaia_oc_amd.stages.find_first_members import search_clusters, words_that_go_on
+    from gaia_oc_amd.stages.options import BuildOptions
 
     outcomes = search_clusters(given.clusters, given.options, given.run, command=given.command)
-    return finish(
-        outcomes,
-        closing=next_step("build_sets.py", outcomes, given.clusters, given.run, "--find_first_members"),
-    )
+    shared = given.shared_with(BuildOptions, radius="search_radius")
+    words = words_that_go_on(outcomes, given.run.data_dir, *shared)
+    return finish(outcomes, closing=next_step("build_sets.py", outcomes, given.clusters, given.run, *words))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,13 @@ from gaia_oc_amd.stages.options import SimulateOptions
 def main(argv: list[str] | None = None) -> int:
     """Simulate every named cluster; the exit code is 0 only if all succeeded."""
     given = read_command_line(__doc__, SimulateOptions, argv, clusters=("Simulated_1",))
+    from gaia_oc_amd.batch import finish
     from gaia_oc_amd.catalogues.names import read_cluster_names
-    from gaia_oc_amd.stages.simulate import simulate_clusters
+    from gaia_oc_amd.stages.simulate import next_command, simulate_clusters
 
     names = read_cluster_names(given.clusters)
     rows = simulate_clusters(names, options=given.options.cluster, seed=given.run.seed, **given.run.where())
+    finish([], closing=[f"next: {next_command(rows['name'], given.run.data_dir)}"])
     return int(len(rows) < len(names))
 
 

@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     from gaia_oc_amd.stages.train import best_epoch_text, train_model
 
     metrics = train_model(given.clusters, given.run.data_dir, given.options, seed=given.run.seed)
-    return finish([], best_epoch_text(metrics, given.options.model_dir))
+    return finish([], best_epoch_text(metrics, given.options.model_dir, given.run.data_dir))
 
 
 if __name__ == "__main__":

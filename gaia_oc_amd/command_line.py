@@ -156,6 +156,36 @@ class CommandLine(Generic[OptionsT]):
     run: RunOptions
     command: str
 
+    def shared_with(self, signature: type[Options], **renamed: str) -> tuple[list[str], bool]:
+        """What was given that another script takes, too.
+
+        Parameters
+        ----------
+        signature : type of Options
+            Options of the other script.
+        **renamed : str
+            Names there of options that are called otherwise here.
+
+        Returns
+        -------
+        list of str
+            Words of a command line, without the data directory.
+        bool
+            Whether that is all that was given.
+        """
+        known = option_names(signature) | {"seed"}
+        words, is_all, kept = list[str](), True, False
+        for word in shlex.split(self.command.partition("{}")[2]):
+            if word.startswith("--"):
+                negation = "no-" * word.startswith("--no-")
+                name = word.removeprefix(f"--{negation}")
+                name = renamed.get(name, name)
+                kept = name in known
+                is_all &= kept or name == "data_dir"
+                word = f"--{negation}{name}"
+            words += [word] * kept
+        return words, is_all
+
 
 def read_command_line(
     description: str | None,
@@ -200,6 +230,29 @@ def read_command_line(
         run_options,
         command_of(parser, arguments),
     )
+
+
+def option_names(signature: type[Options], names: tuple[str, ...] | None = None) -> set[str]:
+    """Names of all options of a class, those of its parts among them.
+
+    Parameters
+    ----------
+    signature : type of Options
+        The class.
+    names : tuple of str, optional
+        Those that are offered; by default all.
+
+    Returns
+    -------
+    set of str
+    """
+    found: set[str] = set()
+    for each in fields(signature):  # type: ignore[arg-type]
+        if "names" in each.metadata:
+            found |= option_names(type(each.default), each.metadata["names"])
+        elif names is None or each.name in names:
+            found.add(each.name.rstrip("_"))
+    return found
 
 
 def add_clusters(parser: argparse.ArgumentParser, default: tuple[str, ...] | None = None) -> None:

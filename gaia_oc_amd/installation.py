@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 from gaia_oc_amd.options import RunOptions
@@ -63,6 +64,15 @@ def script_command(script: str, *words: str, data_dir: Path | str | None = None)
 def for_cluster(command: str, name: str) -> str:
     """Command of a batch, in which ``{}`` stands for the clusters, for one of them."""
     return command.replace("{}", shlex.quote(name), 1)
+
+
+def values_of(command: str, option: str) -> list[str]:
+    """Words of an option in a command, its name first; nothing if it is not there."""
+    words = shlex.split(command)
+    if option not in words:
+        return []
+    rest = words[words.index(option) + 1 :]
+    return [option, *takewhile(lambda word: not word.startswith("--"), rest)]
 
 
 def moved_command(command: str, data_dir: Path | str, *words: str) -> str:

@@ -155,8 +155,8 @@ def _ask(what: str, prompt: Callable[[str], str], text: str) -> str:
 
 
 _REMEDY = (
-    "run `python create_gaia_credentials_file.py --overwrite` with the --data_dir or --credentials_path of this run, or "
-    "remove the file to query anonymously."
+    "run `python create_gaia_credentials_file.py --overwrite` with the --data_dir or --credentials_path of this run, "
+    "or remove the file to query anonymously."
 )
 
 

@@ -44,6 +44,8 @@ class PublishedTable:
         The same for columns that are left out where the table lacks them.
     constants : mapping of str to float
         Values of columns that the table does not have, the same in all rows.
+    release : {'DR2', 'DR3'}
+        Whose identifiers it has; those of EDR3 and DR3 are the same.
     """
 
     table: str
@@ -54,6 +56,7 @@ class PublishedTable:
     columns: Mapping[str, tuple[str, ...]]
     optional_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, float] = field(default_factory=dict)
+    release: Literal["DR2", "DR3"] = "DR3"
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ CG18_MEMBERS = PublishedTable(
     kind="members",
     reference=_CG18,
     known_from="public code; Gaia DR2 identifiers",
+    release="DR2",
     columns={"cluster": ("Cluster",), "source_id": ("Source", "GaiaDR2"), "PMemb": ("PMemb", "Proba")},
     optional_columns=_STAR,
 )
@@ -158,6 +162,7 @@ CG20_MEMBERS = PublishedTable(
     kind="members",
     reference=_CG20,
     known_from="public code; Gaia DR2 identifiers",
+    release="DR2",
     columns={"cluster": ("Cluster",), "source_id": ("GaiaDR2", "Source"), "PMemb": ("Proba", "PMemb")},
     optional_columns=_STAR,
 )

@@ -19,6 +19,7 @@ from gaia_oc_amd.catalogues.published import (
     CG18_MEMBERS,
     CG20_PARAMETERS,
     T22_MEMBERS,
+    PublishedTable,
     find_catalogue,
 )
 from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS
@@ -380,7 +381,11 @@ class _ListByCluster:
 
 
 def read_input_tables(
-    data_dir: Path | str, paths: TablePaths | None = None, *, need_parameters: bool = True
+    data_dir: Path | str,
+    paths: TablePaths | None = None,
+    *,
+    need_parameters: bool = True,
+    need_members: bool = True,
 ) -> InputTables:
     """Read the tables that `build_sets` needs.
 
@@ -393,6 +398,8 @@ def read_input_tables(
         and credentials may be absent.
     need_parameters : bool
         Whether there must be a parameter table, which a cluster that is given by hand does without.
+    need_members : bool
+        Whether there must be a member list, which a cluster whose sets were built does without.
 
     Returns
     -------
@@ -405,9 +412,10 @@ def read_input_tables(
     """
     data_dir, paths = Path(data_dir), paths or TablePaths()
     parameters_path, members_path, comparison_path = table_paths(
-        data_dir, paths, need_parameters=need_parameters
+        data_dir, paths, need_parameters=need_parameters, need_members=need_members
     )
     no_parameters = not need_parameters and not parameters_path.exists()
+    no_members = not need_members and not members_path.exists()
     isochrone_path = _existing(
         paths.isochrone_path or data_dir / ISOCHRONES,
         "--isochrone_path",
@@ -420,7 +428,7 @@ def read_input_tables(
     return InputTables(
         parameters=_NO_PARAMETERS if no_parameters else read_parameter_table(parameters_path, paths.columns),
         parameters_path=str(parameters_path),
-        members=read_member_list(members_path, paths.columns),
+        members=None if no_members else read_member_list(members_path, paths.columns),
         comparison=read_member_list(comparison_path, paths.columns) if comparison_path else None,
         isochrones=read_isochrones(isochrone_path, rotation=paths.isochrone_rotation),
         credentials_path=credentials_path if credentials_path.exists() else None,
@@ -433,15 +441,20 @@ def read_input_tables(
 
 def list_name(path: Path) -> str:
     """What figures and tables call a member list: a catalogue's key in capitals, else the file's name."""
-    keys = [
-        catalogue.key for catalogue in CATALOGUES
-        if catalogue.members is not None and catalogue.members.file_name == path.name
-    ]  # fmt: skip
+    table = published_list(path)
+    keys = [catalogue.key for catalogue in CATALOGUES if table is not None and catalogue.members is table]
     return keys[0].upper() if keys else path.name.split(".")[0].replace("_", " ")
 
 
+def published_list(path: Path) -> PublishedTable | None:
+    """Member list of a catalogue that a file is by its name, whatever its format; None for a list of a user's own."""
+    stem = path.name.split(".")[0]
+    tables = (catalogue.members for catalogue in CATALOGUES if catalogue.members is not None)
+    return next((table for table in tables if table.file_name.split(".")[0] == stem), None)
+
+
 def table_paths(
-    data_dir: Path, paths: TablePaths, *, need_parameters: bool = True
+    data_dir: Path, paths: TablePaths, *, need_parameters: bool = True, need_members: bool = True
 ) -> tuple[Path, Path, Path | None]:
     """Files of cluster parameters, members and comparison members: a path that was given, else a catalogue's file.
 
@@ -456,6 +469,8 @@ def table_paths(
         Paths and catalogues that were asked for.
     need_parameters : bool
         Whether the parameter table must exist although it was not asked for.
+    need_members : bool
+        The same of the member list.
 
     Returns
     -------
@@ -475,15 +490,10 @@ def table_paths(
     parameters_path = paths.cluster_path or data_dir / parameters.file_name
     if need_parameters or paths.cluster_path:
         _existing(parameters_path, "--cluster_path", is_given=paths.cluster_path is not None)
-    return (
-        parameters_path,
-        _existing(
-            paths.members_path or data_dir / members.file_name,
-            "--members_path",
-            is_given=paths.members_path is not None,
-        ),
-        comparison_path(data_dir, paths),
-    )
+    members_path = paths.members_path or data_dir / members.file_name
+    if need_members or paths.members_path:
+        _existing(members_path, "--members_path", is_given=paths.members_path is not None)
+    return parameters_path, members_path, comparison_path(data_dir, paths)
 
 
 def comparison_path(data_dir: Path, paths: TablePaths) -> Path | None:

@@ -147,7 +147,7 @@ _WRITES = {
     "sets_plot": f"candidates{_PICTURE}",
     "evaluation": r"cluster\.json|spatial\.json|candidates\.csv",
     "member_list": r"(member_list|missed_members)\.csv",
-    "isochrone_fit": r"isochrone_fit\.json|cluster\.json",
+    "isochrone_fit": rf"isochrone_fit(\.json|{_PICTURE})|cluster\.json",
     "tables_mrt": r"member_list\.mrt",
     "evaluation_plots": f"({_DRAWN}){_PICTURE}",
     "validation": rf"selection_function(\.csv|{_PICTURE})",

@@ -12,21 +12,19 @@ from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.comparison import MISSED_MEMBERS, ComparisonCounts, missed_table
+from gaia_oc_amd.defaults import read_defaults
 from gaia_oc_amd.exceptions import missing_library
 from gaia_oc_amd.fast_deep_sets import torch_device
 from gaia_oc_amd.figures import evaluation_figures, save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
-from gaia_oc_amd.files.provenance import Stage, run_stage
+from gaia_oc_amd.files.provenance import Stage, again, run_stage
 from gaia_oc_amd.files.tables import write_csv
-from gaia_oc_amd.installation import for_cluster, script_command
+from gaia_oc_amd.installation import for_cluster, script_command, values_of
 from gaia_oc_amd.member_list import (
     MEMBER_LIST,
     PROB_THRESHOLD,
-    Count,
     list_summary,
     member_list,
-    new_members,
-    our_members,
 )
 from gaia_oc_amd.membership import judge_candidates
 from gaia_oc_amd.options import PlotOptions, RunOptions
@@ -43,13 +41,10 @@ from gaia_oc_amd.source_sets import (
 )
 from gaia_oc_amd.spatial import SPATIAL_FILE
 from gaia_oc_amd.stages.many import for_clusters
-from gaia_oc_amd.stages.options import SHIPPED_MODEL, EvaluateOptions
+from gaia_oc_amd.stages.options import EvaluateOptions
 from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 
 logger = logging.getLogger(__name__)
-
-_BEST_FILES = ("report.html", "member_list.csv", "candidates.csv")
-"""Where a user looks first, as far as it is there."""
 
 
 def evaluate_clusters(
@@ -239,6 +234,8 @@ def closing_lines(
 ) -> list[str]:
     """What was found of each evaluated cluster, and where it is.
 
+    The numbers are those of this run: another one may be at work in the folder by now.
+
     Parameters
     ----------
     outcomes : list of Outcome
@@ -257,21 +254,40 @@ def closing_lines(
     for outcome in outcomes:
         if outcome.error:
             continue
-        folder = sets_folder(outcome.cluster, data_dir)
-        sets = load_sets(folder.name, data_dir, parts=("members", "candidates"))
-        members = our_members(sets, prob_threshold)
-        field = Count.of(members).contamination if len(members) else 0.0
-        file = next(folder / name for name in _BEST_FILES if (folder / name).exists())
+        folder, found = sets_folder(outcome.cluster, data_dir), outcome.summary
+        report_file = folder / "report.html"
+        file = report_file if report_file.exists() else folder / f"{MEMBER_LIST}.csv"
         lines.append(
-            f"{folder.name}: {len(members):,} members (p >= {prob_threshold:g}; expected contamination {field:.0%}), "
-            f"{len(new_members(members)):,} of them new: {file}"
+            f"{folder.name}: {found[f'p>={prob_threshold:g}']:,} members (p >= {prob_threshold:g}; expected "
+            f"contamination {found['field [%]']:.0f} %), {found['new']:,} of them new: {file}"
         )
     return lines
 
 
-def other_model(model_dir: Path) -> list[str]:
-    """Words of a command that name a model, unless it is the shipped one."""
-    return [] if model_dir == SHIPPED_MODEL else ["--model_dir", str(model_dir)]
+def isochrones_of(clusters: list[str], data_dir: Path | str) -> list[str]:
+    """Words of a command that name the isochrones that clusters were built with, where these are not remembered.
+
+    Parameters
+    ----------
+    clusters : list of str
+        Clusters whose sets were built.
+    data_dir : path
+        The data directory.
+
+    Returns
+    -------
+    list of str
+        Nothing if they were built with different ones.
+    """
+    found = set()
+    for name in clusters:
+        folder = sets_folder(name, data_dir)
+        built = again(folder, "sets", "build_sets.py")
+        words = [values_of(built, option) for option in ("--isochrone_path", "--isochrone_rotation")]
+        found.add(tuple(word for values in words for word in values))
+    (words_of_all,) = found if len(found) == 1 else {()}
+    remembered = read_defaults(data_dir).get("isochrone_path", [])
+    return [] if words_of_all == ("--isochrone_path", *remembered) else list(words_of_all)
 
 
 def truth_texts(

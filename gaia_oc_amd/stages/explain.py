@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from gaia_oc_amd.catalogues.published import CATALOGUES
-from gaia_oc_amd.catalogues.tables import read_member_list
+from gaia_oc_amd.catalogues.tables import list_name, published_list, read_member_list
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.column_names import MEMBERS
 from gaia_oc_amd.cone import ConeRegion
+from gaia_oc_amd.defaults import read_defaults
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.explanation import explain
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked, read_json
@@ -71,7 +72,9 @@ def explain_stars(
     if cluster is None:
         raise UsageError("no cluster is named: python explain_stars.py NGC_2509 my_stars.csv")
     folder = sets_folder(cluster, data_dir)
-    stars = _stars(folder.name, Path(data_dir), options)
+    path = None if options.from_ is None else _list_file(options.from_, Path(data_dir))
+    stars = _stars(folder.name, path, options)
+    published = path and published_list(path)
     model = Classifier.load(options.model_dir, accept_changes=options.accept_changes)
     _warn_of_another_model(folder, model)
     with locked(folder):
@@ -81,6 +84,7 @@ def explain_stars(
             load_sets(folder.name, data_dir),
             model,
             region=_region(folder),
+            by_position=published is not None and published.release == "DR2",
             prob_threshold=options.prob_threshold,
             selection=_selection(folder),
             sampling=options.sampling,
@@ -105,17 +109,33 @@ def explanation_text(table: pd.DataFrame, path: Path) -> str:
     -------
     str
     """
-    lines = [f"{star}: {reason}" for star, reason in table[["star", "reason"]].head(MOST_LINES).to_numpy()]
+    shown = table.head(MOST_LINES)
+    lines = [
+        f"{star}{_found_as(star, source_id)}: {reason}"
+        for star, source_id, reason in zip(shown["star"], shown["source_id"], shown["reason"], strict=True)
+    ]
     if len(table) > MOST_LINES:
         lines.append(f"... and {len(table) - MOST_LINES:,} more")
-    counts = ", ".join(f"{n:,} {verdict}" for verdict, n in table["verdict"].value_counts().items())
-    return "\n".join([*lines, f"{len(table):,} stars: {counts}: {path}"])
+    counts = ", ".join(
+        f"{n:,} {verdict}{'s' * (n > 1 and verdict in _COUNTED)}"
+        for verdict, n in table["verdict"].value_counts().items()
+    )
+    return "\n".join([*lines, f"{len(table):,} star{'s' * (len(table) != 1)}: {counts}: {path}"])
 
 
-def _stars(cluster: str, data_dir: Path, options: ExplainOptions) -> pd.DataFrame:
+_COUNTED = ("member", "candidate", "non-member")
+"""Verdicts that are names of stars."""
+
+
+def _found_as(star: str, source_id: int) -> str:
+    """Identifier of a star that was given by its position."""
+    return f" ({source_id})" if " " in star and pd.notna(source_id) else ""
+
+
+def _stars(cluster: str, path: Path | None, options: ExplainOptions) -> pd.DataFrame:
     parts = [_given_star(word, cluster) for word in options.stars]
-    if options.from_ is not None:
-        parts.append(_listed(options.from_, cluster, data_dir))
+    if path is not None:
+        parts.append(_listed(path, cluster))
     if not parts:
         raise UsageError(
             f"no star is named: give identifiers, positions or a table, as in explain_stars.py {cluster} my_stars.csv, "
@@ -139,13 +159,27 @@ def _given_star(word: str, cluster: str) -> pd.DataFrame:
     )
 
 
-def _listed(source: str, cluster: str, data_dir: Path) -> pd.DataFrame:
+def _list_file(source: str, data_dir: Path) -> Path:
+    """File of a catalogue, of a list that build_sets.py was given and that is called so, or of a path."""
+    lists = {each.key: data_dir / each.members.file_name for each in CATALOGUES if each.members}
+    defaults = read_defaults(data_dir)
+    for kind in ("members", "comparison"):
+        for path in map(Path, defaults.get(f"{kind}_path", [])):
+            label = defaults.get(f"{kind}_label", [list_name(path)])[0]
+            lists |= {kind: path, label.lower(): path}
+    path = Path(source)
+    if source.lower() in lists and not path.is_file():
+        path = lists[source.lower()]
+    if not path.is_file():
+        known = (
+            ", ".join(name for name, file in lists.items() if file.is_file()) or "t22 once it is downloaded"
+        )
+        raise FileNotFoundError(f"{path} does not exist: give a file, or a list that is here: {known}.")
+    return path
+
+
+def _listed(path: Path, cluster: str) -> pd.DataFrame:
     """Stars of the cluster in a catalogue or another member list."""
-    lists = {each.key: each.members.file_name for each in CATALOGUES if each.members}
-    path = data_dir / lists[source.lower()] if source.lower() in lists else Path(source)
-    if not path.exists():
-        keys = ", ".join(lists)
-        raise FileNotFoundError(f"{path} does not exist: give a file, or one of {keys} that was downloaded.")
     listed = listed_members(read_member_list(path), cluster)
     if listed.empty:
         raise ValueError(f"{path} has no star of {cluster}.")

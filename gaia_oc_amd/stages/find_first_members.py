@@ -1,16 +1,20 @@
 """Find the first members of one cluster, save and draw them, unless that is done; the same for many."""
 
+import shlex
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.figures import save_and_show
-from gaia_oc_amd.files.data_directory import locked
+from gaia_oc_amd.files.data_directory import cluster_directory, locked
 from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
 from gaia_oc_amd.first_members.field import SearchTables, SearchTarget, find_target, read_search_tables
+from gaia_oc_amd.first_members.options import FirstMembersOptions
 from gaia_oc_amd.first_members.plots import first_members_figure
 from gaia_oc_amd.first_members.results import (
     MEMBERS_FILE,
@@ -20,8 +24,9 @@ from gaia_oc_amd.first_members.results import (
     search_folder,
     search_members,
 )
-from gaia_oc_amd.installation import for_cluster
+from gaia_oc_amd.installation import for_cluster, values_of
 from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.source_sets import existing_name
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
 from gaia_oc_amd.stages.options import FindOptions
 
@@ -121,6 +126,45 @@ def search_and_save(
         return run_stage(
             folder, stage, partial(_search, target, Path(data_dir), options, tables, seed), again=again
         )
+
+
+def words_that_go_on(
+    outcomes: list[Outcome], data_dir: Path | str, shared: list[str], is_all: bool
+) -> list[str]:
+    """Options of build_sets.py that go on with what was found.
+
+    Parameters
+    ----------
+    outcomes : list of Outcome
+        From `search_clusters`.
+    data_dir : path
+        The data directory.
+    shared : list of str
+        Options of the search that build_sets.py takes, too.
+    is_all : bool
+        Whether it takes all that were given. Else it would search otherwise, and gets the files of the one cluster
+        that was searched, if its age is known.
+
+    Returns
+    -------
+    list of str
+    """
+    done = [outcome.cluster for outcome in outcomes if not outcome.error]
+    if not is_all and len(done) == 1:
+        folder = cluster_directory(data_dir, existing_name(done[0], data_dir))
+        row = pd.read_csv(folder / PARAMETERS_FILE)
+        if row.reindex(columns=["age", "a0", "dist"]).notna().all(axis=None):
+            given = {"members_path": folder / MEMBERS_FILE, "cluster_path": folder / PARAMETERS_FILE}
+            given["prob_threshold"] = FirstMembersOptions.first_prob_threshold
+            words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+            kept = [each for each in _LISTS_AND_STARS if each not in given]
+            command = shlex.join(shared)
+            return [*words, *(word for name in kept for word in values_of(command, f"--{name}"))]
+    return ["--find_first_members", *shared]
+
+
+_LISTS_AND_STARS = ("isochrone_path", "isochrone_rotation", "credentials_path", "cone_source", "columns")
+"""Options that building from lists of found members needs, too."""
 
 
 def _read_tables(data_dir: Path | str, options: FindOptions) -> SearchTables:

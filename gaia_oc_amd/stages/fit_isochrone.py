@@ -15,7 +15,7 @@ from gaia_oc_amd.catalogues.tables import InputTables, read_input_tables
 from gaia_oc_amd.cluster import PARAMETERS
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, read_json, write_json
-from gaia_oc_amd.files.provenance import Stage, run_stage
+from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit, fit_isochrone, fit_summary
@@ -23,7 +23,7 @@ from gaia_oc_amd.isochrone_fit.members import FittedMembers, cluster_folder, fit
 from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
 from gaia_oc_amd.options import FITTED_PARAMETERS, RunOptions
 from gaia_oc_amd.source_sets import FIT, FIT_FILE, add_fit, check_sets, existing_name
-from gaia_oc_amd.stages.many import for_clusters
+from gaia_oc_amd.stages.many import for_clusters, named_clusters
 from gaia_oc_amd.stages.options import FitOptions
 
 _INTERVALS = tuple(f"{name}_{end}" for name in ("age", "a0", "dist") for end in ("lower", "upper"))
@@ -37,7 +37,7 @@ def fit_clusters(
     command: str = "",
 ) -> list[Outcome]:
     """Fit many clusters, each as `fit_cluster` does, and merge their rows. See `stages.many.for_clusters`."""
-    tables = read_input_tables(run.data_dir, options.paths)
+    tables = _read_tables(clusters, run.data_dir, options)
     outcomes = for_clusters(fit_cluster, clusters, options, run, command=command, tables=tables)
     if fitted := [outcome.cluster for outcome in outcomes if not outcome.error]:
         merge_fits(fitted, run.data_dir)
@@ -53,7 +53,7 @@ def fit_cluster(
     seed: int = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
-    """Fit, save and draw the isochrone of one cluster.
+    """Fit, save and draw the isochrone of one cluster, unless that is done.
 
     Parameters
     ----------
@@ -80,37 +80,67 @@ def fit_cluster(
     ClusterError, OSError, ValueError
         If the cluster is unknown, or has too few stars that can be fitted.
     """
-    tables = tables or read_input_tables(data_dir, options.paths)
+    tables = tables or _read_tables([name], data_dir, options)
     with locked(folder := cluster_folder(name, tables, data_dir)):
         check_sets(folder, accept=options.accept_changes)
         members = fitted_members(name, tables, data_dir, cone=options.cone, options=options.member)
-        parallax, parallax_error = mean_parallax(members.stars)
-        fit = fit_isochrone(
-            members.stars,
-            tables.isochrones,
-            parallax=parallax,
-            parallax_error=parallax_error,
-            weights=members.stars["PMemb"].to_numpy(float),
-            options=options.fit,
-            rng=cluster_rng(seed, members.cluster.name),
+        made_with = {key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "figures")}
+        made_with |= {
+            "paths": asdict(options.paths),
+            "seed": seed,
+            "stars": table_fingerprint(members.stars),
+            "isochrones": table_fingerprint(tables.isochrones),
+            "version": __version__,
+        }
+        work = partial(_fit, folder, members, tables, data_dir, options, seed=seed, command=command)
+        stage = Stage(FIT, made_with, for_cluster(command, folder.name))
+        return run_stage(folder, stage, work, again=options.overwrite or options.figures.show_plots)
+
+
+def _read_tables(clusters: list[str], data_dir: Path | str, options: FitOptions) -> InputTables:
+    """Tables of a fit; lists and parameters may be absent where the stars are those of sets."""
+    folders = [
+        cluster_directory(data_dir, existing_name(name, data_dir))
+        for name in named_clusters(clusters, data_dir)
+    ]
+    need = options.member.from_list or not all((folder / CLUSTER_FILE).exists() for folder in folders)
+    return read_input_tables(data_dir, options.paths, need_parameters=need, need_members=need)
+
+
+def _fit(
+    folder: Path,
+    members: FittedMembers,
+    tables: InputTables,
+    data_dir: Path | str,
+    options: FitOptions,
+    *,
+    seed: int,
+    command: str,
+) -> tuple[dict[str, Any], list[str]]:
+    """Fit, save and draw; returns the numbers and the files."""
+    parallax, parallax_error = mean_parallax(members.stars)
+    fit = fit_isochrone(
+        members.stars,
+        tables.isochrones,
+        parallax=parallax,
+        parallax_error=parallax_error,
+        weights=members.stars["PMemb"].to_numpy(float),
+        options=options.fit,
+        rng=cluster_rng(seed, members.cluster.name),
+    )
+    made_with = {key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "paths")}
+    made_with |= {"mean_parallax": parallax, "mean_parallax_error": parallax_error}
+    save_fit(fit, members, data_dir, made_with=made_with, command=command)
+    written = [FIT_FILE]
+    if options.figures.wanted():
+        figure = isochrone_fit_figure(
+            members.cluster.name, members.stars, fit, tables.isochrones, members.known, options.fit
         )
-        made_with = {key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "paths")}
-        made_with |= {"mean_parallax": parallax, "mean_parallax_error": parallax_error}
-        folder = save_fit(fit, members, data_dir, made_with=made_with, command=command)
-        if options.figures.wanted():
-            figure = isochrone_fit_figure(
-                members.cluster.name, members.stars, fit, tables.isochrones, members.known, options.fit
-            )
-            save_and_show({"isochrone_fit": figure}, folder, options.figures)
-        if (folder / CLUSTER_FILE).exists():
-            stage = Stage(FIT, made_with | {"version": __version__}, for_cluster(command, folder.name))
-            run_stage(folder, stage, partial(_tell_the_sets, folder), again=True)
-    return fit_summary(fit)
-
-
-def _tell_the_sets(folder: Path) -> tuple[dict[str, Any], list[str]]:
-    add_fit(folder)
-    return {}, [FIT_FILE, CLUSTER_FILE]
+        written += save_and_show({"isochrone_fit": figure}, folder, options.figures)
+    if (folder / CLUSTER_FILE).exists():
+        add_fit(folder)
+        written.append(CLUSTER_FILE)
+    return fit_summary(fit), written
 
 
 def save_fit(

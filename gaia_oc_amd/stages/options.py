@@ -140,6 +140,7 @@ class FitOptions(Options):
     )
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
     figures: FigureOptions = part(FigureOptions())
+    overwrite: bool = option(False, "fit again what was fitted to the same stars with the same options")
     accept_changes: bool = option(False, _ACCEPT)
 
 

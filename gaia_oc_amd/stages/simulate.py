@@ -14,6 +14,7 @@ from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, write_json, write_text
 from gaia_oc_amd.files.tables import write_csv, write_table
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CLUSTER_PARAMETERS, ISOCHRONES, RunOptions
 from gaia_oc_amd.simulation.catalogue import draw_cluster
@@ -117,6 +118,12 @@ def simulate_clusters(
             _merge(data_dir / file, rows, column, names)
     parameters = pd.concat([cluster.summary[CLUSTER_PARAMETERS] for cluster in clusters], ignore_index=True)
     return parameters.sort_values("name", ignore_index=True)
+
+
+def next_command(names: Iterable[str], data_dir: Path | str) -> str:
+    """Command that builds the sets of simulated clusters."""
+    cones = str(Path(data_dir) / CONES)
+    return script_command("build_sets.py", *names, "--cone_source", cones, data_dir=data_dir)
 
 
 def _folders(names: Iterable[str], data_dir: Path) -> list[Path]:

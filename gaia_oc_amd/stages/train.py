@@ -9,6 +9,7 @@ from gaia_oc_amd.classifier import MODEL_PARAMETERS, Classifier, load_metrics
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.figures import save_and_show, training_metrics_figure
 from gaia_oc_amd.files.data_directory import LOCK_FILE, locked
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.source_sets import check_sets, sets_folder
 from gaia_oc_amd.stages.many import named_clusters
@@ -102,7 +103,7 @@ def keep_model(folder: Path) -> Path:
     return kept
 
 
-def best_epoch_text(metrics: dict[str, Any], model_dir: Path) -> str:
+def best_epoch_text(metrics: dict[str, Any], model_dir: Path, data_dir: Path | str) -> str:
     """The metrics of the best epoch, and how the model is used.
 
     Parameters
@@ -111,6 +112,8 @@ def best_epoch_text(metrics: dict[str, Any], model_dir: Path) -> str:
         From `train_model`.
     model_dir : path
         The model folder.
+    data_dir : path
+        The data directory.
 
     Returns
     -------
@@ -121,5 +124,5 @@ def best_epoch_text(metrics: dict[str, Any], model_dir: Path) -> str:
     best = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
     return (
         f"{model_dir}: best epoch {metrics['best_epoch'] + 1}: {best}\n"
-        f"next: python evaluate_clusters.py NAME --model_dir {model_dir}"
+        f"next: {script_command('evaluate_clusters.py', 'all', '--model_dir', str(model_dir), data_dir=data_dir)}"
     )
