@@ -15,7 +15,7 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.columns import REJECTED_BY
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.evidence import half_number_radius
+from gaia_oc_amd.evidence import FieldDensity, half_number_radius
 from gaia_oc_amd.features import add_features, can_be_sampled, proper_motion_offset
 from gaia_oc_amd.members import matched_rows
 from gaia_oc_amd.membership import VoteSampler, membership_probabilities
@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 TERMS = ("odds_motion", "odds_parallax", "odds_photometry", "odds_place")
 """What the odds of a star are split into, beside odds_share, of members among the candidates."""
+FIELD_DENSITY = "field_density"
+"""Density of field stars with a star's measurements, in units of that of stars like it with the cluster's motion."""
 MATCH_RADIUS = 1.0
 """Largest separation of a position from the source that it means [arcsec]."""
 
@@ -35,6 +37,8 @@ _LOGIT_SAMPLES = 50
 _WORTH_A_WORD = np.log(2.0)
 """Terms that change the odds by less are not mentioned."""
 _MANY_TIMES = 1e6
+_DENSER = 2.0
+"""The field's density is mentioned where it is so many times that at the cluster's motion."""
 
 _OFFSETS = ("f_r", "f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma")
 
@@ -89,7 +93,7 @@ def explain(
         cone), ``verdict`` (member, candidate, non-member, not in the cone), ``PMemb``, ``reason``; offsets f_r [pc],
         f_pm_sigma, f_plx_sigma, f_c_sigma, f_g_sigma; and natural logarithms of odds: ``log_odds``, the terms
         ``odds_motion``, ``odds_parallax``, ``odds_photometry``, ``odds_place`` (negative ones speak against a member)
-        and ``odds_share``, of members among the candidates (missing where the model has none).
+        and ``odds_share``, of members among the candidates (missing where the model has none); `FIELD_DENSITY`.
 
     Raises
     ------
@@ -108,7 +112,7 @@ def explain(
     verdicts = [next(told) if known else ("not in the cone", next(absent)) for known in row >= 0]
     place = np.where(row >= 0, np.cumsum(row >= 0) - 1, -1)
     measured = judged.assign(source_id=judged["source_id"].astype("Int64")).reindex(place)
-    columns = ["source_id", "PMemb", *_OFFSETS, "log_odds", *TERMS, "odds_share"]
+    columns = ["source_id", "PMemb", *_OFFSETS, "log_odds", *TERMS, "odds_share", FIELD_DENSITY]
     table = measured[columns].reset_index(drop=True)
     words = pd.DataFrame(verdicts, columns=["verdict", "reason"], dtype="str")
     words["reason"] = _named_otherwise(given["source_id"], table["source_id"]) + words["reason"]
@@ -191,12 +195,13 @@ def _nearest(places: Array, cone: pd.DataFrame) -> tuple[NDArray[np.int64], Arra
 @dataclass(frozen=True)
 class _Odds:
     """What a model makes of the stars of a cone: log odds, the share of members in them (NaN if the model has none),
-    and probabilities.
+    probabilities, and the density of the field.
     """
 
     of: Callable[[pd.DataFrame], Array]
     share: float
     probabilities: Callable[[pd.DataFrame], Array]
+    density: FieldDensity
 
 
 def _odds(sets: SourceSets, model: Classifier, sampling: SamplingOptions, seed: int) -> _Odds:
@@ -215,6 +220,7 @@ def _odds(sets: SourceSets, model: Classifier, sampling: SamplingOptions, seed: 
             lambda stars: judge.log_odds(stars, rng=rng()),
             float(judge.spatial.log_odds(there)[0]),
             votes if sampling.probability == "votes" else lambda stars: judge.probabilities(stars, rng=rng()),
+            judge.reading.density,
         )
     sampler = VoteSampler.of(sets, model, sampling)
 
@@ -224,14 +230,15 @@ def _odds(sets: SourceSets, model: Classifier, sampling: SamplingOptions, seed: 
         logits[usable] = sampler.sample_logits(stars[usable], _LOGIT_SAMPLES, size, rng=rng()).mean(axis=1)
         return logits
 
-    return _Odds(mean_logits, np.nan, votes)
+    field = pd.concat([sets.candidates, sets.non_members], ignore_index=True)
+    return _Odds(mean_logits, np.nan, votes, FieldDensity.of(field, sets.cluster, sets.colour, rng=rng()))
 
 
 def _judged(
     found: pd.DataFrame, sets: SourceSets, model: Classifier, sampling: SamplingOptions, seed: int
 ) -> pd.DataFrame:
     """Stars with their probability, log odds and the terms of these."""
-    nothing = dict.fromkeys((*TERMS, "log_odds", "odds_share"), np.nan)
+    nothing = dict.fromkeys((*TERMS, "log_odds", "odds_share", FIELD_DENSITY), np.nan)
     if found.empty:
         return found.assign(**nothing)
     odds = _odds(sets, model, sampling, seed)
@@ -240,7 +247,11 @@ def _judged(
     if missing.any():
         probability[missing] = odds.probabilities(found[missing])
     own = odds.of(found)
-    terms = {f"odds_{name}": own - odds.of(neutral) for name, neutral in _neutral(found, sets).items()}
+    variants = _neutral(found, sets)
+    terms = {f"odds_{name}": own - odds.of(neutral) for name, neutral in variants.items()}
+    terms[FIELD_DENSITY] = np.exp(
+        odds.density.log_density(found) - odds.density.log_density(variants["motion"])
+    )
     return found.assign(PMemb=probability, log_odds=own, odds_share=odds.share, **terms)
 
 
@@ -346,6 +357,8 @@ def _against(star: pd.Series, sets: SourceSets) -> list[str]:
         f"{words[name]} (odds {_times(term)} lower)"
         for name, term in terms[terms < -_WORTH_A_WORD].head(2).items()
     ]
+    if star[FIELD_DENSITY] > _DENSER:
+        found.append(f"the field is {_rounded(star[FIELD_DENSITY])} times denser there")
     if star["odds_share"] < -_WORTH_A_WORD:
         found.append(f"only one candidate in {1 + np.exp(-star['odds_share']):.0f} is a member")
     return found or ["the field has as many stars like it"]
@@ -421,5 +434,5 @@ def _beyond(apart: float, motion: float, parallax: float, beyond: str, region: C
         "parallax": f"cut by the cone: parallax {parallax:+.3f} mas off (the cone ends at "
         f"{region.parallax_width:.3f})",
         "unmeasured": f"cut by the cone ({limits}) or no source of Gaia: its motion and parallax are not given",
-        "within": "Gaia has no such source in the cone",
+        "within": "Gaia has no such source in the cone, or none with full astrometry and photometry",
     }[beyond]

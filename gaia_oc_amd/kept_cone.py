@@ -9,7 +9,7 @@ import pandas as pd
 
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.files.data_directory import read_json, write_json
-from gaia_oc_amd.files.provenance import ChangedFileError, again, file_fingerprint, is_intact, sealed
+from gaia_oc_amd.files.provenance import ChangedFileError, command_again, file_fingerprint, is_intact, sealed
 from gaia_oc_amd.files.tables import write_table
 
 logger = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def recorded_region(folder: Path) -> ConeRegion | None:
 
 
 def _remedy(folder: Path) -> str:
-    return f"`{again(folder, 'sets', 'build_sets.py', '--overwrite_cone')}` fetches the cone again."
+    return f"`{command_again(folder, 'sets', 'build_sets.py', '--overwrite_cone')}` fetches the cone again."
 
 
 def _refuse_changed(folder: Path, record: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from gaia_oc_amd.cone import ConeRegion, calibrate, check_sources, cone_region
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features, projected_radius
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
-from gaia_oc_amd.files.provenance import again
+from gaia_oc_amd.files.provenance import command_again
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.inputs import hold_against_list
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
@@ -137,7 +137,7 @@ def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
     if len(judged) < len(paths) or (len(judged[1]) and judged[1]["PMemb"].isna().all()):
         raise FileNotFoundError(
             f"{paths[1]} has no probabilities, which --bootstrap_members needs: run "
-            f"`{again(folder, 'evaluation', 'evaluate_clusters.py')}` first."
+            f"`{command_again(folder, 'evaluation', 'evaluate_clusters.py')}` first."
         )
     if (folder / CLUSTER_FILE).exists():
         refuse_changed_sets(folder, ("members", "candidates"))

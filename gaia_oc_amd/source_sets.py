@@ -35,7 +35,7 @@ from gaia_oc_amd.files.data_directory import (
 from gaia_oc_amd.files.provenance import (
     ChangedFileError,
     accept_files,
-    again,
+    command_again,
     file_fingerprint,
     is_intact,
     sealed,
@@ -374,7 +374,7 @@ def _changed(folder: Path, file: str) -> str:
 
 
 def _built_again(folder: Path) -> str:
-    return again(folder, "sets", "build_sets.py", "--overwrite")
+    return command_again(folder, "sets", "build_sets.py", "--overwrite")
 
 
 def _marks(content: dict[str, Any], file: str) -> tuple[str, ...]:
@@ -497,7 +497,7 @@ def sets_folder(name: str, data_dir: Path | str) -> Path:
     folder = cluster_directory(data_dir, name)
     if not (folder / CLUSTER_FILE).exists():
         raise FileNotFoundError(
-            f"{folder / CLUSTER_FILE} does not exist: run `{again(folder, 'sets', 'build_sets.py')}` first."
+            f"{folder / CLUSTER_FILE} does not exist: run `{command_again(folder, 'sets', 'build_sets.py')}` first."
         )
     return folder
 

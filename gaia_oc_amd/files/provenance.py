@@ -294,7 +294,7 @@ def _is_sound(stage: str, record: Any) -> bool:
     return all(re.fullmatch(pattern, name) for name in record["files"]) and is_intact(record)
 
 
-def again(folder: Path, stage: str, script: str, *words: str) -> str:
+def command_again(folder: Path, stage: str, script: str, *words: str) -> str:
     """Command that does a stage of one cluster again.
 
     Parameters
@@ -365,7 +365,8 @@ def _tell_of_removed(folder: Path, stage: str, gone: dict[str, dict[str, Any]]) 
     if words and (commands or stage != "sets"):
         how = f"; again: {'; '.join(commands)}" if commands else ""
         verb = "is" if words == [_RESULTS["report"]] or words == [_RESULTS["sets_plot"]] else "are"
-        text = as_called(f"{' and '.join(words)} of the earlier {stage} {verb} removed{how}")
+        results = " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+        text = as_called(f"{results} of the earlier {stage} {verb} removed{how}")
         logger.info("%s: %s.", folder.name, text)
 
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.comparison import ComparisonCounts, membership_matrix
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
-from gaia_oc_amd.files.provenance import again
+from gaia_oc_amd.files.provenance import command_again
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import PlotOptions
 from gaia_oc_amd.report.cautions import Caution, cautions
@@ -283,7 +283,7 @@ def _validation(folder: Path, provenance: dict[str, Any]) -> tuple[TextTable | N
         )
     text = "Completeness and contamination were measured before the last evaluation: if model or options differ, run "
     older = Caution(
-        "note", "Older validation", f"{text}`{again(folder, 'validation', 'validate_clusters.py')}`."
+        "note", "Older validation", f"{text}`{command_again(folder, 'validation', 'validate_clusters.py')}`."
     )
     outdated = "evaluation" in provenance and "validation" not in provenance
     return table, older if outdated or is_older(path, folder / "candidates.csv") else None

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
-from gaia_oc_amd.files.provenance import again, read_provenance
+from gaia_oc_amd.files.provenance import command_again, read_provenance
 from gaia_oc_amd.installation import moved_command, script_command
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
@@ -372,7 +372,9 @@ def validated_otherwise(folder: Path, provenance: dict[str, Any], prob_threshold
     measured = options.get("validation", {}).get("prob_threshold", prob_threshold)
     if measured is None or measured == prob_threshold:
         return []
-    command = again(folder, "validation", "validate_clusters.py", "--prob_threshold", f"{prob_threshold:g}")
+    command = command_again(
+        folder, "validation", "validate_clusters.py", "--prob_threshold", f"{prob_threshold:g}"
+    )
     text = (
         f"Completeness and contamination were measured for p ≥ {measured:g}, this report counts members from p ≥ "
         f"{prob_threshold:g}: run `{command}`."

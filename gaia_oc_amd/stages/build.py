@@ -1,7 +1,8 @@
 """Build the sets of one cluster, save and draw them, as far as that is not done; the same for many."""
 
 import logging
-from dataclasses import asdict, replace
+import shlex
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,20 +22,29 @@ from gaia_oc_amd.catalogues.tables import (
     read_parameter_table,
 )
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.defaults import DEFAULTS_FILE, defaults_text
+from gaia_oc_amd.defaults import DEFAULTS_FILE, defaults_text, read_defaults
+from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.figures import candidates_figure, save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked, write_text
 from gaia_oc_amd.files.provenance import (
     Stage,
+    command_again,
     read_provenance,
     run_stage,
     table_fingerprint,
 )
 from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
-from gaia_oc_amd.installation import for_cluster
+from gaia_oc_amd.installation import for_cluster, values_of
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.kept_cone import accept_cone, cone_files
-from gaia_oc_amd.options import FITTED_PARAMETERS, ConeOptions, FigureOptions, RunOptions, TablePaths
+from gaia_oc_amd.options import (
+    FITTED_PARAMETERS,
+    ConeOptions,
+    FigureOptions,
+    GivenCluster,
+    RunOptions,
+    TablePaths,
+)
 from gaia_oc_amd.query import has_new_source
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import (
@@ -45,7 +55,7 @@ from gaia_oc_amd.source_sets import (
     save_sets,
     set_fingerprints,
 )
-from gaia_oc_amd.stages.many import for_clusters, refuse_several
+from gaia_oc_amd.stages.many import ALL, for_clusters, named_clusters, refuse_several
 from gaia_oc_amd.stages.options import BuildOptions, FindOptions
 
 logger = logging.getLogger(__name__)
@@ -60,6 +70,8 @@ def build_clusters(
 ) -> list[Outcome]:
     """Build the sets of many clusters, each as `build_cluster` does. See `stages.many.for_clusters`."""
     refuse_several(clusters, list(options.given.values()), run.data_dir)
+    if clusters == [ALL] and not options.first.find_first_members:
+        clusters = _without_own_inputs(named_clusters(clusters, run.data_dir), run.data_dir, options)
     tables = read_tables(run.data_dir, options)
     if tables.names_no_cluster:
         refuse_several(clusters, ["members_path"], run.data_dir)
@@ -68,6 +80,48 @@ def build_clusters(
         _remember(run.data_dir, options)
         report.refresh_index(run.data_dir)
     return outcomes
+
+
+def _without_own_inputs(names: list[str], data_dir: Path, options: BuildOptions) -> list[str]:
+    """Clusters that can be built as all others; a line for each that only a command of its own builds.
+
+    Raises
+    ------
+    UsageError
+        If none is left.
+    """
+    folders = {name: cluster_directory(data_dir, name) for name in names}
+    own = [name for name, folder in folders.items() if _has_own_inputs(folder, options)]
+    for name in own:
+        command = command_again(folders[name], "sets", "build_sets.py")
+        logger.warning("%s has parameters or members of its own and is left as it is: %s", name, command)
+    if len(own) == len(names):
+        raise UsageError(
+            "every cluster that is built has parameters or members of its own: name those that you mean."
+        )
+    return [name for name in names if name not in own]
+
+
+def _has_own_inputs(folder: Path, options: BuildOptions) -> bool:
+    """Whether sets were built with parameters, a list or a search that this command does not name."""
+    built, remembered = command_again(folder, "sets", "build_sets.py"), read_defaults(folder.parents[1])
+    named = {
+        word.removeprefix("--").removeprefix("no-") for word in shlex.split(built) if word.startswith("--")
+    }
+    if named & {"find_first_members", *(each.name for each in fields(GivenCluster))}:
+        return True
+    return any(
+        _is_of_its_own(values_of(built, f"--{name}")[1:], getattr(options.paths, name), remembered.get(name))
+        for name in ("members_path", "cluster_path")
+    )
+
+
+def _is_of_its_own(built: list[str], now: Path | None, remembered: list[str] | None) -> bool:
+    """Whether a file that a cluster was built with is not the one of this command, which names no other."""
+    given = [] if now is None else [str(now)]
+    if not built or given not in ([], remembered):
+        return False
+    return [Path(path).resolve() for path in built] != [Path(path).resolve() for path in given]
 
 
 def _remember(data_dir: Path, options: BuildOptions) -> None:

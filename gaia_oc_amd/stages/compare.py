@@ -10,7 +10,7 @@ from gaia_oc_amd.catalogues.tables import TRAINING_LIST
 from gaia_oc_amd.comparison import ComparisonCounts, overlap_sets
 from gaia_oc_amd.comparison_figures import two_venns_figure
 from gaia_oc_amd.figures import save_and_show
-from gaia_oc_amd.files.provenance import again, read_provenance
+from gaia_oc_amd.files.provenance import command_again, read_provenance
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.options import RunOptions
@@ -79,9 +79,8 @@ def compare_cluster(
     folder = sets_folder(name, data_dir)
     sets = load_sets(folder.name, data_dir)
     if not sets.is_evaluated():
-        raise ValueError(
-            f"{folder.name} was never evaluated: run `{again(folder, 'evaluation', 'evaluate_clusters.py')}` first."
-        )
+        evaluating = command_again(folder, "evaluation", "evaluate_clusters.py")
+        raise ValueError(f"{folder.name} was never evaluated: run `{evaluating}` first.")
     made_with = read_provenance(folder).get("member_list", {}).get("made_with", {})
     evaluated = made_with.get("options", {}).get("prob_threshold", PROB_THRESHOLD)
     counts = ComparisonCounts.of(sets, options.prob_threshold or evaluated)

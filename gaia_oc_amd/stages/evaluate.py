@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import warnings
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from gaia_oc_amd.exceptions import missing_library
 from gaia_oc_amd.fast_deep_sets import torch_device
 from gaia_oc_amd.figures import evaluation_figures, save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
-from gaia_oc_amd.files.provenance import Stage, again, run_stage
+from gaia_oc_amd.files.provenance import Stage, command_again, run_stage
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.installation import for_cluster, script_command, values_of
 from gaia_oc_amd.member_list import (
@@ -25,6 +26,7 @@ from gaia_oc_amd.member_list import (
     PROB_THRESHOLD,
     list_summary,
     member_list,
+    our_members,
 )
 from gaia_oc_amd.membership import judge_candidates
 from gaia_oc_amd.options import PlotOptions, RunOptions
@@ -135,6 +137,7 @@ def evaluate_cluster(
         if not sets.is_evaluated() and classifier is None:
             command = script_command("evaluate_clusters.py", folder.name, data_dir=data_dir)
             raise ValueError(f"{name} was never evaluated: run `{command}`, without --plot_only, first.")
+        _warn_of_no_member(sets, options)
         _list(sets, folder, plots, command=command)
         if plots.switched_on() and figures.wanted():
             _draw(sets, folder, options, seed=seed, command=command)
@@ -177,6 +180,17 @@ def _evaluate(
         return {}, [name for name in written if (folder / name).exists()]
 
     run_stage(folder, Stage("evaluation", made_with, command), judge, again=options.overwrite)
+
+
+def _warn_of_no_member(sets: SourceSets, options: EvaluateOptions) -> None:
+    """Say that a network denies even the members that it was shown."""
+    threshold = options.plots.prob_threshold
+    if len(our_members(sets, threshold)) == 0:
+        warnings.warn(
+            f"{sets.cluster.name}: no star has p >= {threshold:g}, not one of {len(sets.members)} training members; "
+            f"the network in {options.model_dir} knows no such cluster. Give another --model_dir, or train it longer.",
+            stacklevel=2,
+        )
 
 
 def _list(sets: SourceSets, folder: Path, plots: PlotOptions, *, command: str) -> None:
@@ -282,7 +296,7 @@ def isochrones_of(clusters: list[str], data_dir: Path | str) -> list[str]:
     found = set()
     for name in clusters:
         folder = sets_folder(name, data_dir)
-        built = again(folder, "sets", "build_sets.py")
+        built = command_again(folder, "sets", "build_sets.py")
         words = [values_of(built, option) for option in ("--isochrone_path", "--isochrone_rotation")]
         found.add(tuple(word for values in words for word in values))
     (words_of_all,) = found if len(found) == 1 else {()}

@@ -96,7 +96,7 @@ def explain_stars(
 
 
 def explanation_text(table: pd.DataFrame, path: Path) -> str:
-    """A line for each star, as far as they are not too many, and one that counts them.
+    """A line for each star, of very many those that are no members first, and one that counts them.
 
     Parameters
     ----------
@@ -109,7 +109,10 @@ def explanation_text(table: pd.DataFrame, path: Path) -> str:
     -------
     str
     """
-    shown = table.head(MOST_LINES)
+    shown = table
+    if len(table) > MOST_LINES:  # the file keeps the order that they were given in
+        shown = table.sort_values("verdict", key=lambda verdict: verdict.map(_SHOWN.index), kind="stable")
+    shown = shown.head(MOST_LINES)
     lines = [
         f"{star}{_found_as(star, source_id)}: {reason}"
         for star, source_id, reason in zip(shown["star"], shown["source_id"], shown["reason"], strict=True)
@@ -123,6 +126,8 @@ def explanation_text(table: pd.DataFrame, path: Path) -> str:
     return "\n".join([*lines, f"{len(table):,} star{'s' * (len(table) != 1)}: {counts}: {path}"])
 
 
+_SHOWN = ("candidate", "non-member", "not in the cone", "training member", "member")
+"""Verdicts in the order in which many stars are shown: why one is a member is the least question."""
 _COUNTED = ("member", "candidate", "non-member")
 """Verdicts that are names of stars."""
 

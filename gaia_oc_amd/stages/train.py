@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,21 @@ def train_model(
             start=start,
         )
         metrics = load_metrics(folder)
+        _warn_of_no_member(metrics, folder)
         if options.figures.wanted():
             save_and_show({"metrics": training_metrics_figure(metrics)}, folder, options.figures)
     return metrics
+
+
+def _warn_of_no_member(metrics: dict[str, Any], folder: Path) -> None:
+    """Say that a network calls no star a member, which no other number shows."""
+    series = metrics["validation" if metrics["validation"] else "train"]
+    if series["f1"][metrics["best_epoch"]] == 0:
+        warnings.warn(
+            f"the network in {folder} finds none of the members that it is tested with: train it for more --n_epochs, "
+            "with a larger --lr, or on more clusters.",
+            stacklevel=2,
+        )
 
 
 def keep_model(folder: Path) -> Path:
