@@ -41,6 +41,13 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
         return super()._get_help_string(action)
 
 
+class _LogFormatter(logging.Formatter):
+    """Names scripts as the user calls them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return as_called(super().format(record))
+
+
 _SWITCHED = {"true": True, "false": False}
 
 
@@ -425,7 +432,7 @@ def _remembered(parser: Parser, words: list[str]) -> tuple[Path, dict[str, Any]]
 def _report_on_screen(level: str) -> None:
     """Write the package's log and all warnings to the screen; other libraries' logs are of no use to a user."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setFormatter(_LogFormatter("%(levelname)s: %(message)s"))
     for name, least in (("gaia_oc_amd", level), ("py.warnings", "WARNING" if level != "ERROR" else level)):
         reported = logging.getLogger(name)
         reported.handlers[:] = [handler]

@@ -117,10 +117,21 @@ def as_called(text: str) -> str:
     Returns
     -------
     str
-        The same, if this program was called as a file; else "run `gaia-oc-build-sets NGC_2509`".
+        The same, if this program was called as a file of the present folder; with the path of the folder if it was
+        called as a file of another one; else "run `gaia-oc-build-sets NGC_2509`".
     """
-    prefix = next((prefix for prefix in BY_NAME if program().startswith(prefix)), None)
-    if prefix is None or ".py" not in text:
+    if ".py" not in text:
         return text
-    known = "|".join(path.stem for path in scripts().values())
+    prefix = next((prefix for prefix in BY_NAME if program().startswith(prefix)), None)
+    stems = [path.stem for path in scripts().values()]
+    known = "|".join(stems)
+    if prefix is None:
+        folder = Path(sys.argv[0]).parent
+        if folder == Path() or program().removesuffix(".py") not in stems:
+            return text
+        return re.sub(
+            rf"\bpython (({known})\.py)\b",
+            lambda match: f"python {shlex.quote(str(folder / match[1]))}",
+            text,
+        )
     return re.sub(rf"(?:python )?\b({known})\.py\b", lambda match: prefix + match[1].replace("_", "-"), text)

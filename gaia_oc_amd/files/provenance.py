@@ -24,7 +24,7 @@ from gaia_oc_amd.files.data_directory import (
     remove_leftovers,
     write_json,
 )
-from gaia_oc_amd.installation import as_called, moved_command, script_command
+from gaia_oc_amd.installation import moved_command, script_command
 from gaia_oc_amd.options import EXPORT_SUFFIXES, PlotOptions
 
 logger = logging.getLogger(__name__)
@@ -366,8 +366,7 @@ def _tell_of_removed(folder: Path, stage: str, gone: dict[str, dict[str, Any]]) 
         how = f"; again: {'; '.join(commands)}" if commands else ""
         verb = "is" if words == [_RESULTS["report"]] or words == [_RESULTS["sets_plot"]] else "are"
         results = " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-        text = as_called(f"{results} of the earlier {stage} {verb} removed{how}")
-        logger.info("%s: %s.", folder.name, text)
+        logger.info("%s: %s of the earlier %s %s removed%s.", folder.name, results, stage, verb, how)
 
 
 def _write(folder: Path, stage: str, record: dict[str, Any], files: Iterable[str]) -> None:

@@ -293,15 +293,14 @@ def isochrones_of(clusters: list[str], data_dir: Path | str) -> list[str]:
     list of str
         Nothing if they were built with different ones.
     """
+    remembered = [Path(path).resolve() for path in read_defaults(data_dir).get("isochrone_path", [])]
     found = set()
     for name in clusters:
-        folder = sets_folder(name, data_dir)
-        built = command_again(folder, "sets", "build_sets.py")
-        words = [values_of(built, option) for option in ("--isochrone_path", "--isochrone_rotation")]
-        found.add(tuple(word for values in words for word in values))
-    (words_of_all,) = found if len(found) == 1 else {()}
-    remembered = read_defaults(data_dir).get("isochrone_path", [])
-    return [] if words_of_all == ("--isochrone_path", *remembered) else list(words_of_all)
+        built = command_again(sets_folder(name, data_dir), "sets", "build_sets.py")
+        path, rotation = (values_of(built, f"--isochrone_{kind}") for kind in ("path", "rotation"))
+        is_remembered = [Path(word).resolve() for word in path[1:]] == remembered
+        found.add((*([] if is_remembered else path), *rotation))
+    return list(found.pop()) if len(found) == 1 else []
 
 
 def truth_texts(
