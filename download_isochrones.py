@@ -5,8 +5,8 @@ Example: python download_isochrones.py --log_age_min 7 --log_age_step 0.05
 
 from dataclasses import asdict
 
+from gaia_oc_amd.catalogues.published import IsochroneDownload
 from gaia_oc_amd.command_line import read_command_line, run
-from gaia_oc_amd.stages.options import IsochroneDownload
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,9 +7,8 @@ The catalogues:
 
 from dataclasses import asdict
 
-from gaia_oc_amd.catalogues.published import CATALOGUES
+from gaia_oc_amd.catalogues.published import CATALOGUES, CatalogueDownload
 from gaia_oc_amd.command_line import read_command_line, run
-from gaia_oc_amd.stages.options import CatalogueDownload
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         send_to_topcat,
         truth_texts,
     )
-    from gaia_oc_amd.stages.options import ValidateOptions
+    from gaia_oc_amd.validation.options import ValidateOptions
 
     outcomes = evaluate_clusters(given.clusters, given.options, given.run, command=given.command)
     done = [outcome.cluster for outcome in outcomes if not outcome.error]

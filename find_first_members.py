@@ -9,7 +9,7 @@ example: python find_first_members.py NGC_2509
 """
 
 from gaia_oc_amd.command_line import read_command_line, run
-from gaia_oc_amd.stages.options import FindOptions
+from gaia_oc_amd.first_members.options import FindOptions
 
 
 def main(argv: list[str] | None = None) -> int:

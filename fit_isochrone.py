@@ -9,7 +9,7 @@ example: python fit_isochrone.py NGC_2509
 """
 
 from gaia_oc_amd.command_line import read_command_line, run
-from gaia_oc_amd.stages.options import FitOptions
+from gaia_oc_amd.isochrone_fit.options import FitOptions
 
 
 def main(argv: list[str] | None = None) -> int:

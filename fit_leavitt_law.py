@@ -9,8 +9,8 @@ example: python fit_leavitt_law.py --source simulated --data_dir simulated_data
          python fit_leavitt_law.py --source gaia_dr2_cepheids.vot.gz --release dr2
 """
 
+from gaia_oc_amd.cepheids.options import LeavittOptions
 from gaia_oc_amd.command_line import read_command_line, run
-from gaia_oc_amd.stages.options import LeavittOptions
 
 
 def main(argv: list[str] | None = None) -> int:

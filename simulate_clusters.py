@@ -8,7 +8,7 @@ example: python simulate_clusters.py Simulated_1 --data_dir simulated_data
 """
 
 from gaia_oc_amd.command_line import read_command_line, run
-from gaia_oc_amd.stages.options import SimulateOptions
+from gaia_oc_amd.simulation.options import SimulateOptions
 
 
 def main(argv: list[str] | None = None) -> int:

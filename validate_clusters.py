@@ -8,7 +8,7 @@ example: python validate_clusters.py NGC_2509 --n_controls 4
 """
 
 from gaia_oc_amd.command_line import read_command_line, run
-from gaia_oc_amd.stages.options import ValidateOptions
+from gaia_oc_amd.validation.options import ValidateOptions
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -193,6 +193,9 @@ class RunOptions(Options):
         return {"workers": self.workers, "scheduler": self.scheduler, "data_dir": self.data_dir}
 
 
+Method = Literal["hdbscan", "gmm", "kmeans", "dec"]
+"""Ways to find groups, see docs/first_members.md."""
+
 CatalogueName = Literal["cg18", "cg20", "t22", "hunt23", "hunt24", "dias21", "castro22", "groeningen23"]
 """Catalogues that build_sets can take members and parameters from, see `catalogues.published`."""
 
@@ -202,6 +205,10 @@ FITTED_PARAMETERS = "fitted_parameters.csv"
 ISOCHRONES = "isochrones.dat"
 CREDENTIALS = "gaia_credentials"
 """Default names of files in the data directory."""
+SHIPPED_MODEL = Path("deep_sets_model")
+ACCEPT_CHANGES = (
+    "take files that were changed after they were made (sets, cone, model) as they are, and record it"
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,10 @@ import pytest
 
 from gaia_oc_amd.command_line import read_command_line
 from gaia_oc_amd.defaults import DEFAULTS_FILE, REMEMBERED, defaults_text, read_defaults
-from gaia_oc_amd.stages.options import BuildOptions, FindOptions, FitOptions, TrainOptions, ValidateOptions
+from gaia_oc_amd.first_members.options import FindOptions
+from gaia_oc_amd.isochrone_fit.options import FitOptions
+from gaia_oc_amd.stages.options import BuildOptions, TrainOptions
+from gaia_oc_amd.validation.options import ValidateOptions
 
 pytestmark = pytest.mark.usefixtures("restored_log")
 

@@ -22,7 +22,6 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.first_members.options import FirstMembersOptions
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import (
     ConeOptions,
@@ -34,7 +33,7 @@ from gaia_oc_amd.options import (
 )
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.stages.build import read_tables, with_found_members
-from gaia_oc_amd.stages.options import BuildOptions
+from gaia_oc_amd.stages.options import BuildOptions, FirstMembersOptions
 
 LIST_THRESHOLD = 0.8
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gaia_oc_amd.column_names import DEC, MOTION, RA
-from gaia_oc_amd.options import CLUSTER_PARAMETERS
+from gaia_oc_amd.options import CLUSTER_PARAMETERS, Options, option
 
 VIZIER = "vizier.cds.unistra.fr"
 """Host of VizieR, where the catalogues are."""
@@ -325,3 +325,24 @@ def find_catalogue(key: str) -> Catalogue:
         if catalogue.key == key:
             return catalogue
     raise ValueError(f"there is no catalogue {key!r}: choose among {', '.join(KEYS)}.")
+
+
+@dataclass(frozen=True)
+class CatalogueDownload(Options):
+    """Of download_members_and_cluster_params.py."""
+
+    catalogues: tuple[str, ...] = option(DEFAULT_KEYS, "which ones of the list above")
+    overwrite: bool = option(False, "replace existing files")
+    server: str = option(VIZIER, "host name of VizieR or of one of its mirrors")
+
+
+@dataclass(frozen=True)
+class IsochroneDownload(Options):
+    """Of download_isochrones.py."""
+
+    log_age_min: float = option(6.0, "first log10 of the age [yr]")
+    log_age_max: float = option(9.99, "last log10 of the age [yr]")
+    log_age_step: float = option(0.01, "step in log10 of the age; at most 400 isochrones are given at once")
+    metal_frac: float = option(0.0152, "metal fraction Z")
+    overwrite: bool = option(False, "replace an existing file")
+    url: str = option(CMD_FORM, "address of the CMD web form")

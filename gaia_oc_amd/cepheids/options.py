@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gaia_oc_amd.options import Options, option
+from gaia_oc_amd.options import FigureOptions, Options, option, part
 
 
 @dataclass(frozen=True)
@@ -114,3 +114,14 @@ class ClusterCepheidOptions(Options):
         at_least=0,
         at_most=1,
     )
+
+
+@dataclass(frozen=True)
+class LeavittOptions(Options):
+    """Of fit_leavitt_law.py."""
+
+    cepheids: CepheidOptions = part(CepheidOptions())
+    law: LawOptions = part(LawOptions())
+    lmc: LmcOptions = part(LmcOptions())
+    cluster: ClusterCepheidOptions = part(ClusterCepheidOptions())
+    figures: FigureOptions = part(FigureOptions())

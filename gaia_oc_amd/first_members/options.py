@@ -1,9 +1,8 @@
 """The options of the search for a cluster's first members: its field, which stars count, how groups are found."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from gaia_oc_amd.options import Options, option, require
+from gaia_oc_amd.options import ConeOptions, FigureOptions, Method, Options, TablePaths, option, part, require
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,6 @@ class QualityOptions(Options):
     min_flux_snr: float = option(10.0, "smallest flux over error in G, BP and RP", at_least=0, finite=False)
 
 
-Method = Literal["hdbscan", "gmm", "kmeans", "dec"]
-"""Ways to find groups, see docs/first_members.md."""
-
-
 @dataclass(frozen=True)
 class SearchOptions(Options):
     """How groups are found and judged.
@@ -93,24 +88,24 @@ class SearchOptions(Options):
 
 
 @dataclass(frozen=True)
-class FirstMembersOptions(Options):
-    """How build_sets finds the members that it learns from, where no list has them."""
+class FindOptions(Options):
+    """Of find_first_members.py."""
 
-    title = "Input: first members, where no list has any"
-
-    find_first_members: bool = option(
-        False, "find members and parameters in the cluster's field, instead of reading lists"
+    field: FieldOptions = part(FieldOptions())
+    quality: QualityOptions = part(QualityOptions())
+    search: SearchOptions = part(SearchOptions())
+    cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_format", "overwrite_cone")
+    paths: TablePaths = part(
+        TablePaths(),
+        "catalogue",
+        "cluster_path",
+        "isochrone_path",
+        "isochrone_rotation",
+        "credentials_path",
+        "columns",
     )
-    method: Method = option("hdbscan", "how they are found, see find_first_members.py")
-    search_radius: float | None = option(
-        None,
-        "radius of that field [deg] (default: that of 15 pc at a known distance, else 0.3)",
-        above=0,
-        at_most=20,
+    figures: FigureOptions = part(FigureOptions())
+    fit_isochrone: bool = option(
+        False, "fit age, extinction and distance to the colours and magnitudes of the members"
     )
-    first_prob_threshold: float = option(
-        0.8,
-        "smallest PMemb of a found star that is a training member: a share of runs, seldom 1",
-        at_least=0,
-        at_most=1,
-    )
+    overwrite: bool = option(False, "search again although it was done with the same options")

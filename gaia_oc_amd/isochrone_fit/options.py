@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gaia_oc_amd.options import Options, option, require
+from gaia_oc_amd.options import (
+    ACCEPT_CHANGES,
+    ConeOptions,
+    FigureOptions,
+    Options,
+    TablePaths,
+    option,
+    part,
+    require,
+)
 
 
 @dataclass(frozen=True)
@@ -68,3 +77,25 @@ class FittedMembersOptions(Options):
         0.7, "smallest membership probability of a star that is fitted", above=0, at_most=1
     )
     from_list: bool = option(False, "fit the stars of the member list even where sets were built")
+
+
+@dataclass(frozen=True)
+class FitOptions(Options):
+    """Of fit_isochrone.py."""
+
+    member: FittedMembersOptions = part(FittedMembersOptions())
+    fit: IsochroneFitOptions = part(IsochroneFitOptions())
+    paths: TablePaths = part(
+        TablePaths(),
+        "catalogue",
+        "cluster_path",
+        "members_path",
+        "isochrone_path",
+        "isochrone_rotation",
+        "credentials_path",
+        "columns",
+    )
+    cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
+    figures: FigureOptions = part(FigureOptions())
+    overwrite: bool = option(False, "fit again what was fitted to the same stars with the same options")
+    accept_changes: bool = option(False, ACCEPT_CHANGES)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gaia_oc_amd.options import Options, option, require
+from gaia_oc_amd.options import Options, option, part, require
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,10 @@ class SimulationOptions(Options):
         require(
             self.halo_fraction + self.tail_fraction <= 1, self, "tail_fraction", "at most 1 - halo_fraction"
         )
+
+
+@dataclass(frozen=True)
+class SimulateOptions(Options):
+    """Of simulate_clusters.py."""
+
+    cluster: SimulationOptions = part(SimulationOptions())

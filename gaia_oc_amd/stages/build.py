@@ -33,7 +33,7 @@ from gaia_oc_amd.files.provenance import (
     run_stage,
     table_fingerprint,
 )
-from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
+from gaia_oc_amd.first_members.options import FieldOptions, FindOptions, SearchOptions
 from gaia_oc_amd.installation import for_cluster, values_of
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.kept_cone import accept_cone, cone_files
@@ -56,7 +56,7 @@ from gaia_oc_amd.source_sets import (
     set_fingerprints,
 )
 from gaia_oc_amd.stages.many import ALL, for_clusters, named_clusters, refuse_several
-from gaia_oc_amd.stages.options import BuildOptions, FindOptions
+from gaia_oc_amd.stages.options import BuildOptions
 
 logger = logging.getLogger(__name__)
 

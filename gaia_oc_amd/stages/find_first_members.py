@@ -14,7 +14,7 @@ from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked
 from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
 from gaia_oc_amd.first_members.field import SearchTables, SearchTarget, find_target, read_search_tables
-from gaia_oc_amd.first_members.options import FirstMembersOptions
+from gaia_oc_amd.first_members.options import FindOptions
 from gaia_oc_amd.first_members.plots import first_members_figure
 from gaia_oc_amd.first_members.results import (
     MEMBERS_FILE,
@@ -28,7 +28,7 @@ from gaia_oc_amd.installation import for_cluster, values_of
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.source_sets import existing_name
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
-from gaia_oc_amd.stages.options import FindOptions
+from gaia_oc_amd.stages.options import FirstMembersOptions
 
 
 def search_clusters(

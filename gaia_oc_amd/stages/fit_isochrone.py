@@ -20,11 +20,11 @@ from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit, fit_isochrone, fit_summary
 from gaia_oc_amd.isochrone_fit.members import FittedMembers, cluster_folder, fitted_members, mean_parallax
+from gaia_oc_amd.isochrone_fit.options import FitOptions
 from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
 from gaia_oc_amd.options import FITTED_PARAMETERS, RunOptions
 from gaia_oc_amd.source_sets import FIT, FIT_FILE, add_fit, check_sets, existing_name
 from gaia_oc_amd.stages.many import for_clusters, named_clusters
-from gaia_oc_amd.stages.options import FitOptions
 
 _INTERVALS = tuple(f"{name}_{end}" for name in ("age", "a0", "dist") for end in ("lower", "upper"))
 

@@ -19,6 +19,7 @@ from gaia_oc_amd.cepheids.distance import (
 )
 from gaia_oc_amd.cepheids.law import LeavittLaw, fit_leavitt_law, outlier_probability
 from gaia_oc_amd.cepheids.model import NO_PRIOR
+from gaia_oc_amd.cepheids.options import LeavittOptions
 from gaia_oc_amd.cepheids.plots import corner_figure, law_figure, modulus_figure, sky_figure
 from gaia_oc_amd.cepheids.selection import select_cepheids
 from gaia_oc_amd.cepheids.tables import period_column, read_cepheids
@@ -26,7 +27,6 @@ from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import locked, write_json
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.options import CREDENTIALS, RunOptions
-from gaia_oc_amd.stages.options import LeavittOptions
 
 logger = logging.getLogger(__name__)
 

@@ -21,8 +21,7 @@ from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ISOCHRONES, RunOptions
 from gaia_oc_amd.source_sets import UNJUDGED_FILES, check_sets, set_fingerprints, sets_folder
 from gaia_oc_amd.stages.many import for_clusters
-from gaia_oc_amd.stages.options import ValidateOptions
-from gaia_oc_amd.validation.options import ValidationOptions
+from gaia_oc_amd.validation.options import ValidateOptions, ValidationOptions
 from gaia_oc_amd.validation.plots import selection_function_figure
 from gaia_oc_amd.validation.validate import (
     SELECTION_FUNCTION,

@@ -2,8 +2,19 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
-from gaia_oc_amd.options import Options, option, require
+from gaia_oc_amd.options import (
+    ACCEPT_CHANGES,
+    SHIPPED_MODEL,
+    FigureOptions,
+    Options,
+    SamplingOptions,
+    TablePaths,
+    option,
+    part,
+    require,
+)
 
 
 @dataclass(frozen=True)
@@ -44,3 +55,16 @@ class ValidationOptions(Options):
             edges = getattr(self, name)
             rising = len(edges) > 1 and all(low < high for low, high in pairwise(edges))
             require(rising and max(map(abs, edges)) < float("inf"), self, name, "two or more rising numbers")
+
+
+@dataclass(frozen=True)
+class ValidateOptions(Options):
+    """Of validate_clusters.py."""
+
+    model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
+    validation: ValidationOptions = part(ValidationOptions())
+    sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
+    paths: TablePaths = part(TablePaths(), "isochrone_path", "isochrone_rotation")
+    figures: FigureOptions = part(FigureOptions())
+    overwrite: bool = option(False, "validate again what was validated with the same model and options")
+    accept_changes: bool = option(False, ACCEPT_CHANGES)

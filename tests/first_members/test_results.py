@@ -20,13 +20,18 @@ from gaia_oc_amd.first_members.field import (
     read_search_tables,
     sesame_position,
 )
-from gaia_oc_amd.first_members.options import FieldOptions, FirstMembersOptions, QualityOptions, SearchOptions
+from gaia_oc_amd.first_members.options import (
+    FieldOptions,
+    FindOptions,
+    QualityOptions,
+    SearchOptions,
+)
 from gaia_oc_amd.first_members.plots import first_members_figure
 from gaia_oc_amd.first_members.results import found_parameters, save_search, search_members
 from gaia_oc_amd.options import ConeOptions, FigureOptions, TablePaths
 from gaia_oc_amd.stages.build import read_tables
 from gaia_oc_amd.stages.find_first_members import search_and_save
-from gaia_oc_amd.stages.options import BuildOptions, FindOptions
+from gaia_oc_amd.stages.options import BuildOptions, FirstMembersOptions
 
 HERE = FieldOptions(120.0, -20.0, 0.25)
 QUICK = SearchOptions(n_runs=3, n_controls=10)

@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gaia_oc_amd.cepheids.options import CepheidOptions, LawOptions
+from gaia_oc_amd.cepheids.options import CepheidOptions, LawOptions, LeavittOptions
 from gaia_oc_amd.options import FigureOptions
 from gaia_oc_amd.stages.fit_leavitt_law import fit_law
-from gaia_oc_amd.stages.options import LeavittOptions
 
 pytest.importorskip(
     "emcee", reason="the posterior is sampled with emcee: pip install 'emcee>=3.1' 'corner>=2.2'"

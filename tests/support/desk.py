@@ -29,9 +29,10 @@ class Desk:
         """Give a command that a user's mistake ends."""
         script, *words = shlex.split(command.removeprefix("python "))
         self.capsys.readouterr()
-        with pytest.MonkeyPatch.context() as shell, pytest.raises(SystemExit) as end:
+        with pytest.MonkeyPatch.context() as shell:
             shell.setattr("sys.argv", [script, *words])
-            run(importlib.import_module(script.removesuffix(".py")).main)
+            with pytest.raises(SystemExit) as end:
+                run(importlib.import_module(script.removesuffix(".py")).main)
         assert end.value.code, command
         self.read()
 
