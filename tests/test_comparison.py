@@ -8,6 +8,8 @@ import pytest
 from plot_sets import example_sets, not_evaluated, without_comparison
 
 from gaia_oc_amd.comparison import (
+    CUT_BY_CONE,
+    NOT_FOUND,
     OUTSIDE,
     ComparisonCounts,
     comparison_list,
@@ -69,6 +71,23 @@ class TestCounts:
         assert "345 of the 923 stars of CG18 (training list)" in str(
             replace(counts, name="CG18 (training list)", unjudged=2)
         )
+
+    def test_stars_that_the_cones_limits_cut_count_apart(self, sets):
+        beyond = ["radius", "field", "proper_motion", "unmeasured", "within"]
+        cut = replace(sets, comparison_outside=sets.comparison_outside.assign(beyond=beyond))
+        counts = ComparisonCounts.of(cut, 0.5)
+        assert (counts.outside, counts.cut, counts.not_found) == (2, 2, 1)
+        assert (counts.in_cone, counts.in_field, counts.listed) == (240, 243, 245)
+        assert str(counts).startswith("243 of T22's 245 stars are in the field; ")
+        assert str(counts).endswith(
+            ", 2 cut by the cone's limits, 1 not found in the cone; 2 outside the cone"
+        )
+        assert missed_table(cut, 0.5)["reason"].value_counts()[
+            [OUTSIDE, CUT_BY_CONE, NOT_FOUND]
+        ].tolist() == [2, 2, 1]
+        matrix = membership_matrix(cut)
+        assert matrix.loc[[CUT_BY_CONE, NOT_FOUND, OUTSIDE], "listed"].tolist() == [2, 1, 2]
+        assert matrix["listed"].sum() == 245
 
     def test_threshold_moves_stars_between_shared_and_below(self, sets):
         low, high = (ComparisonCounts.of(sets, threshold) for threshold in (0.1, 0.9))

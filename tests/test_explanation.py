@@ -92,6 +92,8 @@ def test_a_low_probability_names_what_lowers_it(sets, model):
     star = table.loc[str(odd(5))]
     assert star["verdict"] == "candidate"
     assert "sigma in motion (odds" in star["reason"]
+    denser = re.search(r"the field is ([\d.,]+) times denser there", star["reason"])
+    assert bool(denser) == (star["field_density"] > 2)
     assert star[list(TERMS)].astype(float).idxmin() == "odds_motion"
     assert star["odds_motion"] < -1
     assert star["odds_motion"] < table.loc[str(odd(6)), "odds_motion"] - 1
@@ -120,6 +122,24 @@ def test_positions_mean_the_nearest_source(sets, model):
     assert nobody["source_id"].isna().all()
 
 
+def test_an_identifier_decides_and_a_place_only_where_that_is_allowed(sets, model):
+    """A star that is not in the cone does not become its neighbour; a changed identifier is found by its place."""
+    member = sets.members.iloc[2]
+    near = pd.DataFrame(
+        {"source_id": [99, 98], "ra": member["ra"], "dec": member["dec"] + np.array([0.7, 0.01]) / 3600}
+    )
+    table = explain(near, sets, model)
+    assert table["verdict"].tolist() == ["not in the cone"] * 2
+    assert (
+        f"; {member['source_id']}, 0.70 arcsec from its place, is another source" in table["reason"].iloc[0]
+    )
+    table = explain(near, sets, model, by_position=True)
+    assert table["verdict"].tolist() == ["not in the cone", "member"]
+    assert (
+        table["reason"].iloc[1].startswith(f"by its place {member['source_id']}: training member with p = ")
+    )
+
+
 def test_absent_stars_are_placed(sets, model):
     cluster = sets.cluster
     region = ConeRegion(
@@ -138,9 +158,17 @@ def test_absent_stars_are_placed(sets, model):
     texts = explain(away, sets, model, region=region)["reason"].tolist()
     assert texts[0].startswith("beyond the cone: 25.00 deg from the centre (the cone's radius is 20.00)")
     assert texts[1].startswith("beyond the field whose stars there are: 15.00 deg")
-    assert texts[2].startswith("beyond the cone: proper motion 9.00 mas/yr off (the cone ends at 4.00)")
-    assert texts[3].startswith("beyond the cone: parallax +2.000 mas off")
+    assert texts[2].startswith("cut by the cone: proper motion 9.00 mas/yr off (the cone ends at 4.00)")
+    assert texts[3].startswith("cut by the cone: parallax +2.000 mas off")
     assert texts[4].startswith("Gaia has no such source in the cone")
+    (unmeasured,) = explain(away.tail(1).drop(columns="parallax"), sets, model, region=region)["reason"]
+    assert unmeasured.startswith(
+        "cut by the cone (proper motion within 4.00 mas/yr, parallax within 0.500 mas)"
+    )
+    listed = replace(sets, comparison_outside=away.assign(f_r=1.0, PMemb=1.0))
+    assert (
+        explain([13, 14], listed, model, region=region)["reason"].tolist() == texts[2:4]
+    )  # as the list measured
 
 
 def test_an_identifier_tells_where_its_star_is(sets, model):

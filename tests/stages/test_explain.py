@@ -57,8 +57,38 @@ def test_a_table_of_several_clusters_gives_the_stars_of_this_one(built, tmp_path
     both.assign(cluster="Other_1").drop_duplicates("source_id").to_csv(data / "t22_members.csv", index=False)
     with pytest.raises(ValueError, match="has no star of Toy_1"):
         explained(data, from_="t22")
-    with pytest.raises(FileNotFoundError, match="give a file, or one of cg18"):
+    with pytest.raises(
+        FileNotFoundError, match="hunt99 does not exist: give a file, or a list that is here: t22"
+    ):
         explained(data, from_="hunt99")
+
+
+def test_lists_that_are_remembered_have_names(built, tmp_path):
+    data, field = built
+    field.members.head(7).to_csv(tmp_path / "my_list.csv", index=False)
+    field.members.head(5).to_csv(tmp_path / "t22_members.csv", index=False)
+    (data / "t22_members.csv").unlink(missing_ok=True)
+    defaults = data / "defaults.toml"
+    defaults.write_text(
+        f'members_path = "{tmp_path}/my_list.csv"\ncomparison_path = "{tmp_path}/t22_members.csv"\n'
+    )
+    try:
+        for name, n_stars in (("t22", 5), ("T22", 5), ("comparison", 5), ("members", 7), ("my list", 7)):
+            assert len(explained(data, from_=name)[0]) == n_stars
+    finally:
+        defaults.unlink()
+
+
+def test_identifiers_of_an_earlier_release_are_found_by_place(built):
+    """As those of Cantat-Gaudin et al. (2018), not as those of T22, which are of DR3."""
+    data, field = built
+    renamed = field.members.head(4).assign(source_id=[1, 2, 3, 4])
+    for name, found in (("cg18", 4), ("t22", 0)):
+        renamed.to_csv(data / f"{name}_members.csv", index=False)
+        table = explained(data, from_=name)[0]
+        assert (table["verdict"] == "member").sum() == found
+        assert table["reason"].str.startswith("by its place ").sum() == found
+        (data / f"{name}_members.csv").unlink()
 
 
 @pytest.mark.parametrize(
@@ -84,4 +114,7 @@ def test_the_screen_has_a_line_for_each_star_and_a_count(built):
     assert lines[1].startswith("10.000000 -80.000000: beyond the cone: ")
     assert lines[2] == f"2 stars: 1 member, 1 not in the cone: {path}"
     many = pd.concat([table] * 80, ignore_index=True)
-    assert explanation_text(many, path).splitlines()[-2] == "... and 60 more"
+    shown = explanation_text(many, path).splitlines()
+    assert shown[-2] == "... and 60 more"
+    assert shown[-1].startswith("160 stars: 80 members, 80 not in the cone: ")
+    assert all("beyond the cone" in line for line in shown[:80])  # members are shown last
