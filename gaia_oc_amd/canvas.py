@@ -33,6 +33,10 @@ _TITLE_LINE, _TITLE_LETTER = 4.0, 1.75
 """Height of a line of a title, and mean width of a letter [mm]."""
 
 
+_WIDEST_TITLE = 0.98
+"""Of the figure's width."""
+
+
 def new_figure(title: str, *, size: tuple[float, float]) -> Figure:
     """Empty figure [inch] with a title, which arranges its own layout and needs no display."""
     layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.04)
@@ -54,11 +58,16 @@ def set_title(figure: Figure, title: str) -> None:
     if figure.get_layout_engine() is not None:
         figure.suptitle(title)
         return
-    letters = int(_INCH * figure.get_figwidth() / _TITLE_LETTER)
-    lines = [part for line in title.split("\n") for part in textwrap.wrap(line, letters)]
-    more = _TITLE_LINE * (len(lines) - len(figure.get_suptitle().splitlines()))
-    figure.suptitle("\n".join(lines), va="top")
-    _stretch(figure, above=more)
+    letters, n_before = (
+        int(_INCH * figure.get_figwidth() / _TITLE_LETTER),
+        len(figure.get_suptitle().splitlines()),
+    )
+    for width in range(letters, letters // 3, -2):  # capitals and wide letters need more space than the mean
+        lines = [part for line in title.split("\n") for part in textwrap.wrap(line, width)]
+        text = figure.suptitle("\n".join(lines), va="top")
+        if text.get_window_extent().width < _WIDEST_TITLE * figure.bbox.width:
+            break
+    _stretch(figure, above=_TITLE_LINE * (len(lines) - n_before))
 
 
 def _stretch(figure: Figure, *, above: float = 0.0, below: float = 0.0) -> None:

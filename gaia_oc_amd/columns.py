@@ -234,6 +234,18 @@ _GROUPS = {
     ),
     "of the member list": (
         Description(
+            "phot_bp_mean_mag_error",
+            "mag",
+            "stat.error;phot.mag;em.opt.B",
+            "Standard error of the mean BP magnitude, found likewise",
+        ),
+        Description(
+            "phot_rp_mean_mag_error",
+            "mag",
+            "stat.error;phot.mag;em.opt.R",
+            "Standard error of the mean RP magnitude, found likewise",
+        ),
+        Description(
             "training_member",
             "",
             "meta.code",

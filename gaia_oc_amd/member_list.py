@@ -30,7 +30,8 @@ MEMBER_LIST_COLUMNS = (
         "pmdec",
         "pmdec_error",
     ),
-    *("phot_g_mean_mag", "phot_g_mean_mag_error", "phot_bp_mean_mag", "phot_rp_mean_mag"),
+    *("phot_g_mean_mag", "phot_g_mean_mag_error", "phot_bp_mean_mag", "phot_bp_mean_mag_error"),
+    *("phot_rp_mean_mag", "phot_rp_mean_mag_error"),
     *("bp_rp", "bp_rp_error", "g_rp", "g_rp_error", "PMemb", LISTED_PROBABILITY, "origin", TRAINING_MEMBER),
     *("f_r", "f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma", REJECTED_BY, "ruwe", "flags"),
 )
@@ -54,9 +55,16 @@ def member_list(sets: SourceSets, *, least_probability: float = 0.1) -> pd.DataF
     """
     stars = sets.scored()
     stars = stars[stars["PMemb"] >= least_probability]
-    stars = stars.assign(origin=_origin(stars), flags=_flags(stars))
+    stars = stars.assign(origin=_origin(stars), flags=_flags(stars), **_band_errors(stars))
     stars = stars.sort_values(["PMemb", "source_id"], ascending=[False, True], ignore_index=True)
     return stars[[name for name in MEMBER_LIST_COLUMNS if name in stars]]
+
+
+def _band_errors(stars: pd.DataFrame) -> dict[str, pd.Series]:
+    """Errors of BP and RP [mag], which those of the colours are the quadratic sums of (`photometry`)."""
+    rp = np.square(stars["g_rp_error"]) - np.square(stars["phot_g_mean_mag_error"])
+    bp = np.square(stars["bp_rp_error"]) - rp
+    return {f"phot_{band}_mean_mag_error": np.sqrt(of.clip(lower=0)) for band, of in (("bp", bp), ("rp", rp))}
 
 
 def _origin(stars: pd.DataFrame) -> pd.Series:

@@ -68,6 +68,10 @@ def test_members_of_a_cluster_with_a_figure_for_a_paper(desk):
     assert figure.read_bytes().startswith(b"%PDF")
     assert len(desk.lines) <= 5
     assert logging.getLogger("fontTools").getEffectiveLevel() >= logging.WARNING
+    desk(
+        "evaluate_clusters.py Toy_1 --prob_threshold 1 --no-save_plots"
+    )  # as with a network that knows no member
+    assert any("Toy_1: no star has p >= 1, not one of the " in line for line in desk.log)
 
 
 def test_six_clusters_then_a_seventh_then_one_option_changed(desk):

@@ -37,6 +37,18 @@ class TestMemberList:
         assert (origin[failed["source_id"][40:]] == "new").all()
         assert (origin[sets.members["source_id"][1:3]] == "listed").all()
 
+    def test_errors_of_the_bands_give_those_of_the_colours(self, sets):
+        g, bp, rp = 0.003, 0.02, 0.01
+        errors = {"g_rp_error": np.hypot(g, rp), "bp_rp_error": np.hypot(bp, rp), "phot_g_mean_mag_error": g}
+        judged = replace(
+            sets,
+            candidates=sets.candidates.assign(**errors),
+            judged_members=sets.judged_members.assign(**errors),
+        )
+        listed = member_list(judged)
+        assert np.allclose(listed["phot_bp_mean_mag_error"], bp)
+        assert np.allclose(listed["phot_rp_mean_mag_error"], rp)
+
     def test_flags(self, sets):
         doubtful = sets.candidates.assign(
             PMemb=0.9,

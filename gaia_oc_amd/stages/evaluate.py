@@ -2,7 +2,6 @@
 
 import importlib
 import logging
-import warnings
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -186,10 +185,10 @@ def _warn_of_no_member(sets: SourceSets, options: EvaluateOptions) -> None:
     """Say that a network denies even the members that it was shown."""
     threshold = options.plots.prob_threshold
     if len(our_members(sets, threshold)) == 0:
-        warnings.warn(
-            f"{sets.cluster.name}: no star has p >= {threshold:g}, not one of {len(sets.members)} training members; "
-            f"the network in {options.model_dir} knows no such cluster. Give another --model_dir, or train it longer.",
-            stacklevel=2,
+        logger.warning(
+            "%s: no star has p >= %g, not one of the %d training members; the network in %s knows no such cluster. Give "
+            "another --model_dir, or train it longer.",
+            *(sets.cluster.name, threshold, len(sets.members), options.model_dir),
         )
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +86,10 @@ def _warn_of_no_member(metrics: dict[str, Any], folder: Path) -> None:
     """Say that a network calls no star a member, which no other number shows."""
     series = metrics["validation" if metrics["validation"] else "train"]
     if series["f1"][metrics["best_epoch"]] == 0:
-        warnings.warn(
-            f"the network in {folder} finds none of the members that it is tested with: train it for more --n_epochs, "
-            "with a larger --lr, or on more clusters.",
-            stacklevel=2,
+        logger.warning(
+            "the network in %s finds none of the members that it is tested with: train it for more --n_epochs, with a "
+            "larger --lr, or on more clusters.",
+            folder,
         )
 
 

@@ -186,6 +186,8 @@ def test_the_figure_shows_the_stars_the_fit_and_the_catalogue(fitted, isochrones
 
 
 def test_the_script_writes_what_it_says(data_dir):
+    import fit_isochrone as fit_script
+
     options = ["--cone_source", data_dir / "cones", "--cone_radius", "15", "--max_a0", "1"]
     result = subprocess.run(
         [sys.executable, ROOT / "fit_isochrone.py", "simulated 1", "NGC_1", "--data_dir", data_dir, *options],
@@ -201,6 +203,13 @@ def test_the_script_writes_what_it_says(data_dir):
     assert {"isochrone_fit.json", "isochrone_fit.png", "cone.parquet"} <= {p.name for p in folder.iterdir()}
     table = read_parameter_table(data_dir / FITTED_PARAMETERS)
     assert table["age"].iloc[0] == pytest.approx(TRUTH["age"], abs=0.25)
+    names = ("isochrone_fit.json", "isochrone_fit.png", "provenance.json")
+    before = {name: (folder / name).stat().st_mtime_ns for name in names}
+    given = ["simulated 1", "--data_dir", str(data_dir), *map(str, options)]
+    assert fit_script.main(given) == 0
+    assert {name: (folder / name).stat().st_mtime_ns for name in names} == before  # it is done
+    assert fit_script.main([*given, "--outlier_fraction", "0.12"]) == 0
+    assert (folder / "isochrone_fit.json").stat().st_mtime_ns != before["isochrone_fit.json"]
 
 
 def test_the_summary_has_both_ends_of_the_intervals(fitted):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from toy_field import toy_sets
 
-from gaia_oc_amd.classifier import HYPER_PARAMETERS, MODEL_PARAMETERS, Classifier
+from gaia_oc_amd.classifier import HYPER_PARAMETERS, MODEL_PARAMETERS, Classifier, load_metrics
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.files.provenance import without_seal
 from gaia_oc_amd.membership import membership_probabilities
@@ -56,6 +56,17 @@ def test_a_model_is_replaced_only_if_asked_and_kept(data):
     assert weights(data / "mine") != first
     assert weights(data / "mine_replaced_1") == first
     Classifier.load(data / "mine_replaced_1")
+
+
+def test_a_network_without_members_is_said(trained, data, caplog, monkeypatch):
+    """Whatever it is that it learnt."""
+    metrics = load_metrics(trained / "mine")
+    for f1, said in ((0.0, True), (0.4, False)):
+        caplog.clear()
+        values = {name: {"f1": [f1] * len(metrics[name]["f1"])} for name in ("train", "validation")}
+        monkeypatch.setattr("gaia_oc_amd.stages.train.load_metrics", lambda _: metrics | values)  # noqa: B023
+        train(data, overwrite=True)
+        assert ("finds none of the members" in caplog.text) == said
 
 
 def test_the_shipped_model_is_not_the_default():
