@@ -1,11 +1,13 @@
 """The member list: every star that may be a member, with our probability and what is known of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.columns import LISTED_PROBABILITY, REJECTED_BY, TRAINING_MEMBER
+from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.source_sets import SourceSets
 
 MEMBER_LIST = "member_list"
@@ -82,6 +84,12 @@ def _flags(stars: pd.DataFrame) -> pd.Series:
     table = np.column_stack([values.to_numpy(bool) for values in found.values()])
     words = ["+".join(np.array(list(found))[row]) for row in table]
     return pd.Series(words, index=stars.index, dtype="str")
+
+
+def threshold_of(folder: Path) -> float:
+    """Probability from which the member list in a cluster's folder counts members; 0.5 without a list."""
+    made_with = read_provenance(folder).get("member_list", {}).get("made_with", {})
+    return float(made_with.get("options", {}).get("prob_threshold", PROB_THRESHOLD))
 
 
 def probable_candidates(sets: SourceSets, prob_threshold: float) -> pd.DataFrame:

@@ -72,6 +72,8 @@ def test_members_of_a_cluster_with_a_figure_for_a_paper(desk):
         "evaluate_clusters.py Toy_1 --prob_threshold 1 --no-save_plots"
     )  # as with a network that knows no member
     assert any("Toy_1: no star has p >= 1, not one of the " in line for line in desk.log)
+    desk(f"explain_stars.py Toy_1 {member}")
+    assert desk.lines[-1].startswith("1 star: 1 candidate: ")
 
 
 def test_six_clusters_then_a_seventh_then_one_option_changed(desk):

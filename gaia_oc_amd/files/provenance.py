@@ -132,7 +132,7 @@ _TABLES = tuple(f"tables_{name}" for name in (*EXPORT_SUFFIXES, "mrt"))
 FOLLOWING = {
     "sets": ("sets_plot", "evaluation", "member_list", "evaluation_plots", "validation", "report", *_TABLES),
     "evaluation": ("member_list", "evaluation_plots", "validation", "report", *_TABLES),
-    "member_list": _TABLES,
+    "member_list": ("evaluation_plots", "report", *_TABLES),  # which count with the list's threshold
 }
 """Stages whose results mean nothing any more when an earlier one is done again."""
 
@@ -360,13 +360,17 @@ def _tell_of_removed(folder: Path, stage: str, gone: dict[str, dict[str, Any]]) 
     commands = dict.fromkeys(
         moved_command(command, folder.parents[1])
         for name, record in gone.items()
-        if name != "sets_plot" and (command := record.get("command"))
+        if stage != "member_list"  # another list is wanted now than these commands would give
+        and name != "sets_plot"
+        and (command := record.get("command"))
     )
     if words and (commands or stage != "sets"):
         how = f"; again: {'; '.join(commands)}" if commands else ""
         verb = "is" if words == [_RESULTS["report"]] or words == [_RESULTS["sets_plot"]] else "are"
         results = " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-        logger.info("%s: %s of the earlier %s %s removed%s.", folder.name, results, stage, verb, how)
+        logger.info(
+            "%s: %s of the earlier %s %s removed%s.", folder.name, results, stage.replace("_", " "), verb, how
+        )
 
 
 def _write(folder: Path, stage: str, record: dict[str, Any], files: Iterable[str]) -> None:

@@ -10,9 +10,9 @@ from gaia_oc_amd.catalogues.tables import TRAINING_LIST
 from gaia_oc_amd.comparison import ComparisonCounts, overlap_sets
 from gaia_oc_amd.comparison_figures import two_venns_figure
 from gaia_oc_amd.figures import save_and_show
-from gaia_oc_amd.files.provenance import command_again, read_provenance
+from gaia_oc_amd.files.provenance import command_again
 from gaia_oc_amd.files.tables import write_csv
-from gaia_oc_amd.member_list import PROB_THRESHOLD
+from gaia_oc_amd.member_list import threshold_of
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.source_sets import load_sets, sets_folder
 from gaia_oc_amd.stages.many import for_clusters
@@ -81,9 +81,7 @@ def compare_cluster(
     if not sets.is_evaluated():
         evaluating = command_again(folder, "evaluation", "evaluate_clusters.py")
         raise ValueError(f"{folder.name} was never evaluated: run `{evaluating}` first.")
-    made_with = read_provenance(folder).get("member_list", {}).get("made_with", {})
-    evaluated = made_with.get("options", {}).get("prob_threshold", PROB_THRESHOLD)
-    counts = ComparisonCounts.of(sets, options.prob_threshold or evaluated)
+    counts = ComparisonCounts.of(sets, options.prob_threshold or threshold_of(folder))
     if not counts.listed:
         raise ValueError(
             f"{folder.name} has no list to compare with: give build_sets.py a --comparison_path."

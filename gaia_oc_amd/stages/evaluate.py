@@ -186,8 +186,8 @@ def _warn_of_no_member(sets: SourceSets, options: EvaluateOptions) -> None:
     threshold = options.plots.prob_threshold
     if len(our_members(sets, threshold)) == 0:
         logger.warning(
-            "%s: no star has p >= %g, not one of the %d training members; the network in %s knows no such cluster. Give "
-            "another --model_dir, or train it longer.",
+            "%s: no star has p >= %g, not one of the %d training members; the network in %s knows no such cluster: "
+            "give another --model_dir, or train it longer.",
             *(sets.cluster.name, threshold, len(sets.members), options.model_dir),
         )
 

@@ -19,6 +19,7 @@ from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked, read_json
 from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.files.tables import read_table, write_csv
 from gaia_oc_amd.kept_cone import RECORD
+from gaia_oc_amd.member_list import threshold_of
 from gaia_oc_amd.members import listed_members
 from gaia_oc_amd.options import RunOptions, SelectionOptions
 from gaia_oc_amd.source_sets import check_sets, load_sets, sets_folder
@@ -85,7 +86,7 @@ def explain_stars(
             model,
             region=_region(folder),
             by_position=published is not None and published.release == "DR2",
-            prob_threshold=options.prob_threshold,
+            prob_threshold=options.prob_threshold or threshold_of(folder),
             selection=_selection(folder),
             sampling=options.sampling,
             seed=seed,

@@ -107,7 +107,9 @@ class ExplainOptions(Options):
         None, "member list whose stars of the cluster are explained: a catalogue's name, as t22, or a file"
     )
     model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
-    prob_threshold: float = option(0.5, "smallest probability of a member", above=0, at_most=1)
+    prob_threshold: float | None = option(
+        None, "smallest probability of a member (default: that of the evaluation)", above=0, at_most=1
+    )
     sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
     accept_changes: bool = option(False, ACCEPT_CHANGES)
 

@@ -16,7 +16,7 @@ from gaia_oc_amd.files.provenance import Stage, read_provenance, run_stage, tabl
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.isochrones import read_isochrones
-from gaia_oc_amd.member_list import PROB_THRESHOLD
+from gaia_oc_amd.member_list import threshold_of
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ISOCHRONES, RunOptions
 from gaia_oc_amd.source_sets import UNJUDGED_FILES, check_sets, set_fingerprints, sets_folder
@@ -129,8 +129,7 @@ def _of_the_list(validation: ValidationOptions, folder: Path) -> ValidationOptio
     """Options with the probability from which the evaluation counts members, unless another one was given."""
     if validation.prob_threshold is not None:
         return validation
-    listed = read_provenance(folder).get("member_list", {}).get("made_with", {}).get("options", {})
-    return replace(validation, prob_threshold=listed.get("prob_threshold", PROB_THRESHOLD))
+    return replace(validation, prob_threshold=threshold_of(folder))
 
 
 def _isochrones(data_dir: Path | str, options: ValidateOptions) -> pd.DataFrame:
