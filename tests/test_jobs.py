@@ -68,9 +68,9 @@ def test_members_of_a_cluster_with_a_figure_for_a_paper(desk):
     assert figure.read_bytes().startswith(b"%PDF")
     assert len(desk.lines) <= 5
     assert logging.getLogger("fontTools").getEffectiveLevel() >= logging.WARNING
-    desk(
-        "evaluate_clusters.py Toy_1 --prob_threshold 1 --no-save_plots"
-    )  # as with a network that knows no member
+    member = stars["source_id"].iloc[0]
+    desk("evaluate_clusters.py Toy_1 --prob_threshold 1 --no-save_plots")  # as if the network knew no member
+    assert not figure.exists(), "it counts with another threshold"
     assert any("Toy_1: no star has p >= 1, not one of the " in line for line in desk.log)
     desk(f"explain_stars.py Toy_1 {member}")
     assert desk.lines[-1].startswith("1 star: 1 candidate: ")
