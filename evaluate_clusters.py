@@ -19,18 +19,18 @@ def main(argv: list[str] | None = None) -> int:
     from gaia_oc_amd.stages.evaluate import (
         closing_lines,
         evaluate_clusters,
-        isochrones_of,
         send_to_topcat,
         truth_texts,
+        words_that_go_on,
     )
-    from gaia_oc_amd.validation.options import ValidateOptions
 
     outcomes = evaluate_clusters(given.clusters, given.options, given.run, command=given.command)
     done = [outcome.cluster for outcome in outcomes if not outcome.error]
     threshold = given.options.plots.prob_threshold
     closing = closing_lines(outcomes, given.run.data_dir, threshold)
-    words = [*given.shared_with(ValidateOptions)[0], *isochrones_of(done, given.run.data_dir)]
-    closing += next_step("validate_clusters.py", outcomes, given.clusters, given.run, *words)
+    closing += next_step(
+        "validate_clusters.py", outcomes, given.clusters, given.run, *words_that_go_on(given, done)
+    )
     failed = finish(outcomes, *truth_texts(done, given.run.data_dir, threshold), closing=closing)
     if given.options.export.send_to_topcat:
         failed |= not send_to_topcat(done, given.run.data_dir)

@@ -17,11 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     given = read_command_line(__doc__, FindOptions, argv)
     from gaia_oc_amd.batch import finish, next_step
     from gaia_oc_amd.stages.find_first_members import search_clusters, words_that_go_on
-    from gaia_oc_amd.stages.options import BuildOptions
 
     outcomes = search_clusters(given.clusters, given.options, given.run, command=given.command)
-    shared = given.shared_with(BuildOptions, radius="search_radius")
-    words = words_that_go_on(outcomes, given.run.data_dir, *shared)
+    words = words_that_go_on(given, outcomes)
     return finish(outcomes, closing=next_step("build_sets.py", outcomes, given.clusters, given.run, *words))
 
 

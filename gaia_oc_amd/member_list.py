@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.columns import LISTED_PROBABILITY, REJECTED_BY, TRAINING_MEMBER
+from gaia_oc_amd.columns import LISTED_PROBABILITY, MAGNITUDE_ERRORS, REJECTED_BY, TRAINING_MEMBER
 from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.source_sets import SourceSets
 
@@ -64,6 +64,8 @@ def member_list(sets: SourceSets, *, least_probability: float = 0.1) -> pd.DataF
 
 def _band_errors(stars: pd.DataFrame) -> dict[str, pd.Series]:
     """Errors of BP and RP [mag], which those of the colours are the quadratic sums of (`photometry`)."""
+    if not set(MAGNITUDE_ERRORS) <= set(stars):
+        return {}
     rp = np.square(stars["g_rp_error"]) - np.square(stars["phot_g_mean_mag_error"])
     bp = np.square(stars["bp_rp_error"]) - rp
     return {f"phot_{band}_mean_mag_error": np.sqrt(of.clip(lower=0)) for band, of in (("bp", bp), ("rp", rp))}

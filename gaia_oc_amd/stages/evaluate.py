@@ -11,6 +11,7 @@ from gaia_oc_amd import exports, report
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
+from gaia_oc_amd.command_line import CommandLine
 from gaia_oc_amd.comparison import MISSED_MEMBERS, ComparisonCounts, missed_table
 from gaia_oc_amd.defaults import read_defaults
 from gaia_oc_amd.exceptions import missing_library
@@ -44,6 +45,7 @@ from gaia_oc_amd.spatial import SPATIAL_FILE
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.stages.options import EvaluateOptions
 from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
+from gaia_oc_amd.validation.options import ValidateOptions
 
 logger = logging.getLogger(__name__)
 
@@ -277,21 +279,26 @@ def closing_lines(
     return lines
 
 
-def isochrones_of(clusters: list[str], data_dir: Path | str) -> list[str]:
-    """Words of a command that name the isochrones that clusters were built with, where these are not remembered.
+def words_that_go_on(given: CommandLine[EvaluateOptions], clusters: list[str]) -> list[str]:
+    """Options of validate_clusters.py that go on with an evaluation.
 
     Parameters
     ----------
+    given : CommandLine
+        Of evaluate_clusters.py.
     clusters : list of str
-        Clusters whose sets were built.
-    data_dir : path
-        The data directory.
+        Clusters that were evaluated.
 
     Returns
     -------
     list of str
-        Nothing if they were built with different ones.
+        Model, probability and threshold as they were given, and the isochrones of the sets.
     """
+    return [*given.shared_with(ValidateOptions)[0], *_isochrones_of(clusters, given.run.data_dir)]
+
+
+def _isochrones_of(clusters: list[str], data_dir: Path) -> list[str]:
+    """The isochrones that all clusters were built with, where these are the same and not remembered."""
     remembered = [Path(path).resolve() for path in read_defaults(data_dir).get("isochrone_path", [])]
     found = set()
     for name in clusters:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
+from gaia_oc_amd.command_line import CommandLine
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked
 from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
@@ -28,7 +29,7 @@ from gaia_oc_amd.installation import for_cluster, values_of
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.source_sets import existing_name
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
-from gaia_oc_amd.stages.options import FirstMembersOptions
+from gaia_oc_amd.stages.options import BuildOptions, FirstMembersOptions
 
 
 def search_clusters(
@@ -128,38 +129,36 @@ def search_and_save(
         )
 
 
-def words_that_go_on(
-    outcomes: list[Outcome], data_dir: Path | str, shared: list[str], is_all: bool
-) -> list[str]:
+def words_that_go_on(given: CommandLine[FindOptions], outcomes: list[Outcome]) -> list[str]:
     """Options of build_sets.py that go on with what was found.
 
     Parameters
     ----------
+    given : CommandLine
+        Of find_first_members.py.
     outcomes : list of Outcome
         From `search_clusters`.
-    data_dir : path
-        The data directory.
-    shared : list of str
-        Options of the search that build_sets.py takes, too.
-    is_all : bool
-        Whether it takes all that were given. Else it would search otherwise, and gets the files of the one cluster
-        that was searched, if its age is known.
 
     Returns
     -------
     list of str
+        What was given, and --find_first_members. Where build_sets.py does not take all of it and would search
+        otherwise, the files of the one cluster that was searched, if its age is known.
     """
+    (shared, is_all), data_dir = given.shared_with(BuildOptions, radius="search_radius"), given.run.data_dir
     done = [outcome.cluster for outcome in outcomes if not outcome.error]
     if not is_all and len(done) == 1:
         folder = cluster_directory(data_dir, existing_name(done[0], data_dir))
         row = pd.read_csv(folder / PARAMETERS_FILE)
         if row.reindex(columns=["age", "a0", "dist"]).notna().all(axis=None):
-            given = {"members_path": folder / MEMBERS_FILE, "cluster_path": folder / PARAMETERS_FILE}
-            given["prob_threshold"] = FirstMembersOptions.first_prob_threshold
-            words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
-            kept = [each for each in _LISTS_AND_STARS if each not in given]
+            found = {
+                "members_path": folder / MEMBERS_FILE,
+                "cluster_path": folder / PARAMETERS_FILE,
+                "prob_threshold": FirstMembersOptions.first_prob_threshold,
+            }
+            words = [word for name, value in found.items() for word in (f"--{name}", str(value))]
             command = shlex.join(shared)
-            return [*words, *(word for name in kept for word in values_of(command, f"--{name}"))]
+            return [*words, *(word for name in _LISTS_AND_STARS for word in values_of(command, f"--{name}"))]
     return ["--find_first_members", *shared]
 
 

@@ -110,7 +110,7 @@ def test_simulated_clusters_go_on(desk):
     desk(
         "simulate_clusters.py 'My sky' --data_dir 'my data' --cone_radius 13 --field_density 300 --n_members 90"
     )
-    desk(only(desk, "build_sets.py 'My sky'"))
+    desk(only(desk, "build_sets.py My_sky"))
     assert (desk.folder / "my data/clusters/My_sky/members.csv").exists()
 
 
