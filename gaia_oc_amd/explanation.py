@@ -136,9 +136,9 @@ def _as_table(stars: pd.DataFrame | Iterable[int]) -> pd.DataFrame:
 
 
 def _called(given: pd.DataFrame) -> list[str]:
-    """Identifier of each star as it was given, else its position."""
+    """Identifier of each star as it was given, else its position; lists that lack one have a negative number."""
     return [
-        f"{ra:.6f} {dec:+.6f}" if pd.isna(identifier) else str(identifier)
+        f"{ra:.6f} {dec:+.6f}" if pd.isna(identifier) or identifier <= 0 else str(identifier)
         for identifier, ra, dec in zip(given["source_id"], given["ra"], given["dec"], strict=True)
     ]
 
