@@ -113,7 +113,7 @@ def test_what_is_removed_is_named_and_the_index_has_no_dead_link(data, inputs, p
     told = next(message for message in caplog.messages if "are removed" in message)
     assert "the probabilities" in told
     assert "the report" in told
-    assert told.endswith("again: python evaluate_clusters.py Toy_1 --report.")
+    assert told.endswith(f"again: python evaluate_clusters.py Toy_1 --report --data_dir {data}.")
     assert not (data / "clusters/Toy_1/report.html").exists()
     assert not (data / "index.html").exists()
 
