@@ -78,8 +78,8 @@ def test_a_users_mistakes_are_one_line_and_leave_no_file(evaluated, tmp_path):
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "2 of 2 failed" in result.stdout
-    assert "run `python evaluate_clusters.py Sim_3` first" in result.stdout
-    assert "run `python build_sets.py Sim_9` first" in result.stdout
+    for remedy in ("evaluate_clusters.py Sim_3", "build_sets.py Sim_9"):
+        assert f"/{remedy} --data_dir {evaluated}` first" in result.stdout
     missing = ["--model_dir", tmp_path / "none"]
     assert "--model_dir" in error_line(run("validate_clusters.py", "Sim_1", *data, *missing))
     assert not list((evaluated / "clusters" / "Sim_3").glob("selection_function*"))
