@@ -121,8 +121,12 @@ def test_the_module_lists_all_scripts_and_refuses_others():
     ("called", "expected"),
     [
         (
-            "/somewhere/build_sets.py",
+            "build_sets.py",
             "run `python build_sets.py NGC_1`, see find_first_members.py, not other.py",
+        ),
+        (
+            "/somewhere/build_sets.py",
+            "run `python /somewhere/build_sets.py NGC_1`, see find_first_members.py, not other.py",
         ),
         (
             "/usr/bin/gaia-oc-evaluate-clusters",
