@@ -147,7 +147,7 @@ def read_fits(path: Path) -> list[FileTable]:
             raise TableError("it holds no table")
         for table in tables:
             refuse_cells(int(table.header["NAXIS2"]), int(table.header["TFIELDS"]))
-        return [_file_table(_with_rows(Table.read(table))) for table in tables]
+        return [file_table(_with_rows(Table.read(table))) for table in tables]
 
 
 def _with_rows(table: Any) -> Any:
@@ -174,7 +174,8 @@ def _units(table: Any) -> dict[str, str]:
     }
 
 
-def _file_table(table: Any) -> FileTable:
+def file_table(table: Any) -> FileTable:
+    """Plain columns of an astropy table with its units (see `from_astropy`)."""
     return FileTable(from_astropy(table), _units(table))
 
 
@@ -196,7 +197,7 @@ def read_votable(path: Path) -> list[FileTable]:
         tables = [table for table in document.iter_tables() if len(table.fields)]
         if not tables:
             raise TableError("it holds no table")
-        return [_file_table(table.to_table(use_names_over_ids=True)) for table in tables]
+        return [file_table(table.to_table(use_names_over_ids=True)) for table in tables]
 
 
 def _refuse_cut(document: Any) -> None:

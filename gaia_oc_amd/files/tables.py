@@ -29,6 +29,7 @@ from gaia_oc_amd.files.containers import (
     read_votable,
 )
 from gaia_oc_amd.files.data_directory import write_atomically
+from gaia_oc_amd.files.sexagesimal import in_degrees, with_joined_parts
 from gaia_oc_amd.files.text_tables import read_text
 from gaia_oc_amd.files.votable import DescribedTable, votable_content
 
@@ -234,15 +235,21 @@ def _renamed(table: FileTable, names: TableNames, origin: str) -> pd.DataFrame:
     """Rows with our names and units in place of the file's, without what else bears one of our names."""
     found = names.find(table.rows)
     rows = _without_repeats(table.rows, set(found.values()), origin)
-    rows = rows.drop(columns=[ours for ours, theirs in found.items() if ours != theirs and ours in rows])
+    others = [ours for ours, theirs in found.items() if ours != theirs and ours in rows]
+    rows = rows.drop(columns=others) if others else rows
     rows = rows.rename(columns={theirs: ours for ours, theirs in found.items()})
     factors = {
         ours: unit_factor(table.units[theirs], ours, f"{origin} has {theirs}")
         for ours, theirs in found.items()
         if theirs in table.units and pd.api.types.is_numeric_dtype(rows[ours])
     }
-    scaled = {ours: rows[ours] * factor for ours, factor in factors.items() if factor != 1}
-    return rows.assign(**scaled) if scaled else rows
+    changed = {ours: rows[ours] * factor for ours, factor in factors.items() if factor != 1}
+    for ours in {"ra", "dec"} & found.keys():
+        if not pd.api.types.is_numeric_dtype(rows[ours]):
+            degrees = in_degrees(rows[ours], ours, table.units.get(found[ours], ""), origin)
+            changed |= {} if degrees is None else {ours: degrees}
+    rows = rows.assign(**changed) if changed else rows
+    return with_joined_parts(rows) if {"ra", "dec"} <= set(names.spellings) - set(found) else rows
 
 
 def unit_factor(stated: str, ours: str, where: str) -> float:
@@ -278,6 +285,8 @@ def unit_factor(stated: str, ours: str, where: str) -> float:
             break
     else:
         return 1.0
+    if ours == "ra" and unit.physical_type == "time":  # hours of right ascension
+        unit = unit * Unit("hourangle") / Unit("hour")
     try:
         return float(unit.to(expected))
     except UnitConversionError as error:

@@ -35,8 +35,11 @@ _EXACT = 2.0**53
 
 def lost_digits(values: pd.Series) -> bool:
     """Whether a column of floating-point numbers may have been whole numbers that are too large for them."""
-    large = values.abs() > _EXACT
-    return bool(large.any() and (values[large] % 1 == 0).all())
+    numbers = values.to_numpy()
+    if not len(numbers) or max(np.fmax.reduce(numbers), -np.fmin.reduce(numbers)) <= _EXACT:
+        return False
+    large = numbers[np.abs(numbers) > _EXACT]
+    return bool(len(large) and (large % 1 == 0).all())
 
 
 def digits(text: pd.Series, values: pd.Series) -> pd.Series:
