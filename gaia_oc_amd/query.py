@@ -17,15 +17,7 @@ from gaia_oc_amd.archive.local_tables import HatsCatalogue, LocalTable, SharedTa
 from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.column_names import SOURCES, VIZIER_GAIA
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.cone import (
-    N_OBS_COLUMNS,
-    ConeRegion,
-    check_sources,
-    cut_to_region,
-    in_order,
-    refuse_missing_columns,
-    wrong_rows,
-)
+from gaia_oc_amd.cone import N_OBS_COLUMNS, ConeRegion, cut_to_region, in_order, wrong_rows
 from gaia_oc_amd.exceptions import (
     ArchiveBusyError,
     ArchiveUnavailableError,
@@ -36,6 +28,7 @@ from gaia_oc_amd.files.provenance import quick_fingerprint
 from gaia_oc_amd.kept_cone import is_current, is_replaced, keep_cone, kept_cone, read_record
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.photometry import BANDS
+from gaia_oc_amd.source_checks import check_sources, refuse_missing_columns
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +72,7 @@ def load_cone(
     Returns
     -------
     DataFrame
-        Checked sources inside the region (see `cone.check_sources`), sorted by source_id: a service gives them
+        Checked sources inside the region (see `source_checks.check_sources`), sorted by source_id: a service gives them
         in any order.
 
     Raises

@@ -154,7 +154,7 @@ def _probabilities(table: pd.DataFrame, rows: RowCheck) -> pd.Series:
             stacklevel=4,
         )
         return pd.Series(1.0, table.index)
-    values = rows.numbers("PMemb")
+    values = rows.numbers("PMemb", percent=True)
     rows.leave_out(values.isna(), "without a PMemb")
     above = values > 1
     if above.sum() > (values > 0).sum() / 2 and values.max() <= 100:

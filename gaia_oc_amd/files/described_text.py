@@ -4,7 +4,8 @@ import re
 import warnings
 from pathlib import Path
 
-from gaia_oc_amd.files.containers import FileTable, TableError, file_table
+from gaia_oc_amd.files.containers import FileTable, file_table
+from gaia_oc_amd.files.packed import TableError
 from gaia_oc_amd.files.text_layout import Content, decoded, lines_from
 
 _HEAD = 1 << 20

@@ -21,14 +21,13 @@ from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.files.containers import (
     FileTable,
-    TableError,
-    first_bytes,
     read_feather,
     read_fits,
     read_parquet,
     read_votable,
 )
 from gaia_oc_amd.files.data_directory import write_atomically
+from gaia_oc_amd.files.packed import TableError, first_bytes
 from gaia_oc_amd.files.sexagesimal import in_degrees, with_joined_parts
 from gaia_oc_amd.files.text_tables import read_text
 from gaia_oc_amd.files.votable import DescribedTable, votable_content
@@ -220,6 +219,8 @@ def _reader(path: Path) -> _Reader | None:
             return reader
     if re.search(rb"<(?:\w+:)?VOTABLE", head, re.IGNORECASE):
         return read_votable
+    if re.match(rb"\s*<(?:!doctype html|html|head|body)\b", head, re.IGNORECASE):
+        return None  # whose reader says so
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     return next((reader for suffixes, reader in _READERS if suffix in suffixes), None)
 
@@ -352,6 +353,10 @@ def canonical(table: pd.DataFrame, origin: str, *, strict: bool = True) -> pd.Da
 
 _RELEASE = re.compile(r"^(?:gaia)?[\s_]*e?dr[123][\s_]*(?=\d)", re.IGNORECASE)
 """What stands before the number of a designation."""
+_AROUND = re.compile(r"^[='\"`\u2018\u2019]+|['\"`\u2018\u2019]+$")
+"""What people put around identifiers so that a spreadsheet leaves them alone."""
+_GROUPED = re.compile(r"\d{1,3}(?:[,.'\s]\d{3})+")
+"""Digits in groups of three."""
 
 
 def whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
@@ -386,7 +391,10 @@ def whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
     if pd.api.types.is_integer_dtype(values):
         _refuse_beyond_64_bits(values.max(), what)
         return values.to_numpy(dtype=np.int64)
-    text = values.astype(str).str.strip().str.replace(_RELEASE, "", regex=True)
+    text = values.astype(str).str.strip().str.replace(_AROUND, "", regex=True)
+    text = text.str.replace(_RELEASE, "", regex=True)
+    if text.str.contains(_GROUPED, regex=True).any():
+        text = text.mask(text.str.fullmatch(_GROUPED), text.str.replace(r"\D", "", regex=True))
     wrong = ~text.str.fullmatch(r"[+-]?\d{1,19}")
     if wrong.any():
         raise ValueError(f"{what} is {values[wrong].iloc[0]!r}, not an integer: {remedy}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gaia_oc_amd.files.containers import TableError
+from gaia_oc_amd.files.packed import TableError
 from gaia_oc_amd.files.text_values import is_number
 
 Content = bytes | mmap.mmap
@@ -20,11 +20,15 @@ _DELIMITERS = (",", "\t", ";", "|")
 BLANKS = r"\s+"
 _SAMPLE = 40
 """Lines after the header that the delimiter is judged by."""
+_MARKS = "#%!/ \t"
+"""What comments begin with."""
+_TITLES = 5
+"""Lines above a header that are no header: a title, and Excel's ``sep=;``."""
 _RULED = 1 << 18
 """Bytes in which the first line of dashes is looked for."""
 _HEAD = 1 << 16
 """Bytes before a line of dashes in which the header is looked for."""
-_RULE = re.compile(rb"\n([ \t]*[-=]{2,}[-=\t;,| ]*)\r?(?=\n|\Z)")
+_RULE = re.compile(rb"\n([ \t]*[-=]{2,}[-=+\t;,| ]*)\r?(?=\n|\Z)")
 """A line of dashes, which VizieR and others draw between header and rows."""
 _UNIT = re.compile(
     r"[\[(]?(?:|-+|none|deg|degree|degrees|rad|arcsec|arcmin|m?as|mag|pc|kpc|d|day|yr|myr|gyr|k|solmass|"
@@ -92,7 +96,7 @@ def _ruled_layouts(text: Content, rules: list[int], begin: int) -> list[Layout]:
         if not before:
             continue
         delimiter = next((mark for mark in _DELIMITERS if mark in before[-1][1]), BLANKS)
-        dashes = next(lines_from(text, rule))[1]
+        dashes = next(lines_from(text, rule))[1].replace("+", "|")  # of psql
         spans = _spans(text, rule, dashes) if delimiter == BLANKS else ()
         n_columns = len(spans) or len(fields_of(dashes, delimiter))
         lines = [
@@ -130,8 +134,8 @@ def _spans(text: Content, rule: int, dashes: str) -> tuple[tuple[int, int], ...]
 
 
 def _counts(line: str) -> bool:
-    """Whether a line is neither blank nor a comment."""
-    return bool(line.strip()) and not line.lstrip().startswith("#")
+    """Whether a line is neither blank nor a comment, as the header of a file may have them."""
+    return bool(line.strip()) and not line.lstrip().startswith(("#", "%", "!", "//"))
 
 
 def _stated(units: dict[str, str]) -> dict[str, str]:
@@ -150,10 +154,12 @@ def _layout(text: Content, begin: int) -> Layout:
         if not comments:
             raise TableError("it is empty")
         first_at, first = comments.pop()  # a header that begins with #, and no row
-        first = first.lstrip("#")
+        first = first.lstrip(_MARKS)
     described = _ecsv(comments)
-    rest = _following(text, first_at)
     delimiters = (described["delimiter"],) if described else (*_DELIMITERS, BLANKS)
+    if not described:
+        first_at, first = _below_titles(text, first_at, first)
+    rest = _following(text, first_at)
     delimiter, names, header_at = _header(first, first_at, comments, rest, delimiters)
     units = described["units"] if described else {}
     start = first_at if header_at != first_at else _after(text, first_at)
@@ -163,6 +169,7 @@ def _layout(text: Content, begin: int) -> Layout:
         if is_unit and not _is_data(second) and _is_data(third) and len(second) == len(names):
             units = _stated(dict(zip(names, second, strict=True)))
             start = _after(text, rest[0][0])
+    names, units = _without_units(names, units)
     return Layout(
         tuple(names),
         delimiter,
@@ -173,6 +180,36 @@ def _layout(text: Content, begin: int) -> Layout:
         described["arrays"] if described else frozenset(),
         has_blanks=any(re.search(r"[,;|] |^ ", line) for _, line in rest),
     )
+
+
+def _below_titles(text: Content, first_at: int, first: str) -> tuple[int, str]:
+    """The first line, or the one below lines of a title that rows as long as itself follow."""
+    lines = [(first_at, first), *_following(text, first_at)]
+    for number, (at, line) in enumerate(lines[: _TITLES + 1]):
+        rest = lines[number + 1 :]
+        for delimiter in (*_DELIMITERS, BLANKS):
+            fields = fields_of(line, delimiter)
+            full = [field for field in fields if field.strip()]
+            if len(full) < 2 or not rest or any(_is_data([field]) for field in fields):
+                continue
+            if np.mean([_is_data(fields_of(below, delimiter)) for _, below in rest]) < 0.5:
+                continue
+            if all(fits(below, delimiter, len(fields)) for _, below in rest):
+                return at, line
+    return first_at, first
+
+
+def _without_units(names: list[str], units: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Names such as ``ra [deg]`` or ``pmra(mas/yr)`` without their units, and the units by name."""
+    found = [re.fullmatch(r"(.*\S)\s*[\[(]([^\[\]()]+)[\])]", name) for name in names]
+    divided = [
+        (match[1], match[2]) if match and _UNIT.fullmatch(match[2].strip()) else (name, "")
+        for name, match in zip(names, found, strict=True)
+    ]
+    short = [name for name, _ in divided]
+    if len(set(short)) < len(set(names)):
+        return names, units
+    return short, units | {name: unit for name, unit in divided if unit}
 
 
 def _after(text: Content, start: int) -> int:
@@ -207,7 +244,7 @@ def _header(
         if len(fields) == 1 and re.fullmatch(r"\d{15,19}", first.strip()):  # identifiers, and nothing else
             heading = (-1, ["source_id"])
         elif _is_data(fields):
-            named = ((at, fields_of(line.lstrip("# \t"), delimiter)) for at, line in reversed(comments))
+            named = ((at, fields_of(line.lstrip(_MARKS), delimiter)) for at, line in reversed(comments))
             heading = next(
                 ((at, names) for at, names in named if len(names) == len(fields) and not _is_data(names)),
                 None,
@@ -233,6 +270,7 @@ def fields_of(line: str, delimiter: str) -> list[str]:
     """Values of a line, out of their quotes."""
     if delimiter == BLANKS:
         line, delimiter = re.sub(r"[ \t]+", " ", line.strip()), " "
+    line = line.replace("\r", " ")
     return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
 
 

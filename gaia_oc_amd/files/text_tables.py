@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.files.bounds import refuse_outsized_text
-from gaia_oc_amd.files.containers import FileTable, TableError, file_content, is_packed
+from gaia_oc_amd.files.containers import FileTable
 from gaia_oc_amd.files.described_text import read_beside, read_described
+from gaia_oc_amd.files.packed import TableError, file_content, is_packed
 from gaia_oc_amd.files.text_layout import (
     BLANKS,
     Content,
@@ -35,7 +36,10 @@ from gaia_oc_amd.files.text_layout import (
 )
 from gaia_oc_amd.files.text_values import digits, lost_digits, number_or_text, stripped, without_empty_rows
 
-_COMMENT = re.compile(rb"^[ \t]*(?:#[^\n]*|\[EOD\][ \t\r]*)(?:\n|\Z)", re.MULTILINE)
+_END = rb"\[EOD\]|\(\d+ rows?\)|\x1a"
+"""What TST, psql and CP/M write after the last row."""
+_COMMENT = re.compile(rb"^[ \t]*(?:#[^\n]*|(?:" + _END + rb")[ \t\r]*)(?:\n|\Z)", re.MULTILINE)
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x19\x1c-\x1f]")
 _MOSTLY = 0.7
 """Share of zeros among every other byte of text in UTF-16."""
 
@@ -138,33 +142,52 @@ def _as_utf8(content: Content) -> Content:
             return _line_feeds(content[:].decode(encoding).encode())
     if b"\0" in head:
         zeros = [head[first::2].count(0) / max(len(head) / 2, 1) for first in (0, 1)]
-        if max(zeros) < _MOSTLY:
+        encoding = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+        other = head[1::2] if zeros[0] > zeros[1] else head[::2]
+        if max(zeros) < _MOSTLY or min(zeros) > 1 - _MOSTLY or _CONTROL.search(other):
             raise TableError("it is no text: it has zero bytes")
-        return _line_feeds(content[:].decode("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le").encode())
+        return _line_feeds(content[:].decode(encoding).encode())
+    if _CONTROL.search(head):
+        raise TableError("it is no text: it has control bytes")
     return _line_feeds(content)
 
 
 def _line_feeds(content: Content) -> Content:
-    if b"\r" in content[:65536] and content.find(b"\n") < 0:  # of old Macintosh spreadsheets
-        return content[:].replace(b"\r", b"\n")
+    """Text whose lines all end as those of one system; carriage returns alone are of old Macintosh spreadsheets."""
+    if re.search(rb"\r(?!\n|\Z)", content[:65536]):
+        return re.sub(rb"\r\n?", b"\n", content)
     return content
 
 
 _OTHER_KINDS = (
-    (b"PK\x03\x04", "it is a packed archive or a workbook of a spreadsheet: save the sheet as CSV"),
-    (b"%PDF", "it is a PDF document: copy its table into a CSV file"),
-    (b"BZh", "it is packed with bzip2: unpack it"),
-    (b"\xfd7zXZ", "it is packed with xz: unpack it"),
+    (rb"%PDF", "it is a PDF document: copy its table into a CSV file"),
+    (
+        rb"\xd0\xcf\x11\xe0",
+        "it is a workbook of an old spreadsheet: save its sheet as CSV, with source_id as text",
+    ),
+    (rb"\x28\xb5\x2f\xfd", "it is packed with zstd: unpack it"),
+    (rb"\x1f\x9d", "it is packed with compress: unpack it"),
+    (rb"7z\xbc\xaf", "it is packed with 7-Zip: unpack it"),
+    (rb"(?s:.{257})ustar", "it is a tar archive: unpack it, and name the file that is meant"),
+    (rb"\x89HDF", "it is an HDF5 file: write its table as FITS, Parquet or CSV"),
+    (rb"\x93NUMPY", "it is an array of NumPy: write it as CSV with names of columns"),
+    (rb"\{\\rtf", "it is a formatted document: save it as plain text"),
+    (
+        rb"\s*[\[{]\s*[\"{}\[]",
+        "it is JSON, an error of a server perhaps: write the table as CSV, or download it again",
+    ),
+    (
+        rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body|title|table|div|center|h1|p)\b",
+        "it is a web page, an error of the server perhaps: download the table itself",
+    ),
 )
 
 
 def _refuse_other_kinds(text: Content) -> None:
     head = text[:512]
-    for magic, reason in _OTHER_KINDS:
-        if head.startswith(magic):
+    for pattern, reason in _OTHER_KINDS:
+        if re.match(pattern, head, re.IGNORECASE):
             raise TableError(reason)
-    if re.match(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body)", head, re.IGNORECASE):
-        raise TableError("it is a web page, an error of the server perhaps: download the table itself")
     if not head.strip():
         raise TableError("it is empty")
 
@@ -180,7 +203,7 @@ def _read(text: Content, layout: Layout, wanted: Callable[[str], bool] | None) -
     first_line: int | None = text[: layout.start].count(b"\n") + 1
     rows = _Rows(text, layout)
     table, error = _parsed_or_not(rows, layout, labels, kept)
-    may_be_comments = error is not None or rows.has_hash or b"[EOD]" in text[-200:]
+    may_be_comments = error is not None or rows.has_hash or re.search(_END, text[-200:])
     if may_be_comments and _COMMENT.search(text, layout.start, layout.end):
         text = _COMMENT.sub(b"", text[layout.start : layout.end])
         layout, first_line = replace(layout, start=0, end=len(text)), None
@@ -280,8 +303,12 @@ def _refuse_unequal(text: Content, layout: Layout, first_line: int | None) -> No
             + (f", in line {first_line}" if first_line else "")
         )
     last = _last_row(text, layout.start)
-    if last and b'"' not in last and len(fields_of(decoded(last), layout.delimiter)) < n_columns:
-        n_values = len(fields_of(decoded(last), layout.delimiter))
+    n_values = len(fields_of(decoded(last), layout.delimiter)) if b'"' not in last else n_columns
+    if last and n_values < n_columns and len(fields) == n_values and layout.delimiter != BLANKS:
+        raise TableError(
+            f"its rows have {n_values} value(s), its header {n_columns} columns: divide both in the same way"
+        )
+    if last and n_values < n_columns:
         raise TableError(
             f"the last row has fewer columns than the header, {n_values} and {n_columns}: it looks truncated"
         )

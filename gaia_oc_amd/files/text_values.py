@@ -71,7 +71,7 @@ def number_or_text(values: pd.Series, *, decimal_comma: bool = False) -> pd.Seri
     sample = _without_missing(values.dropna().iloc[:200])
     if len(sample) and not sample.map(is_one).all():
         return stripped(values)
-    text = values.astype("str").str.strip()
+    text = values.astype("str").str.strip().str.replace("\u2212", "-")
     text = text.mask(text.isin(MISSING))
     present = text.dropna()
     if present.empty:
@@ -91,7 +91,7 @@ def is_number(item: str, *, decimal_comma: bool = True) -> bool:
 
 
 def _without_missing(values: pd.Series) -> pd.Series:
-    text = values.astype("str").str.strip()
+    text = values.astype("str").str.strip().str.replace("\u2212", "-")  # a typographer's minus
     return text[~text.isin(MISSING)]
 
 
