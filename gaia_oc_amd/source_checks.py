@@ -19,6 +19,8 @@ from gaia_oc_amd.exceptions import ClusterError
 
 _FEW = 0.05
 """Share of a table's rows that may be wrong without the table being so."""
+_LEAST_ERROR = 1e-9
+"""Least standard error of any measurement [mas, mas/yr]."""
 _WHOLE_NUMBERS = ("astrometric_params_solved", *N_OBS_COLUMNS)
 _FILLED = ("parallax", "pmra", "pmdec", *ASTROMETRIC_ERRORS, *ASTROMETRIC_CORRELATIONS)
 _FILLS = (-999.0, -9999.0, -999.9, -9999.9, 9999.0, 9999.9, 99999.0)
@@ -240,7 +242,7 @@ def _refuse_impossible_values(sources: pd.DataFrame, origin: str) -> None:
         "ra": (0, 360, "is it in degrees?"),
         "phot_g_mean_mag": (-3, 30, "is it a magnitude?"),
         **dict.fromkeys(ASTROMETRIC_CORRELATIONS, (-1, 1, "is it a correlation?")),
-        **dict.fromkeys(ASTROMETRIC_ERRORS, (np.nextafter(0, 1), np.inf, "an error must be positive.")),
+        **dict.fromkeys(ASTROMETRIC_ERRORS, (_LEAST_ERROR, np.inf, "an error must be positive.")),
     }
     for name, (lower, upper, question) in bounds.items():
         values = sources[name].to_numpy(float)
@@ -248,7 +250,7 @@ def _refuse_impossible_values(sources: pd.DataFrame, origin: str) -> None:
         if len(outside):
             raise ClusterError(
                 f"{origin} has {name} = {outside[0]:g}, outside {lower:g}..{upper:g} "
-                f"({len(outside)} such rows): {question}"
+                f"({len(outside)} such rows): {question} Mend it, or name another column with --columns {name}=NAME."
             )
 
 

@@ -257,7 +257,8 @@ def _check_declinations(dec: pd.Series | None, rows: RowCheck) -> None:
     outside = dec.abs() > 90
     if outside.sum() > 0.05 * len(dec):
         raise ValueError(
-            f"{rows.source} has dec {dec[outside].iloc[0]:g} deg, outside -90..90: are ra and dec swapped?"
+            f"{rows.source} has dec {dec[outside].iloc[0]:g} deg, outside -90..90: are ra and dec swapped? "
+            "--columns ra=NAME dec=NAME says what they are called."
         )
     rows.leave_out(outside, "with a dec outside -90..90 deg")
 

@@ -112,14 +112,15 @@ def read_fits(path: Path) -> list[FileTable]:
     from astropy.io import fits
     from astropy.table import Table
 
-    with warnings.catch_warnings(), fits.open(path, memmap=False) as units:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # units and keywords that say nothing about the numbers
-        tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
-        if not tables:
-            raise TableError("it holds no table")
-        for table in tables:
-            refuse_cells(int(table.header["NAXIS2"]), int(table.header["TFIELDS"]))
-        return [file_table(_with_rows(Table.read(table))) for table in tables]
+        with fits.open(path, memmap=False) as units:
+            tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
+            if not tables:
+                raise TableError("it holds no table: name a file with a table of rows")
+            for table in tables:
+                refuse_cells(int(table.header["NAXIS2"]), int(table.header["TFIELDS"]))
+            return [file_table(_with_rows(Table.read(table))) for table in tables]
 
 
 def _with_rows(table: Any) -> Any:
@@ -168,7 +169,7 @@ def read_votable(path: Path) -> list[FileTable]:
         _refuse_cut(document)
         tables = [table for table in document.iter_tables() if len(table.fields)]
         if not tables:
-            raise TableError("it holds no table")
+            raise TableError("it holds no table: name a file with a table of rows")
         return [file_table(table.to_table(use_names_over_ids=True)) for table in tables]
 
 

@@ -152,7 +152,7 @@ def _layout(text: Content, begin: int) -> Layout:
             comments.append((first_at, first.strip()))
     else:
         if not comments:
-            raise TableError("it is empty")
+            raise TableError("it is empty: save or download it again")
         first_at, first = comments.pop()  # a header that begins with #, and no row
         first = first.lstrip(_MARKS)
     described = _ecsv(comments)

@@ -145,10 +145,14 @@ def _as_utf8(content: Content) -> Content:
         encoding = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
         other = head[1::2] if zeros[0] > zeros[1] else head[::2]
         if max(zeros) < _MOSTLY or min(zeros) > 1 - _MOSTLY or _CONTROL.search(other):
-            raise TableError("it is no text: it has zero bytes")
+            raise TableError(
+                "it is no text: it has zero bytes; write the table as CSV, FITS, VOTable or Parquet"
+            )
         return _line_feeds(content[:].decode(encoding).encode())
     if _CONTROL.search(head):
-        raise TableError("it is no text: it has control bytes")
+        raise TableError(
+            "it is no text: it has control bytes; write the table as CSV, FITS, VOTable or Parquet"
+        )
     return _line_feeds(content)
 
 
@@ -189,7 +193,7 @@ def _refuse_other_kinds(text: Content) -> None:
         if re.match(pattern, head, re.IGNORECASE):
             raise TableError(reason)
     if not head.strip():
-        raise TableError("it is empty")
+        raise TableError("it is empty: save or download it again")
 
 
 def _read(text: Content, layout: Layout, wanted: Callable[[str], bool] | None) -> FileTable:
@@ -284,7 +288,10 @@ def _reason(error: Exception | None, first_line: int | None) -> str:
     if not found:
         return f"{str(error).strip()}: it is truncated or no table"
     where = "" if first_line is None else f"line {int(found[2]) + first_line - 1}"
-    return f"{where or 'a row'} has {found[3]} values, the header {found[1]} columns"
+    return (
+        f"{where or 'a row'} has {found[3]} values, the header {found[1]} columns: mend it, and put quotes around a "
+        "value with a delimiter in it"
+    )
 
 
 def _refuse_unequal(text: Content, layout: Layout, first_line: int | None) -> None:
@@ -301,6 +308,7 @@ def _refuse_unequal(text: Content, layout: Layout, first_line: int | None) -> No
         raise TableError(
             f"its rows have more columns than the header: {len(fields)} and {n_columns}"
             + (f", in line {first_line}" if first_line else "")
+            + "; name every column, and put quotes around a value with a delimiter in it"
         )
     last = _last_row(text, layout.start)
     n_values = len(fields_of(decoded(last), layout.delimiter)) if b'"' not in last else n_columns
@@ -310,7 +318,8 @@ def _refuse_unequal(text: Content, layout: Layout, first_line: int | None) -> No
         )
     if last and n_values < n_columns:
         raise TableError(
-            f"the last row has fewer columns than the header, {n_values} and {n_columns}: it looks truncated"
+            f"the last row has fewer columns than the header, {n_values} and {n_columns}: it looks truncated, make or "
+            "download it again"
         )
 
 
@@ -346,7 +355,7 @@ def _refuse_short(
                 if first_line
                 else f"the row {line[:40].decode(errors='replace')!r}"
             )
-            raise TableError(f"{where} has {n_values} values, the header {n_columns} columns")
+            raise TableError(f"{where} has {n_values} values, the header {n_columns} columns: mend it")
 
 
 def _typed(table: pd.DataFrame, layout: Layout, as_text: Callable[[str], pd.Series]) -> pd.DataFrame:

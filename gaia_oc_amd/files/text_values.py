@@ -38,7 +38,7 @@ def lost_digits(values: pd.Series) -> bool:
     numbers = values.to_numpy()
     if not len(numbers) or max(np.fmax.reduce(numbers), -np.fmin.reduce(numbers)) <= _EXACT:
         return False
-    large = numbers[np.abs(numbers) > _EXACT]
+    large = numbers[(np.abs(numbers) > _EXACT) & np.isfinite(numbers)]
     return bool(len(large) and (large % 1 == 0).all())
 
 
