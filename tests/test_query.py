@@ -176,7 +176,7 @@ def test_table_of_another_field_lets_the_next_be_tried_wrong_data_do_not(field, 
     expected = load_cone("Toy_1", REGION, tmp_path / "cone", ConeOptions(cone_source=folder))
     pd.testing.assert_frame_equal(load_cone("Toy_1", REGION, tmp_path / "cone", words), expected)
     wrong = {
-        "repeated source_id": pd.concat([stars, stars.iloc[:1]]),
+        "repeated source_id": pd.concat([stars, stars.iloc[:1].assign(parallax=0.9)]),
         "are ra and dec swapped": stars.assign(dec=-100.0),
         "lacks the column": stars.drop(columns="pmra"),
         "try a larger --cone_pm_sigmas": stars.assign(pmra=500.0),

@@ -163,7 +163,7 @@ def test_other_files_and_fields_are_one_line(tmp_path):
     field.iloc[:0].to_parquet(path)
     with pytest.raises(ConeUnavailableError, match="holds no usable source"):
         stars_in_cone(ParquetFiles(path), region)
-    pd.concat([field, field]).to_parquet(path)
+    pd.concat([field, field.assign(ruwe=0.9)]).to_parquet(path)
     with pytest.raises(ClusterError, match="repeated source_id"):
         stars_in_cone(ParquetFiles(path), region)
     content = path.read_bytes()
