@@ -111,6 +111,9 @@ class TableNames:
         Ours that a table of this kind must have; of several tables in a file the one that has most is meant.
     given : mapping of str to str
         What the user says that a column is called, by ours.
+
+    Where neither a name nor a spelling of it is there, the same with ``_1`` is taken, which TOPCAT's joins append to
+    the columns of their first table.
     """
 
     spellings: Mapping[str, tuple[str, ...]]
@@ -138,7 +141,8 @@ class TableNames:
         for ours, spellings in self.spellings.items():
             asked = (self.given[ours],) if ours in self.given else ()
             exact = (name for name in (*asked, ours) if name in theirs)
-            alike = (by_key[_key(name)] for name in (*asked, ours, *spellings) if _key(name) in by_key)
+            keys = [_key(name) for name in (*asked, ours, *spellings)]
+            alike = (by_key[key] for key in (*keys, *(f"{key}_1" for key in keys)) if key in by_key)
             name = next((*exact, *alike).__iter__(), None)
             if name is not None and name not in found.values():
                 found[ours] = name

@@ -403,6 +403,7 @@ def parse(parser: Parser, argv: list[str] | None, *signatures: type[Options]) ->
 _GOES_BEFORE = {
     "catalogue": ("members_path", "cluster_path"),
     "comparison_catalogue": ("comparison_path",),
+    "isochrone_path": ("isochrone_rotation",),
 }
 """What is no longer meant where an option is given on the command line."""
 

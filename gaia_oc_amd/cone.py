@@ -1,8 +1,6 @@
 """The region of the sky and of motion where a cluster's stars are; the sources in it: checked, cut, calibrated."""
 
 import logging
-import warnings
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,11 +16,7 @@ from gaia_oc_amd.astrometry import (
 )
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import (
-    ARCHIVE_COLUMNS,
-    ASTROMETRIC_CORRELATIONS,
     ASTROMETRIC_ERRORS,
-    MAGNITUDES,
-    REQUIRED_COLUMNS,
 )
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
@@ -192,7 +186,7 @@ def cut_to_region(sources: pd.DataFrame, region: ConeRegion) -> pd.DataFrame:
     for name in N_OBS_COLUMNS:
         if name in sources:
             inside &= sources[name].to_numpy(float) > 0
-    return _only(sources, inside)
+    return rows_where(sources, inside)
 
 
 _ROUNDING = 0.01
@@ -246,206 +240,15 @@ def wrong_rows(rows: pd.DataFrame, region: ConeRegion) -> str | None:
 _ASKED_FOR = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax")
 
 
-def _only(sources: pd.DataFrame, kept: NDArray[np.bool_]) -> pd.DataFrame:
+def rows_where(sources: pd.DataFrame, kept: NDArray[np.bool_]) -> pd.DataFrame:
     """Some of the rows with a new index, without a copy where all are kept."""
     return (sources if kept.all() else sources[kept]).reset_index(drop=True)
-
-
-def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Return a source table in canonical form if it can be one.
-
-    Parameters
-    ----------
-    sources : DataFrame
-        Table of Gaia sources from anywhere.
-    origin : str
-        Where it comes from, for messages.
-
-    Returns
-    -------
-    DataFrame
-        The archive's columns that exist, ``source_id`` as int64, bp_rp and g_rp computed where absent.
-        Rows without position, proper motion, parallax, their errors or G are dropped with one warning.
-
-    Raises
-    ------
-    ClusterError
-        If columns are missing, identifiers are repeated, or values cannot be what the column says.
-    """
-    refuse_missing_columns(sources, origin)
-    sources = _numbers(sources[[name for name in ARCHIVE_COLUMNS if name in sources]], origin)
-    sources.attrs = {}
-    sources = without_fill_values(sources, origin)
-    sources = _with_colours(sources)[
-        [name for name in ARCHIVE_COLUMNS if name in sources or name in _COLOURS]
-    ]
-    sources = sources.assign(source_id=_integer_ids(sources["source_id"], origin))
-    _refuse_duplicates(sources, origin)
-    _refuse_impossible_values(sources, origin)
-    return _drop_incomplete(sources, origin)
-
-
-def refuse_missing_columns(
-    names: Collection[str], origin: str, error: type[ClusterError] = ClusterError
-) -> None:
-    """Refuse a table without the columns that nothing can stand in for.
-
-    Raises
-    ------
-    ClusterError
-        Or the given kind of it, with the names that are missing.
-    """
-    absent = [name for name in REQUIRED_COLUMNS if name not in names]
-    if absent:
-        raise error(
-            f"{origin} lacks the column(s) {', '.join(absent)}: say what they are called, as in --columns "
-            f"{absent[0]}=NAME."
-        )
 
 
 def in_order(sources: pd.DataFrame) -> pd.DataFrame:
     """Sources sorted by identifier, so that every source of stars gives them in the same order."""
     is_sorted = sources["source_id"].is_monotonic_increasing
     return sources if is_sorted else sources.sort_values("source_id", ignore_index=True)
-
-
-_WHOLE_NUMBERS = ("astrometric_params_solved", *N_OBS_COLUMNS)
-
-
-def _numbers(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Sources with every column but the identifier as numbers, of the same type whatever the format they came in."""
-    converted = {}
-    for name in sources.columns.drop("source_id"):
-        values = sources[name]
-        if values.dtype.kind not in "fiu":
-            values = pd.to_numeric(values.astype("string"), errors="coerce").astype(float)
-            wrong = values.isna() & sources[name].notna()
-            if wrong.any():
-                raise ClusterError(
-                    f"{origin} has {name} = {sources[name][wrong].iloc[0]!s:.40}, which is no number."
-                )
-        if name in _WHOLE_NUMBERS:
-            is_whole = values.dtype.kind != "f" or bool(
-                (values % 1 == 0).all() and (values.abs() < 2**53).all()
-            )
-            values = values.astype(np.int64 if is_whole else float)
-        elif values.dtype != float:
-            values = values.astype(float)
-        if values is not sources[name]:
-            converted[name] = values
-    return sources.assign(**converted)
-
-
-_FILLED = ("parallax", "pmra", "pmdec", *ASTROMETRIC_ERRORS, *ASTROMETRIC_CORRELATIONS)
-_FILLS = (-999.0, -9999.0, -999.9, -9999.9, 9999.0, 9999.9, 99999.0)
-_HUGE = 1e19
-"""Above it lie the fill values of FITS and astropy (1e20, 1e30)."""
-_MAGNITUDE_RANGE, _COLOUR_RANGE = (-5.0, 30.0), (-5.0, 15.0)
-
-
-def without_fill_values(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Sources in which numbers that other programs write for missing values are missing.
-
-    Parameters
-    ----------
-    sources : DataFrame
-        With the archive's names, all columns but the identifier numbers.
-    origin : str
-        Where they come from, for the warning that counts them.
-
-    Returns
-    -------
-    DataFrame
-        NaN in place of BP and RP magnitudes and of colours that none can be (99.999, -9999, 1e20), of the usual
-        fill values in G and astrometry, and of colours of a star whose magnitude is missing.
-    """
-    filled = {name: _is_fill(name, sources[name].to_numpy(float)) for name in sources if name != "source_id"}
-    for name, bluer in _COLOURS.items():
-        if name in filled:
-            filled[name] |= filled[bluer] | filled["phot_rp_mean_mag"]
-    filled = {name: where for name, where in filled.items() if where.any()}
-    if not filled:
-        return sources
-    counts = ", ".join(
-        f"{where.sum()} of {name} ({sources[name][where].iloc[0]:g})" for name, where in filled.items()
-    )
-    warnings.warn(f"{origin} has fill values, which count as missing: {counts}.", stacklevel=3)
-    return sources.assign(**{name: sources[name].astype(float).mask(where) for name, where in filled.items()})
-
-
-def _is_fill(name: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    fill = np.abs(values) > _HUGE
-    if name == "phot_g_mean_mag":  # another value that no G can be is refused
-        return fill | np.isin(values, _FILLS) | ((np.abs(values) >= 99) & (np.abs(values) < 100))
-    if name in MAGNITUDES or name in _COLOURS:
-        lower, upper = _MAGNITUDE_RANGE if name in MAGNITUDES else _COLOUR_RANGE
-        return fill | (values < lower) | (values > upper)
-    return fill | np.isin(values, _FILLS) if name in _FILLED or name in _WHOLE_NUMBERS else fill
-
-
-_COLOURS = {"bp_rp": "phot_bp_mean_mag", "g_rp": "phot_g_mean_mag"}
-
-
-def _with_colours(sources: pd.DataFrame) -> pd.DataFrame:
-    absent = {name: bluer for name, bluer in _COLOURS.items() if name not in sources}
-    return sources.assign(
-        **{name: sources[bluer] - sources["phot_rp_mean_mag"] for name, bluer in absent.items()}
-    )
-
-
-def _integer_ids(source_id: pd.Series, origin: str) -> pd.Series:
-    """Identifiers as int64; floats cannot hold them."""
-    if pd.api.types.is_float_dtype(source_id):
-        raise ClusterError(
-            f"{origin} holds source_id as floating-point numbers, which lose digits: write it as 64-bit integers."
-        )
-    try:
-        return source_id.astype(np.int64)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ClusterError(f"{origin} has a source_id that is no 64-bit integer ({error}).") from error
-
-
-def _refuse_duplicates(sources: pd.DataFrame, origin: str) -> None:
-    repeated = sources["source_id"][sources["source_id"].duplicated()]
-    if len(repeated):
-        is_round = (repeated % 1000 == 0).mean() > 0.5
-        remedy = (
-            "they end in 000, as a spreadsheet rounds them; export source_id as text."
-            if is_round
-            else "remove the copies."
-        )
-        raise ClusterError(
-            f"{origin} has {len(repeated)} repeated source_id (the first is {repeated.iloc[0]}): {remedy}"
-        )
-
-
-def _refuse_impossible_values(sources: pd.DataFrame, origin: str) -> None:
-    bounds = {
-        "dec": (-90, 90, "are ra and dec swapped?"),
-        "ra": (0, 360, "is it in degrees?"),
-        "phot_g_mean_mag": (-3, 30, "is it a magnitude?"),
-        **dict.fromkeys(ASTROMETRIC_CORRELATIONS, (-1, 1, "is it a correlation?")),
-        **dict.fromkeys(ASTROMETRIC_ERRORS, (np.nextafter(0, 1), np.inf, "an error must be positive.")),
-    }
-    for name, (lower, upper, question) in bounds.items():
-        values = sources[name].to_numpy(float)
-        outside = values[(values < lower) | (values > upper) | np.isinf(values)]
-        if len(outside):
-            raise ClusterError(
-                f"{origin} has {name} = {outside[0]:g}, outside {lower:g}..{upper:g} "
-                f"({len(outside)} such rows): {question}"
-            )
-
-
-def _drop_incomplete(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
-    needed = ["ra", "dec", "parallax", "pmra", "pmdec", *ASTROMETRIC_ERRORS, "phot_g_mean_mag"]
-    complete = np.isfinite(sources[needed].to_numpy(float)).all(axis=1)
-    if not complete.all():
-        warnings.warn(
-            f"{origin}: {(~complete).sum()} of {len(sources)} rows lack astrometry or G and are left out.",
-            stacklevel=3,
-        )
-    return _only(sources, complete)
 
 
 def no_star_in_cone(uncut: pd.DataFrame, region: ConeRegion, origin: str) -> ClusterError:
@@ -472,6 +275,9 @@ def no_star_in_cone(uncut: pd.DataFrame, region: ConeRegion, origin: str) -> Clu
     near = angular_separation(ra.to_numpy(), dec.to_numpy(), region.ra, region.dec) <= region.radius
     is_radians = ra.max() <= 2 * np.pi and dec.abs().max() <= np.pi / 2
     hint = "are they in degrees?" if is_radians else "is it another field?"
+    of_hours = (ra * 15).between(region.ra - 2 * region.radius, region.ra + 2 * region.radius)
+    if ra.max() <= 24 and of_hours.any() and not is_radians:
+        hint = "is ra in hours? Multiply it by 15, or state its unit in the file."
     if near.any():
         hint = (
             f"{near.sum()} sources are near enough on the sky but fail the cuts in proper motion or parallax, or "

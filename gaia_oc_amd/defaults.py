@@ -16,12 +16,14 @@ REMEMBERED = (
     "members_label",
     "comparison_label",
     "isochrone_path",
+    "isochrone_rotation",
     "credentials_path",
     "columns",
     "cone_source",
 )
-"""Options that say where things lie and what they are called; no others are remembered."""
+"""Options that say where things lie, what they are called and which of them are meant; no others are remembered."""
 
+_NOTHING = (None, "", (), [])
 _HEADING = """\
 # What build_sets.py was given, for all scripts that work in this folder. An option on the command line goes before it.
 # Relative paths are relative to this folder. Change or remove a line, or the file, as you like.
@@ -82,7 +84,7 @@ def defaults_text(data_dir: Path | str, given: Mapping[str, Any]) -> str:
     str
         TOML; empty if there is nothing to remember.
     """
-    new = {name: _texts(given[name]) for name in REMEMBERED if given.get(name)}
+    new = {name: _texts(given[name]) for name in REMEMBERED if given.get(name) not in _NOTHING}
     folder = Path(data_dir)
     kept = read_defaults(folder) | new
     lines = [

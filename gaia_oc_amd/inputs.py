@@ -165,12 +165,18 @@ def _compare_position(cluster: Cluster, stars: pd.DataFrame) -> None:
     ra, dec = mean_direction(place[:, 0], place[:, 1])
     half = float(np.median(angular_separation(place[:, 0], place[:, 1], ra, dec)))
     offset = float(angular_separation(np.array([ra]), np.array([dec]), cluster.ra, cluster.dec)[0])
+    in_hours = float(
+        angular_separation(np.array([15 * ra % 360]), np.array([dec]), cluster.ra, cluster.dec)[0]
+    )
+    cause = "is it another cluster's centre, or in another unit?"
+    if in_hours < min(offset, 2.0):
+        cause = "is its ra in hours? Multiply it by 15, or state its unit in the file."
     if offset > max(half, _SIGMAS * 1.2 * half / np.sqrt(len(place))):
         _warn(
             cluster,
             f"the listed members' mean position, ra {ra:.4f}, dec {dec:.4f} deg, is {offset:.3f} deg away from the "
             f"centre of the parameter table, ra {cluster.ra:.4f}, dec {cluster.dec:.4f}, while half of them lie within "
-            f"{half:.3f} deg of their mean: is it another cluster's centre, or in another unit? --ra {ra:.4f} --dec "
+            f"{half:.3f} deg of their mean: {cause} --ra {ra:.4f} --dec "
             f"{dec:.4f} takes the members'.",
         )
 

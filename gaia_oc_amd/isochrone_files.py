@@ -206,9 +206,13 @@ def _read_heading(before: _Heading, comments: str) -> _Heading:
         elif re.match(r"(?:Scaled solar|Alpha enhanced|.*models & transformations)", line, re.IGNORECASE):
             found = replace(found, system=line.rpartition("-  ")[2].strip() or line)
         elif extinction := re.search(
-            r"(?:extinction of A_?v|A_?v extinction)\s*=\s*([\d.]+)", line, re.IGNORECASE
+            r"(?:extinction of A_?v|A_?v extinction|extinction:\s*A_?v,\s*R_?v)\s*=\s*([\d.]+)",
+            line,
+            re.IGNORECASE,
         ):
             found = replace(found, extinction=float(extinction[1].rstrip(".")))
+        elif rotation := re.search(r"(?:omega|\u03c9)_?i(?:nit)?\s*=\s*(\d*\.?\d+)", line, re.IGNORECASE):
+            found = replace(found, rotation=float(rotation[1]))
         elif fields[:2] == ["Yinit", "Zinit"] and number + 1 < len(lines):
             values = dict(zip(fields, map(float, lines[number + 1].split()), strict=False))
             found = replace(found, z=values["Zinit"], rotation=values.get("v/vcrit", np.nan))
@@ -230,6 +234,9 @@ _NAMES = {"Zini", "Mini", "initial_mass", "M/Mo(ini)", "M_ini"}
 """A line with one of them names columns."""
 _OLDER_NAMES = {"Z": "Zini", "log(age/yr)": "logAge", "M_ini": "Mini", "logG": "logg", "stage": "label"}
 """What older versions of the CMD form call columns."""
+
+_ROTATING_NAMES = {f"{band}_fSBmag": f"{band}mag" for band in ("G", "G_BP", "G_RP")}
+"""What PARSEC 2.0 calls magnitudes that depend on no inclination: of a star of the mean surface brightness."""
 
 
 def _kind(names: tuple[str, ...], path: Path) -> str:
@@ -293,19 +300,25 @@ def _parsec(heading: _Heading, rows: str, path: Path) -> _Curves:
     )
     if "logAge" not in table and "Age" in table:  # in years, in versions before 3.2
         table = table.assign(logAge=np.log10(table["Age"].astype(float)))
+    if "Gmag" not in table:
+        table = table.rename(columns=_ROTATING_NAMES)
     points = _needed(table, {name: name for name in ISOCHRONE_COLUMNS}, path, "PARSEC")
-    omega = next(
-        (table[name].to_numpy(float) for name in ("OmegaInit", "Omega_i", "omega_i") if name in table), None
-    )
-    return _Curves("PARSEC", points, np.full(len(points), np.nan) if omega is None else omega)
+    return _Curves("PARSEC", points, _initial_rotation(table, heading))
+
+
+def _initial_rotation(table: pd.DataFrame, heading: _Heading) -> Array:
+    """Initial rotation of PARSEC's curves: a column, a comment, or no rotation at any point."""
+    column = next((name for name in ("OmegaInit", "Omega_i", "omega_i") if name in table), None)
+    if column is not None:
+        return table[column].to_numpy(float)
+    at_rest = np.isnan(heading.rotation) and "omega" in table and not table["omega"].astype(float).any()
+    return np.full(len(table), 0.0 if at_rest else heading.rotation)
 
 
 def _mist(heading: _Heading, rows: str, path: Path) -> _Curves:
     table = _values(heading.names, rows, path)
     if "log10_isochrone_age_yr" not in table and "isochrone_age_yr" in table:
-        table = table.assign(
-            log10_isochrone_age_yr=np.log10(table["isochrone_age_yr"].astype(float)).round(6)
-        )
+        table = table.assign(log10_isochrone_age_yr=np.log10(table["isochrone_age_yr"].astype(float)))
     names = {
         "logAge": "log10_isochrone_age_yr",
         "Mini": "initial_mass",
@@ -323,7 +336,11 @@ def _mist(heading: _Heading, rows: str, path: Path) -> _Curves:
         if not iron:
             raise ValueError(f"{path} states neither Zinit nor [Fe/H]: download it again, with its header.")
         z = _SOLAR_Z_MIST * 10 ** float(table[iron[0]].iloc[0])
-    points = points.assign(Zini=z, label=points["label"].round().map(_MIST_LABELS).astype(float))
+    points = points.assign(
+        Zini=z,
+        logAge=points["logAge"].round(6),
+        label=points["label"].round().map(_MIST_LABELS).astype(float),
+    )
     return _Curves("MIST", points[list(ISOCHRONE_COLUMNS)], np.full(len(points), heading.rotation))
 
 

@@ -65,9 +65,12 @@ def nearest_age(
     points = one_isochrone(isochrones, age, metal_fraction=metal_fraction)
     nearest = points["logAge"].iloc[0]
     if abs(nearest - age) > FARTHEST_AGE:
+        cause = "is the isochrone file complete? Give another with --isochrone_path."
+        if not 5 < age < 11:
+            cause = "is the age not log10 of years? Give --age, or change it in the parameter table."
         raise ClusterError(
-            f"the nearest isochrone to log age {age:.2f} is that of {nearest:.2f}, more than {FARTHEST_AGE:g} dex "
-            "away: is the isochrone file complete? Give another with --isochrone_path."
+            f"the nearest isochrone to log age {age:.4g} is that of {nearest:.2f}, more than {FARTHEST_AGE:g} dex "
+            f"away: {cause}"
         )
     if abs(nearest - age) > 0.2:
         warnings.warn(

@@ -1,6 +1,7 @@
 """The cone that a cluster's folder keeps: written with its fingerprint, compared with it before it is used again."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def keep_cone(folder: Path, sources: pd.DataFrame, format: str, made_by: dict[st
     format : str
         A key of `CONE_FILES`.
     made_by : dict
-        ``region``, ``source`` and, of a local table, ``source_fingerprint``.
+        ``region``, ``source`` and, of a local table, ``source_fingerprint`` and ``columns`` that the user named.
     """
     write_json(folder / RECORD, sealed(made_by | {"n_sources": None}))
     new = folder / CONE_FILES[format]
@@ -53,7 +54,11 @@ def keep_cone(folder: Path, sources: pd.DataFrame, format: str, made_by: dict[st
 
 
 def is_current(
-    folder: Path, region: ConeRegion, asked_for: tuple[str, ...], source_fingerprint: str | None
+    folder: Path,
+    region: ConeRegion,
+    asked_for: tuple[str, ...],
+    source_fingerprint: str | None,
+    columns: Mapping[str, str],
 ) -> bool:
     """Whether a kept cone was made for a region from a source that is asked for, or by the user's own hand.
 
@@ -67,6 +72,8 @@ def is_current(
         Sources that may have been used.
     source_fingerprint : str or None
         Of the table that the record names, as it is now; None if it is none of this machine, or is there no more.
+    columns : mapping of str to str
+        What the user calls columns of that table, by ours; nothing for a service.
 
     Returns
     -------
@@ -93,16 +100,19 @@ def is_current(
             folder / RECORD,
         )
         return False
-    if is_replaced(kept, source_fingerprint):
+    if is_replaced(kept, source_fingerprint, columns):
         logger.info(
-            "%s: %s is another table than it was: the cone is cut again.", folder.name, kept["source"]
+            "%s: %s is another table than it was, or --columns names others of its columns: the cone is cut again.",
+            *(folder.name, kept["source"]),
         )
         return False
     return True
 
 
-def is_replaced(record: dict[str, Any], source_fingerprint: str | None) -> bool:
-    """Whether the table that a cone was cut from is there with other content."""
+def is_replaced(record: dict[str, Any], source_fingerprint: str | None, columns: Mapping[str, str]) -> bool:
+    """Whether the table that a cone was cut from is there with other content, or other columns are meant."""
+    if record.get("columns", {}) != columns:
+        return True
     return source_fingerprint is not None and record.get("source_fingerprint") not in (
         None,
         source_fingerprint,

@@ -15,17 +15,9 @@ from gaia_oc_amd import archive
 from gaia_oc_amd.archive import GAIA_ARCHIVE
 from gaia_oc_amd.archive.local_tables import HatsCatalogue, LocalTable, SharedTable, cluster_table
 from gaia_oc_amd.archive.parquet import ParquetFiles
-from gaia_oc_amd.column_names import VIZIER_GAIA
+from gaia_oc_amd.column_names import SOURCES, VIZIER_GAIA
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.cone import (
-    N_OBS_COLUMNS,
-    ConeRegion,
-    check_sources,
-    cut_to_region,
-    in_order,
-    refuse_missing_columns,
-    wrong_rows,
-)
+from gaia_oc_amd.cone import N_OBS_COLUMNS, ConeRegion, cut_to_region, in_order, wrong_rows
 from gaia_oc_amd.exceptions import (
     ArchiveBusyError,
     ArchiveUnavailableError,
@@ -36,6 +28,7 @@ from gaia_oc_amd.files.provenance import quick_fingerprint
 from gaia_oc_amd.kept_cone import is_current, is_replaced, keep_cone, kept_cone, read_record
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.photometry import BANDS
+from gaia_oc_amd.source_checks import check_sources, refuse_missing_columns
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +59,9 @@ def load_cone(
         Where to look.
     folder : path
         The cluster's folder. The cone is kept there as ``cone.*``, with its region and source in ``cone.json``;
-        a kept cone of another region, of a source that is none of the options', or of a table that was replaced, is
-        fetched again, one without ``cone.json`` (put there by hand) is cut to the region.
+        a kept cone of another region, of a source that is none of the options', of a table that was replaced, or of
+        other columns than are named now, is fetched again, one without ``cone.json`` (put there by hand) is cut to
+        the region.
     options : ConeOptions
         Sources, format, and whether a kept cone is fetched again.
     credentials_path : path, optional
@@ -78,7 +72,7 @@ def load_cone(
     Returns
     -------
     DataFrame
-        Checked sources inside the region (see `cone.check_sources`), sorted by source_id: a service gives them
+        Checked sources inside the region (see `source_checks.check_sources`), sorted by source_id: a service gives them
         in any order.
 
     Raises
@@ -92,7 +86,14 @@ def load_cone(
         If the kept cone was changed since this program wrote it.
     """
     kept = None if options.overwrite_cone else kept_cone(folder)
-    if kept and is_current(folder, region, options.cone_source, _kept_source_now(name, folder)):
+    kept_source = _kept_source(folder)
+    if kept and is_current(
+        folder,
+        region,
+        options.cone_source,
+        source_fingerprint(kept_source, name, folder),
+        _named_columns(kept_source, columns),
+    ):
         logger.debug("%s: the cone in %s is used.", name, kept)
         return stars_in_cone(LocalTable(kept), region)
     find = partial(star_source, name=name, folder=folder, credentials_path=credentials_path, columns=columns)
@@ -100,24 +101,34 @@ def load_cone(
     made_by = {"region": region.as_dict(), "source": source}
     if mark := source_fingerprint(source, name, folder):
         made_by["source_fingerprint"] = mark
+    if named := _named_columns(source, columns):
+        made_by["columns"] = named
     keep_cone(folder, sources, options.cone_format, made_by)
     return sources
 
 
-def has_new_source(name: str, folder: Path) -> bool:
-    """Whether the table that a cluster's kept cone was cut from was replaced by another of the same name."""
-    record = read_record(folder)
-    return record is not None and is_replaced(record, _kept_source_now(name, folder))
+def has_new_source(name: str, folder: Path, columns: tuple[str, ...] = ()) -> bool:
+    """Whether the table that a cluster's kept cone was cut from was replaced, or others of its columns are meant."""
+    record, word = read_record(folder), _kept_source(folder)
+    now = source_fingerprint(word, name, folder)
+    return record is not None and is_replaced(record, now, _named_columns(word, columns))
 
 
-def _kept_source_now(name: str, folder: Path) -> str | None:
-    record = read_record(folder) or {}
-    word = record.get("source")
-    return source_fingerprint(word, name, folder) if isinstance(word, str) else None
+def _kept_source(folder: Path) -> str:
+    """Word of the source that a kept cone is from; empty if none is recorded."""
+    word = (read_record(folder) or {}).get("source")
+    return word if isinstance(word, str) else ""
+
+
+def _named_columns(word: str, columns: tuple[str, ...]) -> dict[str, str]:
+    """Columns of stars that the user names, by ours, where a source has names that are not known."""
+    return {} if not word or find_mirror(word) else dict(SOURCES.with_given(columns).given)
 
 
 def source_fingerprint(word: str, name: str, folder: Path) -> str | None:
     """Fingerprint of the table on this machine that a word of `star_source` names; None if it names none."""
+    if not word:
+        return None
     try:
         source = star_source(word, name, folder)
         return quick_fingerprint(source.path) if isinstance(source, LocalTable | ParquetFiles) else None

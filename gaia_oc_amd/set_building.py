@@ -13,7 +13,7 @@ from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
 from gaia_oc_amd.columns import LISTED_PROBABILITY, REJECTED_BY, SET_COLUMNS
-from gaia_oc_amd.cone import ConeRegion, calibrate, check_sources, cone_region
+from gaia_oc_amd.cone import ConeRegion, calibrate, cone_region
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features, projected_radius
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
@@ -31,6 +31,7 @@ from gaia_oc_amd.members import (
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.photometry import warn_of_missing_colours
 from gaia_oc_amd.query import load_cone
+from gaia_oc_amd.source_checks import check_sources
 from gaia_oc_amd.source_sets import (
     OUTSIDE_COLUMNS,
     SourceSets,

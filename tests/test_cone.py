@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cone import check_sources, cone_region, cut_to_region
+from gaia_oc_amd.cone import cone_region, cut_to_region
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.source_checks import check_sources
 
 CLUSTER = Cluster("Toy_1", 120.0, -20.0, -3.0, 2.0, 1.0, 0.1, 0.3, 0.05, 8.5, 0.0, 1000.0)
 

@@ -14,7 +14,7 @@ from gaia_oc_amd.archive.local_tables import HatsCatalogue, LocalTable
 from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.archive.results import plain_select
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cone import ERROR_WEIGHT, ConeRegion, check_sources, cone_region, cut_to_region, in_order
+from gaia_oc_amd.cone import ERROR_WEIGHT, ConeRegion, cone_region, cut_to_region, in_order
 from gaia_oc_amd.files.data_directory import read_json, write_json
 from gaia_oc_amd.files.provenance import without_seal
 from gaia_oc_amd.options import ConeOptions
@@ -28,6 +28,7 @@ from gaia_oc_amd.query import (
     stars_in_cone,
 )
 from gaia_oc_amd.simulation.field import ConeCut
+from gaia_oc_amd.source_checks import check_sources
 
 WIDER = replace(REGION, pm_radius=0.4, parallax_width=0.15, error_weight=3.0)
 CLUSTER = Cluster("Toy_1", 120.0, -20.0, -3.0, 2.0, 1.0, 0.1, 0.3, 0.05, 8.5, 0.0, 1000.0)

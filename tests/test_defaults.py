@@ -120,4 +120,12 @@ def test_a_catalogue_on_the_command_line_goes_before_a_remembered_list(data, tmp
 
 
 def test_only_places_and_names_are_remembered():
-    assert all(name.endswith(("_path", "catalogue", "columns", "_source", "_label")) for name in REMEMBERED)
+    endings = ("_path", "catalogue", "columns", "_source", "_label", "_rotation")
+    assert all(name.endswith(endings) for name in REMEMBERED)
+
+
+def test_a_rotation_of_nought_is_remembered_until_other_isochrones_are_given(data, tmp_path):
+    write_defaults(data, {"isochrone_path": tmp_path / "i.dat", "isochrone_rotation": 0.0})
+    plain = ("NGC_1", "--data_dir", str(data))
+    assert read(*plain).options.paths.isochrone_rotation == 0.0
+    assert read(*plain, "--isochrone_path", "j.dat").options.paths.isochrone_rotation is None

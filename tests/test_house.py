@@ -33,6 +33,7 @@ OF_NO_MODULE = {
     "documented_commands",
     "house",
     "jobs",
+    "messages",
     "nothing_lost",
     "public_interface",
     "scripts",

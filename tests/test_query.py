@@ -12,7 +12,7 @@ from toy_field import tables, toy_field
 
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.query import load_cone
+from gaia_oc_amd.query import has_new_source, load_cone
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import save_sets
 
@@ -176,7 +176,7 @@ def test_table_of_another_field_lets_the_next_be_tried_wrong_data_do_not(field, 
     expected = load_cone("Toy_1", REGION, tmp_path / "cone", ConeOptions(cone_source=folder))
     pd.testing.assert_frame_equal(load_cone("Toy_1", REGION, tmp_path / "cone", words), expected)
     wrong = {
-        "repeated source_id": pd.concat([stars, stars.iloc[:1]]),
+        "repeated source_id": pd.concat([stars, stars.iloc[:1].assign(parallax=0.9)]),
         "are ra and dec swapped": stars.assign(dec=-100.0),
         "lacks the column": stars.drop(columns="pmra"),
         "try a larger --cone_pm_sigmas": stars.assign(pmra=500.0),
@@ -188,6 +188,24 @@ def test_table_of_another_field_lets_the_next_be_tried_wrong_data_do_not(field, 
     other.write_bytes(other.read_bytes()[:-40])
     with pytest.raises(ValueError, match="cannot be read as a table"):
         load_cone("Toy_1", REGION, tmp_path / "cone", words)
+
+
+def test_a_kept_cone_of_other_columns_is_cut_again(field, tmp_path, caplog):
+    table = tmp_path / "stars.csv"
+    field.sources.assign(other=field.sources["parallax"] + 0.001).to_csv(table, index=False)
+    options = ConeOptions(cone_source=str(table))
+    plain = load_cone("Toy_1", REGION, tmp_path / "cone", options)
+    assert "columns" not in json.loads((tmp_path / "cone" / "cone.json").read_text())
+    with caplog.at_level(logging.INFO):
+        other = load_cone("Toy_1", REGION, tmp_path / "cone", options, columns=("parallax=other",))
+    assert "--columns names others of its columns: the cone is cut again" in caplog.text
+    both = plain.merge(other, on="source_id")
+    assert both["parallax_y"].to_numpy() == pytest.approx(both["parallax_x"].to_numpy() + 0.001, abs=1e-9)
+    assert has_new_source("Toy_1", tmp_path / "cone")
+    assert not has_new_source("Toy_1", tmp_path / "cone", ("parallax=other",))
+    table.unlink()  # what was cut by these names stays good
+    again = load_cone("Toy_1", REGION, tmp_path / "cone", options, columns=("PARALLAX=other",))
+    pd.testing.assert_frame_equal(again, other)
 
 
 def test_service_that_ignores_the_region_gives_no_cone(services, field, tmp_path):

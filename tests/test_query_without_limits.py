@@ -10,9 +10,10 @@ from toy_field import toy_field
 
 from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.archive.results import plain_select
-from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
+from gaia_oc_amd.cone import ConeRegion, cut_to_region, in_order
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.query import MIRRORS, VIZIER_COLUMNS, cone_query, load_cone, mirror_query, stars_in_cone
+from gaia_oc_amd.source_checks import check_sources
 
 NO_LIMITS = replace(REGION, pm_radius=np.inf, parallax_width=np.inf)
 

@@ -14,12 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
-from gaia_oc_amd.cone import check_sources
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.members import listed_members, match_to_cone
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import SCHEMATIC_LOG_AGES, schematic_isochrones
 from gaia_oc_amd.simulation.simulate import simulate_cluster, vary_options
+from gaia_oc_amd.source_checks import check_sources
 
 CERTAIN = 0.8 - 1e-9
 G_MAX = 18.3

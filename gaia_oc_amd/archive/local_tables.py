@@ -12,10 +12,11 @@ import pandas as pd
 from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.column_names import SOURCES
-from gaia_oc_amd.cone import ERRORS_OF, ConeRegion, no_star_in_cone, refuse_missing_columns
+from gaia_oc_amd.cone import ERRORS_OF, ConeRegion, no_star_in_cone
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, missing_library, one_line
 from gaia_oc_amd.files.containers import from_arrow, warn_of_row_limit
 from gaia_oc_amd.files.tables import canonical, read_table
+from gaia_oc_amd.source_checks import refuse_missing_columns
 
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _TABLE_SUFFIXES = (

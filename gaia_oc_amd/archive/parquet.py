@@ -14,15 +14,11 @@ import pandas as pd
 
 from gaia_oc_amd.astrometry import agree_with_positions, identifier_ranges
 from gaia_oc_amd.column_names import SOURCES
-from gaia_oc_amd.cone import (
-    ERRORS_OF,
-    ConeRegion,
-    no_star_in_cone,
-    refuse_missing_columns,
-)
+from gaia_oc_amd.cone import ERRORS_OF, ConeRegion, no_star_in_cone
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, one_line
 from gaia_oc_amd.files.containers import from_arrow
 from gaia_oc_amd.files.tables import canonical
+from gaia_oc_amd.source_checks import refuse_missing_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

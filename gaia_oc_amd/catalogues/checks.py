@@ -47,8 +47,15 @@ class RowCheck:
             self._left_out |= new
             self._reasons.append(f"{new.sum()} {reason}{self._where(new)}")
 
-    def numbers(self, column: str) -> pd.Series:
+    def numbers(self, column: str, *, percent: bool = False) -> pd.Series:
         """A column as floating-point numbers, NaN where a value is none.
+
+        Parameters
+        ----------
+        column : str
+            Its name.
+        percent : bool
+            Whether ``70%`` is a value of it, 70.
 
         Raises
         ------
@@ -58,7 +65,8 @@ class RowCheck:
         values = self._table[column]
         if pd.api.types.is_numeric_dtype(values):
             return values
-        numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        text = values.astype("str").str.replace(r"\s*%$", "", regex=True) if percent else values
+        numbers = pd.to_numeric(text, errors="coerce").astype(float)
         wrong = (numbers.isna() & values.notna()).to_numpy(bool)
         if wrong.any() and wrong.sum() > 0.5 * values.notna().sum():
             raise ValueError(
@@ -124,6 +132,7 @@ def identifiers(table: pd.DataFrame, rows: RowCheck) -> NDArray[np.int64]:
         If they are rounded, or are none, and the list has no positions.
     """
     numbers, usable = _whole(table["source_id"], rows.source, has_positions={"ra", "dec"} <= set(table))
+    usable = usable & (numbers > 0)
     placed = np.zeros(len(table), bool)
     if {"ra", "dec"} <= set(table):
         placed = np.isfinite(table[["ra", "dec"]].to_numpy(float)).all(axis=1)

@@ -125,7 +125,7 @@ def normalise_name(name: str) -> str:
     str
         ``ngc2509`` for ``NGC_2509``, ``ngc 2509`` and ``NGC-2509``.
     """
-    return re.sub(r"[\s_\-]+", "", name).casefold()
+    return re.sub(r"[\s_\-\u2010-\u2015\u2212]+", "", name).casefold()  # with typographers' dashes
 
 
 @lru_cache(1 << 16)

@@ -156,7 +156,7 @@ def _probabilities(table: pd.DataFrame, rows: RowCheck) -> pd.Series:
             stacklevel=4,
         )
         return pd.Series(1.0, table.index)
-    values = rows.numbers("PMemb")
+    values = rows.numbers("PMemb", percent=True)
     rows.leave_out(values.isna(), "without a PMemb")
     above = values > 1
     if above.sum() > (values > 0).sum() / 2 and values.max() <= 100:
@@ -259,7 +259,8 @@ def _check_declinations(dec: pd.Series | None, rows: RowCheck) -> None:
     outside = dec.abs() > 90
     if outside.sum() > 0.05 * len(dec):
         raise ValueError(
-            f"{rows.source} has dec {dec[outside].iloc[0]:g} deg, outside -90..90: are ra and dec swapped?"
+            f"{rows.source} has dec {dec[outside].iloc[0]:g} deg, outside -90..90: are ra and dec swapped? "
+            "--columns ra=NAME dec=NAME says what they are called."
         )
     rows.leave_out(outside, "with a dec outside -90..90 deg")
 

@@ -1,8 +1,9 @@
 """Bounds of what is read from files: looked at before memory is taken for it."""
 
+import io
 import mmap
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,13 +81,13 @@ def refuse_cells(n_rows: int, n_columns: int) -> None:
         )
 
 
-def unpacked(path: Path, largest: int = LARGEST_TEXT) -> bytes:
+def unpacked(packed: Path | bytes, largest: int = LARGEST_TEXT) -> bytes:
     """Content of a file that is compressed with gzip, as far as it stays within a bound.
 
     Parameters
     ----------
-    path : path
-        The file, of one or several gzip members.
+    packed : path or bytes
+        The file or its bytes, of one or several gzip members.
     largest : int
         Bytes.
 
@@ -97,13 +98,24 @@ def unpacked(path: Path, largest: int = LARGEST_TEXT) -> bytes:
     EOFError, zlib.error
         If it is truncated or damaged; each member's checksum is verified.
     """
+    with io.BytesIO(packed) if isinstance(packed, bytes) else packed.open("rb") as file:
+        return within_bound(_members(file), largest)
+
+
+def within_bound(pieces: Iterable[bytes], largest: int = LARGEST_TEXT) -> bytes:
+    """Pieces of bounded size put together.
+
+    Raises
+    ------
+    OutsizedError
+        As soon as they are more bytes than the bound.
+    """
     parts, size = [], 0
-    with path.open("rb") as file:
-        for part in _members(file):
-            size += len(part)
-            if size > largest:
-                raise OutsizedError(f"it unpacks to more than {largest} bytes")
-            parts.append(part)
+    for part in pieces:
+        size += len(part)
+        if size > largest:
+            raise OutsizedError(f"it unpacks to more than {largest} bytes")
+        parts.append(part)
     return b"".join(parts)
 
 

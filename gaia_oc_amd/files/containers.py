@@ -1,17 +1,17 @@
 """Read FITS, VOTable, Parquet and Feather files: every table that they hold, as plain columns with their units."""
 
-import gzip
 import io
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.files.bounds import refuse_cells, unpacked
+from gaia_oc_amd.files.bounds import refuse_cells
+from gaia_oc_amd.files.packed import TableError, file_content, first_bytes
 from gaia_oc_amd.files.votable import foreign_units
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _LARGEST_VOTABLE = (
 _GZIP_GROWTH = 1032  # nothing unpacks to more than this many times its size
 _ENTITIES = ("<!ENTITY".encode("ascii"), "<!ENTITY".encode("utf-16-le"))
 _HEAD = 1 << 20
-_PACKED = b"\x1f\x8b"
 
 
 ROW_LIMITS = {
@@ -33,10 +32,6 @@ ROW_LIMITS = {
     3_000_000: "the Gaia archive's limit without a login",
 }
 """Numbers of rows at which services cut results off, and whose they are."""
-
-
-class TableError(ValueError):
-    """Why a file gives no table, in words that need no more explanation."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +51,6 @@ class FileTable:
     rows: pd.DataFrame
     units: dict[str, str] = field(default_factory=dict)
     first_line: int | None = None
-
-
-def is_packed(file: BinaryIO) -> bool:
-    """Whether a file that is open at its beginning is compressed with gzip; it is left there."""
-    packed = file.read(2) == _PACKED
-    file.seek(0)
-    return packed
-
-
-def file_content(path: Path) -> bytes:
-    """Content of a file, unpacked if it is compressed with gzip, whatever its name."""
-    with path.open("rb") as file:
-        packed = is_packed(file)
-    return unpacked(path) if packed else path.read_bytes()
-
-
-def first_bytes(path: Path, number: int) -> bytes:
-    """How a file begins, unpacked if it is compressed with gzip."""
-    with path.open("rb") as file:
-        if not is_packed(file):
-            return file.read(number)
-        with gzip.open(file) as unpacked:
-            return unpacked.read(number)
 
 
 def read_parquet(path: Path) -> list[FileTable]:
@@ -140,14 +112,15 @@ def read_fits(path: Path) -> list[FileTable]:
     from astropy.io import fits
     from astropy.table import Table
 
-    with warnings.catch_warnings(), fits.open(path, memmap=False) as units:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # units and keywords that say nothing about the numbers
-        tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
-        if not tables:
-            raise TableError("it holds no table")
-        for table in tables:
-            refuse_cells(int(table.header["NAXIS2"]), int(table.header["TFIELDS"]))
-        return [_file_table(_with_rows(Table.read(table))) for table in tables]
+        with fits.open(path, memmap=False) as units:
+            tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
+            if not tables:
+                raise TableError("it holds no table: name a file with a table of rows")
+            for table in tables:
+                refuse_cells(int(table.header["NAXIS2"]), int(table.header["TFIELDS"]))
+            return [file_table(_with_rows(Table.read(table))) for table in tables]
 
 
 def _with_rows(table: Any) -> Any:
@@ -174,7 +147,8 @@ def _units(table: Any) -> dict[str, str]:
     }
 
 
-def _file_table(table: Any) -> FileTable:
+def file_table(table: Any) -> FileTable:
+    """Plain columns of an astropy table with its units (see `from_astropy`)."""
     return FileTable(from_astropy(table), _units(table))
 
 
@@ -195,8 +169,8 @@ def read_votable(path: Path) -> list[FileTable]:
         _refuse_cut(document)
         tables = [table for table in document.iter_tables() if len(table.fields)]
         if not tables:
-            raise TableError("it holds no table")
-        return [_file_table(table.to_table(use_names_over_ids=True)) for table in tables]
+            raise TableError("it holds no table: name a file with a table of rows")
+        return [file_table(table.to_table(use_names_over_ids=True)) for table in tables]
 
 
 def _refuse_cut(document: Any) -> None:

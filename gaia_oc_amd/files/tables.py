@@ -21,14 +21,14 @@ from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.files.containers import (
     FileTable,
-    TableError,
-    first_bytes,
     read_feather,
     read_fits,
     read_parquet,
     read_votable,
 )
 from gaia_oc_amd.files.data_directory import write_atomically
+from gaia_oc_amd.files.packed import TableError, first_bytes
+from gaia_oc_amd.files.sexagesimal import in_degrees, with_joined_parts
 from gaia_oc_amd.files.text_tables import read_text
 from gaia_oc_amd.files.votable import DescribedTable, votable_content
 
@@ -219,6 +219,8 @@ def _reader(path: Path) -> _Reader | None:
             return reader
     if re.search(rb"<(?:\w+:)?VOTABLE", head, re.IGNORECASE):
         return read_votable
+    if re.match(rb"\s*<(?:!doctype html|html|head|body)\b", head, re.IGNORECASE):
+        return None  # whose reader says so
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     return next((reader for suffixes, reader in _READERS if suffix in suffixes), None)
 
@@ -234,15 +236,21 @@ def _renamed(table: FileTable, names: TableNames, origin: str) -> pd.DataFrame:
     """Rows with our names and units in place of the file's, without what else bears one of our names."""
     found = names.find(table.rows)
     rows = _without_repeats(table.rows, set(found.values()), origin)
-    rows = rows.drop(columns=[ours for ours, theirs in found.items() if ours != theirs and ours in rows])
+    others = [ours for ours, theirs in found.items() if ours != theirs and ours in rows]
+    rows = rows.drop(columns=others) if others else rows
     rows = rows.rename(columns={theirs: ours for ours, theirs in found.items()})
     factors = {
         ours: unit_factor(table.units[theirs], ours, f"{origin} has {theirs}")
         for ours, theirs in found.items()
         if theirs in table.units and pd.api.types.is_numeric_dtype(rows[ours])
     }
-    scaled = {ours: rows[ours] * factor for ours, factor in factors.items() if factor != 1}
-    return rows.assign(**scaled) if scaled else rows
+    changed = {ours: rows[ours] * factor for ours, factor in factors.items() if factor != 1}
+    for ours in {"ra", "dec"} & found.keys():
+        if not pd.api.types.is_numeric_dtype(rows[ours]):
+            degrees = in_degrees(rows[ours], ours, table.units.get(found[ours], ""), origin)
+            changed |= {} if degrees is None else {ours: degrees}
+    rows = rows.assign(**changed) if changed else rows
+    return with_joined_parts(rows) if {"ra", "dec"} <= set(names.spellings) - set(found) else rows
 
 
 def unit_factor(stated: str, ours: str, where: str) -> float:
@@ -278,6 +286,8 @@ def unit_factor(stated: str, ours: str, where: str) -> float:
             break
     else:
         return 1.0
+    if ours == "ra" and unit.physical_type == "time":  # hours of right ascension
+        unit = unit * Unit("hourangle") / Unit("hour")
     try:
         return float(unit.to(expected))
     except UnitConversionError as error:
@@ -343,6 +353,10 @@ def canonical(table: pd.DataFrame, origin: str, *, strict: bool = True) -> pd.Da
 
 _RELEASE = re.compile(r"^(?:gaia)?[\s_]*e?dr[123][\s_]*(?=\d)", re.IGNORECASE)
 """What stands before the number of a designation."""
+_AROUND = re.compile(r"^[='\"`\u2018\u2019]+|['\"`\u2018\u2019]+$")
+"""What people put around identifiers so that a spreadsheet leaves them alone."""
+_GROUPED = re.compile(r"\d{1,3}(?:[,.'\s]\d{3})+")
+"""Digits in groups of three."""
 
 
 def whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
@@ -377,7 +391,10 @@ def whole_numbers(values: pd.Series, what: str) -> NDArray[np.int64]:
     if pd.api.types.is_integer_dtype(values):
         _refuse_beyond_64_bits(values.max(), what)
         return values.to_numpy(dtype=np.int64)
-    text = values.astype(str).str.strip().str.replace(_RELEASE, "", regex=True)
+    text = values.astype(str).str.strip().str.replace(_AROUND, "", regex=True)
+    text = text.str.replace(_RELEASE, "", regex=True)
+    if text.str.contains(_GROUPED, regex=True).any():
+        text = text.mask(text.str.fullmatch(_GROUPED), text.str.replace(r"\D", "", regex=True))
     wrong = ~text.str.fullmatch(r"[+-]?\d{1,19}")
     if wrong.any():
         raise ValueError(f"{what} is {values[wrong].iloc[0]!r}, not an integer: {remedy}")

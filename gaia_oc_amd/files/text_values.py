@@ -35,8 +35,11 @@ _EXACT = 2.0**53
 
 def lost_digits(values: pd.Series) -> bool:
     """Whether a column of floating-point numbers may have been whole numbers that are too large for them."""
-    large = values.abs() > _EXACT
-    return bool(large.any() and (values[large] % 1 == 0).all())
+    numbers = values.to_numpy()
+    if not len(numbers) or max(np.fmax.reduce(numbers), -np.fmin.reduce(numbers)) <= _EXACT:
+        return False
+    large = numbers[(np.abs(numbers) > _EXACT) & np.isfinite(numbers)]
+    return bool(len(large) and (large % 1 == 0).all())
 
 
 def digits(text: pd.Series, values: pd.Series) -> pd.Series:
@@ -68,7 +71,7 @@ def number_or_text(values: pd.Series, *, decimal_comma: bool = False) -> pd.Seri
     sample = _without_missing(values.dropna().iloc[:200])
     if len(sample) and not sample.map(is_one).all():
         return stripped(values)
-    text = values.astype("str").str.strip()
+    text = values.astype("str").str.strip().str.replace("\u2212", "-")
     text = text.mask(text.isin(MISSING))
     present = text.dropna()
     if present.empty:
@@ -88,7 +91,7 @@ def is_number(item: str, *, decimal_comma: bool = True) -> bool:
 
 
 def _without_missing(values: pd.Series) -> pd.Series:
-    text = values.astype("str").str.strip()
+    text = values.astype("str").str.strip().str.replace("\u2212", "-")  # a typographer's minus
     return text[~text.isin(MISSING)]
 
 

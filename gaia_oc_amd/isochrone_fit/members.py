@@ -140,7 +140,14 @@ def _listed(
     listed = tables.listed_members(cluster.name)
     refuse_unlisted(cluster.name, len(listed))
     region, folder = cone_region(cluster, cone), cluster_directory(data_dir, cluster.name)
-    sources = load_cone(cluster.name, region, folder, cone, credentials_path=tables.credentials_path)
+    sources = load_cone(
+        cluster.name,
+        region,
+        folder,
+        cone,
+        credentials_path=tables.credentials_path,
+        columns=tables.columns,
+    )
     probability = match_to_cone(listed, sources)
     sources = calibrate(sources[sources["source_id"].isin(probability.index)].reset_index(drop=True))
     logger.info("%s: %d of %d listed members are in the cone", cluster.name, len(sources), len(listed))

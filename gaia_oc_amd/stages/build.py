@@ -208,7 +208,7 @@ def build_cluster(
             accept_cone(folder)
         judged_since = options.member.bootstrap_members and "evaluation" in read_provenance(folder)
         again = options.overwrite or options.cone.overwrite_cone or judged_since
-        again = again or has_new_source(cluster.name, folder)
+        again = again or has_new_source(cluster.name, folder, options.paths.columns)
         sets = Stage("sets", _sets_made_with(cluster, tables, options), command)
         summary = run_stage(folder, sets, partial(_make_sets, name, tables, data_dir, options), again=again)
         if options.figures.wanted():

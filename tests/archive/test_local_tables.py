@@ -10,9 +10,10 @@ from cone_tables import REGION, with_archive_columns
 from toy_field import toy_field
 
 from gaia_oc_amd.archive.local_tables import HatsCatalogue
-from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
+from gaia_oc_amd.cone import ConeRegion, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.query import stars_in_cone
+from gaia_oc_amd.source_checks import check_sources
 
 pytestmark = pytest.mark.filterwarnings("default")  # LSDB's and Dask's own
 

@@ -17,10 +17,11 @@ from gaia_oc_amd.astrometry import (
     source_ids,
 )
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS, REQUIRED_COLUMNS
-from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
+from gaia_oc_amd.cone import ConeRegion, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.query import stars_in_cone
+from gaia_oc_amd.source_checks import check_sources
 
 PLACES = [(120.0, -20.0), (0.05, 40.0), (359.97, -3.0), (77.0, 89.6), (10.0, -90.0)]
 
@@ -162,7 +163,7 @@ def test_other_files_and_fields_are_one_line(tmp_path):
     field.iloc[:0].to_parquet(path)
     with pytest.raises(ConeUnavailableError, match="holds no usable source"):
         stars_in_cone(ParquetFiles(path), region)
-    pd.concat([field, field]).to_parquet(path)
+    pd.concat([field, field.assign(ruwe=0.9)]).to_parquet(path)
     with pytest.raises(ClusterError, match="repeated source_id"):
         stars_in_cone(ParquetFiles(path), region)
     content = path.read_bytes()

@@ -81,7 +81,7 @@ def test_bad_member_lists_are_refused_in_one_line(tmp_path, members, change, mes
         (lambda t: t.drop(columns=["ra", "dec"]), r"p\.csv has no column ra, dec, only name, pmra"),
         (lambda t: t.iloc[:0], r"p\.csv has no rows"),
         (lambda t: t.rename(columns={"ra": "dec", "dec": "ra"}), r"dec 132\.8 deg.*swapped\?"),
-        (lambda t: t.assign(ra=["08:51:24", "0:8:24"]), r"ra that is no number \('08:51:24'"),
+        (lambda t: t.assign(ra=["08:51:84", "0:8:24"]), r"ra that is no number \('08:51:84'"),
     ],
 )
 def test_bad_parameter_tables_are_refused_in_one_line(tmp_path, parameters, change, message):

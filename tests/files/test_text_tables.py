@@ -1,9 +1,12 @@
 """The same table in every dialect, encoding, container and spelling of a missing value gives the same stars."""
 
+import bz2
 import gzip
 import io
+import lzma
 import shutil
 import subprocess
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -61,6 +64,18 @@ DELIMITERS = {
     "comma and blank": ", ",
     "blanks": "   ",
 }
+
+
+def in_zip(content):
+    """An archive as a browser or a Macintosh makes it."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("stars.txt", content)
+        file.writestr("__MACOSX/._stars.txt", b"\0")
+    return archive.getvalue()
+
+
+PACKED = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zip": in_zip}
 UNITS = {"ra": "deg", "pmra": "mas/yr", "phot_bp_mean_mag": "mag"}
 
 
@@ -107,7 +122,7 @@ def written(stars, *, delimiter, missing, header, comments, ends, point="."):
     comments=st.sets(st.sampled_from(["before", "between", "after"])),
     ends=st.sampled_from(["\n", "\r\n", "\r"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le"]),
-    packed=st.booleans(),
+    packed=st.sampled_from(sorted(PACKED)),
     suffix=st.sampled_from([".csv", ".tsv", ".TXT", ".dat", ".asc"]),
 )
 def test_every_dialect_gives_the_same_stars(
@@ -115,8 +130,8 @@ def test_every_dialect_gives_the_same_stars(
 ):
     text = written(stars, delimiter=delimiter, missing=missing, header=header, comments=comments, ends=ends)
     content = text.encode(encoding)
-    path = tmp_path / f"t{suffix}{'.gz' if packed else ''}"
-    path.write_bytes(gzip.compress(content) if packed else content)
+    path = tmp_path / f"t{suffix}{packed}"
+    path.write_bytes(PACKED[packed](content))
     assert_same(read_table(path), stars)
 
 
@@ -225,6 +240,8 @@ def astropy_table(stars):
         ("t.votable", {"format": "votable", "tabledata_format": "binary2"}),
         ("t.FITS", {"format": "fits"}),
         ("t.fit", {"format": "fits"}),
+        ("t.tbl", {"format": "ascii.ipac"}),
+        ("t.mrt", {"format": "ascii.mrt"}),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
@@ -261,6 +278,7 @@ def test_what_pandas_writes(tmp_path, stars, name):
             "ascii",
             "tst",
             "ecsv",
+            "ipac",
             "votable-tabledata",
             "votable-binary-inline",
             "votable-binary2-inline",

@@ -33,11 +33,12 @@ from gaia_oc_amd import query as mirrors
 from gaia_oc_amd.archive import results as archive
 from gaia_oc_amd.archive import session
 from gaia_oc_amd.archive.session import Patience
-from gaia_oc_amd.cone import ConeRegion, check_sources, cut_to_region, in_order
+from gaia_oc_amd.cone import ConeRegion, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.files.containers import from_astropy
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.source_checks import check_sources
 
 ALL = proxies.STAGES
 JOB = ("job", "phase")

@@ -1,0 +1,88 @@
+"""Rows of source tables that cannot be used are left out and counted; what makes a whole table wrong is refused."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_oc_amd.archive.local_tables import LocalTable
+from gaia_oc_amd.cone import ConeRegion, no_star_in_cone
+from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.source_checks import check_sources
+
+
+def changed(sources, row, **values):
+    table = sources.copy()
+    for name, value in values.items():
+        column = table[name].astype(object)
+        column.iloc[row] = value
+        table[name] = column
+    return table
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"source_id": ""}, "1 of 460 rows lack a source_id and are left out"),
+        ({"source_id": -5}, "1 of 460 rows lack a source_id and are left out"),
+        ({"parallax_error": 0.0}, "1 of 460 rows have an astrometric error of 0 or less and are left out"),
+        ({"pmra_error": -1.0}, "1 of 460 rows have an astrometric error of 0 or less"),
+        ({"phot_g_mean_mag": "faint"}, r"1 values of phot_g_mean_mag are no number .*'faint' is the first"),
+        ({"parallax": "inf"}, "fill values, which count as missing: 1 of parallax"),
+        ({"pmdec": ""}, "1 of 460 rows lack astrometry or G and are left out"),
+    ],
+)
+def test_a_bad_row_costs_itself_alone(toy, tmp_path, values, message):
+    changed(toy.sources, 7, **values).to_csv(tmp_path / "s.csv", index=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        stars = check_sources(LocalTable(tmp_path / "s.csv").whole(), "s.csv")
+    assert {warning.category for warning in caught} == {UserWarning}
+    assert any(re.search(message, str(warning.message)) for warning in caught)
+    assert all("\n" not in str(warning.message) for warning in caught)
+    assert stars["source_id"].tolist() == toy.sources["source_id"].drop(index=7).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.assign(parallax_error=0.0), "parallax_error = 0, outside .* an error must be positive"),
+        (
+            lambda t: t.assign(phot_g_mean_mag="faint"),
+            r"a phot_g_mean_mag that is no number .*--columns phot_g_mean",
+        ),
+        (lambda t: t.assign(source_id=-t["source_id"]), "s has 460 of 460 source_id that are 0 or less"),
+        (lambda t: pd.concat([t, t.iloc[:3].assign(pmra=0.5)]), "3 repeated source_id .* remove the copies"),
+    ],
+)
+def test_what_most_rows_have_is_refused(toy, change, message):
+    with pytest.raises(ClusterError, match=message) as caught:
+        check_sources(change(toy.sources), "s")
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_that_stand_twice_are_kept_once(toy):
+    with pytest.warns(UserWarning, match="s has 3 rows more than once, with equal values: one is kept"):
+        stars = check_sources(pd.concat([toy.sources, toy.sources.iloc[:3]], ignore_index=True), "s")
+    assert stars["source_id"].tolist() == toy.sources["source_id"].tolist()
+
+
+def test_right_ascensions_of_both_halves_and_names_of_a_join(toy, tmp_path):
+    turned = toy.sources.assign(ra=toy.sources["ra"] - 180)
+    np.testing.assert_allclose(check_sources(turned, "s")["ra"], toy.sources["ra"] + 180)
+    joined = toy.sources.rename(columns={name: f"{name}_1" for name in toy.sources}).assign(
+        ra_2=1.0, dec_2=2.0
+    )
+    joined.to_csv(tmp_path / "s.csv", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stars = check_sources(LocalTable(tmp_path / "s.csv").whole(), "s")
+    np.testing.assert_array_equal(stars["dec"], toy.sources["dec"])
+
+
+def test_hours_are_the_likely_cause_of_an_empty_cone(toy):
+    region = ConeRegion(120.0, -20.0, 1.0, 0.0, 0.0, 5.0, 1.0, 1.0)
+    table = toy.sources.assign(ra=toy.sources["ra"] / 15)
+    assert "is ra in hours? Multiply it by 15" in str(no_star_in_cone(table, region, "s"))
