@@ -49,6 +49,10 @@ class IsochroneFitOptions(Options):
     a0_scale: float = option(
         3.0, "the prior of the extinction falls as exp(-A0 / a0_scale) [mag]", above=0, finite=False
     )
+    age_prior: float | None = option(
+        None, "log10 of the age [yr] that is expected from elsewhere", at_least=5, at_most=10.3
+    )
+    age_prior_error: float = option(0.3, "its standard error [dex]", above=0, at_most=5)
     g_limit: float = option(18.0, "fainter stars are left out [mag]", finite=False)
     n_min_stars: int = option(10, "fewest stars that are fitted", at_least=5)
     n_max_stars: int = option(1000, "of more stars so many are drawn at random")

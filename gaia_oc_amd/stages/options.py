@@ -12,6 +12,7 @@ from gaia_oc_amd.first_members.options import (
     SearchOptions,
 )
 from gaia_oc_amd.isochrone_fit.options import FittedMembersOptions, IsochroneFitOptions
+from gaia_oc_amd.light_curves.options import LearningOptions, LightCurveOptions
 from gaia_oc_amd.options import (
     ConeOptions,
     ExportOptions,
@@ -140,6 +141,10 @@ class FitOptions(Options):
     )
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
     figures: FigureOptions = part(FigureOptions())
+    light_curve_age: bool = option(
+        False,
+        "take the age that estimate_light_curve_age.py gave the cluster as prior, if light curves tell ages",
+    )
     accept_changes: bool = option(False, _ACCEPT)
 
 
@@ -182,6 +187,15 @@ class LeavittOptions(Options):
     law: LawOptions = part(LawOptions())
     lmc: LmcOptions = part(LmcOptions())
     cluster: ClusterCepheidOptions = part(ClusterCepheidOptions())
+    figures: FigureOptions = part(FigureOptions())
+
+
+@dataclass(frozen=True)
+class LightCurveAgeOptions(Options):
+    """Of estimate_light_curve_age.py."""
+
+    light_curves: LightCurveOptions = part(LightCurveOptions())
+    learning: LearningOptions = part(LearningOptions())
     figures: FigureOptions = part(FigureOptions())
 
 
