@@ -127,7 +127,7 @@ def test_the_published_features_of_the_same_light_curves(shared):
                 compared += 1
                 assert row["MAD"] == pytest.approx(10 ** values["log_mad"], rel=1e-3)
                 assert row["sigmaG"] == pytest.approx(10 ** values["log_sigma_g"], rel=1e-3)
-                assert row["max_power"] == pytest.approx(values["max_power"], abs=0.02)
+                assert row["max_power"] == pytest.approx(values["max_power"], abs=0.05)
                 if values["max_power"] > 0.2:  # of lower peaks another may be the highest
                     assert row["freq_at_max_power"] == pytest.approx(10 ** values["log_frequency"], abs=0.015)
                 third = values["skewness"] * 10 ** (3 * values["log_std"]) * np.median(flux) ** 3
