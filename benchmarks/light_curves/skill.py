@@ -20,7 +20,7 @@ from gaia_oc_amd.light_curves.options import LearningOptions
 from gaia_oc_amd.light_curves.tables import read_light_curves
 from gaia_oc_amd.stages.estimate_light_curve_age import summary
 
-QUICK = LearningOptions(pieces="sectors", n_noisy=0, n_search=2)
+QUICK = LearningOptions(n_search=1)
 """Of shuffled ages."""
 
 

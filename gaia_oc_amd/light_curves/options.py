@@ -43,10 +43,10 @@ class LearningOptions(Options):
     title = "Learning"
 
     pieces: Literal["sectors", "half_sectors"] = option(
-        "half_sectors", "what is learned from: sectors, or also both halves of each; sectors are judged"
+        "sectors", "what is learned from: sectors, or also both halves of each; sectors are judged"
     )
-    n_noisy: int = option(1, "copies of each piece with noise added", at_least=0, at_most=20)
+    n_noisy: int = option(0, "copies of each piece with noise added", at_least=0, at_most=20)
     n_folds: int = option(5, "folds that judge the ages", at_least=2, at_most=20)
     n_inner_folds: int = option(3, "folds of the search for hyper-parameters", at_least=2, at_most=10)
-    n_search: int = option(6, "sets of hyper-parameters that are tried", at_least=1, at_most=200)
+    n_search: int = option(4, "sets of hyper-parameters that are tried", at_least=1, at_most=200)
     n_bootstrap: int = option(2000, "samples of clusters behind the intervals", at_least=100)
