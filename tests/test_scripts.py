@@ -51,6 +51,7 @@ def test_all_scripts_are_there():
         "create_gaia_credentials_file.py",
         "download_isochrones.py",
         "download_members_and_cluster_params.py",
+        "estimate_light_curve_age.py",
         "evaluate_clusters.py",
         "explain_stars.py",
         "find_first_members.py",

@@ -58,6 +58,10 @@ class IsochroneFitOptions(Options):
     a0_scale: float = option(
         3.0, "the prior of the extinction falls as exp(-A0 / a0_scale) [mag]", above=0, finite=False
     )
+    age_prior: float | None = option(
+        None, "log10 of the age [yr] that is expected from elsewhere", at_least=5, at_most=10.3
+    )
+    age_prior_error: float = option(0.3, "its standard error [dex]", above=0, at_most=5)
     g_limit: float = option(18.0, "fainter stars are left out [mag]", finite=False)
     n_min_stars: int = option(10, "fewest stars that are fitted", at_least=5)
     n_max_stars: int = option(1000, "of more stars so many are drawn at random")
@@ -97,5 +101,9 @@ class FitOptions(Options):
     )
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
     figures: FigureOptions = part(FigureOptions())
+    light_curve_age: bool = option(
+        False,
+        "take the age that estimate_light_curve_age.py gave the cluster as prior, if light curves tell ages",
+    )
     overwrite: bool = option(False, "fit again what was fitted to the same stars with the same options")
     accept_changes: bool = option(False, ACCEPT_CHANGES)

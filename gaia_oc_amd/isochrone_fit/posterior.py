@@ -133,7 +133,8 @@ def isochrone_posterior(
     """Posterior of age, A0 and distance modulus.
 
     The logarithm of the likelihood of n stars is multiplied with N / (N + n), N = n_independent. Priors: even in log
-    age over the table; exp(-A0 / a0_scale); even in modulus times the normal distribution of the parallax.
+    age over the table, or the normal distribution of age_prior; exp(-A0 / a0_scale); even in modulus times the normal
+    distribution of the parallax.
 
     Parameters
     ----------
@@ -206,9 +207,16 @@ class _Grids:
             ]
         )
         offsets = (10 ** (2 - 0.2 * moduli) - self._parallax) / self._parallax_error
-        prior = -0.5 * offsets**2 - a0[:, None] / self._options.a0_scale
+        prior = (
+            -0.5 * offsets**2 - a0[:, None] / self._options.a0_scale + self._age_prior(ages)[:, None, None]
+        )
         share = 1 / (1 + len(stars.g) / self._options.n_independent)
         return Posterior(ages, a0, moduli, likelihood, share * likelihood + prior)
+
+    def _age_prior(self, ages: Array) -> Array:
+        if self._options.age_prior is None:
+            return np.zeros(len(ages))
+        return -0.5 * ((ages - self._options.age_prior) / self._options.age_prior_error) ** 2
 
     def _predicted(self, age: float) -> PredictedStars:
         if age not in self._predictions:

@@ -1,6 +1,7 @@
 """What each script does for one cluster: leave what is done, compute, save, draw.
 
 The door: `build_cluster`, `evaluate_cluster`, `validate_cluster`, `compare_cluster`, `fit_cluster`, `fit_law`,
+`estimate_ages`,
 `search_cluster`, `simulate_clusters`, `train_model`, `explain_stars`.
 """
 
@@ -15,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "compare": ["compare_cluster"],
         "fit_isochrone": ["fit_cluster"],
         "fit_leavitt_law": ["fit_law"],
+        "estimate_light_curve_age": ["estimate_ages"],
         "find_first_members": ["search_and_save", "search_cluster"],
         "simulate": ["simulate_clusters"],
         "train": ["train_model"],

@@ -22,6 +22,7 @@ from gaia_oc_amd.isochrone_fit.fit import IsochroneFit, fit_isochrone, fit_summa
 from gaia_oc_amd.isochrone_fit.members import FittedMembers, cluster_folder, fitted_members, mean_parallax
 from gaia_oc_amd.isochrone_fit.options import FitOptions
 from gaia_oc_amd.isochrone_fit.plots import isochrone_fit_figure
+from gaia_oc_amd.light_curves.prior import light_curve_prior
 from gaia_oc_amd.options import FITTED_PARAMETERS, RunOptions
 from gaia_oc_amd.source_sets import FIT, FIT_FILE, add_fit, check_sets, existing_name
 from gaia_oc_amd.stages.many import for_clusters, named_clusters
@@ -84,6 +85,9 @@ def fit_cluster(
     with locked(folder := cluster_folder(name, tables, data_dir)):
         check_sets(folder, accept=options.accept_changes)
         members = fitted_members(name, tables, data_dir, cone=options.cone, options=options.member)
+        if options.light_curve_age:
+            age, error = light_curve_prior(members.cluster.name, data_dir)
+            options = replace(options, fit=replace(options.fit, age_prior=age, age_prior_error=error))
         made_with = {key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "figures")}
         made_with |= {
             "paths": asdict(options.paths),
