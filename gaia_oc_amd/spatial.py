@@ -31,15 +31,21 @@ logarithm of the core's scale [pc] and of the halo's over it; shape of the isode
 of the core's scale per magnitude."""
 
 _REFERENCE_G = 18.0  # mag, where the core has its scale
-_PRIOR_MEAN = np.array([0.0, -1.5, 0.15, 1.7, 0.0, 0.0, 0.03])
-_PRIOR_SCALE = np.array([30.0, 0.8, 0.25, 0.3, 0.1, 0.1, 0.01])
-"""About what 110 simulated training cones show when their members are known: medians of -1.44, 0.15 (the core's scale
-over the listed members' half-number radius) and 1.76, scatters of 1.38, 0.19 and 0.46; 0.08 in ellipticity. The halo's
-prior is narrower than that, and mass segregation next to fixed: on validation clusters wider ones let field stars far
-out and faint make a halo (18 clusters: area 0.904 against 0.911, sum of p 1.05 against 1.02 of the true number)."""
+_PRIOR_MEAN = np.array([4.0, -2.3, 0.15, 1.7, 0.0, 0.0, 0.03])
+_PRIOR_SCALE = np.array([4.0, 0.7, 0.17, 0.3, 0.1, 0.1, 0.01])
+"""Simulated cones show, when their members are known, medians of -1.5, 0.15 (the core's scale over the listed members'
+half-number radius) and 1.8 and scatters of 1.4, 0.2 and 0.4; 0.1 in ellipticity. The halo's prior lies below that and
+is narrower, and mass segregation is next to fixed: on validation clusters field stars far out and faint else make a
+halo."""
+_STEP = np.array([0.1, 0.3, 0.1, 0.2, 0.05, 0.05, 0.01])  # in which all parameters are about equally well known
+_WIDEST = 4.0  # scales of the prior that a parameter may lie from its mean
 _LARGEST_LOG_RATIO = 50.0
-_SURE_FIELD = -10.0
-_RINGS_PER_FACTOR_E, _SECTORS = 8, 12
+_CLOSED, _LOWEST_PRIOR = -5.0, -8.0
+"""Log odds below which a star counts with its cell's mean ratio, and log prior odds that are granted everywhere."""
+_RINGS_PER_FACTOR_E, _SECTORS = 6, 8
+_MAGNITUDE_EDGES = np.array([14.0, 15.0, 16.0, 17.0, 18.0, 18.5, 19.0, 19.5, 20.0, 20.4])
+_ENOUGH_BEHIND_A_MEAN = 5.0
+_ROUNDS = 3
 _MOST_STEPS = 200
 _LEAST_FIELD = 0.2  # of its mean, where a gradient would make it vanish
 _N_DRAWS = 200
@@ -157,13 +163,14 @@ def places_of(stars: pd.DataFrame, cluster: Cluster) -> Array:
 
 
 def fit_spatial_model(
-    log_ratios: Array, places: Array, *, size: float, weights: Array | None = None
+    log_ratios: Array, places: Array, *, size: float, weights: Array | None = None, field_null: bool = False
 ) -> SpatialModel:
     """Core, halo and number of members of greatest posterior probability, given each star's likelihood ratio.
 
-    The likelihood of a star with ratio L where members stand to field stars as o is (1 + o L) / (1 + o), which is the
+    The likelihood of a star with ratio L where members stand to field stars as o is (1 + o L) / (1 + o m), which is the
     marginal likelihood that expectation maximisation climbs (Saerens, Latinne & Decaestecker 2002, Neural Computation
-    14, 21, for one o in all places); it is maximised by its gradient here.
+    14, 21, for one o in all places); it is maximised by its gradient here. m is the mean of L over the field: 1 over
+    all of it for a ratio that is right.
 
     Parameters
     ----------
@@ -176,6 +183,9 @@ def fit_spatial_model(
         Radius that holds half of the known members [pc]; the core's scale is looked for around it.
     weights : ndarray, shape (n,), optional
         How many stars each stands for.
+    field_null : bool
+        Measure m in the cone, at each magnitude, instead of taking it to be 1. A ratio that is too high for the faint
+        stars of this cone then does not make members of them.
 
     Returns
     -------
@@ -183,60 +193,125 @@ def fit_spatial_model(
     """
     known = np.isfinite(places).all(axis=1) & ~np.isnan(log_ratios)
     weights = np.ones(len(log_ratios)) if weights is None else weights
-    log_ratios, places, weights = _compressed(
+    stars = _Stars.of(
         np.clip(log_ratios[known], -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO), places[known], weights[known]
     )
     prior = _PRIOR_MEAN + np.log(max(size, 0.05)) * (np.array(NAMES) == "log_core")
     model = SpatialModel(prior)
-    for _ in range(2):  # the field's gradient once without the members
-        chance = posterior(log_ratios, model.log_odds(places)) if model.covariance.any() else 0.0
-        gradient = field_gradient(places, weights * (1 - chance))
-        model = _maximised(model.parameters, prior, log_ratios, places, weights, gradient)
+    if not len(stars.log_ratios):
+        return model
+    for _ in range(_ROUNDS):
+        chance = posterior(stars.log_ratios, model.log_odds(stars.places))
+        gradient = field_gradient(stars.places, stars.weights * (1 - chance))
+        null = stars.field_means(chance) if field_null else np.zeros(len(_MAGNITUDE_EDGES) + 1)
+        model = _maximised(model, prior, stars, null, gradient)
     return model
 
 
-def _compressed(log_ratios: Array, places: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Stars that are surely none of the members replaced by the mean star of each cell of the sky."""
-    sure = log_ratios < _SURE_FIELD
-    offsets = places[sure, :2]
-    ring = np.floor(_RINGS_PER_FACTOR_E * np.log(np.hypot(*offsets.T) + 0.1)).astype(int)
-    sector = np.floor(_SECTORS * (np.arctan2(*offsets.T) / (2 * np.pi) + 0.5)).astype(int)
-    _, cell = np.unique(np.column_stack([ring, sector]), axis=0, return_inverse=True)
-    total = np.bincount(cell, weights[sure])
-    means = [np.bincount(cell, weights[sure] * values) / total for values in places[sure].T]
-    return (
-        np.append(log_ratios[~sure], np.full(len(total), -_LARGEST_LOG_RATIO)),
-        np.vstack([places[~sure], np.column_stack(means)]),
-        np.append(weights[~sure], total),
-    )
+@dataclass(frozen=True)
+class _Stars:
+    """Stars of a cone, and the cells of sky and magnitude that they are counted in.
+
+    Parameters
+    ----------
+    log_ratios, weights : ndarray, shape (n,)
+        See `fit_spatial_model`.
+    places : ndarray, shape (n, 3)
+        From `places_of`.
+    magnitude_bin, cell : ndarray of int, shape (n,)
+        Where each is counted.
+    """
+
+    log_ratios: Array
+    places: Array
+    weights: Array
+    magnitude_bin: NDArray[np.int64]
+    cell: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, log_ratios: Array, places: Array, weights: Array) -> "_Stars":
+        """Count stars in rings, sectors and bins of magnitude."""
+        east, north, g = places.T
+        ring = np.floor(_RINGS_PER_FACTOR_E * np.log(np.hypot(east, north) + 0.4)).astype(int)
+        sector = np.floor(_SECTORS * (np.arctan2(north, east) / (2 * np.pi) + 0.5)).astype(int)
+        magnitude_bin = np.digitize(g, _MAGNITUDE_EDGES)
+        columns = np.column_stack([ring, sector, magnitude_bin])
+        cell = np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1)
+        return cls(log_ratios, places, np.asarray(weights, float), magnitude_bin, cell)
+
+    def cells(self) -> tuple[Array, Array, NDArray[np.int64]]:
+        """Mean place (n_cells, 3), number of stars and bin of magnitude of each cell."""
+        total = np.bincount(self.cell, self.weights)
+        means = [np.bincount(self.cell, self.weights * values) / total for values in self.places.T]
+        magnitude_bin = np.zeros(len(total), int)
+        magnitude_bin[self.cell] = self.magnitude_bin
+        return np.column_stack(means), total, magnitude_bin
+
+    def field_means(self, chance: Array) -> Array:
+        """Logarithm of the mean ratio of the field in each bin of magnitude.
+
+        Few stars of the highest ratios make the mean of a bright bin. The fewer they are, the more it is drawn towards
+        what the members themselves say: their share of that magnitude over the field's.
+        """
+        ratio, n_bins = np.exp(self.log_ratios), len(_MAGNITUDE_EDGES) + 1
+
+        def total(values: Array) -> Array:
+            return np.bincount(self.magnitude_bin, self.weights * values, minlength=n_bins)
+
+        stars, first, second = (total((1 - chance) * ratio**power) for power in range(3))
+        members = total(chance) + 0.3
+        implied = np.log(members / members.sum()) - np.log((stars + 1e-9) / max(stars.sum(), 1e-9))
+        effective = first**2 / np.maximum(second, 1e-300)
+        trust = np.where(stars > _ENOUGH_BEHIND_A_MEAN, effective / (effective + _ENOUGH_BEHIND_A_MEAN), 0.0)
+        measured = np.log(np.maximum(first, 1e-9)) - np.log(stars + 1e-9)
+        return trust * measured + (1 - trust) * implied
+
+    def closed(self, log_odds: Array) -> tuple[NDArray[np.bool_], Array, Array]:
+        """Stars that no place would make members, with their number and the logarithm of their mean ratio by cell."""
+        closed = self.log_ratios + np.maximum(log_odds, _LOWEST_PRIOR) < _CLOSED
+        n_cells = int(self.cell.max()) + 1
+        weight = self.weights[closed]
+        number = np.bincount(self.cell[closed], weight, minlength=n_cells)
+        ratio = np.bincount(self.cell[closed], weight * np.exp(self.log_ratios[closed]), minlength=n_cells)
+        return closed, number, np.log(np.maximum(ratio, 1e-30) / np.maximum(number, 1e-9))
 
 
 def _maximised(
-    start: Array, prior: Array, log_ratios: Array, places: Array, weights: Array, gradient: Array
+    start: SpatialModel, prior: Array, stars: _Stars, null: Array, gradient: Array
 ) -> SpatialModel:
-    """Model of greatest posterior probability for one gradient of the field."""
-    position = _tensors(places, gradient)
-    ratio, weight = torch.from_numpy(log_ratios), torch.from_numpy(np.asarray(weights, float))
-    centre, scale = torch.from_numpy(prior), torch.from_numpy(_PRIOR_SCALE)
+    """Model of greatest posterior probability for one gradient and one mean ratio of the field."""
+    centres, total, magnitude_bin = stars.cells()
+    closed, n_closed, of_closed = stars.closed(start.log_odds(stars.places))
+    open_places, cells = _tensors(stars.places[~closed], gradient), _tensors(centres, gradient)
+    ratio, weight, total, n_closed, of_closed, mean, centre, scale, step = map(
+        torch.from_numpy,
+        (stars.log_ratios[~closed], stars.weights[~closed], total, n_closed, of_closed, null[magnitude_bin],
+         prior, _PRIOR_SCALE, _STEP),
+    )  # fmt: skip
+    softplus = torch.nn.functional.softplus
 
     def loss(parameters: Tensor) -> Tensor:
-        odds = _log_odds(parameters, *position)
-        likelihood = torch.nn.functional.softplus(odds + ratio) - torch.nn.functional.softplus(odds)
-        return 0.5 * torch.square((parameters - centre) / scale).sum() - (weight * likelihood).sum()
+        of_cells = _log_odds(parameters, *cells)
+        likelihood = (weight * softplus(_log_odds(parameters, *open_places) + ratio)).sum()
+        likelihood = likelihood + (n_closed * softplus(of_cells + of_closed)).sum()
+        likelihood = likelihood - (total * softplus(of_cells + mean)).sum()
+        return 0.5 * torch.square((parameters - centre) / scale).sum() - likelihood
 
     def value_and_gradient(values: Array) -> tuple[float, Array]:
         parameters = torch.tensor(values, requires_grad=True)
-        value = loss(parameters)
+        value = loss(parameters * step)
         value.backward()
         return float(value.detach()), parameters.grad.numpy()
 
-    bounds = list(zip(prior - 6 * _PRIOR_SCALE, prior + 6 * _PRIOR_SCALE, strict=True))
-    options = {"maxiter": _MOST_STEPS}
-    best = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    reach = _WIDEST * _PRIOR_SCALE
+    bounds = list(zip((prior - reach) / _STEP, (prior + reach) / _STEP, strict=True))
+    best = _STEP * minimize(
+        value_and_gradient, start.parameters / _STEP, jac=True, method="L-BFGS-B", bounds=bounds,
+        options={"maxiter": _MOST_STEPS},
+    ).x  # fmt: skip
     curvature = torch.autograd.functional.hessian(loss, torch.from_numpy(best)).numpy()
     values, vectors = np.linalg.eigh(curvature)
-    floor = 1 / np.square(_PRIOR_SCALE).max()
-    covariance = (vectors / np.maximum(values, floor)) @ vectors.T
+    covariance = (vectors / np.maximum(values, 1 / np.square(_PRIOR_SCALE).max())) @ vectors.T
     return SpatialModel(best, covariance, gradient)
 
 
