@@ -27,11 +27,12 @@ from gaia_oc_amd.features import (
     can_be_sampled,
     sample_features,
 )
+from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.parallel import for_each_block, progress_bar
 from gaia_oc_amd.posterior import ConeJudge, drawn_within_errors
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_candidates, sets_folder
-from gaia_oc_amd.spatial import remove_spatial, save_spatial
+from gaia_oc_amd.spatial import number_interval, remove_spatial, save_spatial
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -39,6 +40,8 @@ STAGES = ((10, 3.0), (20, 2.5))
 """Numbers of samples after which a star is left, if its mean logit is so many standard deviations from 0."""
 _SAMPLES_AT_ONCE = 25_600
 """Samples that one thread holds at a time: 10 MB."""
+_MOST_CONTAMINATION, _LARGEST_RELATIVE_ERROR = 0.15, 0.3
+"""Expected share of field stars among the accepted, and error of the number, from which a cluster is hidden."""
 N_FOLDS = 5
 """Parts that the training members are judged in; more where a fifth is more than the support sets can spare."""
 
@@ -87,9 +90,25 @@ def judge_candidates(
     save_candidates(judged, data_dir)
     if judge:
         save_spatial(sets_folder(name, data_dir), judge.spatial, judge.summary(rng=rng))
+        _warn_of_doubt(judged.candidates["PMemb"].to_numpy(float), judge.n_members)
     else:
         remove_spatial(sets_folder(name, data_dir))
     return judged
+
+
+def _warn_of_doubt(chance: Array, n_members: tuple[float, float]) -> None:
+    """Say so where the field hides the cluster: in crowded cones number and list cannot be trusted."""
+    number, error = n_members
+    accepted = chance[chance >= PROB_THRESHOLD]
+    contamination = float(1 - accepted.mean()) if len(accepted) else 0.0
+    if contamination > _MOST_CONTAMINATION or error > _LARGEST_RELATIVE_ERROR * number:
+        low, high = number_interval(number, error)
+        warnings.warn(
+            f"the field hides this cluster: {number:.0f} members, 68 % between {low:.0f} and {high:.0f}, and "
+            f"{100 * contamination:.0f} % of the candidates with p >= {PROB_THRESHOLD:g} are expected to be field "
+            "stars. Take a higher threshold, and the number for no more than that.",
+            stacklevel=3,
+        )
 
 
 def judge_sets(

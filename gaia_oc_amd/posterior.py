@@ -29,6 +29,7 @@ from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.spatial import (
     SpatialModel,
     SpatialSummary,
+    ambiguity,
     fit_spatial_model,
     members_with_error,
     places_of,
@@ -49,6 +50,7 @@ BENDS = (-4.0, -1.0, 2.0, 5.0)
 """Log ratios at which its slope changes."""
 _STIFFNESS = 4.0  # of the prior that nothing needs to be changed
 _LARGEST_SCATTER = 1.0
+_ONE_SIGMA = 0.6827
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class Calibration:
     intercepts : tuple of float
         At the magnitudes `KNOTS`.
     scatter : float
-        Standard deviation, over the cones that it was fitted on, of the logarithm of the sum of probabilities over
-        the true number of members, beyond what chance explains.
+        Standard deviation between cones of the error of the ratios' logarithm, which the numbers of members in the
+        cones that it was fitted on show (`scatter_between_cones`).
     """
 
     slopes: tuple[float, ...] = (1.0,) * (len(BENDS) + 1)
@@ -154,6 +156,31 @@ def fit_calibration(
     best = minimize(loss, np.zeros(len(BENDS) + 1 + len(KNOTS)), jac=True, method="L-BFGS-B").x
     slopes, intercepts = np.exp(best[: len(BENDS) + 1]), best[len(BENDS) + 1 :]
     return Calibration(tuple(map(float, slopes)), tuple(map(float, intercepts)))
+
+
+def scatter_between_cones(cones: list[tuple[Array, Array, float, int]]) -> float:
+    """Scatter with which the stated intervals of 68 in 100 cones of known truth contain it.
+
+    Parameters
+    ----------
+    cones : list of tuple
+        Of each: calibrated log ratios, shape (n,), and places, shape (n, 3), of its stars; half-number radius of the
+        listed members [pc]; true number of members.
+
+    Returns
+    -------
+    float
+        At most 1; 0 without cones.
+    """
+    needed = []
+    for log_ratios, places, size, true in cones:
+        model = fit_spatial_model(log_ratios, places, size=size, field_null=True)
+        number, error = members_with_error(model, log_ratios, places)
+        offset = np.log(max(number, 1.0) / max(true, 1))
+        missing = np.sqrt(max(offset**2 - (error / max(number, 1.0)) ** 2, 0.0))
+        chance = np.nan_to_num(posterior(log_ratios, model.log_odds(places)))
+        needed.append(missing / max(ambiguity(chance), 1e-3))
+    return float(min(np.quantile(needed, _ONE_SIGMA), _LARGEST_SCATTER)) if needed else 0.0
 
 
 SUPPORT_DRAWS = 6
@@ -248,7 +275,8 @@ class ConeJudge:
         stars = pd.concat([sets.candidates, sets.members], ignore_index=True)
         log_ratios, places = judge.log_ratios(stars, rng=rng), places_of(stars, sets.cluster)
         with one_thread():
-            spatial = fit_spatial_model(log_ratios, places, size=half_number_radius(sets.members))
+            size = half_number_radius(sets.members)
+            spatial = fit_spatial_model(log_ratios, places, size=size, field_null=True)
             number = members_with_error(spatial, log_ratios, places, scatter=judge.calibration.scatter)
         of_candidates = log_ratios[: len(sets.candidates)]
         return replace(judge, spatial=spatial, n_members=number, of_candidates=of_candidates)

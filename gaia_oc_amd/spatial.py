@@ -32,12 +32,14 @@ of the core's scale per magnitude."""
 
 _REFERENCE_G = 18.0  # mag, where the core has its scale
 _PRIOR_MEAN = np.array([4.0, -2.3, 0.15, 1.7, 0.0, 0.0, 0.03])
-_PRIOR_SCALE = np.array([4.0, 0.7, 0.17, 0.3, 0.1, 0.1, 0.01])
+_PRIOR_SCALE = np.array([4.0, 0.7, 0.2, 0.3, 0.1, 0.1, 0.01])
 """Simulated cones show, when their members are known, medians of -1.5, 0.15 (the core's scale over the listed members'
 half-number radius) and 1.8 and scatters of 1.4, 0.2 and 0.4; 0.1 in ellipticity. The halo's prior lies below that and
 is narrower, and mass segregation is next to fixed: on validation clusters field stars far out and faint else make a
 halo."""
-_STEP = np.array([0.1, 0.3, 0.1, 0.2, 0.05, 0.05, 0.01])  # in which all parameters are about equally well known
+_STEP = np.array(
+    [0.1, 0.3, 0.1, 0.2, 0.05, 0.05, 0.01]
+)  # in which all parameters are about equally well known
 _WIDEST = 4.0  # scales of the prior that a parameter may lie from its mean
 _LARGEST_LOG_RATIO = 50.0
 _CLOSED, _LOWEST_PRIOR = -5.0, -8.0
@@ -48,6 +50,9 @@ _ENOUGH_BEHIND_A_MEAN = 5.0
 _ROUNDS = 3
 _MOST_STEPS = 200
 _LEAST_FIELD = 0.2  # of its mean, where a gradient would make it vanish
+_LEAST_ERROR = 0.02
+"""Of the number: members that the selection lost are not among the stars."""
+_MOST_DOUBT = 0.9
 _N_DRAWS = 200
 _FARTHEST = 1e4
 
@@ -341,7 +346,9 @@ def members_with_error(
 ) -> tuple[float, float]:
     """Number of members among stars, and its standard error.
 
-    The error holds what each star's probability leaves open, the model's covariance, and the scatter between cones.
+    The error holds what each star's probability leaves open, the model's covariance, `_LEAST_ERROR`, and what a ratio
+    that is wrong in this cone would do: with a share A of the number in doubt, an error d of the logarithm of all
+    ratios changes that of the number by d A / (1 - A), since the prior odds follow the number (`ambiguity`).
 
     Parameters
     ----------
@@ -352,7 +359,7 @@ def members_with_error(
     places : ndarray, shape (n, 3)
         From `places_of`.
     scatter : float
-        Standard deviation of the logarithm of the sum of probabilities over the true number, between cones.
+        Standard deviation between cones of the error of the ratios' logarithm, `gaia_oc_amd.posterior.Calibration`.
 
     Returns
     -------
@@ -365,8 +372,20 @@ def members_with_error(
     odds = _log_odds(parameters, *_tensors(places[known], model.gradient))
     (slope,) = torch.autograd.grad((odds * torch.from_numpy(spread)).sum(), parameters)
     slope = slope.numpy()
-    variance = spread.sum() + slope @ model.covariance @ slope + (scatter * number) ** 2
-    return number, float(np.sqrt(variance))
+    common = number * np.hypot(_LEAST_ERROR, scatter * ambiguity(chance))
+    return number, float(np.sqrt(spread.sum() + slope @ model.covariance @ slope + common**2))
+
+
+def ambiguity(chance: Array) -> float:
+    """A / (1 - A), where A is the share of the number of members that is in doubt: sum p (1 - p) over sum p."""
+    share = float((chance * (1 - chance)).sum()) / max(float(chance.sum()), 1e-9)
+    return min(share, _MOST_DOUBT) / (1 - min(share, _MOST_DOUBT))
+
+
+def number_interval(number: float, error: float) -> tuple[float, float]:
+    """68 % interval of a number of members: symmetric in its logarithm, in which the errors of the cones are so."""
+    factor = float(np.exp(error / number)) if number > 0 else 1.0
+    return number / factor, number * factor
 
 
 @dataclass(frozen=True)
@@ -376,7 +395,8 @@ class SpatialSummary:
     Parameters
     ----------
     n_members, n_members_error : float
-        Number of members in the cone: sum of the probabilities of training members and candidates.
+        Number of members in the cone: sum of the probabilities of training members and candidates;
+        `number_interval` gives its interval.
     core_radius, core_radius_error : float
         Projected radius of half the central surface density [pc].
     half_number_radius, half_number_radius_error : float

@@ -22,9 +22,9 @@ from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
 from gaia_oc_amd.files.data_directory import json_ready, write_atomically, write_json
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
-from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration
+from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration, scatter_between_cones
 from gaia_oc_amd.source_sets import existing_name, load_sets
-from gaia_oc_amd.spatial import fit_spatial_model, members_with_error, places_of
+from gaia_oc_amd.spatial import places_of
 from gaia_oc_amd.training_sets import (
     PosteriorSet,
     TrainingSet,
@@ -537,14 +537,10 @@ def _judged(classifier: Classifier, name: str, data_dir: Path | str, seed: int) 
 
 
 def _scatter(tables: list[pd.DataFrame], calibration: Calibration) -> float:
-    """Standard deviation between cones of ln(sum p / true), less what the cones' own errors explain."""
-    excess, variance = [], []
+    """Error of the ratios' logarithm between cones that their numbers of members show."""
+    cones = []
     for stars in tables:
-        places, true = stars[["east", "north", "g"]].to_numpy(), stars["is_member"].sum()
+        places = stars[["east", "north", "g"]].to_numpy()
         log_ratios = calibration(stars["log_ratio"].to_numpy(), places[:, 2])
-        model = fit_spatial_model(log_ratios, places, size=stars["size"].iloc[0])
-        number, error = members_with_error(model, log_ratios, places)
-        excess.append(np.log(max(number, 1.0) / max(true, 1)))
-        variance.append((error / max(number, 1.0)) ** 2)
-    robust = 1.4826 * np.median(np.abs(excess))
-    return float(np.sqrt(np.clip(robust**2 - np.median(variance), 0.0, 1.0)))
+        cones.append((log_ratios, places, float(stars["size"].iloc[0]), int(stars["is_member"].sum())))
+    return scatter_between_cones(cones)

@@ -29,6 +29,7 @@ from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.posterior import ConeJudge
+from gaia_oc_amd.spatial import number_interval
 
 PARTS = {
     "all": lambda s: np.ones(len(s), bool),
@@ -147,7 +148,8 @@ def numbers_table(stars, verdicts_of, methods):
         for method in methods:
             number, error = part[method].sum(), verdicts_of[name][method]["error"].iloc[0]
             within[method] += abs(number / true - 1) <= 0.1
-            inside[method] += abs(number - true) <= error
+            low, high = number_interval(number, error)
+            inside[method] += low <= true <= high
             contamination = 1 - part["is_member"][part[method] >= 0.5].mean()
             cells.append(f"{number / true:.2f} ± {error / true:.2f} ({100 * contamination:.0f} %)")
         lines.append(f"| {name} | {true} | {' | '.join(cells)} |")

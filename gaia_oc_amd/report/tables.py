@@ -16,7 +16,7 @@ from gaia_oc_amd.installation import moved_command, script_command
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
 from gaia_oc_amd.report.cautions import Caution, parallax_uncertainty
-from gaia_oc_amd.spatial import SpatialSummary
+from gaia_oc_amd.spatial import SpatialSummary, number_interval
 from gaia_oc_amd.truth import MAGNITUDE_EDGES
 
 if TYPE_CHECKING:
@@ -112,10 +112,13 @@ def _spatial_rows(spatial: SpatialSummary | None) -> list[list[str]]:
         ("ellipticity 1 − b/a", "ellipticity", 2, ""),
         ("ln of the core's scale per magnitude", "segregation", 3, "1/mag"),
     ]
+    low, high = number_interval(spatial.n_members, spatial.n_members_error)
+    origin = {"n_members": f"{_SPATIAL}, 68 %: {low:.0f} to {high:.0f}"}
     return [
-        [label, *(_number(getattr(spatial, n), digits) for n in (name, f"{name}_error")), "", unit, _SPATIAL]
+        [label, _number(getattr(spatial, name), digits), _number(getattr(spatial, f"{name}_error"), digits), "", unit,
+         origin.get(name, _SPATIAL)]
         for label, name, digits, unit in quantities
-    ]
+    ]  # fmt: skip
 
 
 _SPATIAL = "core and halo fitted to the probabilities"
