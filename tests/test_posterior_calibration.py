@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd.posterior import BENDS, KNOTS, Calibration, fit_calibration
+from gaia_oc_amd.posterior import BENDS, KNOTS, Calibration, fit_calibration, scatter_between_cones
+from gaia_oc_amd.spatial import fit_spatial_model, members_with_error, number_interval
 
 
 def judged(seed=1, n=60_000, *, slope=1.0, shift=0.0):
@@ -87,3 +88,31 @@ def test_model_folders_keep_it():
 def test_damaged_calibration_is_refused(content):
     with pytest.raises(ValueError, match="train it again"):
         Calibration.from_dict(content)
+
+
+def cone_of(rng, *, n_members=150, n_field=4000, contrast=2.0):
+    """Log ratios, places, size and true number of a cone with a round cluster."""
+    share = rng.uniform(size=n_members)
+    radius = np.append(1.5 * np.sqrt(share / (1 - share)), 30 * np.sqrt(rng.uniform(size=n_field)))
+    angle = rng.uniform(0, 2 * np.pi, len(radius))
+    is_member = np.arange(len(radius)) < n_members
+    log_ratios = contrast * rng.normal(np.where(is_member, contrast, 0.0)) - contrast**2 / 2
+    places = np.column_stack(
+        [radius * np.cos(angle), radius * np.sin(angle), rng.uniform(14, 20, len(radius))]
+    )
+    return log_ratios, places, 1.5, n_members
+
+
+def test_intervals_with_the_scatter_hold_the_truth_of_two_cones_in_three():
+    rng = np.random.default_rng(4)
+    cones = [cone_of(rng) for _ in range(9)]
+    off = [(*cone[:3], round(cone[3] * np.exp(rng.choice([-0.25, 0.25])))) for cone in cones]
+    right, wrong = scatter_between_cones(cones), scatter_between_cones(off)
+    assert 0 <= right < wrong <= 1
+    held = []
+    for log_ratios, places, size, true in off:
+        model = fit_spatial_model(log_ratios, places, size=size, field_null=True)
+        low, high = number_interval(*members_with_error(model, log_ratios, places, scatter=wrong))
+        held.append(low <= true <= high)
+    assert 5 <= sum(held) <= 8
+    assert scatter_between_cones([]) == 0

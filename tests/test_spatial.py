@@ -5,9 +5,11 @@ import pytest
 
 from gaia_oc_amd.spatial import (
     SpatialModel,
+    ambiguity,
     field_gradient,
     fit_spatial_model,
     members_with_error,
+    number_interval,
     posterior,
     read_spatial,
     save_spatial,
@@ -132,3 +134,47 @@ def test_files_keep_it_and_damaged_ones_are_refused(tmp_path):
     (tmp_path / "spatial.json").write_text('{"results": {}}')
     with pytest.raises(ValueError, match="evaluate the cluster again"):
         read_spatial(tmp_path)
+
+
+def test_a_ratio_that_is_too_high_for_faint_stars_makes_no_members_of_them():
+    ratios, places, is_member = cone(200, 0, 20_000, contrast=2.0)
+    faint = places[:, 2] > 18
+    ratios = ratios + np.where(faint, 1.0, -2.0)
+    numbers = []
+    for field_null in (False, True):
+        model = fit_spatial_model(ratios, places, size=1.5, field_null=field_null)
+        numbers.append(posterior(ratios, model.log_odds(places)).sum() / is_member.sum())
+    assert abs(np.log(numbers[1])) < 0.6 * abs(np.log(numbers[0])), numbers
+
+
+def test_a_right_ratio_is_left_alone_by_the_null():
+    ratios, places, _ = cone(contrast=4.0)
+    numbers = [
+        members_with_error(fit_spatial_model(ratios, places, size=2.0, field_null=null), ratios, places)[0]
+        for null in (False, True)
+    ]
+    assert numbers[1] == pytest.approx(numbers[0], rel=0.1)
+
+
+def test_no_stars_give_the_prior():
+    model = fit_spatial_model(np.empty(0), np.empty((0, 3)), size=2.0)
+    assert np.isfinite(model.parameters).all()
+
+
+def test_errors_of_the_ratio_count_where_members_are_in_doubt():
+    sure, open_ = np.array([0.0, 1.0, 1.0]), np.array([0.5, 0.5, 0.5])
+    assert ambiguity(sure) == 0
+    assert ambiguity(open_) == pytest.approx(1.0)
+    ratios, places, _ = cone(contrast=3.0)
+    model = fit_spatial_model(ratios, places, size=2.0)
+    number, error = members_with_error(model, ratios, places)
+    wider = members_with_error(model, ratios, places, scatter=0.4)[1]
+    doubt = ambiguity(posterior(ratios, model.log_odds(places)))
+    assert wider**2 - error**2 == pytest.approx((0.4 * doubt * number) ** 2, rel=1e-6)
+
+
+def test_interval_of_the_number_is_even_in_its_logarithm_and_positive():
+    low, high = number_interval(100.0, 50.0)
+    assert low * high == pytest.approx(100.0**2)
+    assert 0 < low < 100 < high
+    assert number_interval(0.0, 1.0) == (0.0, 0.0)
