@@ -51,7 +51,7 @@ def measured(name, arguments):
 
 
 def compared(name, data_dir):
-    """Estimate, its interval, and truth of each bin."""
+    """Estimate, its interval, truth and its standard error in each bin."""
     folder = cluster_directory(data_dir, name)
     table = pd.read_csv(folder / SELECTION_FUNCTION)
     listed = pd.read_csv(folder / "member_list.csv")
@@ -87,17 +87,21 @@ def main():
     for name in read_cluster_names(arguments.clusters):
         measured(name, arguments)
         rows, cells = compared(name, arguments.data_dir), []
-        for _, estimate, low, high, true in rows:
-            cells.append(f"{100 * estimate:.0f} ({100 * low:.0f}-{100 * high:.0f}) / {100 * true:.0f}")
-        offsets.append([estimate - true for _, estimate, _, _, true in rows])
-        inside.append([low <= true <= high for _, _, low, high, true in rows])
+        for _, estimate, low, high, true, error in rows:
+            cells.append(
+                f"{100 * estimate:.0f} ({100 * low:.0f}-{100 * high:.0f}) / {100 * true:.0f} ± {100 * error:.0f}"
+            )
+        offsets.append([estimate - true for _, estimate, _, _, true, _ in rows])
+        inside.append([low <= true <= high for _, _, low, high, true, _ in rows])
         lines.append(f"| {name} | {' | '.join(cells)} |")
     agree = (np.abs(offsets) <= AGREES).sum(axis=0)
     lines.append(f"| within 5 points, of {len(offsets)} | {' | '.join(map(str, agree))} |")
     lines.append(f"| truth within the interval | {' | '.join(map(str, np.sum(inside, axis=0)))} |")
     mean = 100 * np.nanmean(offsets, axis=0)
     lines.append(f"| mean of estimate - truth | {' | '.join(f'{value:+.1f}' for value in mean)} |")
-    print("Completeness stated (68 % interval) / true [%]:", *lines, sep="\n")
+    print(
+        "Completeness stated (68 % interval) / true ± what so few members leave open [%]:", *lines, sep="\n"
+    )
     return 0
 
 

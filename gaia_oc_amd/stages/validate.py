@@ -19,6 +19,7 @@ from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.member_list import threshold_of
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ISOCHRONES, RunOptions
+from gaia_oc_amd.posterior import Calibration
 from gaia_oc_amd.source_sets import UNJUDGED_FILES, check_sets, set_fingerprints, sets_folder
 from gaia_oc_amd.stages.many import for_clusters
 from gaia_oc_amd.validation.options import ValidateOptions, ValidationOptions
@@ -145,8 +146,12 @@ def _measure(
     """Measure completeness and contamination, write table and plot; returns the numbers and the files."""
     validation = options.validation
     judge = partial(membership_probabilities, classifier=classifier, options=options.sampling)
+    calibration = Calibration.from_dict(classifier.hyper_parameters.get("calibration"))
     result = measure_selection(
-        folder.name, folder.parents[1], isochrones, judge, options=validation, seed=seed
+        *(folder.name, folder.parents[1], isochrones, judge),
+        options=validation,
+        ratio_scatter=calibration.scatter,
+        seed=seed,
     )
     table = selection_function(result, validation.magnitude_edges, validation.radius_edges)
     write_csv(folder / SELECTION_FUNCTION, table)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import beta, gamma
 
 from gaia_oc_amd.catalogues.names import cluster_rng
@@ -51,6 +52,8 @@ class Validation:
         Smallest PMemb of an accepted star.
     tidal_radius : float
         Of the King profile of the members [pc].
+    ratio_scatter : float
+        Error of the judge's log ratios between cones; 0 if it has none.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Validation:
     training: pd.DataFrame
     prob_threshold: float
     tidal_radius: float = np.inf
+    ratio_scatter: float = 0.0
 
 
 def measure_selection(
@@ -69,6 +73,7 @@ def measure_selection(
     judge: StarJudge,
     *,
     options: ValidationOptions | None = None,
+    ratio_scatter: float = 0.0,
     seed: int = 42,
 ) -> Validation:
     """Measure completeness and contamination of an evaluated cluster in its own cone.
@@ -86,6 +91,8 @@ def measure_selection(
         classifier and options filled in, as in the evaluation.
     options : ValidationOptions, optional
         How much is injected, and what counts as accepted.
+    ratio_scatter : float
+        Error of the judge's log ratios between cones, of which the intervals of the completeness take account.
     seed : int
         Together with the name it determines the random streams.
 
@@ -129,7 +136,10 @@ def measure_selection(
     )
     accepted = sets.candidates[sets.candidates["PMemb"] >= threshold]
     return Validation(
-        sets.cluster.name, injected, controls, accepted, sets.members, threshold, model.tidal_radius
+        *(sets.cluster.name, injected, controls, accepted, sets.members),
+        prob_threshold=threshold,
+        tidal_radius=model.tidal_radius,
+        ratio_scatter=ratio_scatter,
     )
 
 
@@ -219,6 +229,7 @@ SUMMARY_EDGES = (-np.inf, 18.0, 19.0, 20.0, np.inf)
 _LEAST_SHARE = 0.1
 _LIKE_CLUSTER = ("all", "G", "within the tidal radius")
 _FEWEST_FOR_PROFILES = 100
+_ALL_BUT_CERTAIN = 1 - 1e-6
 
 
 @dataclass(frozen=True)
@@ -256,7 +267,8 @@ def selection_function(
         n_injected, and of these n_in_cone, n_selected, n_recovered : artificial members.
         completeness with completeness_lower, completeness_upper: weighted share that is recovered, of those
         not in the list that the judge learned from; 68 % interval of Jeffreys, widened by the scatter between the
-        profiles that the stars allow. Bins of G, "all" and "within the tidal radius" take radii and magnitudes as
+        profiles that the stars allow and by what an error of the ratios in this cone changes.
+        Bins of G, "all" and "within the tidal radius" take radii and magnitudes as
         the cluster has them, bins of radius magnitudes as it has them.
         lost_to_cone, lost_to_selection, lost_to_probability: the shares lost at each step; they and the
         completeness add up to 1.
@@ -294,11 +306,7 @@ def _completeness(part: Bin, validation: Validation) -> dict[str, Any]:
     in_cone, selected = stars["in_cone"].to_numpy(bool), stars["selected"].to_numpy(bool)
     weight = stars["weight"].to_numpy(float)
     shares = [_share(passed, weight) for passed in (in_cone, selected, recovered)]
-    lower, upper = jeffreys_interval(shares[2], effective_number(weight))
-    if part.kind in _LIKE_CLUSTER:
-        scatter = _scatter_of_profiles(stars, recovered)
-        lower = max(shares[2] - np.hypot(shares[2] - lower, scatter), 0.0)
-        upper = min(shares[2] + np.hypot(upper - shares[2], scatter), 1.0)
+    lower, upper = _interval(part, stars, recovered, validation)
     return {
         "n_injected": len(stars),
         "n_in_cone": int(in_cone.sum()),
@@ -311,6 +319,24 @@ def _completeness(part: Bin, validation: Validation) -> dict[str, Any]:
         "lost_to_selection": shares[0] - shares[1],
         "lost_to_probability": shares[1] - shares[2],
     }
+
+
+def _interval(
+    part: Bin, stars: pd.DataFrame, recovered: NDArray[np.bool_], validation: Validation
+) -> tuple[float, float]:
+    """68 % interval: Jeffreys', the scatter between profiles, and a ratio that is wrong in this cone, in squares."""
+    weight, p = stars["weight"].to_numpy(float), stars["PMemb"].to_numpy(float)
+    share = _share(recovered, weight)
+    lower, upper = jeffreys_interval(share, effective_number(weight))
+    scatter = _scatter_of_profiles(stars, recovered) if part.kind in _LIKE_CLUSTER else 0.0
+    middle = logit(min(validation.prob_threshold, _ALL_BUT_CERTAIN))
+    strict, mild = (
+        _share(p >= expit(middle + shift), weight) if validation.ratio_scatter else share
+        for shift in (validation.ratio_scatter, -validation.ratio_scatter)
+    )
+    below = np.sqrt((share - lower) ** 2 + scatter**2 + (share - strict) ** 2)
+    above = np.sqrt((upper - share) ** 2 + scatter**2 + (mild - share) ** 2)
+    return max(share - below, 0.0), min(share + above, 1.0)
 
 
 def _scatter_of_profiles(stars: pd.DataFrame, recovered: NDArray[np.bool_]) -> float:
