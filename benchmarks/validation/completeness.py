@@ -19,12 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.catalogues.names import read_cluster_names
 from gaia_oc_amd.files.data_directory import cluster_directory
-from gaia_oc_amd.options import TablePaths
+from gaia_oc_amd.options import FigureOptions, TablePaths
 from gaia_oc_amd.stages.evaluate import evaluate_cluster
-from gaia_oc_amd.stages.options import EvaluateOptions, FigureOptions, ValidateOptions
+from gaia_oc_amd.stages.options import EvaluateOptions
 from gaia_oc_amd.stages.validate import validate_cluster
 from gaia_oc_amd.truth import read_truth
-from gaia_oc_amd.validation.options import ValidationOptions
+from gaia_oc_amd.validation.options import ValidateOptions, ValidationOptions
 from gaia_oc_amd.validation.validate import SELECTION_FUNCTION
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,12 +19,12 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.files.data_directory import cluster_directory
-from gaia_oc_amd.options import ISOCHRONES, ConeOptions, TablePaths
+from gaia_oc_amd.options import ISOCHRONES, ConeOptions, FigureOptions, TablePaths
 from gaia_oc_amd.perspective import local_axes
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.stages.build import build_cluster
 from gaia_oc_amd.stages.evaluate import evaluate_cluster
-from gaia_oc_amd.stages.options import BuildOptions, EvaluateOptions, FigureOptions
+from gaia_oc_amd.stages.options import BuildOptions, EvaluateOptions
 from gaia_oc_amd.stages.simulate import simulate_clusters
 from gaia_oc_amd.truth import read_truth
 
