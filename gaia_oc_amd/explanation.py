@@ -10,35 +10,25 @@ from scipy.spatial import cKDTree
 
 from gaia_oc_amd.absence import why_absent
 from gaia_oc_amd.astrometry import angular_separation, unit_vectors
-from gaia_oc_amd.candidates import parallax_distance, proper_motion_distance
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.columns import REJECTED_BY
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.evidence import FieldDensity, half_number_radius
-from gaia_oc_amd.features import add_features, can_be_sampled, proper_motion_offset
+from gaia_oc_amd.features import add_features, can_be_sampled
 from gaia_oc_amd.members import matched_rows
 from gaia_oc_amd.membership import VoteSampler, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
 from gaia_oc_amd.posterior import ConeJudge
+from gaia_oc_amd.reasons import FIELD_DENSITY, TERMS, verdicts, whole_cone
 from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]
 
-TERMS = ("odds_motion", "odds_parallax", "odds_photometry", "odds_place")
-"""What the odds of a star are split into, beside odds_share, of members among the candidates."""
-FIELD_DENSITY = "field_density"
-"""Density of field stars with a star's measurements, in units of that of stars like it with the cluster's motion."""
 MATCH_RADIUS = 1.0
 """Largest separation of a position from the source that it means [arcsec]."""
 
 _SEQUENCE_MEMBERS = 15
 _LOGIT_SAMPLES = 50
-_WORTH_A_WORD = np.log(2.0)
-"""Terms that change the odds by less are not mentioned."""
-_MANY_TIMES = 1e6
-_DENSER = 2.0
-"""The field's density is mentioned where it is so many times that at the cluster's motion."""
 
 _OFFSETS = ("f_r", "f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma")
 
@@ -102,19 +92,20 @@ def explain(
     TooFewMembersError
         If there are not enough members for a support set.
     """
-    given, cone = _as_table(stars), _cone(sets)
+    given, cone = _as_table(stars), whole_cone(sets)
     row = _rows(given, cone, by_position=by_position)
     found = cone.iloc[row[row >= 0]].reset_index(drop=True)
     judged = _judged(found, sets, model, sampling or SamplingOptions(), seed)
-    selection = selection or SelectionOptions()
-    told = iter([_reason(star, sets, prob_threshold, selection) for _, star in judged.iterrows()])
-    absent = iter(_why_absent(given[row < 0], region or _reach(cone, sets), cone, sets))
-    verdicts = [next(told) if known else ("not in the cone", next(absent)) for known in row >= 0]
+    told = verdicts(judged, sets, prob_threshold=prob_threshold, selection=selection or SelectionOptions())
+    words = pd.DataFrame({"verdict": "not in the cone", "reason": ""}, index=given.index, dtype=object)
+    words.loc[row >= 0] = told.to_numpy(object)
+    absent = _why_absent(given[row < 0], region or _reach(cone, sets), cone, sets)
+    words.loc[row < 0, "reason"] = absent
     place = np.where(row >= 0, np.cumsum(row >= 0) - 1, -1)
     measured = judged.assign(source_id=judged["source_id"].astype("Int64")).reindex(place)
     columns = ["source_id", "PMemb", *_OFFSETS, "log_odds", *TERMS, "odds_share", FIELD_DENSITY]
     table = measured[columns].reset_index(drop=True)
-    words = pd.DataFrame(verdicts, columns=["verdict", "reason"], dtype="str")
+    words = words.astype("str")
     words["reason"] = _named_otherwise(given["source_id"], table["source_id"]) + words["reason"]
     table = table.assign(star=pd.Series(_called(given), dtype="str"), **words)
     return table[["star", "source_id", "verdict", "PMemb", "reason", *columns[2:]]]
@@ -148,17 +139,6 @@ def _named_otherwise(given: pd.Series, found: pd.Series) -> pd.Series:
     other = given.notna() & (given > 0) & found.notna() & (given != found)
     words = "by its place " + found.astype("str") + ": "
     return words.where(other.fillna(False), "")
-
-
-def _cone(sets: SourceSets) -> pd.DataFrame:
-    """All sources of the cone; the PMemb of a training member is ours, missing where it was not judged."""
-    members = sets.judged_members if len(sets.judged_members) else sets.members.assign(PMemb=np.nan)
-    parts = [
-        members.assign(group="training member"),
-        sets.candidates.assign(group="candidate"),
-        sets.non_members.assign(group="non-member"),
-    ]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
 def _rows(given: pd.DataFrame, cone: pd.DataFrame, *, by_position: bool) -> NDArray[np.int64]:
@@ -290,89 +270,6 @@ def _beside_isochrone(stars: pd.DataFrame, members: pd.DataFrame) -> tuple[Array
     _, nearest = cKDTree(member_g[:, None]).query(stars[["phot_g_mean_mag"]].to_numpy(float), k=n_nearest)
     in_colour, in_g = np.median(offsets[nearest.reshape(len(stars), -1)], axis=1).T
     return in_colour, in_g
-
-
-def _reason(
-    star: pd.Series, sets: SourceSets, prob_threshold: float, selection: SelectionOptions
-) -> tuple[str, str]:
-    """Verdict on one star of the cone, and the reason for it."""
-    probability = star["PMemb"]
-    if star["group"] != "non-member" and probability >= prob_threshold:
-        failed = f", although it fails the selection ({star[REJECTED_BY]})" if star[REJECTED_BY] else ""
-        return "member", f"{_word_for(star)} with {_p(probability)}{failed}"
-    if not np.isfinite(star[[sets.colour, f"{sets.colour}_error"]].to_numpy(float)).all():
-        return star["group"], f"no colour ({_COLOURS[sets.colour]})"
-    if star[REJECTED_BY]:
-        verdict = "non-member" if star["group"] == "non-member" else "candidate"
-        return verdict, _failed(star, sets, selection)
-    if np.isnan(probability):
-        return "candidate", f"{star['group']} that cannot be judged: a measurement or its error is missing"
-    against = _against(star, sets)
-    return "candidate", f"{star['group']} with {_p(probability)}: {', '.join(against)}"
-
-
-_COLOURS = {"g_rp": "G-RP", "bp_rp": "BP-RP"}
-
-
-def _word_for(star: pd.Series) -> str:
-    return "training member" if star["group"] == "training member" else "member"
-
-
-def _p(probability: float) -> str:
-    if probability < 0.001:
-        return "p < 0.001"
-    return f"p = {probability:.3f}" if probability < 0.1 else f"p = {probability:.2f}"
-
-
-def _failed(star: pd.Series, sets: SourceSets, selection: SelectionOptions) -> str:
-    """The first condition of the selection that a star fails, with its offset and limit."""
-    one, condition = star.to_frame().T.infer_objects(), star[REJECTED_BY].partition("+")[0]
-    if condition == "proper_motion":
-        share = float(proper_motion_distance(one, sets.cluster, sets.limits, selection)[0])
-        off = float(np.hypot(*proper_motion_offset(one, sets.cluster)[0]))
-        return f"proper motion {star['f_pm_sigma']:.1f} sigma off: {off:.2f} mas/yr (limit {off / share:.2f})"
-    if condition == "parallax":
-        share = float(parallax_distance(one, sets.cluster, sets.limits, selection)[0])
-        return (
-            f"parallax {star['f_plx_sigma']:+.1f} sigma off: {star['f_plx']:+.3f} mas "
-            f"(limit {abs(star['f_plx']) / share:.3f})"
-        )
-    return (
-        f"{np.hypot(star['f_c_sigma'], star['f_g_sigma']):.1f} sigma from the isochrone: {star['f_c']:+.2f} mag in "
-        f"{_COLOURS[sets.colour]} and {star['f_g']:+.2f} mag in G (limits {sets.limits.colour:.2f} and "
-        f"{sets.limits.g:.2f}, and its errors)"
-    )
-
-
-def _against(star: pd.Series, sets: SourceSets) -> list[str]:
-    """What speaks most against a star, at most two things, and how rare members are."""
-    words = {
-        "odds_motion": f"{star['f_pm_sigma']:.1f} sigma in motion",
-        "odds_parallax": f"{abs(star['f_plx_sigma']):.1f} sigma in parallax",
-        "odds_photometry": f"{np.hypot(star['f_c_sigma'], star['f_g_sigma']):.1f} sigma from the isochrone",
-        "odds_place": f"{star['f_r']:.1f} pc from the centre",
-    }
-    terms = star[list(TERMS)].astype(float).fillna(0.0).sort_values()
-    found = [
-        f"{words[name]} (odds {_times(term)} lower)"
-        for name, term in terms[terms < -_WORTH_A_WORD].head(2).items()
-    ]
-    if star[FIELD_DENSITY] > _DENSER:
-        found.append(f"the field is {_rounded(star[FIELD_DENSITY])} times denser there")
-    if star["odds_share"] < -_WORTH_A_WORD:
-        found.append(f"only one candidate in {1 + np.exp(-star['odds_share']):.0f} is a member")
-    return found or ["the field has as many stars like it"]
-
-
-def _times(term: float) -> str:
-    factor = float(np.exp(min(-term, 50.0)))
-    return "over a million times" if factor > _MANY_TIMES else f"{_rounded(factor)} times"
-
-
-def _rounded(factor: float) -> str:
-    """Number with two digits that count."""
-    digits = int(np.floor(np.log10(factor)))
-    return f"{round(factor, 1 - digits):,.{max(1 - digits, 0)}f}"
 
 
 def _reach(cone: pd.DataFrame, sets: SourceSets) -> ConeRegion:

@@ -8,6 +8,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "page": ["refresh_index", "write_index", "write_report"],
+        "index": ["refresh_index", "write_index"],
+        "page": ["write_report"],
     },
 )

@@ -1,4 +1,4 @@
-"""Tables of a report: parameters, limits, numbers, selection function, and how everything was made."""
+"""Tables of a report: numbers, selection function, and how everything was made."""
 
 import shlex
 from dataclasses import asdict, dataclass
@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
 from gaia_oc_amd.files.provenance import command_again, read_provenance
 from gaia_oc_amd.installation import moved_command, script_command
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, SelectionOptions
-from gaia_oc_amd.report.cautions import Caution, parallax_uncertainty
-from gaia_oc_amd.spatial import SpatialSummary, number_interval
+from gaia_oc_amd.report.cautions import Caution
 from gaia_oc_amd.truth import MAGNITUDE_EDGES
 
 if TYPE_CHECKING:
-    from gaia_oc_amd.cluster import Cluster
     from gaia_oc_amd.source_sets import SourceSets
 
 
@@ -41,121 +38,6 @@ class TextTable:
     caption: str
     columns: list[str]
     rows: list[list[str]]
-
-
-def parameter_table(
-    sets: "SourceSets", fit: dict[str, Any] | None = None, spatial: SpatialSummary | None = None
-) -> TextTable:
-    """The cluster's parameters with the uncertainty of the mean and the spread of the members.
-
-    Parameters
-    ----------
-    sets : SourceSets
-        Give the cluster.
-    fit : dict, optional
-        From `source_sets.fitted_parameters`: three rows more.
-    spatial : SpatialSummary, optional
-        What the evaluation found of number, radii and halo: six rows more.
-
-    Returns
-    -------
-    TextTable
-        A dash where something is not known or does not apply.
-    """
-    c = sets.cluster
-    rows = [
-        ["right ascension", f"{c.ra:.5f}", "", "", "deg", _MEANS],
-        ["declination", f"{c.dec:+.5f}", "", "", "deg", _MEANS],
-        ["proper motion μα cos δ", *_measured(c.pmra, c.pmra_mean_error, c.pmra_error), "mas/yr", _MEANS],
-        ["proper motion μδ", *_measured(c.pmdec, c.pmdec_mean_error, c.pmdec_error), "mas/yr", _MEANS],
-        ["parallax ϖ", *_measured(c.parallax, c.parallax_mean_error, c.parallax_error), "mas", _MEANS],
-        [
-            "systematic error in proper motion",
-            "",
-            _number(c.pm_systematic_error, 3),
-            "",
-            "mas/yr",
-            _SYSTEMATIC,
-        ],
-        ["systematic error in parallax", "", _number(c.parallax_systematic_error, 3), "", "mas", _SYSTEMATIC],
-        [
-            "radial velocity of the perspective",
-            *(_number(v, 1) for v in (c.perspective_velocity, c.perspective_velocity_error)),
-            *("", "km/s", _velocity_origin(c)),
-        ],
-        ["own scatter in proper motion", _number(c.pm_dispersion, 3), "", "", "mas/yr", _SCATTER],
-        ["own scatter in parallax", _number(c.parallax_dispersion, 4), "", "", "mas", _SCATTER],
-        [
-            "distance of 1 / ϖ",
-            *_parallax_distance(c),
-            "",
-            "pc",
-            f"error with {ZERO_POINT_ERROR:g} mas of zero point and {c.parallax_systematic_error:g} mas of Gaia's own",
-        ],
-        ["distance of the isochrone", _number(c.dist, 0), "", "", "pc", _TABLE],
-        ["log10(age / yr)", _number(c.age, 2), "", "", "", f"{_TABLE}, {_years(c.age)}"],
-        ["extinction A0", _number(c.a0, 2), "", "", "mag", _TABLE],
-    ]
-    columns = ["quantity", "value", "± of the mean", "spread of members", "unit", "from"]
-    return TextTable("", columns, [*rows, *_fitted_rows(fit or {}), *_spatial_rows(spatial)])
-
-
-def _spatial_rows(spatial: SpatialSummary | None) -> list[list[str]]:
-    """Number of members, radii and shape; none where the evaluation has no spatial model."""
-    if spatial is None:
-        return []
-    quantities = [
-        ("number of members in the cone", "n_members", 0, ""),
-        ("core radius, half the central density", "core_radius", 2, "pc"),
-        ("half-number radius", "half_number_radius", 2, "pc"),
-        ("halo's share of the members", "halo_share", 2, ""),
-        ("ellipticity 1 − b/a", "ellipticity", 2, ""),
-        ("ln of the core's scale per magnitude", "segregation", 3, "1/mag"),
-    ]
-    low, high = number_interval(spatial.n_members, spatial.n_members_error)
-    origin = {"n_members": f"{_SPATIAL}, 68 %: {low:.0f} to {high:.0f}"}
-    return [
-        [label, _number(getattr(spatial, name), digits), _number(getattr(spatial, f"{name}_error"), digits), "", unit,
-         origin.get(name, _SPATIAL)]
-        for label, name, digits, unit in quantities
-    ]  # fmt: skip
-
-
-_SPATIAL = "core and halo fitted to the probabilities"
-
-
-def _fitted_rows(fit: dict[str, Any]) -> list[list[str]]:
-    """What fit_isochrone.py found, with half its range and the ends of that."""
-    rows = []
-    words = {"age": ("log10(age / yr), fitted", 2, ""), "a0": ("extinction A0, fitted", 2, "mag"),
-             "dist": ("distance, fitted", 0, "pc")}  # fmt: skip
-    for name, (label, digits, unit) in words.items():
-        if name in fit:
-            value, low, high = (float(fit[key]) for key in (name, f"{name}_lower", f"{name}_upper"))
-            limit = f", {fit['age_limit']} limit" if name == "age" and fit.get("age_limit") else ""
-            ends = f"fit_isochrone.py, {_number(low, digits)} to {_number(high, digits)}{limit}"
-            rows.append([label, _number(value, digits), _number((high - low) / 2, digits), "", unit, ends])
-    return rows
-
-
-_SYSTEMATIC = "Gaia's, shared by all members"
-_MEANS, _SCATTER, _TABLE = "mean of the training members", "their scatter beyond errors", "parameter table"
-
-
-def limit_table(sets: "SourceSets") -> TextTable:
-    """The selection limits for stars without measurement errors."""
-    limits = sets.limits
-    colour = {"g_rp": "G − G_RP", "bp_rp": "G_BP − G_RP"}[sets.colour]
-    rows = [
-        ["proper motion", f"{limits.pm:.3f}", "mas/yr"],
-        ["parallax, far side", f"{limits.parallax_far:.3f}", "mas"],
-        ["parallax, near side", f"{limits.parallax_near:.3f}", "mas"],
-        [f"distance to the isochrone in {colour}", f"{limits.colour:.3f}", "mag"],
-        ["distance to the isochrone in G", f"{limits.g:.3f}", "mag"],
-    ]
-    return TextTable(
-        "Largest offsets of a candidate without measurement errors", ["condition", "limit", "unit"], rows
-    )
 
 
 def number_table(sets: "SourceSets", prob_threshold: float) -> TextTable:
@@ -288,36 +170,6 @@ def _with_interval(row: dict[str, float], name: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %" if np.isfinite(share) else "–"
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}" if np.isfinite(value) else "–"
-
-
-def _years(age: float) -> str:
-    """Age in words from log10(age / yr)."""
-    return f"{10 ** (age - 9):.2f} Gyr" if age >= 9 else f"{10 ** (age - 6):.0f} Myr"
-
-
-def _velocity_origin(cluster: "Cluster") -> str:
-    """Where the radial velocity comes from that turns the motions over the field."""
-    if cluster.known_velocity:
-        return _TABLE
-    return "gradient of the members' motions" if cluster.perspective_velocity else "not known"
-
-
-def _measured(value: float, error: float, spread: float) -> list[str]:
-    """Value, error of the mean and spread with the same digits, those of the error."""
-    digits = int(np.clip(1 - np.floor(np.log10(error)), 2, 5)) if np.isfinite(error) and error > 0 else 3
-    return [_number(value, digits), _number(error, digits), _number(spread, 3)]
-
-
-def _parallax_distance(cluster: "Cluster") -> list[str]:
-    """1 / parallax and its error [pc], where the parallax is significant."""
-    error = parallax_uncertainty(cluster)
-    if not cluster.parallax > 3 * error:
-        return ["–", "–"]
-    return [_number(1000 / cluster.parallax, 0), _number(1000 * error / cluster.parallax**2, 0)]
 
 
 _CONE_FILE = "cone.json"

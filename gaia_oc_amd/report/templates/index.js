@@ -20,7 +20,7 @@
     const heading = headings[column], falling = heading.getAttribute("aria-sort") === "ascending";
     headings.forEach((other) => other.removeAttribute("aria-sort"));
     heading.setAttribute("aria-sort", falling ? "descending" : "ascending");
-    const value = (row) => row.cells[column].textContent.trim();
+    const value = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
     const compare = (a, b) => {
       const x = Number.parseFloat(value(a)), y = Number.parseFloat(value(b));
       if (column === 0 || (Number.isNaN(x) && Number.isNaN(y))) return value(a).localeCompare(value(b), "en", { numeric: true });
@@ -34,7 +34,7 @@
     body.replaceChildren(...sorted);
   }
 
-  headings.forEach((heading, column) => heading.querySelector("button").addEventListener("click", () => sort(column)));
+  headings.forEach((heading, column) => heading.querySelector("button")?.addEventListener("click", () => sort(column)));
   document.getElementById("search").addEventListener("input", show);
   show();
 })();
