@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
 
 _MEANS, _SCATTER, _TABLE = "mean of the training members", "their scatter beyond errors", "parameter table"
-_SPATIAL = "core and halo fitted to the probabilities"
+_SPATIAL = "model of core and halo"
 _SAME_PARALLAX = 3.0  # errors
 
 

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gaia_oc_amd.astrometry import tangent_plane
-from gaia_oc_amd.canvas import Canvas
+from gaia_oc_amd.canvas import Canvas, write_note
 from gaia_oc_amd.member_list import our_members
 from gaia_oc_amd.plot_style import SETTINGS
 from gaia_oc_amd.plotting import PANEL_NAMES, Layer, robust_range
+from gaia_oc_amd.report.cautions import has_curve
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
@@ -63,6 +64,9 @@ def opening_figure(sets: "SourceSets", panel: str, *, prob_threshold: float) -> 
     members = our_members(sets, prob_threshold)
     of_members = Layer("members", members, "members", (prob_threshold, 1.0) if sets.is_evaluated() else None)
     canvas = Canvas(None, (1, 1), title="")
+    if panel == "cmd" and not has_curve(sets.isochrone):
+        write_note(canvas.axes[0], "There is no isochrone.")
+        return canvas.figure
     ax = PANEL_NAMES[panel](canvas.axes[0], sets, [Layer("field", sets.non_members, "field"), of_members])
     ax.set_title("")
     return canvas.figure

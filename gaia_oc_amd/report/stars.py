@@ -26,6 +26,8 @@ MOST_CANDIDATES = 10_000
 MOST_FIELD_STARS = 5_000
 """At most so many stars of the field are drawn, chosen at random."""
 _SEED = 1
+_LESS_OF_FIELD = 2
+"""Decimals fewer of a field star, which is a dot and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,14 @@ class ShownStars:
     def as_lists(self) -> dict[str, Any]:
         """Both tables as lists for JSON, numbers rounded, null for what is missing."""
         words = {name: self.stars[name].tolist() for name in ("id", "kind", "listed", "new", "reason")}
-        return {"stars": words | _rounded(self.stars), "field": _rounded(self.field)}
+        return {"stars": words | _rounded(self.stars), "field": _rounded(self.field, fewer=_LESS_OF_FIELD)}
 
 
-def _rounded(table: pd.DataFrame) -> dict[str, list[float | None]]:
+def _rounded(table: pd.DataFrame, *, fewer: int = 0) -> dict[str, list[float | None]]:
     columns = {}
     for column in COLUMNS:
         if column.name in table:
-            values = table[column.name].to_numpy(float).round(column.digits)
+            values = table[column.name].to_numpy(float).round(max(column.digits - fewer, 1))
             columns[column.name] = [value if np.isfinite(value) else None for value in values.tolist()]
     return columns
 

@@ -1,48 +1,30 @@
 """The report: what it holds, that it needs nothing else, that it cannot be broken by data, and its index."""
 
-import json
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
-from dataclasses import asdict, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 import pytest
 from bokeh.plotting import figure
 from hand_made_validation import hand_made
+from PIL import Image
 from plot_sets import VARIANTS
+from report_pages import Page
 from report_sets import FIRST_ID, report_sets
 
-from gaia_oc_amd.columns import SET_COLUMNS
-from gaia_oc_amd.command_line import add_options, collect, make_parser
+from gaia_oc_amd.columns import SET_COLUMNS, SIGMA_OFFSETS
 from gaia_oc_amd.comparison import ComparisonCounts
 from gaia_oc_amd.files.data_directory import write_json
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.member_list import our_members
-from gaia_oc_amd.options import ConeOptions, GivenCluster, MemberOptions, PlotOptions, SelectionOptions
-from gaia_oc_amd.report.page import (
-    LARGEST_FIGURE,
-    SELECTION_FUNCTION,
-    index_rows,
-    pictures,
-    write_index,
-    write_report,
-)
-from gaia_oc_amd.report.tables import (
-    commands,
-    number_table,
-    parameter_table,
-    recorded,
-    selection_function_table,
-    truth_table,
-)
-from gaia_oc_amd.report.view import LEAST_PROBABILITY, MOST_CANDIDATES, shown_stars, view_item
+from gaia_oc_amd.options import PlotOptions
+from gaia_oc_amd.report.page import LARGEST_PAGE, SELECTION_FUNCTION, write_report
+from gaia_oc_amd.report.stars import LEAST_PROBABILITY, MOST_CANDIDATES
 from gaia_oc_amd.source_sets import SET_NAMES, save_sets
 from gaia_oc_amd.validation import validate as selection_function
 
@@ -59,31 +41,6 @@ def sets():
 def rendered(sets, tmp_path_factory):
     """The report of these sets in a folder that has nothing else."""
     return report_text(sets, tmp_path_factory.mktemp("plain"))
-
-
-class Page(HTMLParser):
-    """The elements of a page, with the text of its scripts."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.scripts, self._script = [], {}, None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag == "script":
-            self._script = dict(attrs).get("id", str(len(self.scripts)))
-            self.scripts[self._script] = ""
-
-    def handle_endtag(self, tag):
-        self._script = None if tag == "script" else self._script
-
-    def handle_data(self, data):
-        if self._script is not None:
-            self.scripts[self._script] += data
-
-    def json(self, name):
-        return json.loads(self.scripts[name])
 
 
 def report_text(sets, folder, **options):
@@ -115,15 +72,6 @@ def without_folder(text):
     return re.sub(r"--data_dir \S+", "", text)
 
 
-def test_identifiers_keep_their_last_digits(sets, rendered):
-    view = Page(rendered).scripts["view-item"]
-    ids = re.findall(r'"(\d{19})"', view)
-    shown = sets.candidates["PMemb"] >= LEAST_PROBABILITY
-    assert ids[: len(sets.members)] == [str(FIRST_ID + i) for i in range(len(sets.members))]
-    assert set(ids[len(sets.members) :]) == {str(i) for i in sets.candidates.loc[shown, "source_id"]}
-    assert not re.search(rf"[^\"\d]{str(FIRST_ID)[:12]}", view)  # nowhere as a number
-
-
 def test_hostile_words_stay_words(sets, tmp_path):
     """Names and options come from files that anyone may have written."""
     folder = tmp_path / "clusters" / "Test_1"
@@ -136,10 +84,10 @@ def test_hostile_words_stay_words(sets, tmp_path):
     write_json(folder / "provenance.json", {HOSTILE: record})
     (folder / SELECTION_FUNCTION).write_text(f"bin,{HOSTILE}\n")
     page = Page(report_text(sets, tmp_path))
-    assert [a for t, a in page.elements if t == "img"] == []
+    assert [a for t, a in page.elements if t == "img" and not a["src"].startswith("data:")] == []
     assert not any("onerror" in a for _, a in page.elements)
-    assert len(page.scripts) == 5
-    for name in ("summary", "settings", "view-item"):
+    assert len(page.scripts) == 8
+    for name in ("summary", "settings", "panel-item"):
         page.json(name)
 
 
@@ -158,71 +106,6 @@ def test_a_cluster_without_an_isochrone_gives_a_page(sets, tmp_path):
     assert "No isochrone." in report_text(VARIANTS["empty"](replace(sets, isochrone=nothing)), tmp_path)
 
 
-def test_shown_stars_and_field_are_all_stars(sets):
-    shown = shown_stars(sets)
-    assert len(shown.stars) + len(shown.field) == sum(
-        sets.counts()[n] for n in ("members", "candidates", "non_members")
-    )
-    candidates = shown.stars[shown.stars["kind"] == "candidate"]
-    assert (candidates["p"] >= LEAST_PROBABILITY).all()
-    assert candidates["p"].is_monotonic_decreasing
-    assert shown.n_left_out == 0
-
-
-def test_many_candidates_are_cut_to_the_most_probable(sets):
-    shown = shown_stars(sets, most=50)
-    candidates = shown.stars[shown.stars["kind"] == "candidate"]
-    np.testing.assert_array_equal(np.sort(candidates["p"]), np.sort(sets.candidates["PMemb"])[-50:])
-    assert shown.n_left_out == (sets.candidates["PMemb"] >= LEAST_PROBABILITY).sum() - 50
-    assert LEAST_PROBABILITY < shown.least_probability <= candidates["p"].min()
-
-
-def test_seventy_thousand_candidates_stay_small(sets, tmp_path):
-    """Half of them above the least probability, as a bad model may find; 1.3 MB are Bokeh's script."""
-    rng = np.random.default_rng(3)
-    many = sets.candidates.iloc[rng.integers(0, len(sets.candidates), 70_000)].reset_index(drop=True)
-    many = many.assign(source_id=np.arange(70_000) + FIRST_ID + 10**6, PMemb=rng.uniform(0, 1, 70_000))
-    text = report_text(replace(sets, candidates=many), tmp_path)
-    assert len(text.encode()) < 4e6
-    left_out = (many["PMemb"] >= LEAST_PROBABILITY).sum() - MOST_CANDIDATES
-    assert f"{left_out:,} more have p" in text
-
-
-def test_numbers_by_magnitude_add_up(sets):
-    table = number_table(sets, 0.5)
-    numbers = (
-        pd.DataFrame(table.rows, columns=table.columns).set_index("G [mag]").drop(columns="expected field")
-    )
-    numbers = numbers.apply(lambda column: column.str.replace(",", "").astype(float))
-    np.testing.assert_allclose(numbers.iloc[1:].sum(), numbers.loc["all"], atol=0.3)
-    ours = our_members(sets, 0.5)
-    assert numbers.loc["all", "members, p ≥ 0.5"] == len(ours)
-    assert numbers.loc["all", "Σ p"] == pytest.approx(ours["PMemb"].sum(), abs=0.06)
-    assert numbers.loc["all", "new"] == (sets.candidates["PMemb"][40:] >= 0.5).sum()
-    assert table.rows[0][table.columns.index("expected field")] == f"{100 * (1 - ours['PMemb'].mean()):.1f} %"
-
-
-def test_parameters_carry_their_errors(sets):
-    cluster = replace(sets.cluster, parallax_mean_error=0.0042, age=9.3)
-    rows = {row[0]: row[1:] for row in parameter_table(replace(sets, cluster=cluster)).rows}
-    assert rows["parallax ϖ"][:3] == ["2.0000", "0.0042", "0.050"]
-    assert rows["distance of 1 / ϖ"][:2] == ["500", "5"]  # 1000 hypot(0.0042, 0.015, 0.011) / 2^2
-    assert rows["systematic error in proper motion"][1] == "0.026"
-    assert "2.00 Gyr" in rows["log10(age / yr)"][-1]
-    assert rows["proper motion μδ"][1] == "–"  # not known, not 0
-
-
-def test_selection_function_is_shown_as_it_was_measured():
-    assert selection_function.SELECTION_FUNCTION == SELECTION_FUNCTION
-    measured = selection_function.selection_function(hand_made(), (17.0, 18.0), (0.0, 2.0))
-    table = selection_function_table(measured)
-    assert [row[0] for row in table.rows] == ["all", "G 17 – 18", "0 – 2 pc"]
-    assert table.rows[1][1].startswith("60.0 % (")
-    assert table.rows[1][6].startswith("12.5 % (")
-    with pytest.raises(ValueError, match="lacks the columns g_min"):
-        selection_function_table(pd.DataFrame({"bin": ["all"]}))
-
-
 def test_truth_is_shown_where_it_is_known(sets, rendered, tmp_path):
     """Stars of a simulation are in no archive, so that there is nothing to look up."""
     assert "against the truth" not in rendered
@@ -237,20 +120,6 @@ def test_truth_is_shown_where_it_is_known(sets, rendered, tmp_path):
     assert Page(rendered).json("settings")["links"] is True
 
 
-def test_what_a_fit_found_stands_with_its_range(sets, tmp_path):
-    fit = {"age": 9.166, "age_lower": 9.137, "age_upper": 9.205, "a0": 0.24, "a0_lower": 0.2, "a0_upper": 0.27,
-           "dist": 2434.0, "dist_lower": 2380.0, "dist_upper": 2489.0, "n_stars": 298, "metal_fraction": 0.02,
-           "age_limit": ""}  # fmt: skip
-    rows = {row[0]: row[1:] for row in parameter_table(sets, fit).rows}
-    assert rows["log10(age / yr), fitted"][:2] == ["9.17", "0.03"]
-    assert rows["distance, fitted"][-1] == "fit_isochrone.py, 2,380 to 2,489"
-    folder = tmp_path / "clusters" / "Test_1"
-    folder.mkdir(parents=True)
-    assert "no 68 % confidence intervals" not in report_text(sets, tmp_path)
-    (folder / "isochrone_fit.json").write_text(json.dumps({"fit": fit}))
-    assert "no 68 % confidence intervals" in report_text(sets, tmp_path)
-
-
 def test_report_counts_the_comparison_list_and_names_it(sets, tmp_path):
     text = report_text(sets, tmp_path)
     assert str(ComparisonCounts.of(sets, 0.5)).replace("'", "&#39;") in text
@@ -258,62 +127,6 @@ def test_report_counts_the_comparison_list_and_names_it(sets, tmp_path):
     strict = report_text(sets, tmp_path, prob_threshold=0.9)
     assert "members, p ≥ 0.9" in strict
     assert "p ≥ 0.5" not in strict
-
-
-def test_shares_that_do_not_exist_are_dashes():
-    nothing = {"true": 2, "found": 0, "correct": 0, "completeness": 0.5, "contamination": np.nan}
-    scores = pd.DataFrame([{"G": "x"} | nothing] * 6)
-    assert truth_table(scores, 0.5).rows[0] == ["all", "2", "0", "0", "50.0 %", "–"]
-
-
-def test_figures_are_embedded_as_they_are(sets, tmp_path):
-    folder = tmp_path / "clusters" / "Test_1"
-    folder.mkdir(parents=True)
-    (folder / "new_members.png").write_bytes(b"\x89PNG abc")
-    (folder / "comparison.svg").write_text("<svg/>")
-    (folder / "venn_diagram.pdf").write_bytes(b"%PDF")
-    (folder / "candidates.png").write_bytes(bytes(LARGEST_FIGURE + 1))
-    found = {picture.name: picture for picture in pictures(folder)}
-    assert found["new_members"].address == "data:image/png;base64,iVBORyBhYmM="
-    assert found["comparison"].address.startswith("data:image/svg+xml;base64,")
-    assert not found["venn_diagram"].embedded
-    assert found["candidates"].address == "candidates.png"
-    page = Page(report_text(VARIANTS["empty"](sets), tmp_path))
-    assert len([a for t, a in page.elements if t == "img"]) == 2
-
-
-def test_recorded_commands_are_shown_once():
-    provenance = {
-        "cone": {"command": ["python", "build_sets.py", "NGC 2509"]},
-        "sets": {"command": "python build_sets.py 'NGC 2509'"},
-        "evaluation": [{"nested": {"commands": ["python evaluate_clusters.py NGC_2509"]}}],
-    }
-    assert commands(provenance, "NGC_2509", "data") == (
-        ["python build_sets.py 'NGC 2509'", "python evaluate_clusters.py NGC_2509"],
-        True,
-    )
-
-
-def test_command_from_options_gives_these_options(tmp_path):
-    """What the report reconstructs is parsed by build_sets' own parser to the options that were recorded."""
-    made_with = {
-        "cone": ConeOptions(cone_source=("my tables", "gaia"), cone_radius=30.0, overwrite_cone=True),
-        "member": MemberOptions(prob_threshold=0.7, bootstrap_members=True),
-        "selection": SelectionOptions(colour="bp_rp"),
-        "given": GivenCluster(ra=12.5, dec=-3.25),
-    }
-    write_json(
-        tmp_path / "cluster.json", {"options": {name: asdict(part) for name, part in made_with.items()}}
-    )
-    lines, were_recorded = commands(recorded(tmp_path), "Test_1", "elsewhere")
-    assert not were_recorded
-    words = shlex.split(lines[0])
-    assert words[:3] + words[-2:] == ["python", "build_sets.py", "Test_1", "--data_dir", "elsewhere"]
-    parser = make_parser("")
-    for options in made_with.values():
-        add_options(parser, type(options))
-    arguments = parser.parse_args(words[3:-2])
-    assert {name: collect(type(part), arguments) for name, part in made_with.items()} == made_with
 
 
 def test_what_was_warned_of_on_the_way_is_repeated(sets, tmp_path):
@@ -338,39 +151,6 @@ def test_validation_of_an_earlier_evaluation_is_marked(sets, tmp_path):
     assert "Older validation" in report_text(empty, tmp_path)
 
 
-def test_unreadable_provenance_is_said_so(tmp_path):
-    (tmp_path / "cluster.json").write_text("{")
-    assert "not a readable JSON file" in recorded(tmp_path)["sets"]["unreadable"]
-
-
-def test_index_holds_every_report_and_no_other_folder(sets, rendered, tmp_path):
-    assert write_index(tmp_path) is None
-    for name in ("Test_1", "T_(2)+x"):
-        (tmp_path / "clusters" / name).mkdir(parents=True)
-        (tmp_path / "clusters" / name / "report.html").write_text(rendered, encoding="utf-8")
-    (tmp_path / "clusters" / "Unfinished").mkdir()
-    foreign = tmp_path / "clusters" / "Foreign"
-    foreign.mkdir()
-    (foreign / "report.html").write_text(f'<script type="application/json" id="summary">[{HOSTILE}</script>')
-    rows = {row.folder: row for row in index_rows(tmp_path)}
-    assert sorted(rows) == ["Foreign", "T_(2)+x", "Test_1"]
-    assert rows["Foreign"].summary == {}
-    assert rows["Test_1"].summary["numbers"]["members"] == len(our_members(sets, 0.5))
-    assert rows["Test_1"].summary["numbers"]["training members"] == len(sets.members)
-    page = Page(write_index(tmp_path).read_text(encoding="utf-8"))
-    links = [a["href"] for t, a in page.elements if t == "a"]
-    assert len(links) == 3
-    assert all((tmp_path / unquote(link)).is_file() for link in links)
-    assert not any(t == "img" for t, _ in page.elements)
-
-
-def test_view_is_one_data_source_for_all_panels(sets):
-    item = json.loads(view_item(shown_stars(sets), sets, threshold=0.5))
-    text = json.dumps(item)
-    assert text.count('"name": "stars"') == 1
-    assert text.count(f'"{FIRST_ID}"') == 1
-
-
 def test_script_writes_report_and_index(sets, tmp_path):
     tables = {
         name: getattr(sets, name).reindex(columns=SET_COLUMNS).assign(rejected_by="") for name in SET_NAMES
@@ -391,3 +171,60 @@ def test_templates_are_shipped():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["packages"] == ["gaia_oc_amd"]
     assert len(list((ROOT / "gaia_oc_amd/report/templates").iterdir())) >= 6
+
+
+def test_seventy_thousand_candidates_stay_small(sets, tmp_path):
+    """Half of them above the least probability, as a bad model may find, and as many others; no two stars alike."""
+    rng = np.random.default_rng(3)
+
+    def many(table, first):
+        table = table.iloc[rng.integers(0, len(table), 70_000)].reset_index(drop=True)
+        offsets = {name: rng.uniform(2, 9, 70_000) for name in (*SIGMA_OFFSETS, "f_r", "f_pm", "f_c", "f_g")}
+        places = {
+            name: table[name] + rng.normal(0, 0.1, 70_000) for name in ("ra", "dec", "pmra", "parallax")
+        }
+        ids = first + 128 * np.sort(rng.integers(0, 2**30, 70_000))
+        return table.assign(source_id=ids, **offsets, **places).drop_duplicates("source_id")
+
+    candidates = many(sets.candidates, FIRST_ID + 2**50)
+    candidates["PMemb"] = rng.uniform(0, 1, len(candidates)) ** 2
+    non_members = many(sets.non_members, FIRST_ID + 2**51)
+    folder = tmp_path / "clusters" / "Test_1"
+    folder.mkdir(parents=True)
+    for name in ("new_members", "candidates", "comparison", "venn_diagram", "density_profile"):
+        Image.fromarray(rng.integers(0, 255, (900, 900, 3), np.uint8)).save(folder / f"{name}.png")
+    text = report_text(replace(sets, candidates=candidates, non_members=non_members), tmp_path)
+    assert len(text.encode()) <= LARGEST_PAGE
+    assert "Not in this page" in text
+    left_out = (candidates["PMemb"] >= LEAST_PROBABILITY).sum() - MOST_CANDIDATES
+    assert f"{left_out:,} more have p" in text
+
+
+def test_the_page_opens_with_pictures_sentence_and_class(sets, rendered):
+    """Before any table, any warning and any script of the page."""
+    body = rendered.partition("<body>")[2]
+    first = body.index("<table")
+    for part in ('id="sentence"', 'class="class ', 'id="opening"', "data:image/webp"):
+        assert body.index(part) < first
+    members = our_members(sets, 0.5)
+    share = 100 * (1 - members["PMemb"].mean())
+    assert (
+        f"{len(members)} members to G {members['phot_g_mean_mag'].max():.1f}, {share:.0f} % expected" in body
+    )
+    page = Page(rendered)
+    assert page.json("summary")["class"] in ("A", "B", "C", "D")
+    assert any(a.get("href") == "../../index.html" for t, a in page.elements if t == "a")
+
+
+def test_nobody_is_asked_for_a_sky_image_without_a_click(rendered):
+    addresses = [(t, a.get("href", "")) for t, a in Page(rendered).elements if "Aladin" in a.get("href", "")]
+    assert addresses
+    assert {tag for tag, _ in addresses} == {"a"}
+
+
+def test_warnings_stand_before_notes(sets, tmp_path):
+    text = report_text(
+        replace(sets, members=sets.members[:20], judged_members=sets.judged_members[:20]), tmp_path
+    )
+    assert text.index("<strong>Few training members.</strong>") < text.index("<details><summary>")
+    assert text.index("<details><summary>") < text.index("<strong>Not validated.</strong>")

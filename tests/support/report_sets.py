@@ -17,7 +17,7 @@ def report_sets():
     parts = {}
     for name in (*SET_NAMES, "judged_members"):
         table = getattr(sets, name)
-        errors = {f"{column}_error": 0.02 for column in ("parallax", "pmra", "pmdec")}
+        errors = {f"{column}_error": 0.02 for column in ("parallax", "pmra", "pmdec", "g_rp", "bp_rp")}
         parts[name] = table.assign(
             source_id=table["source_id"].to_numpy(np.int64) + FIRST_ID, ruwe=1.0, **errors
         )

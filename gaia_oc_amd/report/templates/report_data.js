@@ -24,6 +24,7 @@ async function readStars() {
   const tables = await unpackedJson("packed-stars");
   stars = numeric(tables.stars);
   field = numeric(tables.field);
+  field.p = new Float64Array(field.g.length).fill(NaN); // the field has no probabilities
   stars.count = stars.id.length;
   stars.isMember = stars.kind.map((kind) => kind === "training member");
   stars.place = new Map(stars.id.map((id, i) => [id, i]));
