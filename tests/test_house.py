@@ -22,7 +22,16 @@ INSIDE_FUNCTIONS = {
     ): "the function is sent to workers; a scheduler has no package",
 }
 """Imports of ours that do not stand at the top of their module, (importer, imported), with the reason."""
-DRAWS = {"canvas", "comparison_figures", "figures", "plot_style", "plotting", "radial_figures", "report.view"}
+DRAWS = {
+    "canvas",
+    "comparison_figures",
+    "figures",
+    "plot_style",
+    "plotting",
+    "radial_figures",
+    "report.pictures",
+    "report.view",
+}
 """Modules that import matplotlib, beside the ``plots`` of the folders."""
 AFTER_PARSING = r"gaia_oc_amd\.(stages\.\w+|catalogues\.download|archive\.login)"
 """What a script does: it imports one of these, once it knows what is asked."""

@@ -57,8 +57,12 @@ def test_terms_of_the_odds_go_before_offsets(sets):
     terms = dict.fromkeys(TERMS, 0.0) | {"odds_parallax": -np.log(12.0), "odds_share": -np.log(89.0)}
     terms[FIELD_DENSITY] = 3.04
     text = told(star.assign(**terms), sets)["reason"].iloc[0]
-    expected = "2.5 sigma in parallax (odds 12 times lower), the field is 3.0 times denser there, only one candidate in 90 is a member"
-    assert text == f"candidate with p = 0.20: {expected}"
+    expected = (
+        "2.5 sigma in parallax (odds 12 times lower)",
+        "the field is 3.0 times denser there",
+        "only one candidate in 90 is a member",
+    )
+    assert text == f"candidate with p = 0.20: {', '.join(expected)}"
 
 
 def test_the_first_condition_that_fails_is_named_with_its_limit(sets):

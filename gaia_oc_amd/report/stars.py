@@ -90,9 +90,10 @@ class ShownStars:
     Parameters
     ----------
     stars : DataFrame
-        Sorted by falling probability. Columns: id (source_id as text, for JavaScript's numbers have 53 bits), kind
-        ("training member", "candidate", "non-member"), listed (whether the comparison list has it), new (whether the
-        member list lacks it), reason, and those of `COLUMNS` (NaN where the sets lack one).
+        Sorted by rising probability, so that the surest are drawn on top. Columns: id (source_id as text, for
+        JavaScript's numbers have 53 bits), kind ("training member", "candidate", "non-member"), listed (whether the
+        comparison list has it), new (whether the member list lacks it), reason, and those of `COLUMNS` (NaN where the
+        sets lack one).
     field : DataFrame
         Columns of `AXES` of a random choice of all other sources of the cone.
     n_field : int
@@ -221,7 +222,7 @@ def _star_table(sources: pd.DataFrame, sets: "SourceSets", listed: np.ndarray) -
         index=sources.index,
     )
     table = pd.concat([words, _measured(sources, sets)], axis=1)
-    return table.sort_values(["p", "id"], ascending=[False, True], ignore_index=True, kind="stable")
+    return table.sort_values(["p", "id"], ascending=[True, False], na_position="first", ignore_index=True)
 
 
 def _measured(sources: pd.DataFrame, sets: "SourceSets") -> pd.DataFrame:
@@ -252,5 +253,8 @@ def packed_cone(cone: pd.DataFrame) -> tuple[Markup, Markup]:
         See `lookup.packed_identifiers` and `lookup.packed_texts`.
     """
     order = np.argsort(cone["source_id"].to_numpy(np.int64), kind="stable")
-    texts = (cone["verdict"].to_numpy(str) + ": " + cone["reason"].to_numpy(str))[order]
-    return packed_identifiers(cone["source_id"].to_numpy(np.int64)[order]), packed_texts(texts.tolist())
+    texts = [
+        reason if reason.startswith((verdict, "training member")) else f"{verdict}: {reason}"
+        for verdict, reason in zip(cone["verdict"].iloc[order], cone["reason"].iloc[order], strict=True)
+    ]
+    return packed_identifiers(cone["source_id"].to_numpy(np.int64)[order]), packed_texts(texts)

@@ -347,8 +347,11 @@ def test_any_star_of_the_cone_is_looked_up(report, cone):
     """The first, the last, and some in between: each has the reason that the sets give it."""
     some = cone.iloc[[0, 149, 150, 400, 549, 550, 1000, 1549]]
     answers = dict(report.look_up("\n".join(some["source_id"].astype(str))))
-    expected = dict(zip(some["source_id"].astype(str), some["verdict"] + ": " + some["reason"], strict=True))
-    assert answers == expected
+    for identifier, verdict, reason in some[["source_id", "verdict", "reason"]].to_numpy():
+        answer = answers.pop(str(identifier))
+        assert answer.endswith(reason)
+        assert verdict in answer or answer.startswith("training member with p")
+    assert answers == {}
     assert report.look_up("no identifier at all") == []
     assert report.text("#answer-count") == "There is no source_id in the text."
 
@@ -403,7 +406,7 @@ def test_search_finds_one_of_two_neighbours(report, stars):
 
 
 def test_rows_stand_by_probability_and_are_sorted_and_turned_over(report, stars):
-    seen = stars[stars["p"] >= 0.5]
+    seen = stars[stars["p"] >= 0.5].iloc[::-1]
     column = report.page.locator("#stars-table tbody td:nth-child(4)")
     first = [float(text) for text in column.all_inner_texts()]
     np.testing.assert_allclose(first, seen["p"][:25], atol=6e-4)
@@ -418,7 +421,7 @@ def test_rows_stand_by_probability_and_are_sorted_and_turned_over(report, stars)
 
 
 def test_numbers_of_the_table_are_rounded_to_their_errors(report, stars):
-    star = stars[stars["p"] >= 0.5].iloc[0]
+    star = stars[stars["p"] >= 0.5].iloc[-1]
     cells = report.rows().first.locator("td").all_inner_texts()
     assert f"{star['parallax']:.3f} ± 0.020" in cells
     assert f"{star['pmra']:.3f} ± 0.020" in cells
@@ -428,7 +431,7 @@ def test_numbers_of_the_table_are_rounded_to_their_errors(report, stars):
 def test_a_row_is_chosen_by_its_box_and_by_the_keyboard(report, stars):
     report.page.locator("#stars-table tbody input").nth(2).focus()
     report.page.keyboard.press("Space")
-    assert [stars["id"][i] for i in report.selected()] == [stars[stars["p"] >= 0.5]["id"].iloc[2]]
+    assert [stars["id"][i] for i in report.selected()] == [stars["id"].iloc[-3]]
     report.page.keyboard.press("Escape")
     assert report.selected() == []
 

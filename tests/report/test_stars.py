@@ -47,7 +47,7 @@ def test_shown_stars_and_field_are_all_stars(sets, cone):
     )
     assert len(shown.field) == min(shown.n_field, MOST_FIELD_STARS)
     probability = shown.stars["p"].dropna()
-    assert probability.is_monotonic_decreasing
+    assert probability.is_monotonic_increasing
     assert shown.n_left_out == 0
 
 

@@ -49,7 +49,7 @@ function before(a, b) {
 
 function chooseRows() {
   const only = element("only-selected").checked && state.selected.length ? state.selected : everyStar().filter(visible);
-  state.rows = only.filter(matches).sort((a, b) => before(a, b) || a - b);
+  state.rows = only.filter(matches).sort((a, b) => before(a, b) || b - a);
 }
 
 function showTable() {
@@ -112,7 +112,7 @@ function showHeadings() {
       showSorting();
       showTable();
     });
-    Object.assign(heading, { scope: "col" }).dataset.name = name;
+    Object.assign(heading, { scope: "col", className: name === "reason" ? "words" : "" }).dataset.name = name;
     heading.append(button);
     return heading;
   });
