@@ -7,7 +7,7 @@ const subsets = [];
 // subsets that every report has: their stars are chosen anew when the slider moves
 const presets = {
   "training members": (i) => likely(i) && stars.isMember[i],
-  "members that the list learnt from lacks": (i) => likely(i) && stars.new[i],
+  "new members": (i) => likely(i) && stars.new[i],
   ...(settings.comparison ? {
     [`in ${settings.comparison}`]: (i) => stars.listed[i],
     [`in ${settings.comparison}, not ours`]: (i) => stars.listed[i] && !likely(i),
