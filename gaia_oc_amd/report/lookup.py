@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gaia_oc_amd.report.rendering import compact_json, packed
 
 _NUMBER = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?)")
-_PLACE = "#"
+_PLACE = "\0"  # a letter of no text
 
 
 def packed_identifiers(source_ids: NDArray[np.int64]) -> Markup:
@@ -40,7 +40,6 @@ def packed_texts(texts: Sequence[str]) -> Markup:
     Parameters
     ----------
     texts : sequence of str
-        Without ``#`` of their own.
 
     Returns
     -------
@@ -56,7 +55,7 @@ def _by_pattern(texts: Sequence[str]) -> dict[str, Any]:
     chosen: list[int] = []
     numbers: list[list[list[str]]] = []
     for text in texts:
-        parts = _NUMBER.split(text)
+        parts = _NUMBER.split(text.replace(_PLACE, ""))
         pattern = _PLACE.join(parts[::2])
         number = known.setdefault(pattern, len(known))
         if number == len(numbers):

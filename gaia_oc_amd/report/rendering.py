@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 _FOLDER = "templates"
-_LEVEL = 6  # of gzip: 9 takes seven times as long and gains 1 %
+_LEVEL = 6  # of gzip: 9 takes seven times as long and gains 3 %
 
 
 def render(template: str, **values: Any) -> str:

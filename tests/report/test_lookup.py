@@ -33,7 +33,7 @@ def filled(packing):
     used = [0] * len(packing["patterns"])
     columns = [[column.split(" ") for column in columns] for columns in packing["numbers"]]
     for number in packing["chosen"]:
-        parts, row = packing["patterns"][number].split("#"), used[number]
+        parts, row = packing["patterns"][number].split("\0"), used[number]
         used[number] += 1
         values = [column[row] for column in columns[number]]
         yield parts[0] + "".join(value + part for value, part in zip(values, parts[1:], strict=True))
@@ -45,10 +45,11 @@ def test_sentences_are_patterns_and_numbers():
         "no colour (G-RP)",
         "parallax +12 sigma off: +0.790 mas (limit 0.571)",
         "odds 38,000 times lower",
+        '# 5 </script> " of a file that anybody may have written',
         "",
     ]
     packing = json.loads(unpacked(packed_texts(texts)))
-    assert len(packing["patterns"]) == 4
+    assert len(packing["patterns"]) == 5
     assert list(filled(packing)) == texts
 
 

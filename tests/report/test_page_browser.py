@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from plot_sets import VARIANTS
 from report_sets import FIRST_ID, report_sets
 
 from gaia_oc_amd.report import write_index
@@ -144,7 +145,7 @@ class Watched:
     def look_up(self, text):
         self.page.fill("#ids", text)
         self.page.click("#look-up")
-        self.page.wait_for_function("document.getElementById('answer-count').textContent.endsWith('.')")
+        self.page.locator("#answer-count", has_text=".").wait_for(timeout=600_000)
         return [
             row.locator("th, td").all_inner_texts() for row in self.page.locator("#answers tbody tr").all()
         ]
@@ -529,4 +530,20 @@ def test_index_leads_to_the_report_in_the_dark(browser, folder):
     watched.page.wait_for_selector("#clusters tbody a")
     assert watched.complaints == []
     assert all(url.startswith(("file:", "data:")) for url in watched.requests)
+    watched.context.close()
+
+
+@pytest.mark.parametrize(
+    "variant", ["empty", "one row", "not evaluated", "no comparison", "no photometry", "other colour"]
+)
+def test_odd_sets_have_a_page_without_complaints(browser, sets, tmp_path, variant):
+    odd = VARIANTS[variant](sets)
+    watched = Watched(browser, write_report(odd, tmp_path).as_uri())
+    watched.page.wait_for_selector("body[data-ready]", timeout=600_000)
+    assert watched.text("#threshold-value") == "0.50"
+    assert watched.page.locator("#subsets li").count() == (2 if variant in ("empty", "no comparison") else 5)
+    anyone = str(sets.non_members["source_id"].iloc[0])
+    answer = dict(watched.look_up(anyone))[anyone]
+    assert answer.startswith("non-member: ") == (variant not in ("empty",))
+    assert watched.complaints == []
     watched.context.close()

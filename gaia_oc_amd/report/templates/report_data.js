@@ -53,7 +53,7 @@ function unpackIdentifiers(bytes) {
 
 // sentences come as patterns with a place for each number, and the numbers of each place
 function unpackTexts({ patterns, chosen, numbers }) {
-  const parts = patterns.map((pattern) => pattern.split("#"));
+  const parts = patterns.map((pattern) => pattern.split("\0"));
   const columns = numbers.map((lists) => lists.map((list) => list.split(" ")));
   const used = patterns.map(() => 0);
   return chosen.map((pattern) => {

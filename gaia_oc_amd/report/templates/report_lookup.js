@@ -92,6 +92,7 @@ function nameSelection() {
 const identifiersIn = (text) => [...new Set(text.match(/(?<![\d.])\d{5,19}(?![\d.])/g) ?? [])];
 
 async function lookUp() {
+  element("answer-count").textContent = "";
   const ids = identifiersIn(element("ids").value), reasons = await reasonsOf(ids);
   const shown = ids.filter((id) => stars.place.has(id)), absent = ids.filter((_, k) => reasons[k] === null).length;
   const inCone = ids.length - absent - shown.length;
