@@ -87,6 +87,6 @@ async function start() {
 
 start().catch((error) => {
   element("failure").hidden = false;
-  element("failure").textContent = `The interactive view could not be made: ${error.message}. A browser of 2023 or later is needed.`;
+  element("failure").textContent = `The linked view could not be made: ${error.message}. A browser of 2023 or later is needed.`;
   throw error;
 });
