@@ -11,6 +11,7 @@ from gaia_oc_amd._version import __version__
 from gaia_oc_amd.comparison import ComparisonCounts, membership_matrix
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
 from gaia_oc_amd.files.provenance import command_again
+from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import PlotOptions
 from gaia_oc_amd.report.cautions import Caution, cautions
@@ -147,6 +148,10 @@ def report_page(sets: "SourceSets", folder: Path, data_dir: Path | str, options:
         matrix=_matrix(sets, options),
         provenance=provenance,
         commands=lines,
+        remedies={
+            name: script_command(f"{name}.py", sets.cluster.name, data_dir=data_dir)
+            for name in ("validate_clusters", "fit_isochrone", "explain_stars")
+        },
         recorded=were_recorded,
         style=asset("report.css"),
         script=asset(
