@@ -12,6 +12,7 @@ from report_sets import report_sets
 from gaia_oc_amd.profiles import KingProfile
 from gaia_oc_amd.report.page import write_report
 from gaia_oc_amd.report.parameters import king_profile_of, literature_values, parameter_table
+from gaia_oc_amd.spatial import SpatialSummary, number_interval
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,15 @@ def test_the_tidal_radius_stands_with_its_error_or_the_reason(sets):
         ),
         0.5,
     )
+
+
+def test_the_number_of_members_stands_with_its_interval(sets):
+    summary = SpatialSummary(364.0, 34.0, 1.2, 0.2, 1.95, 0.25, 0.07, 0.06, 0.06, 0.04, 0.0, 0.01)
+    rows = rows_of(parameter_table(sets, spatial=summary))
+    low, high = number_interval(364.0, 34.0)
+    assert rows["number of members in the cone"]["from"].endswith(f"68 %: {low:.0f} to {high:.0f}")
+    half = rows["half-number radius"]
+    assert (half["value"], half["± formal"], half["unit"]) == ("1.95", "0.25", "pc")
 
 
 def test_catalogues_that_are_there_say_what_they_say(sets, tmp_path):
