@@ -30,8 +30,6 @@ NEAR_CUTS = tuple(np.linspace(0.05, 0.95, 15))
 _NEIGHBOURS = 10
 _LINKED = 20
 """Neighbours, each star itself among them, that a star's edges in the graph of HDBSCAN go to."""
-_DENSE = 0.3
-"""Share of the stars that are dense to DBSCAN."""
 _LEAST_DISTANCE = 1e-9
 _LEAST_MOTION = 0.05
 """Added to the errors of proper motion [mas/yr]: no cluster is narrower."""
@@ -157,7 +155,7 @@ def density_centres(values: Array, kind: str, min_size: int) -> Array:
     values : ndarray, shape (n_stars, n_features)
         Features, or an embedding of them.
     kind : {"dbscan", "hdbscan"}
-        HDBSCAN's leaves; or DBSCAN at the density that the denser 30 % of the stars have.
+        HDBSCAN's leaves; or DBSCAN at the density, of ten, that gives the most groups.
     min_size : int
         Stars in the smallest group, and neighbours that make a star dense.
 
@@ -167,10 +165,11 @@ def density_centres(values: Array, kind: str, min_size: int) -> Array:
         Maybe of no group.
     """
     search, distance = density_tree(values, min_size)
-    level = np.quantile(distance, _DENSE)
-    labels = (
-        search.labels_ if kind == "hdbscan" else search.dbscan_clustering(level, min_cluster_size=min_size)
-    )
+    labels = search.labels_
+    if kind == "dbscan":
+        levels = np.quantile(distance, CUTS)
+        cuts = [search.dbscan_clustering(level, min_cluster_size=min_size) for level in levels]
+        labels = max(cuts, key=lambda cut: int(cut.max(initial=-1)))
     centres = [values[labels == label].mean(axis=0) for label in range(int(labels.max(initial=-1)) + 1)]
     return np.reshape(centres, (-1, values.shape[1]))
 

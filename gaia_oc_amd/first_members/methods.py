@@ -1,13 +1,11 @@
 """Ways to find groups: how each searches a field, and how its repeated runs go."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from gaia_oc_amd.first_members.choice import overlap
 from gaia_oc_amd.first_members.embedding import EmbeddingOptions, embedded_groups
@@ -46,18 +44,6 @@ class SearchField:
     def part(self, kept: NDArray[np.int64]) -> "SearchField":
         """Some of the stars."""
         return SearchField(self.table.iloc[kept].reset_index(drop=True), self.stars.part(kept))
-
-
-@contextmanager
-def small_sums() -> Iterator[None]:
-    """One thread for the libraries that group: their sums are so small that threads would only wait for one another.
-
-    On two busy cores the threads made K-Means on 600 stars ten times slower.
-    """
-    import sklearn.cluster  # noqa: F401 - what is not loaded yet is not limited
-
-    with threadpool_limits(limits=1):
-        yield
 
 
 Divide = Callable[[Array, KMeansOptions, SearchOptions, np.random.Generator], Labels]

@@ -22,7 +22,7 @@ from gaia_oc_amd.first_members.choice import (
     with_significance,
 )
 from gaia_oc_amd.first_members.concentration import SkyMap, share_above_field, sky_map, sky_peaks
-from gaia_oc_amd.first_members.methods import METHODS, SearchField, small_sums
+from gaia_oc_amd.first_members.methods import METHODS, SearchField
 from gaia_oc_amd.first_members.options import SearchOptions
 from gaia_oc_amd.first_members.stars import FieldStars, clustering_stars
 
@@ -161,12 +161,11 @@ def find_first_members(
     field = SearchField(table, clustering_stars(table))
     sky = sky_map(field.stars)
     expected = _expectation(field.stars, ra, dec, known if options.use_catalogue_motion else None)
-    with small_sums():
-        judged = judge_groups(field.stars, sky, METHODS[options.method].search(field, options, rng), expected)
-        controls = _controls(field, sky, judged, options, rng)
-        measured = [with_significance(group, field.stars, sky, controls, rng=rng) for group in judged]
-        sure = distinct([group for group in measured if group.significance >= _needed(group, options)])
-        found = list(_with_members(name, field, sky, sure, options, rng))
+    judged = judge_groups(field.stars, sky, METHODS[options.method].search(field, options, rng), expected)
+    controls = _controls(field, sky, judged, options, rng)
+    measured = [with_significance(group, field.stars, sky, controls, rng=rng) for group in judged]
+    sure = distinct([group for group in measured if group.significance >= _needed(group, options)])
+    found = list(_with_members(name, field, sky, sure, options, rng))
     if not found:
         raise NoClusterError(_nothing_found(name, len(stars), measured, sure, options))
     group, probability = found[0]
