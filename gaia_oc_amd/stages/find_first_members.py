@@ -18,6 +18,8 @@ from gaia_oc_amd.first_members.field import SearchTables, SearchTarget, find_tar
 from gaia_oc_amd.first_members.options import FindOptions
 from gaia_oc_amd.first_members.plots import first_members_figure
 from gaia_oc_amd.first_members.results import (
+    MEMBERS_FILE,
+    PARAMETERS_FILE,
     save_search,
     search_folder,
     search_members,
