@@ -7,12 +7,11 @@ from search_fields import field
 
 from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
 from gaia_oc_amd.first_members.field import SearchTables, find_target, read_search_tables
-from gaia_oc_amd.first_members.options import FieldOptions, SearchOptions
+from gaia_oc_amd.first_members.options import FieldOptions, FindOptions, SearchOptions
 from gaia_oc_amd.first_members.other_groups import describe_others, read_catalogues
 from gaia_oc_amd.first_members.search import find_first_members
 from gaia_oc_amd.options import ConeOptions, FigureOptions
 from gaia_oc_amd.stages.find_first_members import search_and_save
-from gaia_oc_amd.stages.options import FindOptions
 
 TWO = ((0.0, 0.0, -3.0, 2.0, 1.0, 80), (0.15, 0.1, 1.0, -1.5, 0.6, 80))
 QUICK = SearchOptions(n_runs=3, n_controls=10)
