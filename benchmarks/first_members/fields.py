@@ -25,6 +25,9 @@ CERTAIN = 0.8 - 1e-9
 G_MAX = 18.3
 NEAREST = 1000.0
 MOST = 8000
+DUST = (0.0, 0.05, 0.15, 0.3, 0.5)
+"""Standard deviations of the extinction at the size of a cluster [mag of A0]."""
+DUSTY_STARS = (None, 4000, 9000)
 MOTIONS = ["pmra", "pmdec", "parallax"]
 
 
@@ -75,14 +78,14 @@ def real_field(name, real_dir):
     )
 
 
-def simulated_field(i, n_stars=None, pure=False):
+def simulated_field(i, n_stars=None, pure=False, dust=None):
     """A simulated cluster in its whole field, of which the members brighter than G = 18 are to be found.
 
     The field reaches to 15 pc or, in rich fields, as far as its nearest 8,000 stars; with `n_stars` its density is
-    chosen so that it has so many.
+    chosen so that it has so many; `dust` is the standard deviation of its extinction at the size of the cluster.
     """
     warnings.simplefilter("ignore")
-    name = f"{'Pure' if pure else 'Sim'}_{i}"
+    name = f"{'Pure' if pure else 'Sim'}_{i}" if dust is None else f"Dust_{i}"
     rng = cluster_rng(7, name)
     options = vary_options(SimulationOptions(), rng=rng)
     while options.dist < NEAREST:  # whose fields of 15 pc hold millions of stars
@@ -93,6 +96,8 @@ def simulated_field(i, n_stars=None, pure=False):
     if n_stars:
         area = np.pi * np.degrees(np.arctan2(radius, options.dist)) ** 2
         limits["field_density"] = 1.15 * n_stars / area
+    if dust is not None:
+        limits |= {"differential_reddening": dust, "a0": max(options.a0, 2 * dust)}
     options = replace(options, **limits)
     cluster = simulate_cluster(options, isochrones(), rng=rng, name=name)
     cone = cluster.cone.assign(is_member=cluster.truth["is_member"].to_numpy(bool))
@@ -111,14 +116,26 @@ def simulated_field(i, n_stars=None, pure=False):
     return KnownField(name, cone, options.ra, options.dec, mean, scatter, *ids)
 
 
-def simulation_of(i):
-    """A simulated field whose cluster was taken out."""
-    return simulated_field(i, pure=True)
+def dusty_field(i):
+    """A simulated field without a cluster, of one of 15 kinds: 5 strengths of patchy dust, 3 numbers of stars."""
+    return simulated_field(i, DUSTY_STARS[i % len(DUSTY_STARS)], pure=True, dust=DUST[i % len(DUST)])
 
 
 @cache
 def isochrones():
     return schematic_isochrones(SCHEMATIC_LOG_AGES)
+
+
+def emptied_field(name, real_dir):
+    """A real field without its cluster: listed stars, and all that move as the cluster does, were taken out."""
+    field = real_field(name, real_dir)
+    sources = field.sources
+    errors = sources[[f"{name}_error" for name in MOTIONS]].to_numpy()
+    offset = (sources[MOTIONS].to_numpy() - field.mean) / np.hypot(field.scatter, errors)
+    is_of_cluster = sources["source_id"].isin(field.possible) | ((offset**2).sum(axis=1) < 4**2)
+    nobody = pd.Series(dtype="int64")
+    sources = sources[~is_of_cluster].reset_index(drop=True)
+    return replace(field, name=f"{name}_emptied", sources=sources, members=nobody, possible=nobody)
 
 
 def permuted_field(argument, real_dir):

@@ -1,15 +1,23 @@
-"""Which group is the cluster: its profile in motion, its concentration, its significance."""
+"""Which group is the cluster: its profile in motion, what speaks for it, and how significant that is."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
+from scipy.spatial import KDTree
 
+from gaia_oc_amd.first_members.concentration import (
+    SkyMap,
+    sequence_concentration,
+    sky_concentration,
+    sky_peak,
+)
 from gaia_oc_amd.first_members.stars import FieldStars
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Labels = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 CORE = 2.5
@@ -90,10 +98,11 @@ def group_profile(stars: FieldStars, group: Mask) -> GroupProfile | None:
 def widest_motion(parallax: float) -> float:
     """Largest scatter of a cluster's proper motions in one direction [mas/yr].
 
-    That of 5 km/s at its distance, at least 0.35 mas/yr: the limits that Cantat-Gaudin & Anders (2020, A&A 633, A99)
-    give for what may be a cluster.
+    That of 5 km/s at its distance (Cantat-Gaudin & Anders 2020, A&A 633, A99), for parallaxes that may be 0.04 mas too
+    small, at least 0.1 mas/yr. The 0.35 mas/yr that they allow a distant cluster are 17 km/s at 10 kpc, as much as
+    the field's own stars have.
     """
-    return max(0.5 / np.sqrt(2), 5 / 4.74 * max(parallax, 0.0))
+    return max(0.1, 5 / 4.74 * (max(parallax, 0.0) + 0.04))
 
 
 def _profile(stars: FieldStars, members: Mask) -> GroupProfile:
@@ -110,251 +119,23 @@ def _profile(stars: FieldStars, members: Mask) -> GroupProfile:
     return GroupProfile(mean, profile.scatter, distance < CORE, expected)
 
 
-Indices = NDArray[np.int64]
-
-SKY_SCALES = (0.1, 0.2, 0.4)
-"""Widths of the kernels on the sky, in units of the field's radius."""
-_COLOUR_WIDTH = 0.08
-"""Width of the kernel in ranks of colour: a main sequence takes up a tenth of the field's colours."""
-_MAGNITUDE_WIDTH = 0.5
-_MOST_PAIRED = 400
-"""Stars of a group of which all pairs are looked at; of larger groups an even sample."""
-_CELLS = 48
-"""Cells of the map in each direction, smaller than the smallest width."""
-_LEAST_PEAK, _LOWEST_PEAK, _PEAK_SIGMAS = 8.0, 0.2, 4.0
-"""Stars under the kernel, their share of the densest place's, and sigmas above the field, of a second cluster."""
-_GAP, _GAP_SIGMAS = 0.5, 2.0
-"""Share of the lower density that a gap falls below, and by how many of its errors."""
-
-
-@dataclass(frozen=True)
-class SkyMap:
-    """The field's stars on a grid on the sky, and what draws from the field give, for each width in `SKY_SCALES`.
-
-    Parameters
-    ----------
-    cells : ndarray of int, shape (n_stars, 2)
-        Cell of each star in x and y.
-    kernels : ndarray, shape (n_scales, 2, n_cells, n_cells)
-        Gaussian kernel between the cells, in x and in y.
-    edges : ndarray, shape (2, n_cells + 1)
-        Edges of the cells, in the units of `FieldStars.sky`.
-    means : ndarray, shape (n_scales, n_stars)
-        Mean kernel of a star with the other stars of the field.
-    mean_square : ndarray, shape (n_scales,)
-        Mean square of the centred kernel of a pair.
-    """
-
-    cells: Indices
-    kernels: Array
-    edges: Array
-    means: Array
-    mean_square: Array
-
-    def __len__(self) -> int:
-        return len(self.cells)
-
-    def counts(self, group: Indices) -> Array:
-        """Stars of a group in each cell, shape (n_cells, n_cells)."""
-        flat = self.cells[group, 0] * _CELLS + self.cells[group, 1]
-        return np.bincount(flat, minlength=_CELLS**2).reshape(_CELLS, _CELLS).astype(float)
-
-    def density(self, group: Indices, scale: int) -> Array:
-        """Kernels of a group's stars summed in each cell, shape (n_cells, n_cells)."""
-        in_x, in_y = self.kernels[scale]
-        return in_x @ self.counts(group) @ in_y
-
-
-def sky_map(stars: FieldStars) -> SkyMap:
-    """Map of a field.
-
-    Parameters
-    ----------
-    stars : FieldStars
-
-    Returns
-    -------
-    SkyMap
-    """
-    low, high = stars.sky.min(axis=0), stars.sky.max(axis=0)
-    edges = np.linspace(low, high + 1e-9, _CELLS + 1).T
-    cells = np.stack([np.searchsorted(edges[i], stars.sky[:, i], "right") - 1 for i in range(2)], axis=1)
-    cells = np.clip(cells, 0, _CELLS - 1)
-    squares = (
-        ((edges[:, :-1] + edges[:, 1:]) / 2)[:, :, None] - ((edges[:, :-1] + edges[:, 1:]) / 2)[:, None]
-    ) ** 2
-    kernels = np.stack([np.exp(-squares / (2 * width**2)) for width in SKY_SCALES])
-    whole = SkyMap(cells, kernels, edges, np.empty((0, 0)), np.empty(0))
-    everyone, n = np.arange(len(stars)), len(stars)
-    counts = whole.counts(everyone)
-    means, mean_square = [], []
-    for scale in range(len(SKY_SCALES)):
-        mean = (whole.density(everyone, scale)[cells[:, 0], cells[:, 1]] - 1) / (n - 1)
-        in_x, in_y = kernels[scale] ** 2
-        square = ((counts * (in_x @ counts @ in_y)).sum() - n) / (n * (n - 1))
-        means.append(mean)
-        mean_square.append(square - 2 * (mean**2).mean() + mean.mean() ** 2)
-    return SkyMap(cells, kernels, edges, np.array(means), np.maximum(mean_square, 1e-12))
-
-
-def sky_concentration(sky: SkyMap, group: Indices) -> float:
-    """Sum of the kernel over the pairs of a group, in standard deviations of groups drawn from the field at random.
-
-    The kernel is centred, so that the sum over random pairs is 0 and its variance is twice that of a pair times
-    their number, less what drawing without replacement takes away.
-
-    Parameters
-    ----------
-    sky : SkyMap
-        Of the field.
-    group : ndarray of int, shape (n_group,)
-        The group's stars.
-
-    Returns
-    -------
-    float
-        The largest over the widths; 0 for fewer than 3 stars.
-    """
-    n, field = len(group), len(sky)
-    if n < 3:
-        return 0.0
-    counts, pairs = sky.counts(group), n * (n - 1)
-    left = max((field - n) * (field - n - 1) / (field * (field - 1)), 1e-3)
-    values = []
-    for scale, mean_square in enumerate(sky.mean_square):
-        kernels = (counts * sky.density(group, scale)).sum() - n
-        means = sky.means[scale]
-        centred = kernels - 2 * (n - 1) * means[group].sum() + pairs * means.mean()
-        values.append(centred / np.sqrt(2 * pairs * mean_square * left))
-    return float(max(values))
-
-
-def sky_peak(sky: SkyMap, group: Indices) -> Array:
-    """Place where a group is densest in excess of the field, shape (2,), in the units of `FieldStars.sky`."""
-    everyone = np.arange(len(sky))
-    excess = sky.density(group, 1) - len(group) / len(sky) * sky.density(everyone, 1)
-    cell = np.unravel_index(excess.argmax(), excess.shape)
-    return np.array([sky.edges[i, cell[i] : cell[i] + 2].mean() for i in range(2)])
-
-
-def sky_peaks(sky: SkyMap, group: Indices) -> list[Array]:
-    """Places where a group is concentrated: two of a double cluster, whose motions are one group.
-
-    Parameters
-    ----------
-    sky : SkyMap
-        Of the field.
-    group : ndarray of int, shape (n_group,)
-        The group's stars.
-
-    Returns
-    -------
-    list of ndarray, shape (2,)
-        The densest place first, then those that hold enough stars for a cluster and are divided from it by a gap; in
-        the units of `FieldStars.sky`.
-    """
-    share = len(group) / len(sky)
-    everyone = sky.density(np.arange(len(sky)), 0)
-    excess = sky.density(group, 0) - share * everyone  # stars under a kernel of the smallest width
-    noise = np.sqrt(np.maximum(share * everyone, 1))
-    places = np.stack([(edges[:-1] + edges[1:]) / 2 for edges in sky.edges])
-    highest = excess.max()
-    least = np.maximum(np.maximum(_LEAST_PEAK, _LOWEST_PEAK * highest), _PEAK_SIGMAS * noise)
-    is_peak = (excess == maximum_filter(excess, size=5)) & (excess >= least)
-    cells = np.argwhere(is_peak)
-    cells = cells[np.argsort(-excess[tuple(cells.T)])] if len(cells) else np.argwhere(excess == highest)[:1]
-    kept = [cells[0]]
-    for cell in cells[1:]:
-        if all(_is_apart(excess, cell, other) for other in kept):
-            kept.append(cell)
-    return [np.array([places[0, x], places[1, y]]) for x, y in kept]
-
-
-def _is_apart(excess: Array, cell: Indices, other: Indices) -> bool:
-    """Whether a gap divides two places of a map: the density between falls well below that of the lower one."""
-    steps = np.linspace(0, 1, 2 * _CELLS)[:, None]
-    between = np.round(cell + steps * (other - cell)).astype(int)
-    along = excess[between[:, 0], between[:, 1]]
-    lower = min(along[0], along[-1])
-    lowest = max(float(along.min()), 0.0)
-    return bool(lowest < _GAP * lower and lower - lowest > _GAP_SIGMAS * np.sqrt(lower + lowest))
-
-
-def share_above_field(sky: SkyMap, group: Indices, expected: float) -> Array:
-    """Share of the stars of a group, around each star's place, that the field does not account for.
-
-    Parameters
-    ----------
-    sky : SkyMap
-        Of the field.
-    group : ndarray of int, shape (n_group,)
-        The group's stars.
-    expected : float
-        How many of them are field stars, which lie as the field does.
-
-    Returns
-    -------
-    ndarray, shape (n_stars,)
-        Between 0 and 1; the density of the group is smoothed with the smallest width, without the star itself.
-    """
-    found = sky.density(group, 0)[sky.cells[:, 0], sky.cells[:, 1]]
-    found[group] -= 1
-    by_chance = sky.means[0] * expected
-    return np.clip(1 - by_chance / np.maximum(found, 1e-9), 0, 1)
-
-
-def sequence_concentration(stars: FieldStars, group: Indices) -> float:
-    """How much the colours of stars of like brightness agree, in standard deviations of stars of the field.
-
-    A single sequence of stars, whatever its age and reddening, takes up few of the colours that the field has at
-    a magnitude. Ranks are uniform and independent for stars drawn from the field at any magnitudes, so the sum of a
-    periodic kernel over pairs has mean 0 and a variance that is known.
-
-    Parameters
-    ----------
-    stars : FieldStars
-        The field.
-    group : ndarray of int, shape (n_group,)
-        The group's stars.
-
-    Returns
-    -------
-    float
-        0 for fewer than 3 stars.
-    """
-    if len(group) < 3:
-        return 0.0
-    sample = _even_sample(group)
-    rank = stars.colour_rank[sample]
-    like = np.exp(-0.5 * ((stars.g[sample][:, None] - stars.g[sample]) / _MAGNITUDE_WIDTH) ** 2)
-    np.fill_diagonal(like, 0)
-    apart = np.abs(rank[:, None] - rank)
-    mean, variance = _kernel_moments()
-    agreement = np.exp(-0.5 * (np.minimum(apart, 1 - apart) / _COLOUR_WIDTH) ** 2) - mean
-    return float((like * agreement).sum() / np.sqrt(2 * (like**2).sum() * variance))
-
-
-def _kernel_moments() -> tuple[float, float]:
-    """Mean and variance of the periodic kernel of two uniform ranks."""
-    apart = (np.arange(1000) + 0.5) / 2000
-    kernel = np.exp(-0.5 * (apart / _COLOUR_WIDTH) ** 2)
-    return float(kernel.mean()), float(kernel.var())
-
-
-def _even_sample(group: Indices) -> Indices:
-    if len(group) <= _MOST_PAIRED:
-        return group
-    return group[np.linspace(0, len(group) - 1, _MOST_PAIRED).astype(int)]
-
-
-Labels = NDArray[np.int64]
-
 _REACH = 0.5
 """Offset from the place that was asked for, in field radii, at which a group counts half."""
 _MOTION_REACH = 3.0
 """Offset from the known motion, in standard deviations, that counts exp(-1/2)."""
 LEAST_UNCERTAINTY = np.array([0.1, 0.1, 0.05])
 """What catalogues may differ by [mas/yr, mas/yr, mas]: zero points, and lists of other members."""
+_AROUND, _LEAST_AROUND = 4, 200
+"""Stars around a group that controls are drawn from: so many per star of its core, and at least."""
+_LIKE, _LIKE_MAGNITUDE, _LIKE_RANK = 30, 0.5, 0.1
+"""Number of stars that are like one, and what differences in G [mag] and in rank of colour weigh alike."""
+_CLEAR = 0.05
+"""Share of field stars in a core below which nothing in the field moves as it does: dust does not make such a group."""
+_LEAST_OVERLAP = 0.1
+"""Least share (intersection over union) that a group has in common with the core of the concentration under it."""
+_MEMBERS_PER_CORE, _SURE = (0.5, 2.0), 10.0
+"""Stars with a PMemb of 0.5 or more of a cluster, over those of its core that the field does not account for; the
+lower bound is for groups of less than 10 sigma, for poor clusters in rich fields have few sure members."""
 SAME = 0.2
 """Groups whose cores share more than this (intersection over union) are the same concentration."""
 
@@ -394,6 +175,8 @@ class JudgedGroup:
         Whether its mean motion and parallax are known and agree with what is known.
     overlap : float
         Share of the group and the profile's core that they have in common.
+    significance : float
+        Of its concentration on the sky, in standard deviations of controls; NaN before it is measured.
     """
 
     group: Mask
@@ -403,6 +186,7 @@ class JudgedGroup:
     closeness: float
     is_where_known: bool
     overlap: float
+    significance: float = np.nan
 
     @property
     def evidence(self) -> float:
@@ -441,12 +225,13 @@ def judge_groups(
     Returns
     -------
     list of JudgedGroup
-        Without groups that are too small or too wide to be clusters (see `first_members.choice.group_profile`).
+        Without groups that are too small or too wide to be clusters (see `first_members.choice.group_profile`), and
+        without those that are a trifle of the concentration that they sit on.
     """
     judged, known = [], {}
     for group in _distinct_groups(divisions):
         profile = group_profile(stars, group)
-        if profile is None or profile.excess == 0:
+        if profile is None or profile.excess == 0 or overlap(group, profile.core) < _LEAST_OVERLAP:
             continue
         key = np.packbits(profile.core).tobytes()
         if key not in known:
@@ -531,6 +316,120 @@ def control_concentration(
     return largest
 
 
+def surrounding_concentration(
+    stars: FieldStars, sky: SkyMap, profile: GroupProfile, n_controls: int, *, rng: np.random.Generator
+) -> Array:
+    """Concentration on the sky of stars like those of a group that move a little differently.
+
+    Dust hides stars by distance, brightness and colour, and stars of one distance move alike: where it is patchy, a
+    group of one motion is patchy, too, without being a cluster. The stars around the core in motion and parallax have
+    the same distance, and of them those are drawn that are as bright and as red as the core's.
+
+    Parameters
+    ----------
+    stars : FieldStars
+        The field.
+    sky : SkyMap
+        Of the field.
+    profile : GroupProfile
+        The group's.
+    n_controls : int
+        Number of draws.
+    rng : Generator
+        Draws.
+
+    Returns
+    -------
+    ndarray, shape (n_controls,)
+        As large as draws of as many stars as the core has would have; 0 if there are not enough stars around.
+    """
+    distance = profile.distance(stars)
+    core = np.flatnonzero(profile.core)
+    around = np.flatnonzero(distance > _SHELL[0])
+    n_near = max(_AROUND * len(core), _LEAST_AROUND, int((distance[around] < _SHELL[1]).sum()))
+    around = around[np.argsort(distance[around], kind="stable")[:n_near]]
+    if len(around) < 2 * _LEAST_STARS:
+        return np.zeros(n_controls)
+    weight = _likeness(stars, core, around)
+    n_drawn = min(len(core), np.count_nonzero(weight) // 2)
+    scale = (len(core) - 1) / (n_drawn - 1)  # a patchy field's concentration grows with the number of stars
+    drawn = (rng.choice(around, n_drawn, replace=False, p=weight) for _ in range(n_controls))
+    return scale * np.array([sky_concentration(sky, np.sort(group)) for group in drawn])
+
+
+def _likeness(stars: FieldStars, core: Indices, around: Indices) -> Array:
+    """Probabilities with which stars are drawn so that they are as bright and red as a core's, shape (n_around,)."""
+    kinds = np.column_stack([stars.g / _LIKE_MAGNITUDE, stars.colour_rank / _LIKE_RANK])
+    near = KDTree(kinds[around]).query(kinds[core], k=min(_LIKE, len(around)))[1]
+    weight = np.bincount(near.ravel(), minlength=len(around)).astype(float)
+    return weight / weight.sum()
+
+
 def significance(concentration: float, controls: Array) -> float:
     """How many standard deviations of the controls a concentration lies above their mean."""
     return float((concentration - controls.mean()) / max(controls.std(ddof=1), 0.5))
+
+
+def with_significance(
+    group: JudgedGroup,
+    stars: FieldStars,
+    sky: SkyMap,
+    controls: Array,
+    *,
+    rng: np.random.Generator,
+) -> JudgedGroup:
+    """A group with the significance of its concentration on the sky.
+
+    Parameters
+    ----------
+    group : JudgedGroup
+        The group.
+    stars : FieldStars
+        The field.
+    sky : SkyMap
+        Of the field.
+    controls : ndarray, shape (n_controls,)
+        Largest concentrations of any group where places know nothing of motions.
+    rng : Generator
+        Draws of like stars.
+
+    Returns
+    -------
+    JudgedGroup
+        With the lesser of the significance over the controls and over like stars around it. The latter is not asked
+        for where the core has hardly a field star: the stars around are then the cluster's own outliers.
+    """
+    sigma = significance(group.sky, controls)
+    profile = group.profile
+    if profile.expected > _CLEAR * profile.core.sum():
+        around = surrounding_concentration(stars, sky, profile, len(controls), rng=rng)
+        sigma = min(sigma, significance(group.sky, around))
+    return replace(group, significance=sigma)
+
+
+def why_no_cluster(group: JudgedGroup, probability: Array) -> str | None:
+    """What is unlike a cluster in a group that stands out from the controls; None where nothing is.
+
+    Every test of a group whose members are known belongs here; the first one that fails gives the reason.
+
+    Parameters
+    ----------
+    group : JudgedGroup
+        The group.
+    probability : ndarray, shape (n_stars,)
+        PMemb of all stars of the field.
+
+    Returns
+    -------
+    str or None
+        A clause for a message, whose subject is the group.
+    """
+    n_above = group.profile.core.sum() - group.profile.expected
+    n_members = int((probability >= 0.5).sum())
+    least, most = _MEMBERS_PER_CORE
+    if n_members <= most * n_above and (n_members >= least * n_above or group.significance >= _SURE):
+        return None
+    return (
+        f"has {n_members} stars with PMemb >= 0.5 where its core has {n_above:.0f} more than the field, of which "
+        f"between {least:g} and {most:g} times as many would be like a cluster"
+    )

@@ -5,13 +5,14 @@ torch is imported inside: it takes two seconds, and most searches do without.
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaia_oc_amd.first_members.groups import (
     KMeansOptions,
+    density_centres,
     fit_centres,
     fixed_order,
     number_of_groups,
@@ -225,8 +226,10 @@ class EmbeddingOptions:
         Dividing ends when a smaller share of the stars changed its group since the last target.
     n_max_fitted : int
         Stars trained with, at most; more are sampled, and all are assigned.
+    start : {"kmeans", "dbscan", "hdbscan"}
+        What finds the first groups in the latent space; K-Means does where stars of like density are one group.
     groups : KMeansOptions
-        Number of groups, found in the latent space, and the first centres.
+        Number of groups of K-Means, least number of stars of all.
     """
 
     hidden: tuple[int, ...] = (50, 50, 100)
@@ -239,12 +242,14 @@ class EmbeddingOptions:
     n_between: int = 20
     min_changed: float = 1e-3
     n_max_fitted: int = 20_000
+    start: Literal["kmeans", "dbscan", "hdbscan"] = "kmeans"
     groups: KMeansOptions = field(default_factory=KMeansOptions)
 
     def __post_init__(self) -> None:
         require(min(self.hidden, default=0) >= 1, self, "hidden", "one or more numbers, each at least 1")
         for name in ("latent", "n_epochs", "batch_size", "n_between"):
             require(getattr(self, name) >= 1, self, name, "at least 1")
+        require(self.start in ("kmeans", "dbscan", "hdbscan"), self, "start", "kmeans, dbscan or hdbscan")
         require(self.n_steps >= 0, self, "n_steps", "at least 0")
         for name in ("lr", "lr_groups"):
             require(0 < getattr(self, name) < 1, self, name, "between 0 and 1")
@@ -319,7 +324,7 @@ def _divide(values: Array, options: EmbeddingOptions, rng: np.random.Generator) 
     centres, _ = sharpen(
         network,
         stars,
-        _first_centres(network.embed(fitted), options.groups, rng),
+        _first_centres(network.embed(fitted), options, rng),
         n_steps=options.n_steps,
         n_between=options.n_between,
         min_changed=options.min_changed,
@@ -330,6 +335,10 @@ def _divide(values: Array, options: EmbeddingOptions, rng: np.random.Generator) 
     return nearest_centre(network.embed(values), centres)
 
 
-def _first_centres(latent: Array, options: KMeansOptions, rng: np.random.Generator) -> Array:
-    n_groups = options.n_groups or number_of_groups(latent, options, rng=rng)
-    return fit_centres(latent, n_groups, options.n_init, rng).cluster_centers_
+def _first_centres(latent: Array, options: EmbeddingOptions, rng: np.random.Generator) -> Array:
+    if options.start != "kmeans":
+        centres = density_centres(latent, options.start, options.groups.min_group_size)
+        if len(centres) > 1:
+            return centres
+    n_groups = options.groups.n_groups or number_of_groups(latent, options.groups, rng=rng)
+    return fit_centres(latent, n_groups, options.groups.n_init, rng).cluster_centers_

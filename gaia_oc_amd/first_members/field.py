@@ -1,7 +1,8 @@
 """The field that is searched: its place, its stars, the quality cuts, and the tables that help."""
 
+import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from gaia_oc_amd.catalogues.tables import read_parameter_table
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.exceptions import UnknownClusterError, one_line
 from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions
+from gaia_oc_amd.first_members.other_groups import read_catalogues
 from gaia_oc_amd.first_members.search import KnownMotion
 from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import read_isochrones
@@ -37,7 +39,8 @@ def quality_cuts(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Stars that pass all cuts, and how many are left after each.
 
-    A cut whose columns the table lacks is left out, with a word in the log; a star whose own value is missing fails.
+    A cut whose columns the table lacks, or has without a value, is left out, with a word in the log; a star whose own
+    value is missing fails.
 
     Parameters
     ----------
@@ -58,11 +61,21 @@ def quality_cuts(
     for name, cut in _CUTS.items():
         passed = cut(sources, options)
         if passed is None:
-            logger.info("the cut %s is left out: its columns are not in the table.", name)
+            logger.info("the cut %s is left out: its columns are not in the table, or empty.", name)
             continue
         kept &= passed
         counts[name] = int(kept.sum())
     return sources[kept].reset_index(drop=True), counts
+
+
+def said_counts(counts: Mapping[str, int]) -> str:
+    """Stars left after each cut, for a message: "all 5000, complete 4980, search_g_max 3100"."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _has(sources: pd.DataFrame, *names: str) -> bool:
+    """Whether a table has values in all of some columns."""
+    return all(name in sources and sources[name].notna().any() for name in names)
 
 
 def _complete(sources: pd.DataFrame, options: QualityOptions) -> Mask:
@@ -77,12 +90,12 @@ def _astrometric_quality(sources: pd.DataFrame, options: QualityOptions) -> Mask
     """Unit weight error against its limit (Lindegren et al. 2018, Eq. C.1), or RUWE."""
     if not options.astrometric_quality:
         return np.ones(len(sources), bool)
-    if _CHI2 in sources and _N_GOOD in sources:
+    if _has(sources, _CHI2, _N_GOOD):
         freedom = np.maximum(sources[_N_GOOD].to_numpy(float) - 5, 1)
         unit_weight_error = np.sqrt(sources[_CHI2].to_numpy(float) / freedom)
         g = sources["phot_g_mean_mag"].to_numpy(float)
         return unit_weight_error < 1.2 * np.maximum(1, np.exp(-0.2 * (g - 19.5)))
-    if "ruwe" in sources:
+    if _has(sources, "ruwe"):
         return sources["ruwe"].to_numpy(float) < options.max_ruwe
     return None
 
@@ -91,7 +104,7 @@ def _flux_excess(sources: pd.DataFrame, options: QualityOptions) -> Mask | None:
     """Flux excess factor between the limits of Lindegren et al. (2018), Eq. C.2, which crowding and galaxies exceed."""
     if not options.flux_excess:
         return np.ones(len(sources), bool)
-    if "phot_bp_rp_excess_factor" not in sources:
+    if not _has(sources, "phot_bp_rp_excess_factor"):
         return None
     square = sources["bp_rp"].to_numpy(float) ** 2
     excess = sources["phot_bp_rp_excess_factor"].to_numpy(float)
@@ -105,7 +118,7 @@ def _parallax_snr(sources: pd.DataFrame, options: QualityOptions) -> Mask:
 
 def _flux_snr(sources: pd.DataFrame, options: QualityOptions) -> Mask | None:
     fluxes = [f"phot_{band}_mean_flux" for band in ("g", "bp", "rp")]
-    if not {*fluxes, *(f"{flux}_error" for flux in fluxes)} <= set(sources):
+    if not _has(sources, *fluxes, *(f"{flux}_error" for flux in fluxes)):
         return None
     passed = np.ones(len(sources), bool)
     for flux in fluxes:
@@ -126,12 +139,16 @@ _CUTS = {
 
 @dataclass(frozen=True)
 class SearchTables:
-    """Cluster parameters, isochrones and credentials, each None where there are none; what columns are called."""
+    """Cluster parameters, isochrones and credentials, each None where there are none; what columns are called.
+
+    `catalogues` holds the parameter tables of all published catalogues that are there, for other groups of a field.
+    """
 
     parameters: pd.DataFrame | None
     isochrones: pd.DataFrame | None
     credentials_path: Path | None
     columns: tuple[str, ...] = ()
+    catalogues: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
 
 
 def read_search_tables(
@@ -174,6 +191,7 @@ def read_search_tables(
         read_isochrones(isochrones, rotation=paths.isochrone_rotation) if isochrones else None,
         _there(paths.credentials_path, data_dir / CREDENTIALS, "--credentials_path"),
         paths.columns,
+        read_catalogues(data_dir),
     )
 
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from gaia_oc_amd.first_members.stars import FieldStars
 from gaia_oc_amd.options import require
 
 if TYPE_CHECKING:
-    from sklearn.cluster import KMeans
+    from sklearn.cluster import HDBSCAN, KMeans
     from sklearn.mixture import GaussianMixture
 
     from gaia_oc_amd.first_members.options import SearchOptions
@@ -25,6 +28,9 @@ CUTS = tuple(np.linspace(0.02, 0.6, 10))
 NEAR_CUTS = tuple(np.linspace(0.05, 0.95, 15))
 """The same among the stars around a cluster, most of which may be members."""
 _NEIGHBOURS = 10
+_LINKED = 20
+"""Neighbours, each star itself among them, that a star's edges in the graph of HDBSCAN go to."""
+_LEAST_DISTANCE = 1e-9
 _LEAST_MOTION = 0.05
 """Added to the errors of proper motion [mas/yr]: no cluster is narrower."""
 
@@ -59,7 +65,7 @@ def hdbscan_groups(
 
     HDBSCAN alone gives no group where everything but one dense core is spread thinly (the whole field is then its
     only cluster), and cuts some clusters too wide or too narrow. Its hierarchy, cut at several densities, holds the
-    group that it missed; which of them is the cluster is for `group_choice` to say.
+    group that it missed; which of them is the cluster is for `choice` to say.
 
     Parameters
     ----------
@@ -75,22 +81,97 @@ def hdbscan_groups(
     list of ndarray of int, shape (n_stars,)
         Labels from 0; -1 for stars in no group.
     """
-    from sklearn.cluster import HDBSCAN
-    from sklearn.neighbors import NearestNeighbors
-
     features = hdbscan_features(stars, options.position_weight)
-    n_near = min(_NEIGHBOURS, len(stars) - 1)
-    search = HDBSCAN(
-        min_cluster_size=options.min_group_size,
-        min_samples=n_near,
-        cluster_selection_method="leaf",
-        algorithm="kd_tree",
-        copy=True,
-    ).fit(features)
-    distance = NearestNeighbors(n_neighbors=n_near).fit(features).kneighbors(features)[0][:, -1]
+    search, distance = density_tree(features, options.min_group_size)
     levels = np.quantile(distance, cuts)
     divisions = [search.dbscan_clustering(level, min_cluster_size=options.min_group_size) for level in levels]
     return [np.asarray(labels, np.int64) for labels in (search.labels_, *divisions)]
+
+
+def density_tree(features: Array, min_size: int) -> "tuple[HDBSCAN, Array]":
+    """HDBSCAN's hierarchy of stars, from the distances between near neighbours only.
+
+    The minimum spanning tree of all distances, which takes a time that grows with the square of the number of stars,
+    runs along near neighbours wherever stars are dense; the graph of 20 neighbours gives the same groups. Parts of it
+    that are far apart are joined at their nearest stars.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n_stars, n_features)
+        In which distances are meant.
+    min_size : int
+        Stars in the smallest group.
+
+    Returns
+    -------
+    search : HDBSCAN
+        Fitted; its leaves are the groups.
+    distance : ndarray, shape (n_stars,)
+        To the neighbour whose number counts as dense.
+    """
+    from sklearn.cluster import HDBSCAN
+
+    n_near = min(_NEIGHBOURS, len(features) - 1)
+    graph, distances = _neighbour_graph(features, min(_LINKED, len(features)))
+    search = HDBSCAN(
+        min_cluster_size=min_size,
+        min_samples=n_near - 1,  # the graph does not count a star as its own neighbour
+        cluster_selection_method="leaf",
+        metric="precomputed",
+        copy=False,
+    ).fit(graph)
+    return search, distances[:, n_near - 1]
+
+
+def _neighbour_graph(features: Array, n_near: int) -> tuple[csr_matrix, Array]:
+    """Distances to the nearest stars as a symmetric and connected graph, and as a table with each star itself first."""
+    n = len(features)
+    distances, near = KDTree(features).query(features, k=n_near)
+    distances = np.maximum(distances, _LEAST_DISTANCE)  # a sparse matrix forgets zeros
+    starts = np.arange(n + 1) * (n_near - 1)
+    graph = csr_matrix((distances[:, 1:].ravel(), near[:, 1:].ravel(), starts), shape=(n, n))
+    n_parts, part = connected_components(graph, directed=False)
+    if n_parts > 1:
+        graph = graph + _links(features, part)
+    return graph.maximum(graph.T).tocsr(), distances
+
+
+def _links(features: Array, part: Labels) -> csr_matrix:
+    """An edge from each part of a graph to the largest one, where they are nearest."""
+    is_main = part == np.bincount(part).argmax()
+    main, rest = np.flatnonzero(is_main), np.flatnonzero(~is_main)
+    distance, nearest = KDTree(features[main]).query(features[rest])
+    order = np.lexsort([distance, part[rest]])
+    first = order[np.unique(part[rest][order], return_index=True)[1]]
+    edges = (rest[first], main[nearest[first]])
+    return csr_matrix((np.maximum(distance[first], _LEAST_DISTANCE), edges), shape=(len(features),) * 2)
+
+
+def density_centres(values: Array, kind: str, min_size: int) -> Array:
+    """Means of the groups that stars of high density form.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_stars, n_features)
+        Features, or an embedding of them.
+    kind : {"dbscan", "hdbscan"}
+        HDBSCAN's leaves; or DBSCAN at the density, of ten, that gives the most groups.
+    min_size : int
+        Stars in the smallest group, and neighbours that make a star dense.
+
+    Returns
+    -------
+    ndarray, shape (n_groups, n_features)
+        Maybe of no group.
+    """
+    search, distance = density_tree(values, min_size)
+    labels = search.labels_
+    if kind == "dbscan":
+        levels = np.quantile(distance, CUTS)
+        cuts = [search.dbscan_clustering(level, min_cluster_size=min_size) for level in levels]
+        labels = max(cuts, key=lambda cut: int(cut.max(initial=-1)))
+    centres = [values[labels == label].mean(axis=0) for label in range(int(labels.max(initial=-1)) + 1)]
+    return np.reshape(centres, (-1, values.shape[1]))
 
 
 Mask = NDArray[np.bool_]

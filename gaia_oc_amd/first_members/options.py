@@ -1,6 +1,7 @@
 """The options of the search for a cluster's first members: its field, which stars count, how groups are found."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gaia_oc_amd.options import ConeOptions, FigureOptions, Method, Options, TablePaths, option, part, require
 
@@ -60,6 +61,12 @@ class QualityOptions(Options):
     min_flux_snr: float = option(10.0, "smallest flux over error in G, BP and RP", at_least=0, finite=False)
 
 
+Features = Literal["motions", "divided"]
+"""What K-Means and Deep Embedded Clustering look at."""
+Start = Literal["kmeans", "dbscan", "hdbscan"]
+"""What gives Deep Embedded Clustering its first groups."""
+
+
 @dataclass(frozen=True)
 class SearchOptions(Options):
     """How groups are found and judged.
@@ -85,6 +92,35 @@ class SearchOptions(Options):
         at_least=0,
         below=100,
     )
+    features: Features = option(
+        "motions",
+        "what kmeans and dec look at: proper motions and parallax, or with them proper motion over parallax, its "
+        "modulus and its angle, for which stars need a parallax of 5 sigma",
+    )
+    dec_start: Start = option("kmeans", "what gives dec its first groups, in its latent space")
+    tails: float = option(
+        0.0,
+        "leave out found stars in the tails of the group's motion and parallax, of this share at each end; DECOCC "
+        "takes 0.1",
+        at_least=0,
+        below=0.5,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        is_divider = self.method in ("kmeans", "dec")
+        require(
+            is_divider or self.features == "motions",
+            self,
+            "features",
+            "motions unless --method is kmeans or dec",
+        )
+        require(
+            self.method == "dec" or self.dec_start == "kmeans",
+            self,
+            "dec_start",
+            "kmeans unless --method is dec",
+        )
 
 
 @dataclass(frozen=True)

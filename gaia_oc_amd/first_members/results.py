@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,23 +11,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd.astrometry import fit_normal, mean_direction, parallax_zero_point, robust_mean
+from gaia_oc_amd.astrometry import parallax_zero_point, robust_mean
 from gaia_oc_amd.catalogues.lookup import fill_gaps
 from gaia_oc_amd.catalogues.names import cluster_rng
-from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.exceptions import ClusterError, TooFewStarsError
 from gaia_oc_amd.files.data_directory import cluster_directory, read_json, write_json
 from gaia_oc_amd.files.provenance import versions
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.first_members.choice import JudgedGroup
-from gaia_oc_amd.first_members.field import FIELD_FOLDER, SearchTarget, load_search_field, quality_cuts
+from gaia_oc_amd.first_members.field import (
+    FIELD_FOLDER,
+    SearchTarget,
+    load_search_field,
+    quality_cuts,
+    said_counts,
+)
 from gaia_oc_amd.first_members.options import QualityOptions, SearchOptions
+from gaia_oc_amd.first_members.other_groups import MEMBER_PROBABILITY, describe_others, group_means
 from gaia_oc_amd.first_members.search import FirstMembers, find_first_members, neighbour_name
 from gaia_oc_amd.isochrone_fit.fit import fit_isochrone
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.source_sets import existing_name
-
-MEMBER_PROBABILITY = 0.5
-"""PMemb from which a star counts for the means."""
 
 _SYSTEMATIC = 0.015
 """Error of a mean parallax however many stars it is of [mas]."""
@@ -76,7 +81,7 @@ def found_parameters(
     """
     sure = members[members["PMemb"] >= MEMBER_PROBABILITY]
     sure = sure if len(sure) >= 2 else members
-    row = _means(name, sure)
+    row = group_means(name, sure)
     corrected, error = _corrected_parallax(sure)
     values = dict.fromkeys(("age", "a0", "dist"), np.nan)
     origins = dict.fromkeys(values, "assumed")
@@ -91,18 +96,6 @@ def found_parameters(
         values["dist"], origins["dist"] = _distance(name, corrected, error), "parallax"
     row = fill_gaps(name, row | values)
     return {"name": name, **row}, {"from": origins, "isochrone_fit": details}
-
-
-def _means(name: str, members: pd.DataFrame) -> dict[str, float]:
-    ra, dec = mean_direction(members["ra"].to_numpy(float), members["dec"].to_numpy(float))
-    names = ["pmra", "pmdec", "parallax"]
-    values = members[names].to_numpy(float)
-    fit = fit_normal(
-        values, members[[f"{name}_error" for name in names]].to_numpy(float), dispersion_of=(0, 0, 1)
-    )
-    row = {"ra": ra, "dec": dec} | dict(zip(names, map(float, fit.parameters), strict=True))
-    scatter = np.std(values, axis=0, ddof=1)
-    return row | {f"{name}_error": float(value) for name, value in zip(names, scatter, strict=True)}
 
 
 def _corrected_parallax(members: pd.DataFrame) -> tuple[float, float]:
@@ -150,6 +143,8 @@ def _fit(
 MEMBERS_FILE = "first_members.csv"
 PARAMETERS_FILE = "first_members_parameters.csv"
 RECORD_FILE = "first_members.json"
+OTHERS_FILE = "other_groups.csv"
+OTHER_MEMBERS_FILE = "other_groups_members.csv"
 
 _LISTED = ("source_id", "PMemb", "ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag")
 
@@ -187,6 +182,14 @@ class MemberSearch:
         for name, half in zip(names, listed, strict=True):
             half.insert(0, "cluster", name)
         return listed[0] if listed[1].empty else pd.concat(listed, ignore_index=True)
+
+    @property
+    def other_members(self) -> pd.DataFrame:
+        """Member list of the other groups, under the names of `describe_others`."""
+        listed = [other.members[list(_LISTED)] for other in self.found.others]
+        for i, members in enumerate(listed, 1):
+            members.insert(0, "cluster", f"{self.target.name}_group_{i}")
+        return pd.concat(listed, ignore_index=True)
 
     @property
     def parameters(self) -> pd.DataFrame:
@@ -250,10 +253,14 @@ def search_members(
     folder = search_folder(target, data_dir)
     sources = load_search_field(target, folder, cone, credentials_path=credentials_path)
     stars, counts = quality_cuts(sources, quality)
+    logger.info("%s: stars left after each cut: %s", target.name, said_counts(counts))
     rng = cluster_rng(seed, target.name)
-    found = find_first_members(
-        target.name, stars, search, ra=target.ra, dec=target.dec, known=target.known, rng=rng
-    )
+    try:
+        found = find_first_members(
+            target.name, stars, search, ra=target.ra, dec=target.dec, known=target.known, rng=rng
+        )
+    except TooFewStarsError as error:
+        raise TooFewStarsError(f"{error} Left after each cut: {said_counts(counts)}.") from None
     row, origins = found_parameters(
         target.name,
         found.members,
@@ -269,7 +276,7 @@ def search_members(
         "counts": counts,
         "significance": found.significance,
         "cluster": _described(found.group),
-        "other_groups": [_described(group) for group in found.others],
+        "other_groups": [_described(other.group) for other in found.others],
         "parameters": origins,
         "options": options,
         "versions": versions() | {"scikit-learn": version("scikit-learn")},
@@ -301,6 +308,7 @@ def _described(group: JudgedGroup) -> dict[str, Any]:
         "overlap": group.overlap,
         "closeness": group.closeness,
         "score": group.score,
+        "significance": group.significance,
     }
 
 
@@ -309,8 +317,10 @@ def _source(folder: Path) -> str | None:
     return read_json(record).get("source") if record.exists() else None
 
 
-def save_search(search: MemberSearch, data_dir: Path | str) -> Path:
-    """Write member list, parameter row and record into the cluster's folder.
+def save_search(
+    search: MemberSearch, data_dir: Path | str, catalogues: Mapping[str, pd.DataFrame] | None = None
+) -> list[str]:
+    """Write member list, parameter row, other groups and record into the cluster's folder.
 
     Parameters
     ----------
@@ -318,17 +328,24 @@ def save_search(search: MemberSearch, data_dir: Path | str) -> Path:
         What to save.
     data_dir : path
         The data directory.
+    catalogues : mapping of str to DataFrame, optional
+        Parameter tables by name, in which the other groups are looked up.
 
     Returns
     -------
-    Path
-        The folder.
+    list of str
+        Names of the files in the folder (see `search_folder`).
     """
     folder = search_folder(search.target, data_dir)
-    (folder / RECORD_FILE).unlink(
-        missing_ok=True
-    )  # written last: without it the others are not of one search
-    write_csv(folder / MEMBERS_FILE, search.members)
-    write_csv(folder / PARAMETERS_FILE, search.parameters)
+    for name in (RECORD_FILE, OTHERS_FILE, OTHER_MEMBERS_FILE):
+        (folder / name).unlink(
+            missing_ok=True
+        )  # the record is written last: without it nothing is of one search
+    tables = {MEMBERS_FILE: search.members, PARAMETERS_FILE: search.parameters}
+    if search.found.others:
+        others = describe_others(search.target.name, search.found.others, catalogues or {})
+        tables |= {OTHERS_FILE: others, OTHER_MEMBERS_FILE: search.other_members}
+    for name, table in tables.items():
+        write_csv(folder / name, table)
     write_json(folder / RECORD_FILE, search.record)
-    return folder
+    return [*tables, RECORD_FILE]

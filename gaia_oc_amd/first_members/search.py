@@ -1,13 +1,13 @@
 """Search a field for the first members of its cluster: repeated runs, and the share that agrees."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.exceptions import NoClusterError, TooFewStarsError
@@ -15,175 +15,21 @@ from gaia_oc_amd.first_members.choice import (
     Expectation,
     GroupProfile,
     JudgedGroup,
-    SkyMap,
     control_concentration,
     distinct,
     judge_groups,
-    overlap,
-    share_above_field,
-    significance,
-    sky_map,
-    sky_peaks,
+    why_no_cluster,
+    with_significance,
 )
-from gaia_oc_amd.first_members.embedding import EmbeddingOptions, embedded_groups
-from gaia_oc_amd.first_members.groups import (
-    NEAR_CUTS,
-    KMeansOptions,
-    hdbscan_features,
-    hdbscan_groups,
-    kmeans_groups,
-    mixture_groups,
-    mixture_posterior,
-)
+from gaia_oc_amd.first_members.concentration import SkyMap, share_above_field, sky_map, sky_peaks
+from gaia_oc_amd.first_members.methods import METHODS, SearchField
 from gaia_oc_amd.first_members.options import SearchOptions
-from gaia_oc_amd.first_members.stars import FieldStars, clustering_features, clustering_stars
-
-if TYPE_CHECKING:
-    from gaia_oc_amd.first_members.options import SearchOptions
+from gaia_oc_amd.first_members.stars import FieldStars, clustering_stars
 
 logger = logging.getLogger(__name__)
 
-
 Array = NDArray[np.float64]
-Labels = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class SearchField:
-    """The stars of a field, or a part of them, as a table and as arrays.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With the archive's columns.
-    stars : FieldStars
-        The same stars in the same order.
-    """
-
-    table: pd.DataFrame
-    stars: FieldStars
-
-    def part(self, kept: NDArray[np.int64]) -> "SearchField":
-        """Some of the stars."""
-        return SearchField(self.table.iloc[kept].reset_index(drop=True), self.stars.part(kept))
-
-
-Divide = Callable[[Array, KMeansOptions, np.random.Generator], Labels]
-_NEAR_NUMBERS = (2, 3, 4, 5, 6, 8, 10)
-"""Numbers of groups that the silhouette chooses from among the stars around a cluster."""
-_COMPARED = 600
-
-Search = Callable[[SearchField, "SearchOptions", np.random.Generator], list[Labels]]
-Runs = Callable[[SearchField, Mask, "SearchOptions", np.random.Generator], Iterator[Array]]
-
-
-@dataclass(frozen=True)
-class SearchMethod:
-    """One way to find groups.
-
-    Parameters
-    ----------
-    search : callable
-        ``search(field, options, rng)`` gives labels of one or several divisions of a whole field.
-    runs : callable
-        ``runs(field, core, options, rng)`` yields, for each of ``options.n_runs`` runs on the stars around a cluster,
-        each star's membership (0 to 1) in the group that shares most with the core, shape (n_stars,).
-    """
-
-    search: Search
-    runs: Runs
-
-
-def best_group(divisions: list[Labels], core: Mask) -> Array:
-    """Membership, 0 or 1, in the group of all divisions that shares most with a core; 0 for all where none does."""
-    groups = (labels == label for labels in divisions for label in range(int(labels.max(initial=-1)) + 1))
-    best = max(groups, key=lambda group: overlap(group, core), default=np.zeros(len(core), bool))
-    return best.astype(float) if overlap(best, core) > 0 else np.zeros(len(core))
-
-
-def _search_hdbscan(field: SearchField, options: "SearchOptions", rng: np.random.Generator) -> list[Labels]:
-    return hdbscan_groups(field.stars, options)
-
-
-def _run_hdbscan(
-    field: SearchField, core: Mask, options: "SearchOptions", rng: np.random.Generator
-) -> Iterator[Array]:
-    """Runs with motions drawn anew from their errors."""
-    stars = field.stars
-    for _ in range(options.n_runs):
-        drawn = stars.motions + stars.errors * rng.standard_normal(stars.errors.shape)
-        divisions = hdbscan_groups(replace(stars, motions=drawn), options, cuts=NEAR_CUTS)
-        yield best_group(divisions, core)
-
-
-def _search_mixture(field: SearchField, options: "SearchOptions", rng: np.random.Generator) -> list[Labels]:
-    return mixture_groups(field.stars, options, rng=rng)
-
-
-def _run_mixture(
-    field: SearchField, core: Mask, options: "SearchOptions", rng: np.random.Generator
-) -> Iterator[Array]:
-    """Posteriors from bootstrap samples; the first chooses the number of components."""
-    features, n_components = hdbscan_features(field.stars, options.position_weight), None
-    for _ in range(options.n_runs):
-        posterior, n_components = mixture_posterior(
-            features, core, n_components, options.min_group_size, rng=rng
-        )
-        yield posterior
-
-
-def _divider(groups: Divide, numbers: tuple[int | None, ...]) -> SearchMethod:
-    """Method that divides all stars into a number of groups, from a random start.
-
-    The silhouette prefers few groups in a whole field, of which none may be a cluster: the search tries several
-    numbers, and leaves the choice to the rule. The runs take the silhouette's, for around a cluster there are few
-    groups.
-    """
-
-    def divide(
-        field: SearchField, options: "SearchOptions", rng: np.random.Generator, n_groups: int | None
-    ) -> Labels:
-        values, used = clustering_features(field.table)
-        labels = np.full(len(used), -1)
-        division = KMeansOptions(
-            n_groups=n_groups,
-            numbers=_NEAR_NUMBERS,
-            min_group_size=options.min_group_size,
-            n_compared=_COMPARED,
-        )
-        if used.sum() >= max(n_groups or 2, 2) * options.min_group_size:
-            labels[used] = groups(values, division, rng)
-        return labels
-
-    def search(field: SearchField, options: "SearchOptions", rng: np.random.Generator) -> list[Labels]:
-        return [divide(field, options, rng, n_groups) for n_groups in numbers]
-
-    def runs(
-        field: SearchField, core: Mask, options: "SearchOptions", rng: np.random.Generator
-    ) -> Iterator[Array]:
-        for _ in range(options.n_runs):
-            yield best_group([divide(field, options, rng, None)], core)
-
-    return SearchMethod(search, runs)
-
-
-def _by_kmeans(values: Array, division: KMeansOptions, rng: np.random.Generator) -> Labels:
-    return kmeans_groups(values, division, rng=rng)
-
-
-def _by_embedding(values: Array, division: KMeansOptions, rng: np.random.Generator) -> Labels:
-    return embedded_groups(values, EmbeddingOptions(groups=division), rng=rng)
-
-
-METHODS = {
-    "hdbscan": SearchMethod(_search_hdbscan, _run_hdbscan),
-    "gmm": SearchMethod(_search_mixture, _run_mixture),
-    "kmeans": _divider(_by_kmeans, (5, 8, 10, 15, 20, 30, 40)),
-    "dec": _divider(_by_embedding, (15, 30)),
-}
-"""Ways to find groups by the name of ``--method``."""
-
 
 _KNOWN = 2.0
 """Least significance of a group that moves as the catalogue says."""
@@ -194,6 +40,22 @@ _FAR = 0.35
 """Offset from the asked place, in field radii, that is said."""
 _OFTEN = 3.0
 """Least number of groups' worth of stars in a field."""
+
+
+@dataclass(frozen=True)
+class OtherGroup:
+    """A group of the field beside the one that was looked for: a cluster that lists may not have.
+
+    Parameters
+    ----------
+    group : JudgedGroup
+        With its significance.
+    members : DataFrame
+        Its stars with PMemb of 0.1 or more, the most probable first.
+    """
+
+    group: JudgedGroup
+    members: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -208,9 +70,7 @@ class FirstMembers:
         The stars that took part, with PMemb.
     group : JudgedGroup
         The group that is the cluster.
-    significance : float
-        Of its concentration on the sky, in standard deviations of the controls.
-    others : tuple of JudgedGroup
+    others : tuple of OtherGroup
         Other groups of the field that are as significant as a cluster must be.
     neighbour : DataFrame, optional
         The stars with their PMemb in the other half of a double cluster, which moves as this one does.
@@ -219,9 +79,13 @@ class FirstMembers:
     name: str
     stars: pd.DataFrame
     group: JudgedGroup
-    significance: float
-    others: tuple[JudgedGroup, ...]
+    others: tuple[OtherGroup, ...] = ()
     neighbour: pd.DataFrame | None = None
+
+    @property
+    def significance(self) -> float:
+        """Of the group's concentration on the sky, in standard deviations of the controls."""
+        return self.group.significance
 
     @property
     def members(self) -> pd.DataFrame:
@@ -293,24 +157,78 @@ def find_first_members(
     """
     options = options or SearchOptions()
     _refuse_few(name, len(stars), options)
-    field = SearchField(stars.reset_index(drop=True), clustering_stars(stars))
+    table = stars.sort_values("source_id", ignore_index=True)  # chance must not see the order of the rows
+    field = SearchField(table, clustering_stars(table))
     sky = sky_map(field.stars)
     expected = _expectation(field.stars, ra, dec, known if options.use_catalogue_motion else None)
-    method = METHODS[options.method]
-    judged = judge_groups(field.stars, sky, method.search(field, options, rng), expected)
+    judged = judge_groups(field.stars, sky, METHODS[options.method].search(field, options, rng), expected)
     controls = _controls(field, sky, judged, options, rng)
-    found = [(group, significance(group.sky, controls)) for group in distinct(judged)]
-    sure = [pair for pair in found if pair[1] >= _needed(pair[0], options)]
-    if not sure:
-        raise NoClusterError(_nothing_found(name, len(stars), found, options))
-    group, sigma = sure[0]
-    _report(name, group, sigma, [other for other, _ in sure[1:]])
-    probability = membership_share(field, group.profile, options, rng=rng)
-    probability *= share_above_field(sky, np.flatnonzero(group.profile.core), group.profile.expected)
+    measured = [with_significance(group, field.stars, sky, controls, rng=rng) for group in judged]
+    sure = distinct([group for group in measured if group.significance >= _needed(group, options)])
+    found = list(_with_members(name, field, sky, sure, options, rng))
+    if not found:
+        raise NoClusterError(_nothing_found(name, len(stars), measured, sure, options))
+    group, probability = found[0]
     is_here = _half_asked_for(name, field.stars, sky, group, expected)
-    table = field.table.assign(PMemb=np.round(probability * is_here, 3))
-    neighbour = None if is_here.all() else field.table.assign(PMemb=np.round(probability * ~is_here, 3))
-    return FirstMembers(name, table, group, sigma, tuple(other for other, _ in sure[1:]), neighbour)
+    here, there = (field.table.assign(PMemb=np.round(probability * half, 3)) for half in (is_here, ~is_here))
+    result = FirstMembers(
+        name,
+        here,
+        group,
+        tuple(_as_other(field, *pair) for pair in found[1:]),
+        None if is_here.all() else there,
+    )
+    _report(result)
+    return result
+
+
+def _with_members(
+    name: str,
+    field: SearchField,
+    sky: SkyMap,
+    groups: list[JudgedGroup],
+    options: SearchOptions,
+    rng: np.random.Generator,
+) -> Iterator[tuple[JudgedGroup, Array]]:
+    """The groups that are like clusters once their members are known, with PMemb of all stars."""
+    for group in groups:
+        probability = membership_share(field, group.profile, options, rng=rng)
+        probability *= share_above_field(sky, np.flatnonzero(group.profile.core), group.profile.expected)
+        reason = why_no_cluster(group, probability)
+        if reason is None:
+            yield group, without_tails(field.stars, probability, options.tails)
+        else:
+            logger.info("%s: a group of %.1f sigma, %s, %s.", name, group.significance, _place(group), reason)
+
+
+def without_tails(stars: FieldStars, probability: Array, tails: float) -> Array:
+    """PMemb that is 0 for stars in the tails of the group's normal distributions.
+
+    Parameters
+    ----------
+    stars : FieldStars
+        The field.
+    probability : ndarray, shape (n_stars,)
+        PMemb.
+    tails : float
+        Share of the normal distribution of pmra, pmdec and parallax of the stars with PMemb >= 0.5 that is left out
+        at each end; 0.1 leaves those between the quantiles of 10 and 90 %.
+
+    Returns
+    -------
+    ndarray, shape (n_stars,)
+
+    Notes
+    -----
+    Source: C. D. Alvaro Yunta, "Machine Learning Tools for Open Cluster Characterization" (slides), last step of
+    DECOCC.
+    """
+    group = stars.motions[probability >= 0.5]
+    if tails == 0 or len(group) < 2:
+        return probability
+    reach = float(norm.ppf(1 - tails))
+    offset = np.abs(stars.motions - group.mean(axis=0)) / np.maximum(group.std(axis=0, ddof=1), 1e-9)
+    return np.where((offset <= reach).all(axis=1), probability, 0.0)
 
 
 def _half_asked_for(
@@ -386,34 +304,47 @@ def _expectation(stars: FieldStars, ra: float, dec: float, known: KnownMotion | 
 
 
 def _nothing_found(
-    name: str, n_stars: int, found: list[tuple[JudgedGroup, float]], options: SearchOptions
+    name: str, n_stars: int, measured: list[JudgedGroup], sure: list[JudgedGroup], options: SearchOptions
 ) -> str:
-    best = max(found, key=lambda pair: pair[1], default=None)
-    what = (
-        "no group is compact enough"
-        if best is None
-        else f"the most significant of {len(found)} groups, {int(best[0].profile.core.sum())} stars at pmra "
-        f"{best[0].profile.mean[0]:.2f}, pmdec {best[0].profile.mean[1]:.2f}, has {best[1]:.1f} sigma"
-    )
-    return (
-        f"{name}: no cluster was found among {n_stars} stars: {what}, --min_significance {options.min_significance:g} "
-        "is needed. Try a larger --radius (a cluster that fills its field does not stand out), or another "
-        "--search_g_max or --method."
-    )
-
-
-def _report(name: str, group: JudgedGroup, sigma: float, others: list[JudgedGroup]) -> None:
-    mean = group.profile.mean
-    logger.info(
-        "%s: %d stars around pmra %.2f, pmdec %.2f, parallax %.2f are the cluster (%.1f sigma).",
-        *(name, group.profile.core.sum(), *mean, sigma),
-    )
-    for other in others:
-        logger.warning(
-            "%s: its field has another concentration, %d stars around pmra %.2f, pmdec %.2f, parallax %.2f, which is "
-            "farther from what is known of the cluster, or weaker.",
-            *(name, other.profile.core.sum(), *other.profile.mean),
+    best = max(measured, key=lambda group: group.significance, default=None)
+    if best is None:
+        what = "no group is compact enough"
+    else:
+        what = f"the most significant of {len(measured)} groups, {_place(best)}, has {best.significance:.1f} sigma"
+        what += (
+            f" (--min_significance {options.min_significance:g}), but its members are not like those of a cluster"
+            if sure
+            else f", --min_significance {options.min_significance:g} is needed"
         )
+    return (
+        f"{name}: no cluster was found among {n_stars} stars: {what}. Try a larger --radius (a cluster that fills "
+        "its field does not stand out), or another --search_g_max or --method."
+    )
+
+
+def _place(group: JudgedGroup) -> str:
+    mean = group.profile.mean
+    n_core = int(group.profile.core.sum())
+    return f"{n_core} stars around pmra {mean[0]:.2f}, pmdec {mean[1]:.2f}, parallax {mean[2]:.2f}"
+
+
+def _report(found: FirstMembers) -> None:
+    """Say what the cluster is: how many stars the list has, not how many the core holds."""
+    probability = found.members["PMemb"]
+    logger.info(
+        "%s: the cluster (%.1f sigma) is %s; %d stars are listed, %d of them with PMemb >= 0.5.",
+        *(found.name, found.significance, _place(found.group), len(probability), (probability >= 0.5).sum()),
+    )
+    for other in found.others:
+        logger.warning(
+            "%s: its field has another group, %s (%.1f sigma), which is farther from what is known of the cluster, or "
+            "weaker.",
+            *(found.name, _place(other.group), other.group.significance),
+        )
+
+
+def _as_other(field: SearchField, group: JudgedGroup, probability: Array) -> OtherGroup:
+    return OtherGroup(group, _most_probable(field.table.assign(PMemb=np.round(probability, 3))))
 
 
 def membership_share(

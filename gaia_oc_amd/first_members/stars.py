@@ -1,7 +1,6 @@
 """The stars of a field as the search sees them, and the features in which it looks for groups."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -124,13 +123,11 @@ class FeatureOptions:
 
     Parameters
     ----------
-    divided : {"auto", "always", "never"}
-        Whether pm / parallax and the distance modulus are features beside parallax and pm. Only stars whose parallax
-        allows the division are then used. "auto" does it where at least `min_divisible_share` of the stars allow it.
+    divided : bool
+        Whether motion over parallax, its modulus and its angle are features beside parallax and motion. Only stars
+        whose parallax allows the division are then used.
     min_parallax_snr : float
         Least parallax over its error at which something may be divided by it.
-    min_divisible_share : float
-        Least share of the stars for "auto".
     parallax_tail : float
         Share of the stars that is left out at each end of the parallaxes.
     clip : float
@@ -141,18 +138,15 @@ class FeatureOptions:
         Weight of the position on the sky beside the other features; at 0 it is none.
     """
 
-    divided: Literal["auto", "always", "never"] = "never"
+    divided: bool = False
     min_parallax_snr: float = 5.0
-    min_divisible_share: float = 0.8
     parallax_tail: float = 0.0
     clip: float = 2.0
     parallax_weight: float = 1.0
     position_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.divided in ("auto", "always", "never"), self, "divided", "auto, always or never")
         require(0 < self.min_parallax_snr < np.inf, self, "min_parallax_snr", "greater than 0 and finite")
-        require(0 <= self.min_divisible_share <= 1, self, "min_divisible_share", "between 0 and 1")
         require(0 <= self.parallax_tail < 0.5, self, "parallax_tail", "in [0, 0.5)")
         require(self.clip > 0, self, "clip", "greater than 0")
         require(0 < self.parallax_weight < 100, self, "parallax_weight", "in (0, 100)")
@@ -172,30 +166,24 @@ def clustering_features(stars: pd.DataFrame, options: FeatureOptions | None = No
     Returns
     -------
     values : ndarray, shape (n_used, n_features)
-        Parallax, pmra, pmdec; pmra / parallax, pmdec / parallax, distance modulus; eastern and northern offset.
-        Less the median, in robust standard deviations (range between the quartiles / 1.349), bounded by `clip`;
-        then weighted.
+        Parallax, pmra, pmdec; if divided, pmra and pmdec over parallax, their modulus and their angle; eastern and
+        northern offset. Less the median, in robust standard deviations (range between the quartiles / 1.349),
+        bounded by `clip`; then weighted.
     used : ndarray of bool, shape (n_stars,)
         Stars that `values` holds, in their order.
 
     Notes
     -----
-    Source: C. D. Alvaro Yunta, "Machine Learning Tools for Open Cluster Characterization" (slides). Departures: no
-    angle of motion, which jumps where it passes 180 deg; the modulus is that of the distance.
-
-    Measured with K-Means (20 groups, one seed) on 14 real fields to G = 18, mean over them of the best group's F1
-    against the literature's members: bounds of none, 5, 3, 2 give 0.44, 0.53, 0.49, 0.54; divided features in all
-    fields give 0.30, for many members' parallaxes allow no division, and under the rule of "auto" 0.49 where none
-    give 0.49; positions of weight 0.5 and 1 give 0.49 and 0.53. With
-    the number of groups by silhouette and bound 2, weights of the parallax of 0.3, 0.5, 1 give 0.55, 0.54, 0.61.
+    Source: C. D. Alvaro Yunta, "Machine Learning Tools for Open Cluster Characterization" (slides). Departure: the
+    angle is counted from the mean direction of the stars, so that it jumps where the fewest are.
     """
     options = options or FeatureOptions()
     motions = stars[["parallax", "pmra", "pmdec"]].to_numpy(float)
     used = _within_tails(motions[:, 0], np.isfinite(motions).all(axis=1), options.parallax_tail)
     columns = [motions]
-    divisible = _divisible(stars, used, options)
-    if divisible.any():
-        used = divisible
+    if options.divided:
+        errors = stars["parallax_error"].to_numpy(float)
+        used &= motions[:, 0] >= options.min_parallax_snr * errors
         columns.append(_divided(motions, used))
     values = _scaled(np.column_stack(columns)[used], options.clip)
     values[:, 0] *= options.parallax_weight
@@ -212,21 +200,15 @@ def _within_tails(parallax: Array, known: Mask, tail: float) -> Mask:
     return known & (parallax >= low) & (parallax <= high)
 
 
-def _divisible(stars: pd.DataFrame, used: Mask, options: FeatureOptions) -> Mask:
-    """Stars whose parallax something shall be divided by; none if too few allow it."""
-    if options.divided == "never":
-        return np.zeros(len(used), bool)
-    errors = stars["parallax_error"].to_numpy(float)
-    divisible = used & (stars["parallax"].to_numpy(float) >= options.min_parallax_snr * errors)
-    least = 1 if options.divided == "always" else options.min_divisible_share * used.sum()
-    return divisible & (divisible.sum() >= least)
-
-
 def _divided(motions: Array, divisible: Mask) -> Array:
-    """Motions over parallax, and distance modulus [mag]; 0 where the parallax allows no division."""
+    """Motion over parallax, its modulus, and its angle from the mean direction; 0 where it cannot be divided."""
     parallax = np.where(divisible, motions[:, 0], 1.0)
-    modulus = 10 - 5 * np.log10(parallax)
-    return np.where(divisible[:, None], np.column_stack([motions[:, 1:] / parallax[:, None], modulus]), 0.0)
+    velocity = (motions[:, 1] + 1j * motions[:, 2]) / parallax
+    direction = velocity / np.maximum(np.abs(velocity), 1e-12)
+    mean = direction[divisible].mean() if divisible.any() else 1.0
+    angle = np.angle(velocity * np.conj(mean))
+    columns = np.column_stack([velocity.real, velocity.imag, np.abs(velocity), angle])
+    return np.where(divisible[:, None], columns, 0.0)
 
 
 def _offsets(stars: pd.DataFrame) -> Array:

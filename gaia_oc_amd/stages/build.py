@@ -311,7 +311,8 @@ def with_found_members(
         overwrite=options.cone.overwrite_cone,
     )
     read = first_members.SearchTables(
-        tables.parameters, tables.isochrones, tables.credentials_path, tables.columns
+        *(tables.parameters, tables.isochrones, tables.credentials_path, tables.columns),
+        first_members.read_catalogues(data_dir),
     )
     stages.search_and_save(target, data_dir, search, tables=read, seed=seed, command=command)
     folder = first_members.search_folder(target, data_dir)

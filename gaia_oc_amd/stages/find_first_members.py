@@ -20,7 +20,6 @@ from gaia_oc_amd.first_members.plots import first_members_figure
 from gaia_oc_amd.first_members.results import (
     MEMBERS_FILE,
     PARAMETERS_FILE,
-    RECORD_FILE,
     save_search,
     search_folder,
     search_members,
@@ -186,6 +185,7 @@ def _made_with(
             "drawn": options.figures.wanted(),
         },
         "isochrones": table_fingerprint(tables.isochrones) if fitted else None,
+        "catalogues": {name: table_fingerprint(table) for name, table in tables.catalogues.items()},
         "version": __version__,
     }
 
@@ -205,8 +205,7 @@ def _search(
         credentials_path=tables.credentials_path,
         seed=seed,
     )
-    save_search(search, data_dir)
-    written = [MEMBERS_FILE, PARAMETERS_FILE, RECORD_FILE]
+    written = save_search(search, data_dir, tables.catalogues)
     if options.figures.wanted():
         figure = first_members_figure(search, tables.isochrones)
         written += save_and_show({"first_members": figure}, search_folder(target, data_dir), options.figures)

@@ -27,7 +27,7 @@ def method(request):
 
 def features(**how):
     stars, member = planted_field(**how)
-    return clustering_features(stars, FeatureOptions(divided="never"))[0], member
+    return clustering_features(stars, FeatureOptions())[0], member
 
 
 def seed(number=1):
@@ -52,7 +52,7 @@ def test_a_planted_cluster_is_isolated(method):
 def test_a_pure_field_has_no_group_as_compact(method):
     uniform = seed().uniform(-2, 2, (1320, 3))
     stars, _ = planted_field()
-    values, _ = clustering_features(stars, FeatureOptions(divided="never"))
+    values, _ = clustering_features(stars, FeatureOptions())
     motions = stars[
         ["parallax", "pmra", "pmdec"]
     ].to_numpy()  # stars at the bound of a feature fill no volume

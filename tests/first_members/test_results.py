@@ -1,6 +1,7 @@
 """From a name or a position to the files that build_sets reads; what happens when there is nothing to find."""
 
 import json
+import logging
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,7 +13,13 @@ from search_fields import field
 
 from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
 from gaia_oc_amd.cluster import Cluster, check_complete
-from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError, NoClusterError, UnknownClusterError
+from gaia_oc_amd.exceptions import (
+    ClusterError,
+    ConeUnavailableError,
+    NoClusterError,
+    TooFewStarsError,
+    UnknownClusterError,
+)
 from gaia_oc_amd.first_members.field import (
     SearchTables,
     find_target,
@@ -27,7 +34,7 @@ from gaia_oc_amd.first_members.options import (
     SearchOptions,
 )
 from gaia_oc_amd.first_members.plots import first_members_figure
-from gaia_oc_amd.first_members.results import found_parameters, save_search, search_members
+from gaia_oc_amd.first_members.results import found_parameters, save_search, search_folder, search_members
 from gaia_oc_amd.options import ConeOptions, FigureOptions, TablePaths
 from gaia_oc_amd.stages.build import read_tables
 from gaia_oc_amd.stages.find_first_members import search_and_save
@@ -66,7 +73,10 @@ def toy_search(tmp_path, cone, target=None, **keywords):
 
 def test_files_are_what_build_sets_reads(tmp_path, cone):
     search = toy_search(tmp_path, cone)
-    folder = save_search(search, tmp_path)
+    assert save_search(search, tmp_path) == [
+        *("first_members.csv", "first_members_parameters.csv", "first_members.json")
+    ]
+    folder = search_folder(search.target, tmp_path)
     members = read_member_list(folder / "first_members.csv")
     assert set(members) >= {"cluster", "source_id", "PMemb", "ra", "dec", "pmra", "pmdec", "phot_g_mean_mag"}
     assert members["PMemb"].between(0.1, 1).all()
@@ -221,6 +231,33 @@ def test_quality_cuts_one_by_one():
     assert quality_cuts(bad, off)[1]["flux_snr"] == 299
     assert quality_cuts(bad, replace(off, min_flux_snr=101))[1]["flux_snr"] == 0
     assert quality_cuts(bad, replace(off, min_parallax_snr=5))[1]["parallax_snr"] < 299
+
+
+def test_a_cut_whose_column_is_empty_is_left_out_and_said(caplog):
+    stars = field(n_field=300, clusters=()).assign(
+        astrometric_chi2_al=np.nan,
+        astrometric_n_good_obs_al=200,
+        phot_bp_rp_excess_factor=np.nan,
+        ruwe=np.nan,
+    )
+    with caplog.at_level(logging.INFO):
+        _, counts = quality_cuts(stars)
+    assert list(counts) == ["all", "complete", "search_g_max", "parallax_snr"]
+    assert counts["parallax_snr"] == 300
+    for name in ("astrometric_quality", "flux_excess", "flux_snr"):
+        assert f"the cut {name} is left out: its columns are not in the table, or empty." in caplog.text
+    one_known = stars.assign(ruwe=np.where(stars.index == 0, 1.0, np.nan))
+    assert quality_cuts(one_known)[1]["astrometric_quality"] == 1  # a star without a value fails
+
+
+def test_too_few_stars_are_refused_with_what_each_cut_left(tmp_path, cone):
+    quality = QualityOptions(search_g_max=12.5)
+    with pytest.raises(
+        TooFewStarsError, match=r"Left after each cut: all \d+, complete \d+, search_g_max \d+"
+    ):
+        search_members(
+            find_target("Toy_1", PARAMETERS, HERE), tmp_path, cone=cone, quality=quality, search=QUICK
+        )
 
 
 def test_the_unit_weight_error_goes_before_ruwe():

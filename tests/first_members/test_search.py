@@ -8,23 +8,11 @@ import pytest
 from search_fields import field
 
 from gaia_oc_amd.exceptions import NoClusterError, TooFewStarsError
-from gaia_oc_amd.first_members.choice import (
-    CORE,
-    Expectation,
-    control_concentration,
-    group_profile,
-    judge_groups,
-    sequence_concentration,
-    significance,
-    sky_concentration,
-    sky_map,
-    sky_peaks,
-    widest_motion,
-)
-from gaia_oc_amd.first_members.groups import hdbscan_groups, mixture_posterior
+from gaia_oc_amd.first_members import search as search_module
+from gaia_oc_amd.first_members.choice import overlap, with_significance
 from gaia_oc_amd.first_members.options import SearchOptions
-from gaia_oc_amd.first_members.search import KnownMotion, find_first_members
-from gaia_oc_amd.first_members.stars import clustering_stars, colour_ranks
+from gaia_oc_amd.first_members.search import KnownMotion, find_first_members, without_tails
+from gaia_oc_amd.first_members.stars import clustering_stars
 
 TWO = ((0.0, 0.0, -3.0, 2.0, 1.0, 80), (0.15, 0.1, 1.0, -1.5, 0.6, 80))
 
@@ -52,7 +40,10 @@ def test_a_planted_cluster_is_found(method, n_field, n_runs, least):
 
 @pytest.mark.parametrize("method", ["hdbscan", "gmm", "kmeans"])
 def test_a_field_without_a_cluster_gives_none(method):
-    with pytest.raises(NoClusterError, match="no cluster was found among 1200 stars.*--min_significance 5"):
+    with pytest.raises(
+        NoClusterError,
+        match="no cluster was found among 1200 stars: (the most significant|no group is compact)",
+    ):
         search(field(clusters=(), seed=5), method)
 
 
@@ -81,8 +72,8 @@ def test_of_two_clusters_the_one_at_the_place_is_meant(caplog):
     other = search(stars, ra=120 + 0.15 / np.cos(np.radians(20)), dec=-19.9)
     np.testing.assert_allclose(one.group.profile.mean[:2], [-3, 2], atol=0.06)
     np.testing.assert_allclose(other.group.profile.mean[:2], [1, -1.5], atol=0.06)
-    assert "has another concentration" in caplog.text
-    np.testing.assert_allclose(one.others[0].profile.mean[:2], [1, -1.5], atol=0.06)
+    assert "has another group" in caplog.text
+    np.testing.assert_allclose(one.others[0].group.profile.mean[:2], [1, -1.5], atol=0.06)
     assert len(one.others) == len(other.others) == 1
 
 
@@ -124,76 +115,6 @@ def test_a_cluster_that_fills_its_field_needs_a_larger_one():
     np.testing.assert_allclose(found.group.profile.mean[:2], [-3, 2], atol=0.05)
 
 
-def test_the_sky_statistic_has_mean_0_and_deviation_1_for_random_draws():
-    stars = clustering_stars(field(clusters=()))
-    sky, rng = sky_map(stars), np.random.default_rng(2)
-    for n in (20, 100, 500):
-        values = [sky_concentration(sky, rng.choice(1200, n, replace=False)) for _ in range(200)]
-        assert abs(np.mean(values) - 0.3) < 0.4  # the largest of three scales is a little above 0
-        assert 0.6 < np.std(values) < 1.4
-    inner = np.argsort((stars.sky**2).sum(axis=1))[:100]
-    assert sky_concentration(sky, inner) > 30
-
-
-def test_the_sequence_statistic_has_mean_0_and_deviation_1_for_random_draws():
-    table = field(clusters=((0.0, 0.0, -3.0, 2.0, 1.0, 100),))
-    stars, rng = clustering_stars(table), np.random.default_rng(2)
-    values = [sequence_concentration(stars, rng.choice(1300, 100, replace=False)) for _ in range(200)]
-    assert abs(np.mean(values)) < 0.4
-    assert 0.6 < np.std(values) < 1.5
-    assert sequence_concentration(stars, np.flatnonzero(table["is_member"] == 1)) > 8
-
-
-def test_ranks_are_uniform_whatever_the_magnitude():
-    rng = np.random.default_rng(1)
-    g = rng.uniform(10, 18, 3000)
-    ranks = colour_ranks(g, g / 5 + rng.normal(0, 0.1 + 0.05 * (g - 10)))
-    for part in (g < 12, g > 16):
-        assert abs(ranks[part].mean() - 0.5) < 0.03
-        assert abs(ranks[part].std() - 12**-0.5) < 0.03
-
-
-def test_the_profile_is_that_of_the_concentration_whatever_group_sits_on_it():
-    table = field()
-    stars = clustering_stars(table)
-    members = table["is_member"].to_numpy() == 1
-    exact = group_profile(stars, members)
-    near = np.hypot(*(stars.motions[:, :2] - [-3, 2]).T) < 0.6
-    for group in (near, members & (np.arange(len(stars)) % 3 > 0)):
-        profile = group_profile(stars, group)
-        np.testing.assert_allclose(profile.mean, exact.mean, atol=0.03)
-        assert profile.excess > 10
-    assert (exact.core & members).sum() > 0.7 * members.sum()
-    np.testing.assert_array_equal(exact.core, exact.distance(stars) < CORE)
-    everything = np.ones(len(stars), bool)
-    assert group_profile(stars, everything) is None  # far wider than a cluster can be
-    assert group_profile(stars, np.arange(len(stars)) < 5) is None
-
-
-def test_expected_field_stars_are_those_of_the_volume():
-    rng = np.random.default_rng(1)
-    n, scatter = 60_000, np.array([0.1, 0.1, 0.05])
-    motions = np.concatenate([rng.uniform(-1.5, 1.5, (n, 3)), scatter * rng.standard_normal((500, 3))])
-    blank, stars = np.zeros(n + 500), clustering_stars(field(clusters=(), n_field=60))
-    uniform = replace(
-        stars,
-        motions=motions,
-        errors=np.full((n + 500, 3), 0.02),
-        sky=np.zeros((n + 500, 2)),
-        g=blank,
-        colour_rank=blank,
-    )
-    profile = group_profile(uniform, np.arange(n + 500) >= n)
-    volume = 4 / 3 * np.pi * CORE**3 * np.prod(np.hypot(profile.scatter, 0.02))
-    assert profile.expected == pytest.approx(n / 27 * volume, rel=0.15)
-    assert profile.core.sum() == pytest.approx(0.9 * 500 + profile.expected, rel=0.15)
-
-
-def test_near_clusters_may_be_wider():
-    assert widest_motion(0.1) == widest_motion(-0.5) == pytest.approx(0.3536, abs=1e-3)
-    assert widest_motion(20.0) == pytest.approx(21.1, abs=0.1)
-
-
 def test_a_rich_but_unconcentrated_group_does_not_win():
     """400 stars that share a motion all over the field, and a real cluster of 60."""
     stars = field(clusters=((0.0, 0.0, -3.0, 2.0, 1.0, 60), (0.15, 0.1, 1.0, -1.5, 0.6, 400)))
@@ -203,32 +124,6 @@ def test_a_rich_but_unconcentrated_group_does_not_win():
     stars.loc[stream, "ra"] = 120 + r * np.cos(angle) / np.cos(np.radians(20))
     stars.loc[stream, "dec"] = -20 + r * np.sin(angle)
     np.testing.assert_allclose(search(stars).group.profile.mean[:2], [-3, 2], atol=0.06)
-
-
-def test_significance_is_measured_with_the_same_groups():
-    stars = clustering_stars(field())
-    sky = sky_map(stars)
-    judged = judge_groups(stars, sky, hdbscan_groups(stars, SearchOptions()), Expectation(np.zeros(2)))
-    controls = control_concentration(sky, judged, 50, rng=np.random.default_rng(1))
-    assert controls.max() < 8
-    assert significance(judged[0].sky, controls) > 10
-    assert significance(float(controls.mean()), controls) == pytest.approx(0)
-    assert control_concentration(sky, [], 5, rng=np.random.default_rng(1)).tolist() == [0] * 5
-
-
-def test_the_mixture_gives_the_component_on_the_core():
-    rng = np.random.default_rng(1)
-    features = np.concatenate([rng.normal(0, 1, (100, 3)), rng.uniform(-20, 20, (400, 3))])
-    core = np.arange(500) < 60
-    posterior, _ = mixture_posterior(features, core, None, 10, rng=rng)
-    assert posterior[:100].mean() > 0.85
-    assert posterior[100:].mean() < 0.1
-
-
-def test_options_out_of_bounds_are_refused():
-    for wrong in ({"n_runs": 0}, {"min_group_size": 2}, {"n_controls": 1}, {"position_weight": -1}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            SearchOptions(**wrong)
 
 
 DOUBLE = ((0.0, 0.0, -3.0, 2.0, 1.0, 90), (0.2, 0.15, -3.0, 2.0, 1.0, 80))
@@ -250,13 +145,6 @@ def test_of_a_double_cluster_the_half_asked_for_is_kept_and_both_are_given(caplo
     assert not set(found.members["source_id"]) & set(found.neighbour_members["source_id"])
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_single_cluster_stays_one(seed):
-    stars = field(seed=seed)
-    group = np.flatnonzero(stars["is_member"] > 0)
-    assert len(sky_peaks(sky_map(clustering_stars(stars)), group)) == 1
-
-
 def test_a_group_far_from_the_asked_place_is_said(caplog):
     with caplog.at_level(logging.WARNING):
         found = search(field(clusters=((0.16, 0.1, -3.0, 2.0, 1.0, 120),)))
@@ -266,3 +154,84 @@ def test_a_group_far_from_the_asked_place_is_said(caplog):
     caplog.clear()
     search(field())
     assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "more"), [("hdbscan", {}), ("gmm", {}), ("kmeans", {}), ("dec", {"n_field": 320})]
+)
+def test_the_order_of_the_rows_does_not_matter(method, more):
+    stars = field(**more)
+    one = search(stars, method, n_runs=1)
+    two = search(stars.sample(frac=1, random_state=7), method, n_runs=1)
+    assert one.members.equals(two.members)
+    assert one.significance == two.significance
+
+
+def test_a_broad_group_that_is_not_significant_hides_no_compact_one_that_is(monkeypatch):
+    """Of the groups on one concentration the best one has no significance: the next is taken, not none."""
+    seen = []
+
+    def as_if(group, *arguments, **keywords):
+        seen.append(with_significance(group, *arguments, **keywords))
+        return replace(seen[0], significance=2.0) if len(seen) == 1 else seen[-1]
+
+    monkeypatch.setattr(search_module, "with_significance", as_if)
+    found = search(field())
+    assert overlap(seen[0].profile.core, found.group.profile.core) > 0.2
+    assert found.significance > 5
+    assert found.group.score < seen[0].score
+
+
+def test_the_message_names_the_largest_significance_of_all_groups(monkeypatch):
+    seen = []
+
+    def as_if(group, *arguments, **keywords):
+        seen.append(replace(group, significance=len(seen) / 10))
+        return seen[-1]
+
+    monkeypatch.setattr(search_module, "with_significance", as_if)
+    with pytest.raises(NoClusterError, match=r"no cluster was found") as told:
+        search(field())
+    assert len(seen) > 1
+    assert f"has {seen[-1].significance:.1f} sigma, --min_significance 5 is needed" in str(told.value)
+
+
+def test_a_group_whose_members_are_unlike_a_cluster_is_none(monkeypatch):
+    monkeypatch.setattr(search_module, "why_no_cluster", lambda group, probability: "is odd")
+    with pytest.raises(
+        NoClusterError, match=r"sigma \(--min_significance 5\), but its members are not like those"
+    ):
+        search(field(), n_runs=1)
+
+
+def test_the_log_says_how_many_stars_the_list_has(caplog):
+    with caplog.at_level(logging.INFO):
+        found = search(field())
+    sure = (found.members["PMemb"] >= 0.5).sum()
+    assert f"; {len(found.members)} stars are listed, {sure} of them with PMemb >= 0.5." in caplog.text
+
+
+def test_tails_of_the_group_are_left_out():
+    stars = clustering_stars(field(n_field=3000, clusters=()))
+    probability = np.where(np.arange(3000) < 2000, 0.9, 0.2)
+    motions, group = stars.motions, stars.motions[:2000]
+    inside = (np.abs(motions - group.mean(axis=0)) <= 1.2815515655 * group.std(axis=0, ddof=1)).all(axis=1)
+    np.testing.assert_array_equal(without_tails(stars, probability, 0.1), np.where(inside, probability, 0))
+    assert without_tails(stars, probability, 0.0) is probability
+    where = {"ra": 120.0, "dec": -20.0}
+    whole, cut = (
+        find_first_members(
+            "Toy_1", field(), SearchOptions(n_runs=2, tails=tails), **where, rng=np.random.default_rng(1)
+        )
+        for tails in (0.0, 0.1)
+    )
+    assert set(cut.members["source_id"]) < set(whole.members["source_id"])
+
+
+@pytest.mark.parametrize("more", [{"features": "divided"}, {"dec_start": "hdbscan"}, {"dec_start": "dbscan"}])
+def test_embedding_finds_the_cluster_with_other_features_and_starts(more):
+    options = SearchOptions(method="dec", n_runs=1, **more)
+    where = {"ra": 120.0, "dec": -20.0, "rng": np.random.default_rng(3)}
+    found = find_first_members("Toy_1", field(n_field=320), options, **where)
+    np.testing.assert_allclose(found.group.profile.mean, [-3, 2, 1], atol=0.06)
+    assert found.members["is_member"].sum() > 30

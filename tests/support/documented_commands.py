@@ -35,6 +35,7 @@ EXCEPTIONS = {
     r"python (find_first_members|fit_isochrone|fit_leavitt_law|compare_with_list)\.py": "has tests of its own",
     r"python estimate_light_curve_age\.py": "has tests of its own",
     r"python (build_sets|evaluate_clusters)\.py NGC_2447 IC_4651": "needs stars of the sky; NGC_2509 stands for them",
+    r"python build_sets\.py NGC_2509_group_1 ": "tests/first_members/test_other_groups.py reads its files",
     r"python explain_stars\.py .*(--from|,-19)": "needs stars of the sky; tests/stages/test_explain.py runs it",
     r"python evaluate_clusters\.py all --workers": "starts processes; tests/batch/test_run.py runs it",
     r"python \S+ .*--(send_to_topcat|find_first_members|fit_isochrone|report)": "has tests of its own",
