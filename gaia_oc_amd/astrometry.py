@@ -52,7 +52,7 @@ def mean_direction(ra: Array, dec: Array) -> tuple[float, float]:
     return float(np.degrees(np.arctan2(y, x)) % 360), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 
-def angular_separation(ra: Array, dec: Array, ra_centre: float, dec_centre: float) -> Array:
+def angular_separation(ra: Array, dec: Array, ra_centre: float | Array, dec_centre: float | Array) -> Array:
     """Angle between directions and a centre, exact at all separations.
 
     Eq. 14 of van Groeningen et al. (2023) is printed with a wrong sign and loses precision at small
@@ -62,8 +62,8 @@ def angular_separation(ra: Array, dec: Array, ra_centre: float, dec_centre: floa
     ----------
     ra, dec : ndarray, shape (n,)
         Directions [deg].
-    ra_centre, dec_centre : float
-        Centre [deg].
+    ra_centre, dec_centre : float, or ndarray of shape (n,)
+        Centre [deg], or one for each direction.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """The network of deep_sets.py once more, for speed; tests hold the two together."""
 
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, Literal, NamedTuple, Protocol
@@ -170,6 +171,9 @@ class _SetActivations(torch.autograd.Function):
         return of_x, of_shift
 
 
+_set_activations: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = _SetActivations.apply
+
+
 def _sets(x: Tensor, mean: Tensor) -> Array:
     """Rows of all sets as (batch, support, hidden)."""
     return x.view(len(mean), -1, x.shape[1]).numpy()
@@ -240,7 +244,7 @@ class _CompiledJudge:
 
     def __init__(self, network: DeepSets, support: Tensor) -> None:
         n = network.n_candidate_features
-        first, *layers = (network.phi[i] for i in range(0, len(network.phi), 2))
+        first, *layers = network.layers
         weight, set_weight = first.Gamma.weight.detach(), first.Lambda.weight.detach()
         self._first = (weight[:, :n] - set_weight[:, :n]).T.contiguous(), first.Gamma.bias.detach()
         self._of_support = (support @ weight[:, n:].T).numpy()
@@ -252,7 +256,7 @@ class _CompiledJudge:
             )
             for layer in layers
         ]
-        hidden, last = network.ro[1], network.ro[4]
+        hidden, last = (module for module in network.ro if isinstance(module, nn.Linear))
         self._hidden = hidden.weight.detach().T.contiguous(), hidden.bias.detach()
         self._last = (last.weight[1] - last.weight[0]).detach(), (last.bias[1] - last.bias[0]).detach()
 
@@ -319,7 +323,7 @@ class _TorchJudge:
 
 def _computes_bfloat16() -> bool:
     """Whether the processor multiplies matrices of bfloat16, as far as PyTorch can tell."""
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(known.get(name, True) for name in ("avx512_bf16", "amx_bf16"))
 
 
@@ -440,7 +444,7 @@ class GradientEngine:
         loss, called_member
             As for `loss`.
         """
-        p = self._network.ro[0].p
+        (p,) = {module.p for module in self._network.ro if isinstance(module, nn.Dropout)}
         shape = 2, len(batch.is_member), self._network.hidden_size
         kept = (rng.random(shape, np.float32) >= p).astype(np.float32) / np.float32(1 - p)
         return self._in_pieces(batch, support, torch.from_numpy(kept))
@@ -480,7 +484,7 @@ def _loss(
         if k == 0:
             shift = torch.addmm(shift, piece.candidates, (gamma[:, :n] - set_weight[:, :n]).T)
             gamma, set_weight = gamma[:, n:], set_weight[:, n:]
-        x, mean = _SetActivations.apply(x @ gamma.T, shift - mean @ set_weight.T)
+        x, mean = _set_activations(x @ gamma.T, shift - mean @ set_weight.T)
     hidden = nn.functional.elu(torch.addmm(bias, mean * kept[0], weight.T)) * kept[1]
     logit = hidden @ (last_weight[1] - last_weight[0]) + (last_bias[1] - last_bias[0])
     log_odds = logit + piece.log_odds

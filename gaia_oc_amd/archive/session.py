@@ -293,11 +293,13 @@ class ArchiveSession(requests.Session):
         """Whether an address has the service's scheme, host and port."""
         return _origin(urlsplit(url)) == _origin(self._origin)
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **keywords: Any) -> requests.Response:
+    def request(
+        self, method: str | bytes, url: str | bytes, *args: Any, **keywords: Any
+    ) -> requests.Response:
         """Send a request; a `timeout` counts only as a pair, since pyvo gives up on a job's phase after 10 s."""
         if not isinstance(keywords.get("timeout"), tuple):
             keywords["timeout"] = (self.patience.connect, self.patience.read)
-        return super().request(method, self.own_address(str(url)), *args, **keywords | {"stream": True})
+        return super().request(str(method), self.own_address(str(url)), *args, **keywords | {"stream": True})
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:
         """Send one request, redirected ones too, but never to another host while logged in."""

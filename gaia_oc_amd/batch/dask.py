@@ -95,7 +95,7 @@ def connected(scheduler: str) -> Iterator["Client"]:
 
 async def _knock(address: str) -> None:
     """See whether a scheduler answers: Dask's client would wait for ever for the greeting of something else."""
-    from distributed.core import connect
+    from distributed.comm import connect
     from distributed.security import Security
 
     secrets = Security().get_connection_args("client")
@@ -225,7 +225,7 @@ def _looker() -> Callable[[str | None, str, tuple[str, ...]], dict[str, Any]]:
         found: dict[str, Any] = {"host": platform.node(), "shared": path is None, "versions": {}}
         try:
             package = importlib.import_module("gaia_oc_amd")
-            sources = sorted(pathlib.Path(package.__file__).parent.rglob("*.py"))
+            sources = sorted(pathlib.Path(str(package.__file__)).parent.rglob("*.py"))
             found["package"] = package.__version__
             found["sources"] = zlib.crc32(b"".join(source.read_bytes() for source in sources))
         except ImportError:
@@ -350,12 +350,12 @@ class _DaskCrew:
         self._client, self._assignment, self._data_dir = client, assignment, data_dir
         self._patience = _seconds_to_wait()
         self._last_look, self._last_seen = 0.0, time.monotonic()
-        self._done: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._n_threads: dict[str, int] = {}  # of workers that have the work
         self._useless: set[str] = set()
         self._n_tasks = 0
         self.idle: list[str] = []
-        self.busy: dict[Future, tuple[str, str]] = {}  # worker and cluster
+        self.busy: dict[Future[Any], tuple[str, str]] = {}  # worker and cluster
 
     def look(self) -> list[str]:
         """See which workers came or died; the clusters of the dead."""
@@ -467,7 +467,7 @@ def _attempt_there() -> Callable[[str, str, int], Outcome]:
     return attempt_there
 
 
-def _result(future: "Future", cluster: str) -> Outcome | None:
+def _result(future: "Future[Any]", cluster: str) -> Outcome | None:
     """Outcome that a worker sent, or of what it could not even begin; None if there is none."""
     from distributed import KilledWorker
 

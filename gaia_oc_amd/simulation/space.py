@@ -196,7 +196,8 @@ class Patches:
         """
         ring = self.rings[number]
         cosine = rng.uniform(self.cosines[ring + 1], self.cosines[ring], size)
-        return _directions(cosine, rng.uniform(*self.angles[number], size), self.axes)
+        first, last = self.angles[number]
+        return _directions(cosine, rng.uniform(first, last, size), self.axes)
 
 
 def _directions(cosine: Array, angle: Array, axes: Array) -> Array:
