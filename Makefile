@@ -1,4 +1,4 @@
-# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style and imports.   make docs: the documentation.
+# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style, imports and types (make types alone).   make docs: the documentation.
 # make test-oldest: the tests with the lower bounds of pyproject.toml.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
 # make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.   make test-random: in random order.
@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
 
-.PHONY: demo test test-random test-loaded test-oldest fuzz kills lint docs tap-server stop-tap-server fault-table clean
+.PHONY: demo test test-random test-loaded test-oldest fuzz kills lint types docs tap-server stop-tap-server fault-table clean
 
 demo: .venv/installed
 	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo --field_density 5000
@@ -45,10 +45,13 @@ build/oldest/installed: pyproject.toml
 	build/oldest/bin/uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct -e ".[dev,distributed]"
 	touch $@
 
-lint: .venv/installed-dev
+lint: .venv/installed-dev types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+
+types: .venv/installed-dev
+	$(BIN)/mypy
 
 docs: .venv/installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs build/docs

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+import erfa
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -51,30 +52,29 @@ def mean_direction(ra: Array, dec: Array) -> tuple[float, float]:
     return float(np.degrees(np.arctan2(y, x)) % 360), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 
-def angular_separation(ra: Array, dec: Array, ra_centre: float, dec_centre: float) -> Array:
+def angular_separation(ra: Array, dec: Array, ra_centre: float | Array, dec_centre: float | Array) -> Array:
     """Angle between directions and a centre, exact at all separations.
 
     Eq. 14 of van Groeningen et al. (2023) is printed with a wrong sign and loses precision at small
-    angles; this is the Vincenty form of the same angle.
+    angles; this is the same angle.
 
     Parameters
     ----------
     ra, dec : ndarray, shape (n,)
         Directions [deg].
-    ra_centre, dec_centre : float
-        Centre [deg].
+    ra_centre, dec_centre : float, or ndarray of shape (n,)
+        Centre [deg], or one for each direction.
 
     Returns
     -------
     ndarray, shape (n,)
         Separation [deg].
     """
-    difference = np.radians(np.asarray(ra) - ra_centre)
-    dec, dec_centre = np.radians(dec), np.radians(dec_centre)
-    east = np.cos(dec) * np.sin(difference)
-    north = np.cos(dec_centre) * np.sin(dec) - np.sin(dec_centre) * np.cos(dec) * np.cos(difference)
-    along = np.sin(dec_centre) * np.sin(dec) + np.cos(dec_centre) * np.cos(dec) * np.cos(difference)
-    return np.degrees(np.arctan2(np.hypot(east, north), along))
+    return np.degrees(erfa.seps(*_radians(ra_centre, dec_centre, ra, dec)))
+
+
+def _radians(*angles: Array | float) -> list[Array]:
+    return [np.radians(angle) for angle in angles]
 
 
 def tangent_plane(ra: Array, dec: Array, ra_centre: float, dec_centre: float) -> tuple[Array, Array]:
@@ -92,12 +92,7 @@ def tangent_plane(ra: Array, dec: Array, ra_centre: float, dec_centre: float) ->
     east, north : ndarray, shape (n,)
         Offsets [deg]; their hypotenuse is the angular separation.
     """
-    difference = np.radians(np.asarray(ra) - ra_centre)
-    dec_radians, dec_centre_radians = np.radians(dec), np.radians(dec_centre)
-    east = np.cos(dec_radians) * np.sin(difference)
-    north = np.cos(dec_centre_radians) * np.sin(dec_radians)
-    north -= np.sin(dec_centre_radians) * np.cos(dec_radians) * np.cos(difference)
-    position_angle = np.arctan2(east, north)
+    position_angle = erfa.pas(*_radians(ra_centre, dec_centre, ra, dec))
     separation = angular_separation(ra, dec, ra_centre, dec_centre)
     return separation * np.sin(position_angle), separation * np.cos(position_angle)
 

@@ -99,7 +99,7 @@ def with_published_errors(cluster: Cluster, members: pd.DataFrame) -> Cluster:
     -------
     Cluster
     """
-    errors = {
+    errors: dict[str, Any] = {
         f"{name}_mean_error": weighted_mean(members[name].to_numpy(), members[f"{name}_error"].to_numpy())[1]
         for name in ("pmra", "pmdec", "parallax")
     }

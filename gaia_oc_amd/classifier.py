@@ -72,7 +72,7 @@ class Standardisation:
         stds = values.std(axis=0)
         return cls(names, values.mean(axis=0), np.where(stds > 0, stds, 1.0))
 
-    def __call__(self, values: NDArray[np.float64]) -> Tensor:
+    def __call__(self, values: NDArray[np.float32] | NDArray[np.float64]) -> Tensor:
         """Standardise an array whose last axis holds the features, as float32."""
         return torch.from_numpy(((values - self.means) / self.stds).astype(np.float32))
 
@@ -148,8 +148,8 @@ class Classifier:
             np.array([whole[name] for name in self.cluster_features.names], float)
         )
 
-        def of_stars(features: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-            stars = self.source_features(features)
+        def of_stars(candidates: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+            stars = self.source_features(candidates)
             return judge(torch.cat([stars, of_whole.expand(len(stars), -1)], dim=1).numpy(), chosen)
 
         return of_stars
@@ -294,7 +294,7 @@ def _with_our_keys(content: dict[str, Any]) -> dict[str, Any]:
     """Hyper-parameters under our names."""
     if _FIRST_KEY not in content:
         return content
-    of_cluster = {f"cluster_feature{end}": [] for end in ("s", "_means", "_stds")}
+    of_cluster: dict[str, Any] = {f"cluster_feature{end}": [] for end in ("s", "_means", "_stds")}
     return of_cluster | {_FIRST_KEYS.get(key, key): value for key, value in content.items()}
 
 

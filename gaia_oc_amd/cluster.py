@@ -138,7 +138,8 @@ class Cluster:
     def from_dict(cls, parameters: dict[str, Any]) -> "Cluster":
         """Cluster from the parameters that `as_dict` gave; null stands for NaN, other keys are ignored."""
         known = {field.name: parameters[field.name] for field in fields(cls) if field.name in parameters}
-        return cls(**{key: np.nan if value is None else value for key, value in known.items()})
+        given: dict[str, Any] = {key: np.nan if value is None else value for key, value in known.items()}
+        return cls(**given)
 
 
 def check_complete(cluster: Cluster) -> Cluster:
@@ -252,7 +253,8 @@ def update_from_members(cluster: Cluster, members: pd.DataFrame) -> Cluster:
     fit = fit_normal(values, errors, design=design, dispersion_of=_DISPERSIONS)
     return replace(
         cluster,
-        **{"ra": ra, "dec": dec},
+        ra=ra,
+        dec=dec,
         **_by_name("{}", fit.parameters),
         **_by_name("{}_mean_error", fit.errors),
         **_by_name("{}_error", np.std(values - design @ fit.parameters, axis=0, ddof=1)),
@@ -290,6 +292,6 @@ def _velocity_of_members(
 _MEANS, _DISPERSIONS = ("pmra", "pmdec", "parallax"), (0, 0, 1)
 
 
-def _by_name(pattern: str, values: Array) -> dict[str, float]:
+def _by_name(pattern: str, values: Array) -> dict[str, Any]:
     """Values of the three means under their names."""
     return {pattern.format(name): float(value) for name, value in zip(_MEANS, values, strict=True)}

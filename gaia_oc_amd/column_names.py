@@ -143,9 +143,9 @@ class TableNames:
             exact = (name for name in (*asked, ours) if name in theirs)
             keys = [_key(name) for name in (*asked, ours, *spellings)]
             alike = (by_key[key] for key in (*keys, *(f"{key}_1" for key in keys)) if key in by_key)
-            name = next((*exact, *alike).__iter__(), None)
-            if name is not None and name not in found.values():
-                found[ours] = name
+            known: str | None = next(iter((*exact, *alike)), None)
+            if known is not None and known not in found.values():
+                found[ours] = known
         return found
 
     def with_given(self, pairs: Sequence[str]) -> "TableNames":

@@ -175,7 +175,7 @@ def cut_to_region(sources: pd.DataFrame, region: ConeRegion) -> pd.DataFrame:
     """
     ra, dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
     inside = angular_separation(ra, dec, region.ra, region.dec) <= region.radius
-    offset = np.hypot(sources["pmra"] - region.pmra, sources["pmdec"] - region.pmdec).to_numpy(float)
+    offset = np.hypot(*(sources[["pmra", "pmdec"]].to_numpy(float) - [region.pmra, region.pmdec]).T)
     aside = np.abs(sources["parallax"].to_numpy(float) - region.parallax)
     if region.error_weight:
         offset = offset - region.error_weight * np.hypot(

@@ -82,6 +82,11 @@ class DeepSets(nn.Module):
             nn.Linear(hidden_size, 2),
         )
 
+    @property
+    def layers(self) -> list[EquivariantLayer]:
+        """The equivariant layers, in their order."""
+        return [module for module in self.phi if isinstance(module, EquivariantLayer)]
+
     def initialise(self, generator: Generator) -> None:
         """Draw all weights anew, uniformly within 1 / sqrt(inputs) as PyTorch's linear layers do."""
         for module in self.modules():
@@ -124,7 +129,7 @@ class DeepSets(nn.Module):
         -------
         Tensor, shape (batch, 2)
         """
-        first = self.phi[0]
+        first = self.layers[0]
         n = self.n_candidate_features
         weight, set_weight = first.Gamma.weight, first.Lambda.weight
         of_candidate = (

@@ -1,6 +1,5 @@
 """The network of deep_sets.py once more, for speed; tests hold the two together."""
 
-import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gaia_oc_amd.deep_sets import N_EQUIVARIANT_LAYERS, DeepSets
+from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.parallel import compiled, n_threads, one_thread
 
 Index = NDArray[np.int64]
@@ -117,7 +116,7 @@ def activations(x: Array) -> None:
 
 
 @compiled
-def set_gradients(x: Array, of_mean: Array, gradient: Array, of_shift: Array) -> None:
+def set_gradients(x: Array, of_mean: Array, of_result: Array, of_x: Array, of_shift: Array) -> None:
     """Gradient of `set_activations`.
 
     Parameters
@@ -126,10 +125,10 @@ def set_gradients(x: Array, of_mean: Array, gradient: Array, of_shift: Array) ->
         What `set_activations` made.
     of_mean : ndarray of float32, shape (batch, hidden)
         Gradient with respect to its means.
-    gradient : ndarray of float32, shape (batch, support, hidden)
-        Gradient with respect to its activations, replaced by that with respect to their arguments.
-    of_shift : ndarray of float32, shape (batch, hidden)
-        Filled with the gradient with respect to the shift.
+    of_result : ndarray of float32, shape (batch, support, hidden)
+        Gradient with respect to its activations.
+    of_x, of_shift : ndarray of float32, shapes (batch, support, hidden) and (batch, hidden)
+        Filled with the gradients with respect to its arguments.
     """
     size, n_hidden = x.shape[1], x.shape[2]
     share = _ONE / np.float32(size)
@@ -139,9 +138,45 @@ def set_gradients(x: Array, of_mean: Array, gradient: Array, of_shift: Array) ->
         for s in range(size):
             for h in range(n_hidden):
                 slope = min(x[b, s, h], _ZERO) + _ONE
-                value = (gradient[b, s, h] + of_mean[b, h] * share) * slope
-                gradient[b, s, h] = value
+                value = (of_result[b, s, h] + of_mean[b, h] * share) * slope
+                of_x[b, s, h] = value
                 of_shift[b, h] += value
+
+
+class _SetActivations(torch.autograd.Function):
+    """`set_activations` for automatic differentiation: (batch * support, hidden), (batch, hidden) -> both."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """Activations, in the memory of `x`, and their means over the sets."""
+        mean = torch.empty_like(shift)
+        set_activations(_sets(x, shift), shift.numpy(), mean.numpy())
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        return x, mean
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients with respect to `x` and `shift`."""
+        of_result, of_mean = (gradient.contiguous() for gradient in gradients)
+        (x,) = ctx.saved_tensors
+        of_x, of_shift = torch.empty_like(x), torch.empty_like(of_mean)
+        set_gradients(
+            _sets(x, of_mean),
+            of_mean.numpy(),
+            _sets(of_result, of_mean),
+            _sets(of_x, of_mean),
+            of_shift.numpy(),
+        )
+        return of_x, of_shift
+
+
+_set_activations: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = _SetActivations.apply
+
+
+def _sets(x: Tensor, mean: Tensor) -> Array:
+    """Rows of all sets as (batch, support, hidden)."""
+    return x.view(len(mean), -1, x.shape[1]).numpy()
 
 
 _PAIRS_AT_ONCE = 512
@@ -209,7 +244,7 @@ class _CompiledJudge:
 
     def __init__(self, network: DeepSets, support: Tensor) -> None:
         n = network.n_candidate_features
-        first, *layers = (network.phi[i] for i in range(0, len(network.phi), 2))
+        first, *layers = network.layers
         weight, set_weight = first.Gamma.weight.detach(), first.Lambda.weight.detach()
         self._first = (weight[:, :n] - set_weight[:, :n]).T.contiguous(), first.Gamma.bias.detach()
         self._of_support = (support @ weight[:, n:].T).numpy()
@@ -221,7 +256,7 @@ class _CompiledJudge:
             )
             for layer in layers
         ]
-        hidden, last = network.ro[1], network.ro[4]
+        hidden, last = (module for module in network.ro if isinstance(module, nn.Linear))
         self._hidden = hidden.weight.detach().T.contiguous(), hidden.bias.detach()
         self._last = (last.weight[1] - last.weight[0]).detach(), (last.bias[1] - last.bias[0]).detach()
 
@@ -288,7 +323,7 @@ class _TorchJudge:
 
 def _computes_bfloat16() -> bool:
     """Whether the processor multiplies matrices of bfloat16, as far as PyTorch can tell."""
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(known.get(name, True) for name in ("avx512_bf16", "amx_bf16"))
 
 
@@ -338,13 +373,12 @@ class Batch(NamedTuple):
 
 _EXAMPLES_AT_ONCE = 256
 """Examples of one piece of work. It fixes the order of sums, so that no result depends on the number of threads."""
-_LAST = slice(3 * N_EQUIVARIANT_LAYERS, None)
 
 
 class GradientEngine:
-    """Loss and gradient of a network, by backpropagation written out for it, in several threads.
+    """Loss of a network and, by automatic differentiation, its gradient, in several threads.
 
-    Equal to what automatic differentiation gives up to rounding, some times faster. To be used as a context.
+    To be used as a context.
 
     Parameters
     ----------
@@ -355,10 +389,8 @@ class GradientEngine:
     def __init__(self, network: DeepSets) -> None:
         self._network = network
         self.parameters = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in network.parameters()]))
-        self._views = self._divided(self.parameters.data)
-        for parameter, view in zip(network.parameters(), self._views, strict=True):
+        for parameter, view in zip(network.parameters(), self._divided(self.parameters.data), strict=True):
             parameter.data = view
-        self._work = threading.local()
         self._open = ExitStack()
 
     def __enter__(self) -> "GradientEngine":
@@ -367,7 +399,7 @@ class GradientEngine:
         self._open.enter_context(one_thread())
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the threads."""
         self._open.close()
 
@@ -385,7 +417,7 @@ class GradientEngine:
         batch : Batch
             Examples.
         support : Tensor, shape (n_members, n_support_features)
-            What ``batch.run.chosen`` points to.
+            What ``batch.chosen`` points to.
 
         Returns
         -------
@@ -412,7 +444,7 @@ class GradientEngine:
         loss, called_member
             As for `loss`.
         """
-        p = self._network.ro[0].p
+        (p,) = {module.p for module in self._network.ro if isinstance(module, nn.Dropout)}
         shape = 2, len(batch.is_member), self._network.hidden_size
         kept = (rng.random(shape, np.float32) >= p).astype(np.float32) / np.float32(1 - p)
         return self._in_pieces(batch, support, torch.from_numpy(kept))
@@ -420,123 +452,40 @@ class GradientEngine:
     def _in_pieces(
         self, batch: Batch, support: Tensor, kept: Tensor | None
     ) -> tuple[float, NDArray[np.bool_]]:
-        starts = range(0, len(batch.is_member), _EXAMPLES_AT_ONCE)
-        gradients = torch.empty((len(starts) if kept is not None else 0, len(self.parameters)))
         total = batch.weight.sum()
 
-        def work(i: int) -> tuple[float, NDArray[np.bool_]]:
-            rows = slice(starts[i], starts[i] + _EXAMPLES_AT_ONCE)
+        def work(start: int) -> tuple[float, NDArray[np.bool_], Tensor]:
+            rows = slice(start, start + _EXAMPLES_AT_ONCE)
             piece = Batch(*(part[rows] for part in batch))
-            with torch.inference_mode():
-                if kept is None:
-                    return _Pass(self._views, self._buffer).forward(piece, support)
-                there_and_back = _Pass(self._views, self._buffer, kept[:, rows])
-                answer = there_and_back.forward(piece, support)
-                there_and_back.backward(self._divided(gradients[i]), total)
-                return answer
+            vector = self.parameters.detach().requires_grad_(kept is not None)
+            loss, log_odds = _loss(
+                self._divided(vector), piece, support, (1.0, 1.0) if kept is None else kept[:, rows]
+            )
+            gradient = vector if kept is None else torch.autograd.grad(loss / total, vector)[0]
+            return loss.item(), (log_odds > 0).numpy(), gradient
 
-        losses, verdicts = zip(*self._pool.map(work, range(len(starts))), strict=True)
+        starts = range(0, len(batch.is_member), _EXAMPLES_AT_ONCE)
+        losses, verdicts, gradients = zip(*self._pool.map(work, starts), strict=True)
         if kept is not None:
-            self.parameters.grad = gradients.sum(dim=0)
+            self.parameters.grad = torch.stack(gradients).sum(dim=0)
         return sum(losses), np.concatenate(verdicts)
 
-    def _buffer(self, name: str, *shape: int) -> Tensor:
-        """Memory of this thread that is used again."""
-        known = vars(self._work)
-        if name not in known or known[name].shape[1:] != shape[1:] or len(known[name]) < shape[0]:
-            known[name] = torch.empty(shape)
-        return known[name][: shape[0]]
 
-
-class _Pass:
-    """One pass through the network and back, for one piece of a batch.
-
-    `kept` (2, batch, hidden) holds what the two dropouts multiply with.
-    """
-
-    def __init__(
-        self, parameters: list[Tensor], buffer: Callable[..., Tensor], kept: Tensor | None = None
-    ) -> None:
-        self._parameters = parameters
-        self._buffer = buffer
-        self._kept = kept
-
-    def _layer(self, k: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights and bias of Gamma, and weights of Lambda."""
-        weight, bias, set_weight = self._parameters[3 * k : 3 * k + 3]
-        return weight, bias, set_weight
-
-    def forward(self, piece: Batch, support: Tensor) -> tuple[float, NDArray[np.bool_]]:
-        """Loss and verdicts; all activations are kept for the way back."""
-        self._piece, self._n = piece, piece.candidates.shape[1]
-        x = support[piece.chosen]  # (batch, support, features)
-        self._x, self._means = [x], [x.mean(dim=1)]
-        weight, bias, set_weight = self._layer(0)
-        shift = torch.addmm(bias, piece.candidates, (weight[:, : self._n] - set_weight[:, : self._n]).T)
-        self._equivariant(0, weight[:, self._n :], set_weight[:, self._n :], shift)
-        for k in range(1, N_EQUIVARIANT_LAYERS):
-            weight, bias, set_weight = self._layer(k)
-            self._equivariant(k, weight, set_weight, bias.expand(len(x), -1))
-        return self._classify(self._means[-1])
-
-    def _equivariant(self, k: int, weight: Tensor, set_weight: Tensor, shift: Tensor) -> None:
-        x, mean = self._x[-1], self._means[-1]
-        n, size, width = len(x), x.shape[1], len(weight)
-        z = self._buffer(f"activations {k}", n, size, width)
-        torch.mm(x.reshape(n * size, -1), weight.T, out=z.view(n * size, width))
-        shift = torch.addmm(shift, mean, set_weight.T, alpha=-1)
-        mean = torch.empty_like(shift)
-        set_activations(z.numpy(), shift.numpy(), mean.numpy())
-        self._x.append(z)
-        self._means.append(mean)
-
-    def _classify(self, mean: Tensor) -> tuple[float, NDArray[np.bool_]]:
-        weight, bias, last_weight, last_bias = self._parameters[_LAST]
-        piece, kept = self._piece, self._kept if self._kept is not None else (1.0, 1.0)
-        self._input = mean * kept[0]
-        self._hidden = nn.functional.elu(torch.addmm(bias, self._input, weight.T))
-        self._output = self._hidden * kept[1]
-        logit = self._output @ (last_weight[1] - last_weight[0]) + (last_bias[1] - last_bias[0])
-        self._sign = 2.0 * piece.is_member - 1.0
-        self._margin = self._sign * (logit + piece.log_odds)
-        loss = nn.functional.softplus(-self._margin) @ piece.weight
-        return float(loss), (logit + piece.log_odds > 0).numpy()
-
-    def backward(self, gradients: list[Tensor], total_weight: Tensor) -> None:
-        """Fill `gradients`, shaped as the parameters, with those of the loss divided by the total weight."""
-        of_mean = self._back_through_classifier(gradients[_LAST], total_weight)
-        x = self._x[-1]
-        gradient = self._buffer("gradient 0", *x.shape).zero_()
-        of_shift = torch.empty_like(of_mean)
-        rows = len(x) * x.shape[1]
-        for k in reversed(range(N_EQUIVARIANT_LAYERS)):
-            set_gradients(self._x[k + 1].numpy(), of_mean.numpy(), gradient.numpy(), of_shift.numpy())
-            n = self._n if k == 0 else 0
-            of_weight, of_bias, of_set_weight = gradients[3 * k : 3 * k + 3]
-            of_weight[:, n:] = gradient.view(rows, -1).T @ self._x[k].reshape(rows, -1)
-            of_set_weight[:, n:] = -(of_shift.T @ self._means[k])
-            of_bias[:] = of_shift.sum(dim=0)
-            if k == 0:
-                of_weight[:, :n] = of_shift.T @ self._piece.candidates
-                of_set_weight[:, :n] = -of_weight[:, :n]
-                return
-            weight, _, set_weight = self._layer(k)
-            of_mean = -(of_shift @ set_weight)
-            new = self._buffer(f"gradient {(N_EQUIVARIANT_LAYERS - k) % 2}", *gradient.shape)
-            torch.mm(gradient.view(rows, -1), weight, out=new.view(rows, -1))
-            gradient = new
-
-    def _back_through_classifier(self, gradients: list[Tensor], total_weight: Tensor) -> Tensor:
-        """Gradient with respect to the mean over the set, shape (batch, hidden)."""
-        weight, _, last_weight, _ = self._parameters[_LAST]
-        of_weight, of_bias, of_last_weight, of_last_bias = gradients
-        of_logit = -self._sign * torch.sigmoid(-self._margin) * self._piece.weight / total_weight
-        of_last_weight[1] = of_logit @ self._output
-        of_last_weight[0] = -of_last_weight[1]
-        of_last_bias[1] = of_logit.sum()
-        of_last_bias[0] = -of_last_bias[1]
-        slope = self._hidden.clamp_max(0) + 1
-        of_hidden = of_logit[:, None] * (last_weight[1] - last_weight[0]) * self._kept[1] * slope
-        of_weight[:] = of_hidden.T @ self._input
-        of_bias[:] = of_hidden.sum(dim=0)
-        return of_hidden @ weight * self._kept[0]
+def _loss(
+    parameters: list[Tensor], piece: Batch, support: Tensor, kept: Tensor | tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """Weighted loss and log odds (batch,) by the forward pass of `DeepSets`; `kept` multiplies at its two dropouts."""
+    *layers, weight, bias, last_weight, last_bias = parameters
+    x = support[piece.chosen]  # (batch, support, features)
+    mean, x = x.mean(dim=1), x.flatten(0, 1)
+    n = piece.candidates.shape[1]
+    for k in range(0, len(layers), 3):
+        gamma, shift, set_weight = layers[k : k + 3]
+        if k == 0:
+            shift = torch.addmm(shift, piece.candidates, (gamma[:, :n] - set_weight[:, :n]).T)
+            gamma, set_weight = gamma[:, n:], set_weight[:, n:]
+        x, mean = _set_activations(x @ gamma.T, shift - mean @ set_weight.T)
+    hidden = nn.functional.elu(torch.addmm(bias, mean * kept[0], weight.T)) * kept[1]
+    logit = hidden @ (last_weight[1] - last_weight[0]) + (last_bias[1] - last_bias[0])
+    log_odds = logit + piece.log_odds
+    return nn.functional.softplus((1 - 2 * piece.is_member) * log_odds) @ piece.weight, log_odds.detach()

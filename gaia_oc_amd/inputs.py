@@ -135,7 +135,7 @@ def why_missing(listed: pd.DataFrame, found: pd.DataFrame, region: ConeRegion) -
     outside = angular_separation(place[:, 0], place[:, 1], region.ra, region.dec) > region.radius
     fast = np.zeros(len(missing), bool)
     if {"pmra", "pmdec"} <= set(missing):
-        offset = np.hypot(missing["pmra"] - region.pmra, missing["pmdec"] - region.pmdec).to_numpy(float)
+        offset = np.hypot(*(missing[["pmra", "pmdec"]].to_numpy(float) - [region.pmra, region.pmdec]).T)
         fast = ~outside & (offset > region.pm_radius)
     distant = np.zeros(len(missing), bool)
     if "parallax" in missing:

@@ -80,7 +80,7 @@ def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:
 
 def _ask_again(number: int) -> None:
     time.sleep(_PAUSE)  # until the callback is over
-    _thread.interrupt_main(number)
+    _thread.interrupt_main(signal.Signals(number))
 
 
 def _watch(reading: int, heard: set[int]) -> None:

@@ -136,8 +136,8 @@ def _read_file(path: Path) -> list[_Curves]:
     """All curves of one file, block by block as its headers divide it."""
     text = _text(path)
     groups: dict[tuple[str, _Heading], list[str]] = {}
-    for heading, rows in _blocks(text, path):
-        groups.setdefault((_kind(heading.names, path), heading), []).append(rows)
+    for heading, block in _blocks(text, path):
+        groups.setdefault((_kind(heading.names, path), heading), []).append(block)
     if not groups:
         raise ValueError(f"{path} has no isochrone table: {_remedy(path)}.")
     curves = []
@@ -280,7 +280,7 @@ def _needed(table: pd.DataFrame, names: dict[str, str], path: Path, kind: str) -
     """Columns by our names, of which none may be absent."""
     absent = [theirs for theirs in names.values() if theirs not in table]
     if absent:
-        dr2 = any(re.search(r"DR2|MAW|BPbr|BPft", name) for name in table)
+        dr2 = any(re.search(r"DR2|MAW|BPbr|BPft", name) for name in map(str, table))
         raise ValueError(
             f"{path} lacks the columns {', '.join(absent)} of {kind}'s isochrones"
             + (", its Gaia magnitudes are those of DR2" if dr2 else "")

@@ -262,7 +262,7 @@ def _find_offsets(
             beside = max(boxes[k, 0] - stars[i, 0], stars[i, 0] - boxes[k, 1], 0.0) * in_colour
             above = max(boxes[k, 2] - stars[i, 1], stars[i, 1] - boxes[k, 3], 0.0) * in_g
             least[k] = beside**2 + above**2
-        nearest, group, following = np.inf, np.argmin(least), 0
+        nearest, group, following = np.inf, int(np.argmin(least)), 0
         while group < len(boxes):
             for s in range(group * _GROUP, min((group + 1) * _GROUP, len(start))):
                 colour, g = (stars[i, 0] - start[s, 0]) * in_colour, (stars[i, 1] - start[s, 1]) * in_g

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -30,7 +30,12 @@ def kept_cone(folder: Path) -> Path | None:
     return next((folder / name for name in _KEPT_NAMES if (folder / name).exists()), None)
 
 
-def keep_cone(folder: Path, sources: pd.DataFrame, format: str, made_by: dict[str, Any]) -> None:
+def keep_cone(
+    folder: Path,
+    sources: pd.DataFrame,
+    format: Literal["votable", "csv", "csv.gz", "parquet"],
+    made_by: dict[str, Any],
+) -> None:
     """Write a cone and its record in place of older ones; a cone without a finished record counts as absent.
 
     Parameters

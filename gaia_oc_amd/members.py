@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from gaia_oc_amd.astrometry import angular_separation, unit_vectors
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
@@ -126,7 +125,7 @@ def _elsewhere(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
     )
     motion = np.zeros(len(listed))
     if {"pmra", "pmdec"} <= set(place.columns):
-        motion = np.nan_to_num(np.hypot(place["pmra"], place["pmdec"]).to_numpy(float)) * _LONGEST / 1000
+        motion = np.nan_to_num(np.hypot(*place[["pmra", "pmdec"]].to_numpy(float).T)) * _LONGEST / 1000
     far = pd.Series(apart * 3600 > ANOTHER_STAR + motion, index=listed.index)
     n_known = int(np.isfinite(apart).sum())
     return far & (far.sum() <= n_known / 2)
@@ -153,6 +152,8 @@ def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series
 
 def _match_at(listed: pd.DataFrame, sources: pd.DataFrame, years: NDArray[np.float64]) -> pd.Series:
     """As `_match_by_position`, of positions that are so many years older than DR3's."""
+    from scipy.spatial import cKDTree  # here: its import takes a third of a second
+
     ra, dec = listed["ra"].to_numpy(float), listed["dec"].to_numpy(float)
     source_ra, source_dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
     if {"pmra", "pmdec"} <= set(listed.columns):

@@ -47,12 +47,12 @@ def positional(help: str, *, several: bool = False) -> Any:
     )
 
 
-def part(options: "Options", *names: str) -> Any:
+def part(options: Any, *names: str) -> Any:
     """Options of one kind as a part of all options that a script takes.
 
     Parameters
     ----------
-    options : Options
+    options : dataclass
         The defaults.
     *names : str
         Those that the script offers; by default all.

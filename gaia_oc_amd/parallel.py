@@ -53,7 +53,7 @@ def clock(name: str, **keywords: Any) -> Iterator[tqdm]:
 Index = NDArray[np.int64]
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "nogil": True,  # threads run side by side
     "error_model": "numpy",  # a division by zero gives inf, no exception
     "fastmath": {"contract", "nsz"},  # multiply-add in one step; NaN and order of sums keep their meaning

@@ -171,7 +171,8 @@ def _coefficients() -> dict[str, NDArray[np.float64]]:
     Read from dustapprox's file, since importing its models (scikit-learn, pyphot, every file of the library) takes
     two seconds.
     """
-    table = pd.read_csv(resources.files("dustapprox") / _MODELS, comment="#", index_col="passband")
+    with (resources.files("dustapprox") / _MODELS).open(encoding="utf-8") as file:
+        table = pd.read_csv(file, comment="#", index_col="passband")
     return {
         band: table.loc[f"GAIA_GAIA3.{band}", _TERMS].to_numpy(float, copy=True)
         for band in ("G", "Gbp", "Grp")

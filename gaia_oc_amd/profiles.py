@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
 from scipy.special import chdtri, xlogy
 
 from gaia_oc_amd.parallel import compiled
@@ -133,6 +132,8 @@ def field_radius(east: Array, north: Array) -> float:
     float
         In the unit of the offsets; 0 if the centre lies outside, or if the positions span no area.
     """
+    from scipy.spatial import ConvexHull, QhullError  # here: its import takes a third of a second
+
     points = np.column_stack([east, north]).astype(float)
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) < 3:
@@ -312,7 +313,8 @@ def king_profile(profile: DensityProfile) -> KingProfile:
         raise UnconstrainedProfileError(
             f"the tidal radius may lie outside the field, which is complete to {outer:.1f} pc."
         )
-    king = KingProfile(*(float(value) for value in parameters), covariance=_covariance(profile, parameters))
+    amplitude, core, tidal, background = parameters.tolist()
+    king = KingProfile(amplitude, core, tidal, background, _covariance(profile, parameters))
     if not king.tidal_radius_error < king.tidal_radius:
         raise UnconstrainedProfileError(
             f"the tidal radius, {king.tidal_radius:.2g} +- {king.tidal_radius_error:.2g} pc, is not constrained."
@@ -351,14 +353,13 @@ def _fit(profile: DensityProfile, *, smallest_tidal_radius: float) -> tuple[Arra
     ends = np.log([smallest_tidal_radius, _LARGEST_TIDAL_RADIUS * outer])
     lower = [np.log(scale) - 10, np.log(outer) - 12, ends[0], 0.0]
     upper = [np.log(scale) + 25, np.log(outer), ends[1], 2.0]
-    best = None
+    fits = []
     for core in (0.03, 0.1, 0.25):
         for tidal in (0.3, 0.6, 0.9):
             start = np.log([profile.density.max(), core * outer, tidal * outer + smallest_tidal_radius])
             start = np.clip([*start, 0.3], lower, upper)
-            fit = least_squares(residuals, start, bounds=(lower, upper), x_scale="jac")
-            if best is None or fit.cost < best.cost:
-                best = fit
+            fits.append(least_squares(residuals, start, bounds=(lower, upper), x_scale="jac"))
+    best = min(fits, key=lambda fit: fit.cost)
     return natural(best.x), 2 * float(best.cost)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gaia_oc_amd import archive
 from gaia_oc_amd.archive import GAIA_ARCHIVE
@@ -522,7 +523,7 @@ def with_fluxes(sources: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         A new table; existing fluxes are kept.
     """
-    added = {}
+    added: dict[str, NDArray[np.float64]] = {}
     for band in BANDS:
         flux, ratio = f"phot_{band}_mean_flux", f"phot_{band}_mean_flux_over_error"
         if ratio in sources and f"{flux}_error" not in sources:

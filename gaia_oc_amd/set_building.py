@@ -263,6 +263,6 @@ def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
             "the table has a column f_r already: give the archive's table, or skip prepare_stars."
         )
     sources = check_sources(table, "the table of stars")
-    rows = pd.Index(table["source_id"].astype("int64")).get_indexer(sources["source_id"])
+    rows = pd.Index(table["source_id"].astype("int64")).get_indexer(pd.Index(sources["source_id"]))
     prepared = add_features(calibrate(sources), sets.cluster, sets.limits, sets.isochrone, sets.colour)
     return prepared.assign(PMemb_list=np.nan).set_index(table.index[rows])

@@ -51,7 +51,7 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     ClusterError
         If columns are missing, identifiers are repeated, or values cannot be what the column says.
     """
-    refuse_missing_columns(sources, origin)
+    refuse_missing_columns(list(sources), origin)
     sources = sources[[name for name in ARCHIVE_COLUMNS if name in sources]]
     sources.attrs = {}
     sources = _numbers(_with_identifiers(sources, origin), origin)

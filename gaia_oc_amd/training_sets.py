@@ -206,7 +206,7 @@ def standardisations(
 
 def split_clusters(
     names: list[str], validation_fraction: float, *, rng: np.random.Generator
-) -> tuple[list, list]:
+) -> tuple[list[str], list[str]]:
     """Split clusters at random into training and validation clusters, whatever order they are given in.
 
     Returns

@@ -1,6 +1,7 @@
 """Metrics of verdicts and of probabilities, where it is known who is a member."""
 
 import numpy as np
+import sklearn.metrics
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
@@ -27,15 +28,17 @@ def precision_recall_curve(
     precision, recall : ndarray, shape (n_thresholds,)
         From the highest threshold to the lowest; empty where nothing counts as a member.
     """
-    truth, p = np.asarray(is_member, bool), np.asarray(probability, float)
-    weight = np.ones(len(p)) if weights is None else np.asarray(weights, float)
-    order = np.argsort(-p, kind="stable")
-    found, correct = np.cumsum(weight[order]), np.cumsum((weight * truth)[order])
-    if not len(p) or correct[-1] <= 0:
+    if not _counted(is_member, weights):
         return np.empty(0), np.empty(0)
-    last_of_equals = np.append(np.diff(p[order]) != 0, True) & (found > 0)
-    found, correct = found[last_of_equals], correct[last_of_equals]
-    return correct / found, correct / correct[-1]
+    precision, recall, _ = sklearn.metrics.precision_recall_curve(
+        is_member, probability, sample_weight=weights
+    )
+    return precision[-2::-1], recall[-2::-1]  # the last point is a convention, no threshold
+
+
+def _counted(is_member: ArrayLike, weights: ArrayLike | None) -> float:
+    """Number of members, as they count."""
+    return float(np.sum(np.asarray(is_member) * (1.0 if weights is None else np.asarray(weights))))
 
 
 def average_precision(
@@ -53,8 +56,9 @@ def average_precision(
     float
         NaN where nothing counts as a member.
     """
-    precision, recall = precision_recall_curve(is_member, probability, weights)
-    return float(np.sum(precision * np.diff(recall, prepend=0.0))) if len(recall) else np.nan
+    if not _counted(is_member, weights):
+        return np.nan
+    return float(sklearn.metrics.average_precision_score(is_member, probability, sample_weight=weights))
 
 
 def completeness_at_contamination(

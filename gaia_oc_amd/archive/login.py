@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from gaia_oc_amd.archive.session import LastingError, PassingError, WholeAnswersSession
+from gaia_oc_amd.archive.session import ArchiveSession, LastingError, PassingError
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
 from gaia_oc_amd.files.data_directory import write_text
 from gaia_oc_amd.installation import script_command
@@ -161,24 +161,16 @@ _REMEDY = (
 
 
 @contextmanager
-def logged_in(
-    session: WholeAnswersSession, url: str, credentials: tuple[str, str] | None
-) -> Iterator[Callable[[], None] | None]:
+def logged_in(session: ArchiveSession, credentials: tuple[str, str] | None) -> Iterator[None]:
     """Be logged in at the archive during a block, and log out at its end.
 
     Parameters
     ----------
-    session : WholeAnswersSession
-        Gets the cookie, and talks to no other host from then on.
-    url : str
-        TAP base URL; the login is beside it.
+    session : ArchiveSession
+        Gets the cookie, talks to no other host from then on, and logs in again when the login has expired. The page
+        for it is beside the TAP service.
     credentials : tuple of str or None
         User name and password. None: nothing is done.
-
-    Yields
-    ------
-    callable or None
-        Logs in again, for when the session has expired.
 
     Raises
     ------
@@ -188,22 +180,29 @@ def logged_in(
         If the address is not encrypted.
     """
     if credentials is None:
-        yield None
+        yield
         return
-    if not url.startswith("https://"):
-        raise ClusterError(f"{url} is not encrypted: the password is only sent to https addresses.")
+    if not session.url.startswith("https://"):
+        raise ClusterError(f"{session.url} is not encrypted: the password is only sent to https addresses.")
     session.private = True
+
+    def log_in() -> None:
+        session.attempt("logging in", lambda: _log_in(session, *credentials))
+
     try:
-        session.effort.attempt("logging in", lambda: _log_in(session, url, *credentials))
-        yield lambda: session.effort.attempt("logging in", lambda: _log_in(session, url, *credentials))
+        log_in()
+        session.log_in = log_in
+        yield
     finally:
-        _log_out(session, url)
+        _log_out(session)
 
 
-def _log_in(session: WholeAnswersSession, url: str, username: str, password: str) -> None:
+def _log_in(session: ArchiveSession, username: str, password: str) -> None:
     session.cookies.clear()
     response = session.post(
-        _beside(url, "login"), data={"username": username, "password": password}, allow_redirects=False
+        _beside(session.url, "login"),
+        data={"username": username, "password": password},
+        allow_redirects=False,
     )
     if response.status_code in (401, 403):
         raise ArchiveUnavailableError(f"the Gaia archive refused the login of {username}: {_REMEDY}")
@@ -214,12 +213,12 @@ def _log_in(session: WholeAnswersSession, url: str, username: str, password: str
         raise PassingError("it set no cookie")
 
 
-def _log_out(session: WholeAnswersSession, url: str) -> None:
+def _log_out(session: ArchiveSession) -> None:
     """End the session at the archive; if that fails, it expires there by itself."""
     if session.cookies:
-        short = (session.effort.patience.connect, min(session.effort.patience.read, 20.0))
+        short = (session.patience.connect, min(session.patience.read, 20.0))
         with contextlib.suppress(requests.RequestException, PassingError, LastingError):
-            session.post(_beside(url, "logout"), timeout=short, allow_redirects=False)
+            session.post(_beside(session.url, "logout"), timeout=short, allow_redirects=False)
     session.cookies.clear()
 
 

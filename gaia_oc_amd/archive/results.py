@@ -12,8 +12,8 @@ import pandas as pd
 
 from gaia_oc_amd.archive import GAIA_ARCHIVE
 from gaia_oc_amd.archive.login import logged_in, read_credentials
-from gaia_oc_amd.archive.session import Effort, GaveUpError, LastingError, Patience, WholeAnswersSession
-from gaia_oc_amd.archive.tap import Answer, TapService, ask_one_row, run_query
+from gaia_oc_amd.archive.session import ArchiveSession, GaveUpError, LastingError, Patience
+from gaia_oc_amd.archive.tap import Answer, ask_one_row, run_query
 from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ClusterError, one_line
 
 logger = logging.getLogger(__name__)
@@ -104,8 +104,8 @@ def plain_select(query: str) -> PlainSelect | None:
 
 def _split(column: str) -> tuple[str, str]:
     """What a column is called in the table, and in the result."""
-    found = re.fullmatch(rf"({_NAME})(?:\s+AS\s+({_NAME}))?", column, re.IGNORECASE)
-    return found[1], found[2] or found[1]
+    own, _, renamed = re.sub(r"\s+AS\s+", "\n", column, flags=re.IGNORECASE).partition("\n")
+    return own, renamed or own
 
 
 Complaint = Callable[[pd.DataFrame], str | None]
@@ -182,7 +182,8 @@ def fetch_in_parts(
     ClusterError
         If a part that cannot be split further is still cut, or there are too many.
     """
-    whole, limit, done = measure(select), len(cut.rows), []
+    whole, limit = measure(select), len(cut.rows)
+    done: list[pd.DataFrame] = []
     n_rows = whole.n_rows if whole else cut.n_counted
     waiting = _split_part(Part(select), whole, cut.rows, origin)
     while waiting:
@@ -279,10 +280,9 @@ def query_archive(
     url = _usable(url)
     credentials = None if credentials_path is None else read_credentials(credentials_path)
     logger.debug("%s is queried %s.", url, "anonymously" if credentials is None else "with a login")
-    effort = Effort(patience or Patience())
     try:
-        with WholeAnswersSession(url, effort) as session, logged_in(session, url, credentials) as log_in:
-            return _whole_result(TapService(url, session, effort, log_in), query, job_file, complaint)
+        with ArchiveSession(url, patience or Patience()) as session, logged_in(session, credentials):
+            return _whole_result(session, query, job_file, complaint)
     except (GaveUpError, LastingError, OSError) as error:
         passing = getattr(error, "passing", False)
         remedy = "try again later, or use" if passing else "trying again will not help, use"
@@ -306,34 +306,34 @@ def _usable(url: str) -> str:
 
 
 def _whole_result(
-    service: TapService, query: str, job_file: Path | None, complaint: Complaint | None
+    session: ArchiveSession, query: str, job_file: Path | None, complaint: Complaint | None
 ) -> pd.DataFrame:
     """All rows, in parts if the service cuts them."""
     select = plain_select(query)
-    answer = _verified(service, query, select, job_file, complaint=complaint)
+    answer = _verified(session, query, select, job_file, complaint=complaint)
     if not answer.is_cut:
         return answer.rows
     if select is None or "source_id" not in select.names:
         raise ClusterError(
-            f"{service.url} cut the result at its row limit, {len(answer.rows)} rows: ask for source_id in a plain "
+            f"{session.url} cut the result at its row limit, {len(answer.rows)} rows: ask for source_id in a plain "
             "SELECT ... FROM ... WHERE, which can be split, or for less."
         )
     rows = fetch_in_parts(
         select,
         answer,
         lambda part, n_rows: _verified(
-            service, part.text(), part, job_file, n_rows=n_rows, complaint=complaint
+            session, part.text(), part, job_file, n_rows=n_rows, complaint=complaint
         ),
-        lambda part: _extent(service, part),
-        service.url,
+        lambda part: _extent(session, part),
+        session.url,
     )
     if wrong := _complaint(rows, select):
-        raise ArchiveBusyError(f"{service.url} gave a wrong result ({wrong}): try again later.")
+        raise ArchiveBusyError(f"{session.url} gave a wrong result ({wrong}): try again later.")
     return rows
 
 
 def _verified(
-    service: TapService,
+    session: ArchiveSession,
     query: str,
     select: PlainSelect | None,
     job_file: Path | None,
@@ -344,21 +344,21 @@ def _verified(
     """Answer whose columns, identifiers and number of rows are right; a wrong one is asked for once more."""
     wrong = None
     for _ in range(2):
-        answer = run_query(service, query, job_file=job_file)
+        answer = run_query(session, query, job_file=job_file)
         wrong = _complaint(answer.rows, select) or (complaint and complaint(answer.rows))
-        if wrong is None and (answer.is_cut or select is None):
-            return answer
         if wrong is None:
-            n_rows = _count(service, select) if n_rows is None else n_rows
+            if answer.is_cut or select is None:
+                return answer
+            n_rows = _count(session, select) if n_rows is None else n_rows
             if n_rows is None or n_rows == len(answer.rows):
                 return answer
             if _looks_cut(len(answer.rows), n_rows):
                 return Answer(answer.rows, is_cut=True, n_counted=n_rows)
             wrong = f"{len(answer.rows)} rows where it counts {n_rows}"
-        logger.info("%s gave a wrong result (%s): the query is asked again.", service.url, wrong)
+        logger.info("%s gave a wrong result (%s): the query is asked again.", session.url, wrong)
         n_rows = None  # a table that grows is counted again
     raise ArchiveBusyError(
-        f"{service.url} gave a wrong result twice ({wrong}): try again later, or use --cone_source with another "
+        f"{session.url} gave a wrong result twice ({wrong}): try again later, or use --cone_source with another "
         "TAP URL or a local table."
     )
 
@@ -366,7 +366,7 @@ def _verified(
 def _complaint(rows: pd.DataFrame, select: PlainSelect | None) -> str | None:
     """What is wrong with the rows of a query."""
     if select is not None:
-        absent = sorted({name.lower() for name in select.names} - {name.lower() for name in rows})
+        absent = sorted({name.lower() for name in select.names} - {str(name).lower() for name in rows})
         if absent:
             return f"without the column(s) {', '.join(absent)}"
     if "source_id" in rows and (repeated := int(rows["source_id"].duplicated().sum())):
@@ -379,13 +379,13 @@ def _looks_cut(n_rows: int, n_counted: int) -> bool:
     return 0 < n_rows < n_counted and n_rows % 100 == 0
 
 
-def _count(service: TapService, select: PlainSelect) -> int | None:
-    row = ask_one_row(service, select.asking("COUNT(*) AS n_rows").text())
+def _count(session: ArchiveSession, select: PlainSelect) -> int | None:
+    row = ask_one_row(session, select.asking("COUNT(*) AS n_rows").text())
     return None if row is None else row.get("n_rows")
 
 
-def _extent(service: TapService, select: PlainSelect) -> Extent | None:
+def _extent(session: ArchiveSession, select: PlainSelect) -> Extent | None:
     name = select.expression("source_id")
     asking = ("COUNT(*) AS n_rows", f"MIN({name}) AS low", f"MAX({name}) AS high")
-    row = ask_one_row(service, select.asking(*asking).text())
+    row = ask_one_row(session, select.asking(*asking).text())
     return Extent(**row) if row is not None and {"n_rows", "low", "high"} == row.keys() else None

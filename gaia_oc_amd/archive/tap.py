@@ -1,4 +1,4 @@
-"""A TAP service, and the life of a job there: submitted, waited for, read, taken up again after a kill."""
+"""A job at a TAP service: submitted, waited for, read, taken up again after a kill."""
 
 import contextlib
 import hashlib
@@ -8,11 +8,12 @@ import re
 import struct
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 from xml.parsers.expat import ExpatError
 
@@ -23,14 +24,11 @@ from astropy.io.votable import parse as parse_votable
 from pyvo.dal import AsyncTAPJob
 
 from gaia_oc_amd.archive.session import (
-    Effort,
+    ArchiveSession,
     GaveUpError,
     LastingError,
     NonsenseError,
     PassingError,
-    WholeAnswersSession,
-    failure_of,
-    was_never_sent,
 )
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
 from gaia_oc_amd.files.containers import from_astropy
@@ -39,63 +37,6 @@ from gaia_oc_amd.files.tables import canonical
 from gaia_oc_amd.files.votable import foreign_units
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TapService:
-    """A TAP service, the session that talks to it, and how to log in again when that has expired.
-
-    Parameters
-    ----------
-    url : str
-        TAP base URL.
-    session : WholeAnswersSession
-        Gives whole answers within bounds.
-    effort : Effort
-        Clock and tries.
-    log_in : callable, optional
-        Called when the service says 401 or 403, once for each step.
-    """
-
-    url: str
-    session: WholeAnswersSession
-    effort: Effort
-    log_in: Callable[[], None] | None = None
-
-    def attempt(self, step: str, action: Callable[[], Any], *, tries: int | None = None) -> Any:
-        """Result of a step, tried again where that may help, after a new login where that has expired."""
-        try:
-            return self.effort.attempt(step, action, tries=tries)
-        except GaveUpError as error:
-            if self.log_in is None or error.code not in (401, 403):
-                raise
-            logger.info("%s: the login has expired, logging in again.", step)
-        self.log_in()
-        try:
-            return self.effort.attempt(step, action, tries=tries)
-        except GaveUpError as error:
-            raise GaveUpError(
-                f"{error}, after a new login", code=error.code, passing=error.passing
-            ) from error
-
-
-class JobLostError(Exception):
-    """A job cannot be finished, but the same query may succeed as another one."""
-
-
-@contextmanager
-def understanding(complaint: str) -> Iterator[None]:
-    """Make of every way in which pyvo and astropy fail to parse an answer one error, which may pass."""
-    try:
-        with warnings.catch_warnings(), foreign_units():
-            warnings.simplefilter(
-                "ignore"
-            )  # oddities of other people's XML; overflow is read from the status
-            yield
-    except _NOT_UNDERSTOOD as error:
-        raise NonsenseError(complaint) from error
-
-
 _NOT_UNDERSTOOD = (
     ValueError,
     TypeError,
@@ -107,17 +48,28 @@ _NOT_UNDERSTOOD = (
     struct.error,
     pyvo.dal.DALFormatError,
 )
+"""The ways in which pyvo and astropy fail to parse an answer."""
+
+
+class JobLostError(Exception):
+    """A job cannot be finished, but the same query may succeed as another one."""
 
 
 @contextmanager
-def lost_if_unknown() -> Iterator[None]:
-    """Make of the answer that there is no such job a `JobLostError`."""
+def understanding(complaint: str) -> Iterator[None]:
+    """Make one error of an answer that cannot be parsed, and another of one that there is no such job."""
     try:
-        yield
+        with warnings.catch_warnings(), foreign_units():
+            warnings.simplefilter(
+                "ignore"
+            )  # oddities of other people's XML; overflow is read from the status
+            yield
     except pyvo.dal.DALServiceError as error:
         if error.code not in (404, 410):
             raise
         raise JobLostError("the service no longer knows the job") from error
+    except _NOT_UNDERSTOOD as error:
+        raise NonsenseError(complaint) from error
 
 
 @dataclass(frozen=True)
@@ -140,17 +92,7 @@ class SubmittedJob:
 
 
 def query_digest(query: str) -> str:
-    """Hexadecimal SHA-256 of a query, whatever its spacing.
-
-    Parameters
-    ----------
-    query : str
-        ADQL.
-
-    Returns
-    -------
-    str
-    """
+    """Hexadecimal SHA-256 of an ADQL query, whatever its spacing."""
     return hashlib.sha256(" ".join(query.split()).encode()).hexdigest()
 
 
@@ -161,18 +103,7 @@ def remember_job(path: Path | None, job: SubmittedJob) -> None:
 
 
 def remembered_job(path: Path | None) -> SubmittedJob | None:
-    """Job of a file.
-
-    Parameters
-    ----------
-    path : path or None
-        The file.
-
-    Returns
-    -------
-    SubmittedJob or None
-        None if there is no such file, or it is damaged: then the query is merely asked again.
-    """
+    """Job of a file; None if there is no such file, or it is damaged: then the query is merely asked again."""
     if path is None or not path.is_file():
         return None
     try:
@@ -183,247 +114,13 @@ def remembered_job(path: Path | None) -> SubmittedJob | None:
         return None
 
 
-def forget_job(path: Path | None) -> None:
-    """Remove the file of a job, if there is one."""
+def _forget_job(path: Path | None) -> None:
     if path is not None:
         path.unlink(missing_ok=True)
 
 
 MAXIMUM_ROWS = 3_000_000
 """Rows asked for; a service may allow fewer."""
-
-
-@contextmanager
-def submitted_job(service: TapService, query: str, job_file: Path | None) -> Iterator[AsyncTAPJob]:
-    """A job of a query at a service, deleted and forgotten at the end unless a later call can use it.
-
-    Parameters
-    ----------
-    service : TapService
-        Where to ask.
-    query : str
-        ADQL.
-    job_file : path or None
-        Where the job is remembered.
-
-    Yields
-    ------
-    AsyncTAPJob
-
-    Raises
-    ------
-    GaveUpError
-        If a step failed for good. The job is kept if that may pass and there is a file to remember it by.
-    """
-    url = _picked_up(service, query, job_file) or _submitted(service, query, job_file)
-    try:
-        yield _described(service, url)
-    except (KeyboardInterrupt, GaveUpError) as error:
-        if job_file is not None and _is_worth_keeping(error):
-            logger.info("the job stays at the service: the same command goes on with it.")
-        else:
-            _delete(service, url, job_file)
-        raise
-    except BaseException:
-        _delete(service, url, job_file)
-        raise
-    _delete(service, url, job_file)
-
-
-def _is_worth_keeping(error: BaseException) -> bool:
-    """Whether a later call can succeed with the same job: not after its failure, nor with a damaged result."""
-    return getattr(error, "passing", True) and not isinstance(error.__cause__, NonsenseError)
-
-
-def _submitted(service: TapService, query: str, job_file: Path | None) -> str:
-    url = service.attempt("submitting the query", lambda: _created(service, query))
-    remember_job(job_file, SubmittedJob(service.url, query_digest(query), url))
-    return url
-
-
-def _created(service: TapService, query: str) -> str:
-    """URL of a new job: the redirection to it is not followed, it is the answer."""
-    form = pyvo.dal.TAPQuery(service.url, query, mode="async", maxrec=MAXIMUM_ROWS)
-    try:
-        response = service.session.post(f"{service.url}/async", data=dict(form), allow_redirects=False)
-    except (requests.RequestException, PassingError) as error:
-        if failure_of(error).passing and not was_never_sent(error):
-            logger.info(
-                "the service may have made a job whose address was lost on the way; it expires there."
-            )
-        raise
-    response.raise_for_status()
-    if not response.is_redirect:
-        raise PassingError(f"it answered {response.status_code} with a page instead of a job")
-    url = service.session.own_address(urljoin(response.url, response.headers["Location"]))
-    if urlsplit(url).path.rstrip("/").endswith("/async"):
-        raise LastingError(f"the service has moved to {_without_secrets(url)}: use that address")
-    return url
-
-
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return (
-        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/').removesuffix('/async')}"
-    )
-
-
-def _picked_up(service: TapService, query: str, job_file: Path | None) -> str | None:
-    """URL of the job that an earlier call left behind, if it is this query's and still there."""
-    known = remembered_job(job_file)
-    if known is None:
-        return None
-    if known.service != service.url or not _is_job_of(service, known.url):  # a file may say anything
-        forget_job(job_file)
-        return None
-    if known.digest != query_digest(query):
-        logger.info("the job in %s is another query's: it is deleted.", job_file)
-        _delete(service, known.url, job_file)
-        return None
-    try:
-        phase = _described(service, known.url)._job.phase
-    except (JobLostError, GaveUpError) as error:
-        logger.info(
-            "the job in %s is of no use (%s): the query is submitted anew.", job_file, one_line(error, 200)
-        )
-        forget_job(job_file)
-        return None
-    if phase in ("ERROR", "ABORTED"):
-        _delete(service, known.url, job_file)
-        return None
-    logger.info("going on with the job in %s, which is %s.", job_file, phase)
-    return known.url
-
-
-def _is_job_of(service: TapService, url: str) -> bool:
-    """Whether an address can be that of a job at the service's host; nothing else is asked for or deleted.
-
-    DaCHS keeps its jobs under another path than the one that it is asked at.
-    """
-    own = service.session.own_address(url)
-    is_job = re.fullmatch(r"/([\w.\-]+/)*async/[\w.\-]+/?", urlsplit(own).path) is not None
-    return service.session.is_own(own) and is_job and "?" not in own and ".." not in own
-
-
-def _described(service: TapService, url: str) -> AsyncTAPJob:
-    return service.attempt(
-        "asking for the job", lambda: _understood(lambda: AsyncTAPJob(url, session=service.session))
-    )
-
-
-def _understood(question: Callable[[], AsyncTAPJob]) -> AsyncTAPJob:
-    """A job whose description was asked for and makes sense."""
-    with understanding("the answer is no description of a job"), lost_if_unknown():
-        job = question()
-        if job._job.phase is None:
-            raise ValueError("a page, say")
-    return job
-
-
-def _phase(job: AsyncTAPJob) -> str:
-    """Phase of a job, asked anew."""
-
-    def ask() -> AsyncTAPJob:
-        job._update()
-        return job
-
-    return _understood(ask)._job.phase
-
-
-def start(service: TapService, job: AsyncTAPJob) -> None:
-    """Start a job that waits for it. A job that was started although the answer was lost does not.
-
-    Parameters
-    ----------
-    service : TapService
-        Where the job is.
-    job : AsyncTAPJob
-        Its description is up to date.
-
-    Raises
-    ------
-    GaveUpError
-        If the service refuses.
-    """
-    if job._job.phase != "PENDING":
-        return
-
-    def run_unless_running() -> None:
-        try:  # not `job.run()`: it follows the redirection, one more answer that can go wrong
-            response = service.session.post(f"{job.url}/phase", data={"PHASE": "RUN"}, allow_redirects=False)
-            response.raise_for_status()
-        except (requests.RequestException, PassingError):
-            if _phase(job) == "PENDING":
-                raise
-
-    service.attempt("starting the job", run_unless_running)
-
-
-def wait(service: TapService, job: AsyncTAPJob) -> None:
-    """Ask for a job's phase until it has ended well. pyvo's own `wait` limits each request, not the whole.
-
-    Parameters
-    ----------
-    service : TapService
-        Where the job is.
-    job : AsyncTAPJob
-        A started job. If it turns out to be PENDING still, it is started once more.
-
-    Raises
-    ------
-    GaveUpError
-        If it has failed, or has not ended in time.
-    JobLostError
-        If the service no longer knows it, or calls its failure transient.
-    """
-    patience, begin, pause = service.effort.patience, time.monotonic(), service.effort.patience.first_poll
-    questions = 0
-    while (phase := service.attempt("asking for the phase of the job", lambda: _phase(job))) not in _ENDED:
-        questions, waited = questions + 1, time.monotonic() - begin
-        if waited + pause > patience.job or pause > service.effort.time_left():
-            raise GaveUpError(f"its job had not ended after {waited:.3g} s, it was {phase}", passing=True)
-        if phase == "PENDING" and questions == 3:
-            logger.info("the job has not been started: it is told again.")
-            with contextlib.suppress(GaveUpError):  # if it has been, services say so in many ways
-                start(service, job)
-        logger.debug("the job is %s.", phase)
-        service.effort.sleep(pause)
-        pause = min(pause * 1.2, patience.longest_poll)
-    if phase != "COMPLETED":
-        _raise_failure(job, phase)
-
-
-_ENDED = ("COMPLETED", "ERROR", "ABORTED")
-
-
-def _raise_failure(job: AsyncTAPJob, phase: str) -> None:
-    summary = job._job.errorsummary
-    reason = getattr(getattr(summary, "message", None), "content", None) or "the service does not say why"
-    message = f"its job ended as {phase}: {one_line(reason, 200)}"
-    if getattr(summary, "type_", None) == "transient":
-        raise JobLostError(message)
-    raise GaveUpError(message)
-
-
-def _delete(service: TapService, url: str, job_file: Path | None) -> None:
-    """Delete a job at the service, or leave it to expire there; forget it in any case."""
-    forget_job(job_file)
-    short = (service.effort.patience.connect, min(service.effort.patience.read, 20.0))
-
-    def delete() -> None:
-        response = service.session.delete(url, timeout=short, allow_redirects=False)
-        if response.status_code in (405, 501):  # services that go by UWS 1.0 without DELETE
-            form = {"ACTION": "DELETE"}
-            response = service.session.post(url, data=form, timeout=short, allow_redirects=False)
-        if response.status_code not in (404, 410):
-            response.raise_for_status()
-
-    try:
-        service.attempt("deleting the job", delete, tries=1)
-    except (GaveUpError, ArchiveUnavailableError) as error:
-        logger.info("the job was not deleted (%s): it expires at the service.", one_line(error, 200))
-
-
 SUBMISSIONS = 2
 """How often a query is submitted if the service loses its job."""
 
@@ -437,13 +134,13 @@ class Answer:
     n_counted: int | None = None
 
 
-def run_query(service: TapService, query: str, *, job_file: Path | None = None) -> Answer:
+def run_query(session: ArchiveSession, query: str, *, job_file: Path | None = None) -> Answer:
     """Answer to a query that is run as an asynchronous job.
 
     Parameters
     ----------
-    service : TapService
-        Where to ask.
+    session : ArchiveSession
+        At the service to ask.
     query : str
         ADQL.
     job_file : path, optional
@@ -457,36 +154,181 @@ def run_query(service: TapService, query: str, *, job_file: Path | None = None) 
     Raises
     ------
     GaveUpError
-        If a step failed for good.
+        If a step failed for good. The job is kept if that may pass and there is a file to remember it by.
     """
     lost = ""
     for _ in range(SUBMISSIONS):
         try:
-            with submitted_job(service, query, job_file) as job:
-                start(service, job)
-                wait(service, job)
-                return service.attempt("fetching the result", lambda job=job: _result(service, job))
+            with _started_job(session, query, job_file) as job:
+                _wait(session, job)
+                return session.attempt("fetching the result", partial(_result, session, job))
         except JobLostError as error:
             lost = str(error)
             logger.info("%s: the query is submitted anew.", lost)
     raise GaveUpError(f"{lost}; submitted {SUBMISSIONS} times", passing=True)
 
 
-def _result(service: TapService, job: AsyncTAPJob) -> Answer:
-    with understanding("the result is not a whole VOTable"), lost_if_unknown():
+@contextmanager
+def _started_job(session: ArchiveSession, query: str, job_file: Path | None) -> Iterator[AsyncTAPJob]:
+    """A job of a query, deleted and forgotten at the end unless a later call can use it."""
+    known, useful = _picked_up(session, query, job_file), False
+    url = known or session.attempt("submitting the query", lambda: _created(session, query))
+    if known is None:
+        remember_job(job_file, SubmittedJob(session.url, query_digest(query), url))
+    try:
+        job = session.attempt("asking for the job", lambda: _described(session, url))
+        if known is None:  # one that was left behind and still waits is told again by `_wait`
+            _start(session, job)
+        yield job
+    except (KeyboardInterrupt, GaveUpError) as error:  # another failure, or a damaged result, stays as it is
+        passing = getattr(error, "passing", True) and not isinstance(error.__cause__, NonsenseError)
+        useful = passing and job_file is not None
+        raise
+    finally:
+        if useful:
+            logger.info("the job stays at the service: the same command goes on with it.")
+        else:
+            _delete(session, url, job_file)
+
+
+def _created(session: ArchiveSession, query: str) -> str:
+    """URL of a new job: the redirection to it is not followed, it is the answer."""
+    form = pyvo.dal.TAPQuery(session.url, query, mode="async", maxrec=MAXIMUM_ROWS)
+    response = session.post(f"{session.url}/async", data=dict(form), allow_redirects=False)
+    response.raise_for_status()
+    if not response.is_redirect:
+        raise PassingError(f"it answered {response.status_code} with a page instead of a job")
+    url = session.own_address(urljoin(response.url, response.headers["Location"]))
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if path.endswith("/async"):
+        moved = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path.removesuffix('/async')}"
+        raise LastingError(f"the service has moved to {moved}: use that address")
+    return url
+
+
+def _picked_up(session: ArchiveSession, query: str, job_file: Path | None) -> str | None:
+    """URL of the job that an earlier call left behind, if it is this query's and still there."""
+    known = remembered_job(job_file)
+    if known is None:
+        return None
+    if known.service != session.url or not _is_job_of(session, known.url):  # a file may say anything
+        _forget_job(job_file)
+        return None
+    try:
+        if known.digest == query_digest(query):
+            job = session.attempt("asking for the job", lambda: _described(session, known.url))
+            if (phase := _phase(job)) not in ("ERROR", "ABORTED"):
+                logger.info("going on with the job in %s, which is %s.", job_file, phase)
+                return known.url
+        logger.info("the job in %s failed or is another query's: it is deleted.", job_file)
+        _delete(session, known.url, job_file)
+    except (JobLostError, GaveUpError) as error:
+        why = one_line(error, 200)
+        logger.info("the job in %s is of no use (%s): the query is submitted anew.", job_file, why)
+        _forget_job(job_file)
+    return None
+
+
+def _is_job_of(session: ArchiveSession, url: str) -> bool:
+    """Whether an address can be that of a job at the service's host; nothing else is asked for or deleted.
+
+    DaCHS keeps its jobs under another path than the one that it is asked at.
+    """
+    own = session.own_address(url)
+    is_job = re.fullmatch(r"/([\w.\-]+/)*async/[\w.\-]+/?", urlsplit(own).path) is not None
+    return session.is_own(own) and is_job and "?" not in own and ".." not in own
+
+
+def _described(session: ArchiveSession, url: str) -> AsyncTAPJob:
+    with understanding(_NO_JOB):
+        return AsyncTAPJob(url, session=session)
+
+
+def _phase(job: AsyncTAPJob) -> str:
+    """Phase of a job, asked anew."""
+    with understanding(_NO_JOB):
+        if (phase := job.phase) is None:
+            raise ValueError("a page, say")
+        return phase
+
+
+_NO_JOB = "the answer is no description of a job"
+
+
+def _start(session: ArchiveSession, job: AsyncTAPJob) -> None:
+    """Start a job that waits for it. A job that was started although the answer was lost does not."""
+
+    def run_unless_running() -> None:
+        try:  # not `job.run()`: it follows the redirection, whose failure would start the job twice, an error at DaCHS
+            response = session.post(f"{job.url}/phase", data={"PHASE": "RUN"}, allow_redirects=False)
+            response.raise_for_status()
+        except (requests.RequestException, PassingError):
+            if _phase(job) == "PENDING":
+                raise
+
+    session.attempt("starting the job", run_unless_running)
+
+
+def _wait(session: ArchiveSession, job: AsyncTAPJob) -> None:
+    """Ask for a job's phase until it has ended well. pyvo's own `wait` limits each request, not the whole."""
+    patience, begin, pause, questions = session.patience, time.monotonic(), session.patience.first_poll, 0
+    while (phase := session.attempt("asking for the phase of the job", lambda: _phase(job))) not in _ENDED:
+        questions, waited = questions + 1, time.monotonic() - begin
+        if waited + pause > patience.job or pause > session.time_left():
+            raise GaveUpError(f"its job had not ended after {waited:.3g} s, it was {phase}", passing=True)
+        if phase == "PENDING" and questions == 3:
+            logger.info("the job has not been started: it is told again.")
+            with contextlib.suppress(GaveUpError):  # if it has been, services say so in many ways
+                _start(session, job)
+        session.sleep(pause)
+        pause = min(pause * 1.2, patience.longest_poll)
+    if phase != "COMPLETED":
+        _raise_failure(session, job, phase)
+
+
+_ENDED = ("COMPLETED", "ERROR", "ABORTED")
+
+
+def _raise_failure(session: ArchiveSession, job: AsyncTAPJob, phase: str) -> NoReturn:
+    summary = session.attempt("asking why the job failed", lambda: job.job.errorsummary)
+    reason = getattr(getattr(summary, "message", None), "content", None) or "the service does not say why"
+    message = f"its job ended as {phase}: {one_line(reason, 200)}"
+    if getattr(summary, "type_", None) == "transient":
+        raise JobLostError(message)
+    raise GaveUpError(message)
+
+
+def _delete(session: ArchiveSession, url: str, job_file: Path | None) -> None:
+    """Delete a job at the service, or leave it to expire there; forget it in any case."""
+    _forget_job(job_file)
+
+    def delete() -> None:
+        short = (session.patience.connect, min(session.patience.read, 20.0))
+        response = session.delete(url, timeout=short, allow_redirects=False)
+        if response.status_code not in (404, 410):
+            response.raise_for_status()
+
+    try:
+        session.attempt("deleting the job", delete, tries=1)
+    except (GaveUpError, ArchiveUnavailableError) as error:
+        logger.info("the job was not deleted (%s): it expires at the service.", one_line(error, 200))
+
+
+def _result(session: ArchiveSession, job: AsyncTAPJob) -> Answer:
+    with understanding("the result is not a whole VOTable"):
         result = job.fetch_result()
-        return Answer(
-            canonical(from_astropy(result.to_table()), service.url), result.status[0].upper() == "OVERFLOW"
-        )
+        rows = canonical(from_astropy(result.to_table()), session.url)
+        return Answer(rows, result.status[0].upper() == "OVERFLOW")
 
 
-def ask_one_row(service: TapService, query: str) -> dict[str, int] | None:
+def ask_one_row(session: ArchiveSession, query: str) -> dict[str, int] | None:
     """Answer to a query that counts: one row of whole numbers.
 
     Parameters
     ----------
-    service : TapService
-        Where to ask.
+    session : ArchiveSession
+        At the service to ask.
     query : str
         ADQL.
 
@@ -495,13 +337,13 @@ def ask_one_row(service: TapService, query: str) -> dict[str, int] | None:
     dict or None
         Number by column name in lower case; None if the service cannot or will not say.
     """
-    patience = service.effort.patience
+    patience = session.patience
 
     def ask() -> dict[str, int]:
-        form = pyvo.dal.TAPQuery(service.url, query, mode="sync")
+        form = pyvo.dal.TAPQuery(session.url, query, mode="sync")
         timeout = (patience.connect, min(patience.count, patience.read))
         try:
-            response = service.session.post(f"{service.url}/sync", data=dict(form), timeout=timeout)
+            response = session.post(f"{session.url}/sync", data=dict(form), timeout=timeout)
         except requests.ReadTimeout as error:
             raise LastingError("counting takes it too long") from error
         response.raise_for_status()
@@ -510,7 +352,7 @@ def ask_one_row(service: TapService, query: str) -> dict[str, int] | None:
             return {name.lower(): int(row[name]) for name in row.colnames}
 
     try:
-        return service.attempt("counting the rows", ask, tries=min(2, patience.tries))
+        return session.attempt("counting the rows", ask, tries=min(2, patience.tries))
     except GaveUpError as error:
         logger.debug("the rows could not be counted (%s): their number is not checked.", one_line(error, 200))
         return None

@@ -95,7 +95,7 @@ def connected(scheduler: str) -> Iterator["Client"]:
 
 async def _knock(address: str) -> None:
     """See whether a scheduler answers: Dask's client would wait for ever for the greeting of something else."""
-    from distributed.core import connect
+    from distributed.comm import connect
     from distributed.security import Security
 
     secrets = Security().get_connection_args("client")
@@ -120,7 +120,7 @@ def _address(scheduler: str) -> str:
 
 def _check_python(client: "Client") -> None:
     """Refuse a scheduler that cannot read what this Python writes."""
-    theirs = ask(client, client.scheduler.versions)["host"]["python"]
+    theirs = ask(client, client.get_versions)["scheduler"]["host"]["python"]
     ours = platform.python_version_tuple()
     if theirs.split(".")[:2] != list(ours[:2]):
         raise ValueError(
@@ -134,27 +134,26 @@ def ask(
     question: Callable[..., Any],
     *arguments: Any,
     seconds: float = ANSWER_SECONDS,
-    **keywords: Any,
+    **named: Any,
 ) -> Any:
-    """Answer of the scheduler to one of the client's asynchronous methods, within a bounded time.
+    """Answer to one of the client's own methods, within a bounded time; called in its event loop, they are awaited.
 
     Raises
     ------
     BatchStoppedError
-        If it does not answer.
+        If the scheduler does not answer.
     """
+
+    async def answer() -> Any:
+        return await question(*arguments, **named)
+
     if client.status == "running":
         with suppress(OSError):  # connection lost, or out of time
-            return client.sync(question, *arguments, callback_timeout=seconds, **keywords)
+            return client.sync(answer, callback_timeout=seconds)
     raise BatchStoppedError(
         f"the scheduler at {client.scheduler.address} does not answer any more: start it again, then run the "
         "clusters that are not done."
     )
-
-
-def threads_of_workers(client: "Client") -> dict[str, int]:
-    """Number of threads of every worker, by address."""
-    return ask(client, client.scheduler.ncores)
 
 
 def check_workers(client: "Client", workers: list[str], data_dir: Path | str | None) -> dict[str, str]:
@@ -191,7 +190,7 @@ async def _each(
     """What a function gives on each worker, or the error; one that hangs does not hold up the others."""
 
     async def one(worker: str) -> Any:
-        answer = client._run(function, *arguments, workers=[worker], on_error="return")
+        answer = client.run(function, *arguments, workers=[worker], on_error="return")
         return (await asyncio.wait_for(answer, ANSWER_SECONDS)).get(worker, OSError("gone"))
 
     answers = await asyncio.gather(*(one(worker) for worker in workers), return_exceptions=True)
@@ -226,7 +225,7 @@ def _looker() -> Callable[[str | None, str, tuple[str, ...]], dict[str, Any]]:
         found: dict[str, Any] = {"host": platform.node(), "shared": path is None, "versions": {}}
         try:
             package = importlib.import_module("gaia_oc_amd")
-            sources = sorted(pathlib.Path(package.__file__).parent.rglob("*.py"))
+            sources = sorted(pathlib.Path(str(package.__file__)).parent.rglob("*.py"))
             found["package"] = package.__version__
             found["sources"] = zlib.crc32(b"".join(source.read_bytes() for source in sources))
         except ImportError:
@@ -351,18 +350,18 @@ class _DaskCrew:
         self._client, self._assignment, self._data_dir = client, assignment, data_dir
         self._patience = _seconds_to_wait()
         self._last_look, self._last_seen = 0.0, time.monotonic()
-        self._done: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._n_threads: dict[str, int] = {}  # of workers that have the work
         self._useless: set[str] = set()
         self._n_tasks = 0
         self.idle: list[str] = []
-        self.busy: dict[Future, tuple[str, str]] = {}  # worker and cluster
+        self.busy: dict[Future[Any], tuple[str, str]] = {}  # worker and cluster
 
     def look(self) -> list[str]:
         """See which workers came or died; the clusters of the dead."""
         if time.monotonic() < self._last_look + SECONDS_BETWEEN_LOOKS:
             return []
-        present = threads_of_workers(self._client)
+        present: dict[str, int] = ask(self._client, self._client.nthreads)  # by address
         self._admit({worker: n for worker, n in present.items() if worker not in self._n_threads})
         self._n_threads = {worker: n for worker, n in self._n_threads.items() if worker in present}
         self.idle = [worker for worker in self.idle if worker in self._n_threads]
@@ -371,7 +370,7 @@ class _DaskCrew:
         dead = [future for future, (worker, _) in self.busy.items() if worker not in self._n_threads]
         clusters = [self.busy.pop(future)[1] for future in dead]
         if dead:
-            ask(self._client, self._client._cancel, dead)
+            ask(self._client, self._client.cancel, dead)
         return clusters
 
     def _wait_for_workers(self) -> None:
@@ -405,7 +404,7 @@ class _DaskCrew:
     def _send(self, workers: list[str]) -> list[str]:
         """Send the work; the workers that got it."""
         got = ask(
-            self._client, self._client._run, receive, self._assignment,
+            self._client, self._client.run, receive, self._assignment,
             workers=workers, on_error="ignore", seconds=_SECONDS_TO_SEND,
         )  # fmt: skip
         return list(got)
@@ -446,10 +445,10 @@ class _DaskCrew:
         """Take back what has not begun, and let the workers forget the work."""
         try:
             if self.busy:
-                ask(self._client, self._client._cancel, list(self.busy), force=True)
+                ask(self._client, self._client.cancel, list(self.busy), force=True)
             if self._n_threads:
                 ask(
-                    self._client, self._client._run, forget, self._assignment.key,
+                    self._client, self._client.run, forget, self._assignment.key,
                     workers=list(self._n_threads), on_error="ignore",
                 )  # fmt: skip
         except BatchStoppedError:
@@ -468,7 +467,7 @@ def _attempt_there() -> Callable[[str, str, int], Outcome]:
     return attempt_there
 
 
-def _result(future: "Future", cluster: str) -> Outcome | None:
+def _result(future: "Future[Any]", cluster: str) -> Outcome | None:
     """Outcome that a worker sent, or of what it could not even begin; None if there is none."""
     from distributed import KilledWorker
 

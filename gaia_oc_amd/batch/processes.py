@@ -206,7 +206,8 @@ class _ProcessCrew:
 
     def answers(self) -> list[tuple[str, Outcome | None]]:
         """Wait for a process; what came of its cluster, None if the process died."""
-        return [self._answer(connection) for connection in multiprocessing.connection.wait(list(self.busy))]
+        ready = multiprocessing.connection.wait(list(self.busy))
+        return [self._answer(connection) for connection in list(self.busy) if connection in ready]
 
     def _answer(self, connection: Connection) -> tuple[str, Outcome | None]:
         cluster = self.busy.pop(connection)
@@ -265,7 +266,7 @@ def _start_server(modules: list[str]) -> None:
             os.environ["PYTHONPATH"] = before
 
 
-def _context() -> multiprocessing.context.BaseContext:
+def _context() -> "multiprocessing.context.ForkServerContext | multiprocessing.context.SpawnContext":
     """How processes start: as copies of one that has imported what they need, else anew."""
     if not _can_fork():
         return multiprocessing.get_context("spawn")

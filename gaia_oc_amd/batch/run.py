@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def _round(
 
 def _outcomes(
     work: Work, names: list[str], workers: int, scheduler: str | None, data_dir: Path | str | None
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     if scheduler is not None:
         yield from in_dask(work, names, scheduler, data_dir)
     elif min(workers, len(names)) > 1:

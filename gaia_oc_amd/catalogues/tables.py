@@ -319,7 +319,7 @@ class InputTables:
                 f"{self.parameters_path} has {known_name} in {len(rows)} different rows: keep one (case, _ and - do "
                 "not count)."
             )
-        return rows.iloc[0].to_dict()
+        return {str(name): value for name, value in rows.iloc[0].to_dict().items()}
 
     @property
     def names_no_cluster(self) -> bool:

@@ -265,7 +265,7 @@ def _summary(
     quantiles[0] = np.clip(quantiles[0], ages[0], ages[-1])
     quantiles[1] = np.clip(quantiles[1], 0, options.max_a0)
     quantiles[2] = 10 ** (0.2 * quantiles[2] + 1)
-    values = {}
+    values: dict[str, float] = {}
     for name, (lower, middle, upper) in zip(("age", "a0", "dist"), quantiles, strict=True):
         values |= {name: float(middle), f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
     best = np.unravel_index(posterior.log_posterior.argmax(), posterior.log_posterior.shape)

@@ -1,6 +1,7 @@
 """What an isochrone predicts for a cluster's diagram, and the likelihood of the observed stars."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -97,7 +98,7 @@ def predicted_stars(
     return PredictedStars(float(age), place, coefficients, np.concatenate(weights))
 
 
-def _extinction_polynomial(passband: str, teff: Array) -> Array:
+def _extinction_polynomial(passband: Literal["G", "Gbp", "Grp"], teff: Array) -> Array:
     """Coefficients, shape (4, n), of the extinction over A0, which the model has as a cubic of A0."""
     nodes = np.array([0.5, 2.0, 4.0, 6.0])
     ratios = np.stack([passband_extinction(passband, teff, a0) / a0 for a0 in nodes])

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from gaia_oc_amd.perspective import local_axes
 from gaia_oc_amd.profiles import king_counts
 from gaia_oc_amd.simulation.galaxy import POPULATION_NAMES, SUN_TO_CENTRE, Dust
 from gaia_oc_amd.simulation.options import SimulationOptions
-from gaia_oc_amd.simulation.space import galactic_axes, local_axes, seen_from_the_sun, space_velocity
+from gaia_oc_amd.simulation.space import galactic_axes, seen_from_the_sun, space_velocity
 from gaia_oc_amd.simulation.stars import (
     absolute_magnitudes,
     apparent_magnitudes,

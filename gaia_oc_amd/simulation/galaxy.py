@@ -7,8 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from gaia_oc_amd.perspective import local_axes
 from gaia_oc_amd.simulation.options import SimulationOptions
-from gaia_oc_amd.simulation.space import galactic_axes, local_axes
+from gaia_oc_amd.simulation.space import galactic_axes
 
 Array = NDArray[np.float64]
 

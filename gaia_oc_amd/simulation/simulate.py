@@ -203,7 +203,9 @@ def _cone_cut(options: SimulationOptions, members: pd.DataFrame, measured: pd.Da
     values = values[without_outliers(values)]
     deviations = np.maximum(values.std(axis=0, ddof=1), 1e-3)
     pm_limit = options.cone_pm_sigmas * np.sqrt(np.square(deviations[:2]).mean()) + _turn(options)
-    return ConeCut(*values.mean(axis=0), pm_limit, options.cone_plx_sigmas * deviations[2], ERROR_WEIGHT)
+    pmra, pmdec, parallax = values.mean(axis=0).tolist()
+    parallax_limit = options.cone_plx_sigmas * deviations[2]
+    return ConeCut(pmra, pmdec, parallax, pm_limit, parallax_limit, ERROR_WEIGHT)
 
 
 def _turn(options: SimulationOptions) -> float:

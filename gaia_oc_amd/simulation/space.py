@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
+import erfa
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -23,17 +24,7 @@ def galactic_axes() -> Array:
     ndarray, shape (3, 3)
         Rows are the axes: multiplied with an equatorial vector this gives its Galactic components.
     """
-    from astropy.coordinates import SkyCoord
-
-    poles = SkyCoord(l=[0, 90, 0], b=[0, 0, 90], unit="deg", frame="galactic")
-    return poles.icrs.cartesian.xyz.value.T
-
-
-@cache
-def _ecliptic_pole() -> Array:
-    from astropy.coordinates import SkyCoord
-
-    return SkyCoord(0, 90, unit="deg", frame="barycentricmeanecliptic").icrs.cartesian.xyz.value
+    return erfa.s2c(*erfa.g2icrs([0, np.pi / 2, 0], [0, 0, np.pi / 2]))
 
 
 def galactic_coordinates(ra: Array, dec: Array) -> tuple[Array, Array]:
@@ -49,8 +40,8 @@ def galactic_coordinates(ra: Array, dec: Array) -> tuple[Array, Array]:
     l, b : ndarray, shape (n,)
         Longitude, 0 to 360, and latitude [deg].
     """
-    x, y, z = galactic_axes() @ local_axes(ra, dec)[..., 2, :].T
-    return np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))
+    longitude, latitude = erfa.icrs2g(np.radians(ra), np.radians(dec))
+    return np.degrees(longitude), np.degrees(latitude)
 
 
 def ecliptic_latitude(ra: Array, dec: Array) -> Array:
@@ -66,7 +57,7 @@ def ecliptic_latitude(ra: Array, dec: Array) -> Array:
     ndarray, shape (n,)
         [deg].
     """
-    return np.degrees(np.arcsin(np.clip(local_axes(ra, dec)[..., 2, :] @ _ecliptic_pole(), -1, 1)))
+    return np.degrees(erfa.eqec06(erfa.DJ00, 0.0, np.radians(ra), np.radians(dec))[1])
 
 
 def space_velocity(
@@ -205,7 +196,8 @@ class Patches:
         """
         ring = self.rings[number]
         cosine = rng.uniform(self.cosines[ring + 1], self.cosines[ring], size)
-        return _directions(cosine, rng.uniform(*self.angles[number], size), self.axes)
+        first, last = self.angles[number]
+        return _directions(cosine, rng.uniform(first, last, size), self.axes)
 
 
 def _directions(cosine: Array, angle: Array, axes: Array) -> Array:

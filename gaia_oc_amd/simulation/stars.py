@@ -1,6 +1,7 @@
 """Masses of stars, and what systems of one or two of them look like on an isochrone."""
 
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,11 @@ def _integral(mass: Array, power: int) -> Array:
     return total
 
 
-BANDS = {"g": ("Gmag", "G"), "bp": ("G_BPmag", "Gbp"), "rp": ("G_RPmag", "Grp")}
+BANDS: dict[str, tuple[str, Literal["G", "Gbp", "Grp"]]] = {
+    "g": ("Gmag", "G"),
+    "bp": ("G_BPmag", "Gbp"),
+    "rp": ("G_RPmag", "Grp"),
+}
 """Column of the isochrone and name of the passband's extinction, by band."""
 
 _GRID_SIZE = (80, 100)  # in log Teff and log A0: linear interpolation is then good to 0.1 %
@@ -230,7 +235,7 @@ def extinction(band: str, teff: Array, a0: ArrayLike) -> Array:
 
 
 @cache
-def _extinction_table(passband: str) -> Array:
+def _extinction_table(passband: Literal["G", "Gbp", "Grp"]) -> Array:
     """Extinction per A0 on a grid in log Teff and log A0."""
     teff, a0 = (
         np.geomspace(*bounds, n) for bounds, n in zip((TEFF_RANGE, A0_RANGE), _GRID_SIZE, strict=True)

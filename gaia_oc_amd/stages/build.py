@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lazy_loader
 import pandas as pd
 
 from gaia_oc_amd import exports, first_members, report, stages
@@ -24,7 +25,6 @@ from gaia_oc_amd.catalogues.tables import (
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.defaults import DEFAULTS_FILE, defaults_text, read_defaults
 from gaia_oc_amd.exceptions import UsageError
-from gaia_oc_amd.figures import candidates_figure, save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked, write_text
 from gaia_oc_amd.files.provenance import (
     Stage,
@@ -59,6 +59,8 @@ from gaia_oc_amd.stages.many import ALL, for_clusters, named_clusters, refuse_se
 from gaia_oc_amd.stages.options import BuildOptions
 
 logger = logging.getLogger(__name__)
+drawing = lazy_loader.load("gaia_oc_amd.figures", suppress_warning=True)
+"""Imported when something is drawn: half a second that a run with nothing to do is spared."""
 
 
 def build_clusters(
@@ -262,8 +264,8 @@ def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") 
 
     def draw() -> tuple[dict[str, Any], list[str]]:
         sets = load_sets(folder.name, folder.parents[1])
-        drawn = candidates_figure(sets, panel=figures.single_panel)
-        return {}, save_and_show({"candidates": drawn}, folder, figures)
+        drawn = drawing.candidates_figure(sets, panel=figures.single_panel)
+        return {}, drawing.save_and_show({"candidates": drawn}, folder, figures)
 
     run_stage(folder, Stage("sets_plot", made_with, command), draw, again=figures.show_plots)
 

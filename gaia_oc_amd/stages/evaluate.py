@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lazy_loader
+
 from gaia_oc_amd import exports, report
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
@@ -16,7 +18,6 @@ from gaia_oc_amd.comparison import MISSED_MEMBERS, ComparisonCounts, missed_tabl
 from gaia_oc_amd.defaults import read_defaults
 from gaia_oc_amd.exceptions import missing_library
 from gaia_oc_amd.fast_deep_sets import torch_device
-from gaia_oc_amd.figures import evaluation_figures, save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
 from gaia_oc_amd.files.provenance import Stage, command_again, run_stage
 from gaia_oc_amd.files.tables import write_csv
@@ -48,6 +49,8 @@ from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
 from gaia_oc_amd.validation.options import ValidateOptions
 
 logger = logging.getLogger(__name__)
+drawing = lazy_loader.load("gaia_oc_amd.figures", suppress_warning=True)
+"""Imported when something is drawn: half a second that a run with nothing to do is spared."""
 
 
 def evaluate_clusters(
@@ -231,8 +234,8 @@ def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int
     }
 
     def draw() -> tuple[dict[str, Any], list[str]]:
-        drawn = evaluation_figures(sets, plots, seed=seed, panel=figures.single_panel)
-        return {}, save_and_show(drawn, folder, figures)
+        drawn = drawing.evaluation_figures(sets, plots, seed=seed, panel=figures.single_panel)
+        return {}, drawing.save_and_show(drawn, folder, figures)
 
     again = options.plot_only or figures.show_plots
     run_stage(folder, Stage("evaluation_plots", made_with, command), draw, again=again)

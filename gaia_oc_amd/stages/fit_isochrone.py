@@ -88,7 +88,9 @@ def fit_cluster(
         if options.light_curve_age:
             age, error = light_curve_prior(members.cluster.name, data_dir)
             options = replace(options, fit=replace(options.fit, age_prior=age, age_prior_error=error))
-        made_with = {key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "figures")}
+        made_with: dict[str, Any] = {
+            key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "figures")
+        }
         made_with |= {
             "paths": asdict(options.paths),
             "seed": seed,
@@ -132,7 +134,9 @@ def _fit(
         options=options.fit,
         rng=cluster_rng(seed, members.cluster.name),
     )
-    made_with = {key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "paths")}
+    made_with: dict[str, Any] = {
+        key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "paths")
+    }
     made_with |= {"mean_parallax": parallax, "mean_parallax_error": parallax_error}
     save_fit(fit, members, data_dir, made_with=made_with, command=command)
     written = [FIT_FILE]

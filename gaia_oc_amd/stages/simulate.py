@@ -128,7 +128,7 @@ def next_command(names: Iterable[str], data_dir: Path | str) -> str:
 
 def _folders(names: Iterable[str], data_dir: Path) -> list[Path]:
     """Folder of each cluster, sorted by name."""
-    folders = {}
+    folders: dict[str, Path] = {}
     for name in names:
         if normalise_name(name) == "all":
             raise ValueError(

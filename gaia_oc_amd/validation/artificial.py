@@ -11,15 +11,14 @@ from scipy.spatial import cKDTree
 from gaia_oc_amd.astrometry import astrometric_covariance, intrinsic_dispersion, tangent_plane
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.features import draw_normal, proper_motion_offset
+from gaia_oc_amd.perspective import KM_S_PER_AU_YR, local_axes
 from gaia_oc_amd.photometry import BANDS, add_magnitude_errors, magnitude_error
 from gaia_oc_amd.profiles import UnconstrainedProfileError, density_profile, field_radius, king_profile
 from gaia_oc_amd.simulation.cluster import king_fraction, sample_king_radii
 from gaia_oc_amd.simulation.errors import draw_error_factors
 from gaia_oc_amd.simulation.space import (
-    KM_S_PER_AU_YR,
     ecliptic_latitude,
     galactic_coordinates,
-    local_axes,
     seen_from_the_sun,
     space_velocity,
 )

@@ -12,8 +12,8 @@ from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.features import proper_motion_offset
+from gaia_oc_amd.perspective import local_axes
 from gaia_oc_amd.set_building import divide_cone
-from gaia_oc_amd.simulation.space import local_axes
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.validation.artificial import ClusterModel, fit_cluster_model
 from gaia_oc_amd.validation.injection import Field, StarJudge, inside_cone

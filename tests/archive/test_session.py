@@ -1,6 +1,7 @@
 """What is tried again, how often, and after which pauses."""
 
 import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -9,14 +10,12 @@ import pyvo
 import requests
 
 from gaia_oc_amd.archive.session import (
-    Effort,
+    ArchiveSession,
     GaveUpError,
     LastingError,
     PassingError,
     Patience,
-    WholeAnswersSession,
     failure_of,
-    retry_after_seconds,
 )
 
 
@@ -41,7 +40,7 @@ def failing(*errors):
 
 def effort(**bounds):
     pauses = []
-    return Effort(Patience(**bounds), sleep=pauses.append), pauses
+    return ArchiveSession("https://archive.org/tap", Patience(**bounds), sleep=pauses.append), pauses
 
 
 def test_pauses_double_with_jitter_up_to_a_bound():
@@ -65,7 +64,7 @@ def test_pauses_double_with_jitter_up_to_a_bound():
         (requests.ConnectionError(ConnectionResetError(104, "reset")), True),
         (requests.ConnectionError(socket.gaierror(socket.EAI_NONAME, "unknown")), False),
         (requests.ConnectionError(socket.gaierror(socket.EAI_AGAIN, "later")), True),
-        (requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED"), False),
+        (requests.exceptions.SSLError(ssl.SSLCertVerificationError(1, "no")), False),
         (requests.exceptions.SSLError("EOF occurred"), True),
         (requests.exceptions.InvalidURL("x"), False),
         (requests.TooManyRedirects("x"), False),
@@ -104,9 +103,11 @@ def test_retry_after_is_granted_within_a_bound(asked, granted):
 
 def test_retry_after_may_be_a_date():
     later = datetime.now(UTC) + timedelta(seconds=40)
-    assert retry_after_seconds(format_datetime(later, usegmt=True)) == pytest.approx(40, abs=2)
-    assert retry_after_seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert retry_after_seconds(None) is None
+    tried, pauses = effort(first_pause=0.001)
+    dates = format_datetime(later, usegmt=True), "Wed, 21 Oct 2015 07:28:00 GMT"
+    tried.attempt("testing", failing(*(http_error(503, Retry_After=date) for date in dates)))
+    assert 37 <= pauses[0] <= 45
+    assert pauses[1] <= 0.002
 
 
 def test_no_try_begins_after_the_time_is_up():
@@ -123,6 +124,17 @@ def test_reasons_name_the_cause_behind_the_wrapping():
     assert failure_of(wrapped).reason == "the connection was refused"
 
 
+def test_an_expired_login_is_renewed_once_for_each_step():
+    tried, pauses = effort(tries=2)
+    logins = []
+    tried.log_in = lambda: logins.append(1)
+    assert tried.attempt("testing", failing(http_error(403))) == "done"
+    with pytest.raises(GaveUpError, match="it answered 403 Reason; tried once, after a new login"):
+        tried.attempt("testing", failing(*[http_error(403)] * 3))
+    assert logins == [1, 1]
+    assert not pauses
+
+
 @pytest.mark.parametrize(
     ("url", "own"),
     [
@@ -137,7 +149,7 @@ def test_reasons_name_the_cause_behind_the_wrapping():
     ],
 )
 def test_a_logged_in_session_stays_at_its_own_address(url, own, monkeypatch):
-    with WholeAnswersSession("https://archive.org/tap", Effort(Patience(tries=1))) as session:
+    with ArchiveSession("https://archive.org/tap", Patience(tries=1)) as session:
         session.private = True
         sent = []
         monkeypatch.setattr(requests.Session, "send", lambda self, request, **_: sent.append(request.url))

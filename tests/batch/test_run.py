@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from batch_work import CountsUnpickling, killed, work
+from documented_commands import blocks
 
 from gaia_oc_amd.batch.outcomes import MAX_DEATHS_IN_A_ROW, ClusterQueue, Outcome
 from gaia_oc_amd.batch.run import run_batch, summary_table
 from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, BatchStoppedError
+from gaia_oc_amd.simulation.options import SimulationOptions
+from gaia_oc_amd.stages.simulate import simulate_clusters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -131,3 +134,36 @@ def test_table_says_once_what_stopped_many_clusters():
     table = summary_table([Outcome(f"cluster_{i}", 0.0, error="it broke.") for i in range(9)])
     assert "9 of 9 failed:" in table
     assert table.count("it broke.") == 1
+
+
+def test_the_documented_slurm_array_does_every_cluster_once(tmp_path):
+    """With the variables that SLURM sets; the second time nothing is left to do."""
+    options = SimulationOptions(dist=2000, field_density=4000, cone_radius=20, n_members=250)
+    simulate_clusters(["Sim_1", "Sim_2"], tmp_path / "data", options, seed=5)
+    (script,) = blocks((ROOT / "docs" / "many_clusters.md").read_text(), "slurm")
+    here = script.replace("/shared/data", "data --no-save_plots").replace(
+        "python ", f"{sys.executable} {ROOT}/"
+    )
+    here = here.replace("build_sets.py ", "build_sets.py --cone_source data/cones --cone_radius 20 ")
+    (tmp_path / "survey.txt").write_text("Sim_1\nSim_9\nSim_2\n")
+
+    def array(n_tasks):
+        tasks = []
+        for task in range(n_tasks):
+            variables = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": str(n_tasks)}
+            tasks.append(
+                subprocess.run(
+                    ["bash", "-c", here], cwd=tmp_path, env=os.environ | variables | {"TMPDIR": str(tmp_path)},
+                    capture_output=True, text=True, check=False,
+                )
+            )  # fmt: skip
+        return tasks
+
+    tasks = array(2)
+    assert [task.returncode for task in tasks] == [1, 0], tasks  # the second line, the first and third
+    assert "Sim_9" in tasks[0].stdout
+    found = {name: tmp_path / "data" / "clusters" / name / "members.csv" for name in ("Sim_1", "Sim_2")}
+    made = {name: path.stat().st_mtime_ns for name, path in found.items()}
+    assert [task.returncode for task in array(1)] == [1]
+    assert made == {name: path.stat().st_mtime_ns for name, path in found.items()}
+    assert not list(tmp_path.glob("tmp.*"))
