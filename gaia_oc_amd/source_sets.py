@@ -4,6 +4,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from gaia_oc_amd.files.provenance import (
     without_seal,
 )
 from gaia_oc_amd.files.tables import read_table, write_rows
+from gaia_oc_amd.isochrone_stages import StageOffset, as_records, stage_offsets
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.options import EXPORT_SUFFIXES
 
@@ -84,6 +86,8 @@ UNJUDGED_FILES = (CLUSTER_FILE, "members.csv", "non_members.csv")
 FIT_FILE = "isochrone_fit.json"
 FIT = "isochrone_fit"
 """Key of cluster.json under which age, extinction and distance stand that fit_isochrone.py found."""
+STAGES = "isochrone_stages"
+"""Key of cluster.json under which stands how far the members of each evolutionary stage lie beside the isochrone."""
 _FITTED = tuple(f"{name}{end}" for name in ("age", "a0", "dist") for end in ("", "_lower", "_upper"))
 
 
@@ -164,6 +168,11 @@ class SourceSets:
         """Number of sources in each set."""
         return {name: len(getattr(self, name)) for name in SET_NAMES}
 
+    @cached_property
+    def stage_offsets(self) -> list[StageOffset]:
+        """How far the listed members of each evolutionary stage lie beside the isochrone."""
+        return stage_offsets(self)
+
     def is_evaluated(self) -> bool:
         """Whether candidates or training members have a probability of ours."""
         return bool(self.candidates["PMemb"].notna().any() or len(self.judged_members))
@@ -225,7 +234,8 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         "counts": sets.counts(),
         "version": __version__,
         "options": {group: asdict(options) for group, options in (made_with or {}).items()},
-        "isochrone": {"colour": sets.isochrone.colour, "g": sets.isochrone.g},
+        STAGES: as_records(sets.stage_offsets),
+        "isochrone": {name: points for name, points in vars(sets.isochrone).items() if points is not None},
     }
     if fitted := fitted_parameters(folder):
         content[FIT] = fitted
