@@ -86,8 +86,6 @@ UNJUDGED_FILES = (CLUSTER_FILE, "members.csv", "non_members.csv")
 FIT_FILE = "isochrone_fit.json"
 FIT = "isochrone_fit"
 """Key of cluster.json under which age, extinction and distance stand that fit_isochrone.py found."""
-STAGES = "isochrone_stages"
-"""Key of cluster.json under which stands how far the members of each evolutionary stage lie beside the isochrone."""
 _FITTED = tuple(f"{name}{end}" for name in ("age", "a0", "dist") for end in ("", "_lower", "_upper"))
 
 
@@ -234,7 +232,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         "counts": sets.counts(),
         "version": __version__,
         "options": {group: asdict(options) for group, options in (made_with or {}).items()},
-        STAGES: as_records(sets.stage_offsets),
+        "isochrone_stages": as_records(sets.stage_offsets),
         "isochrone": {name: points for name, points in vars(sets.isochrone).items() if points is not None},
     }
     if fitted := fitted_parameters(folder):
