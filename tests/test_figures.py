@@ -119,7 +119,7 @@ class TestRadialPlots:
         assert "pc$^{-2}$" in ax.get_ylabel()
 
     def test_each_list_is_drawn(self, sets):
-        written = texts(density_profile_figure(sets, prob_threshold=0.5))
+        written = " ".join(texts(density_profile_figure(sets, prob_threshold=0.5)).split())
         for label in ("this work, p ≥ 0.5 (", "training members (150)", "T22 in the field ("):
             assert label in written
 
