@@ -134,7 +134,10 @@ def _listed_members(sets: "SourceSets") -> tuple[Array, Array]:
     """Colour and G of listed members, with those that only the isochrone condition refused."""
     least = sets.members["PMemb"].min()
     others = sets.candidates
-    others = others[(others[LISTED_PROBABILITY] >= least) & others[REJECTED_BY].isin(["", "isochrone"])]
+    if {LISTED_PROBABILITY, REJECTED_BY} <= set(others):
+        others = others[(others[LISTED_PROBABILITY] >= least) & others[REJECTED_BY].isin(["", "isochrone"])]
+    else:  # stars that a user brings
+        others = others.iloc[:0]
     columns = [sets.colour, "phot_g_mean_mag"]
     stars = np.concatenate([sets.members[columns].to_numpy(float), others[columns].to_numpy(float)])
     colour, g = stars[np.isfinite(stars).all(axis=1)].T

@@ -94,6 +94,13 @@ def test_few_members_say_nothing():
     assert stage_offsets(replace(nobody, members=nobody.members[:0])) == []
 
 
+def test_candidates_that_a_user_brings_do_not_count():
+    sets = planted(9.2)
+    brought = replace(sets, candidates=sets.candidates.drop(columns=["rejected_by", "PMemb_list"]))
+    nobody = replace(sets, candidates=sets.candidates[:0])
+    assert stage_offsets(brought) == stage_offsets(nobody)
+
+
 def test_an_isochrone_without_stages_says_nothing():
     curve = CURVES[9.2]
     assert stage_offsets(replace(planted(9.2), isochrone=Isochrone(curve.colour, curve.g))) == []
