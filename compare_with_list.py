@@ -2,7 +2,8 @@
 
 For each cluster and for all together: how many of the list's stars are in the field, how many are ours, too, and by
 which condition the others are lost. compared_lists.csv in the data directory has the numbers, compared_lists.png the
-two Venn diagrams of all clusters together. missed_members.csv in each cluster's folder names the stars. The clusters
+two Venn diagrams of all clusters together, and compared_members.png the members of the first clusters and of the list,
+a row of four panels for each. missed_members.csv in each cluster's folder names the stars. The clusters
 must have been evaluated with evaluate_clusters.py.
 
 example: python compare_with_list.py clusters.txt

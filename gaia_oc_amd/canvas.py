@@ -1,5 +1,6 @@
 """Figures as wide as a journal prints them: panels, titles, legends and colour bars at fixed places."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -8,16 +9,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.markers import TICKDOWN, TICKLEFT, TICKRIGHT, TICKUP
+
+from gaia_oc_amd.plot_style import INK
 
 TWO_COLUMNS, ONE_COLUMN = 180.0, 88.0
 """Widths of figures in print [mm]."""
 
 NO_COMPARISON = "There is no comparison list."
 
+DPI = 200
+"""Pixels of a PNG in an inch; as those of the layout, so that each text is measured once."""
+
 _INCH = 25.4  # mm
 
-_LEFT, _RIGHT, _BOTTOM, _TOP = 14.0, 3.0, 10.0, 2.5
+_LEFT, _RIGHT, _BOTTOM, _TOP = 15.0, 3.0, 10.0, 2.5
 """Margins around the panels [mm]: on the left and below them stand labels."""
 
 _BETWEEN = (14.5, 11.5)
@@ -29,6 +35,12 @@ _BAR, _BAR_DISTANCE, _BAR_LABELS = 3.0, 3.0, 17.0
 _PANEL_TITLE = 4.0
 """Height of the title of a panel [mm]."""
 
+_NUMBER_PAD, _NUMBER_LETTER, _NUMBER_HEIGHT = 2.4, 1.65, 2.4
+"""Distances of the labels of axes from these, besides their numbers; width and height of a letter of a number [mm]."""
+
+_LEGEND_MARK, _LEGEND_LETTER = 10.0, 1.1
+"""Width of the mark of a legend entry with the space around it, and mean width of a letter, both at least [mm]."""
+
 _TITLE_LINE, _TITLE_LETTER = 4.0, 1.75
 """Height of a line of a title, and mean width of a letter [mm]."""
 
@@ -37,27 +49,17 @@ _WIDEST_TITLE = 0.98
 """Of the figure's width."""
 
 
-def new_figure(title: str, *, size: tuple[float, float]) -> Figure:
-    """Empty figure [inch] with a title, which arranges its own layout and needs no display."""
-    layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.04)
-    figure = Figure(figsize=size, layout=layout)
-    figure.suptitle(title)
-    return figure
-
-
 def set_title(figure: Figure, title: str) -> None:
     """Give a figure another title, or none; the panels keep their size, and the figure gets the height it needs.
 
     Parameters
     ----------
     figure : Figure
-        Of `Canvas` or `new_figure`.
+        Of `Canvas`.
     title : str
         Lines that are too long are broken; empty for none.
     """
-    if figure.get_layout_engine() is not None:
-        figure.suptitle(title)
-        return
+    title = re.sub(r"(?<=\d) (?=\w)", "\N{NO-BREAK SPACE}", title)  # a number stays with its word
     letters, n_before = (
         int(_INCH * figure.get_figwidth() / _TITLE_LETTER),
         len(figure.get_suptitle().splitlines()),
@@ -94,14 +96,16 @@ class Canvas:
         Of a new figure.
     width : float
         Of a new figure [mm].
-    heights : float
-        Height of a panel of a new figure, in units of its width.
+    heights : float or sequence of float
+        Height of the panels of a new figure, or of those of each row, in units of their width.
     left : float
         Space for the labels on the left of a new figure [mm].
     bottom : float
         Space below the panels of a new figure [mm].
     has_bar : bool
         Whether there will be a colour bar.
+    projection : str, optional
+        Of the sky in the axes of a new figure.
 
     Raises
     ------
@@ -116,16 +120,21 @@ class Canvas:
         *,
         title: str,
         width: float = ONE_COLUMN,
-        heights: float = 1.0,
+        heights: float | Sequence[float] = 1.0,
         left: float = _LEFT,
         bottom: float = _BOTTOM,
         has_bar: bool = False,
+        projection: str | None = None,
     ) -> None:
         self.is_new = axes is None
         if axes is None:
             right = _RIGHT + has_bar * (_BAR_DISTANCE + _BAR + _BAR_LABELS)
             self.figure = _figure_with_panels(
-                shape, width=width, heights=heights, left=left, right=right, bottom=bottom
+                shape,
+                width=width,
+                heights=heights,
+                margins=(left, right, bottom),
+                projection=projection,
             )
             set_title(self.figure, title)
             axes = self.figure.axes
@@ -143,12 +152,26 @@ class Canvas:
         if self.is_new and any(ax.get_title() for ax in self.axes):
             _stretch(self.figure, above=_PANEL_TITLE)
 
+    def place_labels(self) -> None:
+        """Put the labels of a new figure's axes where their numbers end; Matplotlib would measure these."""
+        for ax in self.axes if self.is_new else ():
+            box = ax.get_position(original=True)
+            width, height = _INCH * self.figure.get_size_inches() * (box.width, box.height)
+            numbers = ax.yaxis.get_major_formatter().format_ticks(ax.yaxis.get_majorticklocs())
+            longest = max((len(number) for number in numbers), default=0)
+            ax.yaxis.set_label_coords(-(_NUMBER_PAD + _NUMBER_LETTER * longest) / width, 0.5)
+            ax.xaxis.set_label_coords(0.5, -(_NUMBER_PAD + _NUMBER_HEIGHT) / height)
+
     def legend(self, *, ncols: int = 1, **keywords: Any) -> None:
         """Legend below a new figure, with as many columns as fit, else in the first of the caller's axes."""
         if not self.is_new:
             self.axes[0].legend(**keywords)
             return
-        for columns in range(ncols, 0, -1):
+        words = keywords.get("labels") or [handle.get_label() for handle in keywords["handles"]]
+        letters = np.mean([max(map(len, word.splitlines())) for word in words])
+        fit = _INCH * self.figure.get_figwidth() / (_LEGEND_MARK + _LEGEND_LETTER * letters)
+        first = int(np.clip(fit, 1, ncols))
+        for columns in range(first, 0, -1):
             place = {"loc": "lower center", "ncols": columns, "borderaxespad": 0.3, "columnspacing": 1.5}
             legend = self.figure.legend(**place, **keywords)
             size = legend.get_window_extent()
@@ -171,19 +194,26 @@ class Canvas:
 
 
 def _figure_with_panels(
-    shape: tuple[int, int], *, width: float, heights: float, left: float, right: float, bottom: float
+    shape: tuple[int, int],
+    *,
+    width: float,
+    heights: float | Sequence[float],
+    margins: tuple[float, float, float],
+    projection: str | None,
 ) -> Figure:
-    """Figure of a width [mm] with rows and columns of equal panels between margins."""
-    rows, columns = shape
+    """Figure of a width [mm] with rows and columns of equally wide panels between margins."""
+    (rows, columns), (left, right, bottom) = shape, margins
     across, down = _BETWEEN
     panel = (width - left - right - (columns - 1) * across) / columns
-    height = bottom + rows * heights * panel + (rows - 1) * down + _TOP
-    figure = Figure(figsize=(width / _INCH, height / _INCH))
+    each = panel * np.broadcast_to(heights, rows)  # the uppermost row first
+    height = bottom + each.sum() + (rows - 1) * down + _TOP
+    figure = Figure(figsize=(width / _INCH, height / _INCH), dpi=DPI)
     for row in range(rows):
+        y = bottom + each[row + 1 :].sum() + (rows - 1 - row) * down
         for column in range(columns):
             x = left + column * (panel + across)
-            y = bottom + (rows - 1 - row) * (heights * panel + down)
-            figure.add_axes((x / width, y / height, panel / width, heights * panel / height))
+            place = (x / width, y / height, panel / width, each[row] / height)
+            figure.add_axes(place, projection=projection)
     return figure
 
 
@@ -192,3 +222,34 @@ def write_note(ax: Axes, sentence: str) -> Axes:
     ax.set_axis_off()
     ax.text(0.5, 0.5, sentence, transform=ax.transAxes, ha="center", va="center", wrap=True)
     return ax
+
+
+_MINOR_TICK = {"color": INK, "ms": 2.0, "mew": 0.4, "zorder": 2.5, "clip_on": False}
+
+
+def draw_minor_ticks(ax: Axes) -> None:
+    """Ticks half way between those with numbers, as markers: Matplotlib's are five artists each, and slow."""
+    sides = (
+        (ax.xaxis, ax.get_xaxis_transform(), (TICKUP, TICKDOWN)),
+        (ax.yaxis, ax.get_yaxis_transform(), (TICKRIGHT, TICKLEFT)),
+    )
+    for axis, transform, markers in sides:
+        low, high = sorted(axis.get_view_interval())
+        numbered = np.sort(axis.get_majorticklocs())
+        places = np.append(
+            numbered - np.diff(numbered).mean() / 2, numbered[-1] + np.diff(numbered).mean() / 2
+        )
+        places = places[(places > low) & (places < high)]
+        for edge, marker in enumerate(markers):
+            across = np.full(len(places), edge)
+            x, y = (places, across) if axis is ax.xaxis else (across, places)
+            ax.plot(x, y, ls="", marker=marker, transform=transform, **_MINOR_TICK)
+
+
+_NARROW = 1.6
+"""Panels narrower than this [inch] get fewer numbers on their axes, and smaller markers."""
+
+
+def is_narrow(ax: Axes) -> bool:
+    """Whether a panel has little room."""
+    return bool(ax.get_window_extent().width < _NARROW * ax.figure.dpi)  # type: ignore[union-attr]

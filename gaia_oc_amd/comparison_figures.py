@@ -16,15 +16,21 @@ from gaia_oc_amd.comparison import (
     ComparisonCounts,
     comparison_list,
     membership_matrix,
+    missed_members,
     overlap_sets,
     probability_matrix,
 )
-from gaia_oc_amd.member_list import PROB_THRESHOLD
+from gaia_oc_amd.isochrone_stages import poor_stages
+from gaia_oc_amd.member_list import PROB_THRESHOLD, our_members
 from gaia_oc_amd.plot_style import BOTH_LISTS, SETTINGS, STYLES
-from gaia_oc_amd.plotting import figure_title
+from gaia_oc_amd.plotting import PANEL_NAMES, Layer, field_layer, figure_title, line_handles, style_handle
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
+
+
+_ROW_LABEL = 11.0
+"""Space for the name of a cluster on the left of its row [mm]."""
 
 
 _VENN_LEGEND = 16.0
@@ -113,8 +119,8 @@ def draw_two_venns(
         Least PMemb of a member.
     """
     words = (
-        rf"this work with $p \geq {prob_threshold:g}$",
-        rf"$p \geq {prob_threshold:g}$, projected radius $< 20$ pc, $G < 18$",
+        f"this work with p ≥ {prob_threshold:g}",
+        f"p ≥ {prob_threshold:g}, projected radius < 20 pc, G < 18",
     )
     for ax, counts, text in zip(axes, numbers, words, strict=True):
         draw_venn(ax, *counts, names=("this work", name))
@@ -221,6 +227,79 @@ def _segment_area(radius: float, chord_distance: float) -> float:
     """Area of the part of a circle beyond a chord; a negative distance gives the larger part."""
     cosine = np.clip(chord_distance / radius, -1, 1)
     return float(radius**2 * (np.arccos(cosine) - cosine * np.sqrt(1 - cosine**2)))
+
+
+def comparison_layers(sets: "SourceSets", prob_threshold: float) -> list[Layer]:
+    """The field, our members, the comparison list, and its stars that failed our selection."""
+    ours = our_members(sets, prob_threshold)
+    words = f"this work, p ≥ {prob_threshold:g}"
+    failed = missed_members(sets, prob_threshold)["non_member"]
+    return [
+        field_layer(sets),
+        Layer("ours", ours, words, judged=sets.is_evaluated()),
+        Layer("comparison", sets.comparison, f"{sets.comparison_name} in the field"),
+        Layer("rejected", failed, "in that list, but failed the selection"),
+    ]
+
+
+@rc_context(SETTINGS)
+def comparison_rows_figure(
+    clusters: "Sequence[SourceSets]", *, prob_threshold: float = PROB_THRESHOLD
+) -> Figure:
+    """Draw our members and the comparison list's, a row for each cluster: Fig. 4 of van Groeningen et al. (2023).
+
+    Parameters
+    ----------
+    clusters : sequence of SourceSets
+        The evaluated sets of each cluster.
+    prob_threshold : float
+        Least PMemb of a member of ours.
+
+    Returns
+    -------
+    Figure
+        Sky, parallax, proper motion and colour-magnitude diagram from left to right.
+    """
+    names = " and ".join(dict.fromkeys(sets.comparison_name for sets in clusters))
+    title = f"members of this work (p ≥ {prob_threshold:g}) and of {names}"
+    canvas = Canvas(None, (len(clusters), 4), title=title, width=TWO_COLUMNS, left=_ROW_LABEL + 14.0)
+    far = False
+    for sets, row in zip(clusters, np.reshape(canvas.axes, (-1, 4)), strict=True):
+        layers = comparison_layers(sets, prob_threshold)
+        for ax, draw in zip(row, PANEL_NAMES.values(), strict=True):
+            draw(ax, sets, layers)
+            ax.set_title("")  # there is no place between the rows
+        row[0].annotate(
+            _row_label(sets, layers),
+            (-0.5, 0.5),
+            xycoords="axes fraction",
+            rotation=90,
+            fontsize=7,
+            ha="right",
+            va="center",
+            multialignment="center",
+        )
+        far |= bool(poor_stages(sets.stage_offsets))
+    canvas.place_labels()
+    handles = [style_handle(kind, word) for kind, word in _ROW_WORDS.items()]
+    canvas.legend(handles=[*handles, *line_handles(far=far)], ncols=4)
+    return canvas.figure
+
+
+_ROW_WORDS = {
+    "field": "non-members",
+    "ours": "this work",
+    "comparison": "the other list, in the field",
+    "rejected": "in that list, but failed the selection",
+}
+"""Legend of the rows, whose numbers differ from row to row."""
+
+
+def _row_label(sets: "SourceSets", layers: Sequence[Layer]) -> str:
+    """Name of a cluster and sizes of both lists."""
+    ours, theirs = (set(layer.sources["source_id"].tolist()) for layer in layers[1:3])
+    numbers = f"ours {len(ours):,}, theirs {len(theirs):,}\nin both {len(ours & theirs):,}"
+    return f"{sets.cluster.name.replace('_', ' ')}\n{numbers}"
 
 
 @rc_context(SETTINGS)

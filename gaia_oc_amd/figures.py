@@ -1,6 +1,7 @@
 """The figures of a run, and how they are saved and shown."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,17 +15,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_oc_amd.canvas import (
+    DPI,
     NO_COMPARISON,
     ONE_COLUMN,
     TWO_COLUMNS,
     Canvas,
-    new_figure,
     set_title,
     write_note,
 )
 from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.columns import LISTED_PROBABILITY, REJECTED_BY
 from gaia_oc_amd.comparison import ComparisonCounts, comparison_list, missed_members
-from gaia_oc_amd.comparison_figures import membership_matrix_figure, venn_diagram_figure
+from gaia_oc_amd.comparison_figures import comparison_layers, membership_matrix_figure, venn_diagram_figure
 from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.member_list import (
     PROB_THRESHOLD,
@@ -38,12 +40,13 @@ from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS
 from gaia_oc_amd.plotting import (
     PANEL_NAMES,
     Layer,
+    field_layer,
     figure_title,
     legend_handles,
 )
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
 from gaia_oc_amd.radial_figures import complete_radius, density_profile_figure, mass_segregation_figure
-from gaia_oc_amd.source_sets import within_radius
+from gaia_oc_amd.source_sets import SET_NAMES, within_radius
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
@@ -51,13 +54,17 @@ if TYPE_CHECKING:
 
 _FORMATS = {
     "png": {
-        "dpi": 200,
+        "dpi": DPI,
         "pil_kwargs": {"compress_level": 3},
     },  # half the time of level 6, for 3 % larger files
     "pdf": {"dpi": 300, "metadata": {"CreationDate": None}},
     "svg": {"dpi": 300, "metadata": {"Date": None}},
 }
 """How each format is written; without dates, so that equal runs give equal files."""
+
+
+_SCREEN_DPI = 110
+"""Of the windows, which must fit on a screen."""
 
 
 def save_and_show(figures: dict[str, Figure], folder: Path, options: FigureOptions) -> list[str]:
@@ -104,6 +111,7 @@ def _show(figures: dict[str, Figure]) -> None:
         manager = window.canvas.manager
         manager.canvas.figure = figure
         figure.set_canvas(manager.canvas)
+        figure.set_dpi(_SCREEN_DPI)
     plt.show()
     plt.close("all")
 
@@ -132,7 +140,7 @@ def candidates_figure(
     Figure
     """
     layers = [
-        _field(sets),
+        field_layer(sets),
         Layer("candidates", sets.candidates, "candidates"),
         Layer("members", sets.members, "training members"),
     ]
@@ -168,12 +176,12 @@ def new_members_figure(
     new = probable_candidates(sets, prob_threshold)
     judged = sets.is_evaluated()
     layers = [
-        _field(sets),
+        field_layer(sets),
         Layer("training", sets.members, "training members"),
         Layer(
             "candidates",
             new,
-            rf"further members, $p \geq {prob_threshold:g}$",
+            f"further members, p ≥ {prob_threshold:g}",
             (prob_threshold, 1.0),
             judged=judged,
         ),
@@ -211,19 +219,7 @@ def comparison_figure(
     -------
     Figure
     """
-    judged = sets.is_evaluated()
-    failed = missed_members(sets, prob_threshold)["non_member"]
-    layers = [
-        _field(sets),
-        Layer(
-            "ours",
-            our_members(sets, prob_threshold),
-            rf"this work, $p \geq {prob_threshold:g}$",
-            judged=judged,
-        ),
-        Layer("comparison", sets.comparison, f"{sets.comparison_name} in the field"),
-        Layer("rejected", failed, "in that list, but failed the selection"),
-    ]
+    layers = comparison_layers(sets, prob_threshold)
     sentence = _about_comparison(sets, prob_threshold)
     return _panels_figure(sets, layers, "members", sentence, shape=_ROW, panel=panel, axes=axes)
 
@@ -258,10 +254,10 @@ def additional_members_figure(
         table[~table["source_id"].isin(listed)]
         for table in (probable_candidates(sets, prob_threshold), probable_members(sets, prob_threshold))
     )
-    label = rf"additional candidates, $p \geq {prob_threshold:g}$"
+    label = f"additional candidates, p ≥ {prob_threshold:g}"
     judged = sets.is_evaluated()
     layers = [
-        _field(sets),
+        field_layer(sets),
         Layer(
             "context",
             ours[ours["source_id"].isin(listed)],
@@ -312,13 +308,13 @@ def missed_members_figure(
     missed = missed_members(sets, prob_threshold)
     judged = sets.is_evaluated()
     layers = [
-        _field(sets),
+        field_layer(sets),
         Layer("context", our_members(sets, prob_threshold), "this work", judged=judged),
         Layer("rejected", missed["non_member"], "failed the selection"),
-        Layer("candidates", missed["improbable"], f"judged $p < {prob_threshold:g}$"),
+        Layer("candidates", missed["improbable"], f"judged p < {prob_threshold:g}"),
     ]
     if len(missed["outside"]):
-        layers.append(Layer("elsewhere", missed["outside"], "not in the cone"))
+        layers.append(Layer("elsewhere", missed["outside"], "not in the cone, as listed"))
     sentence = _about_comparison(sets, prob_threshold)
     if has_comparison(sets) and not any(len(part) for part in missed.values()):
         sentence = f"Our list holds all stars of {sets.comparison_name}."
@@ -343,11 +339,6 @@ def _about_comparison(sets: "SourceSets", prob_threshold: float) -> str:
 def has_comparison(sets: "SourceSets") -> bool:
     """Whether there is any star to compare with."""
     return bool(len(sets.comparison) or len(sets.comparison_outside))
-
-
-def _field(sets: "SourceSets") -> Layer:
-    """The stars of the cone that failed the selection, behind all others."""
-    return Layer("field", sets.non_members, "non-members")
 
 
 def _panels_figure(
@@ -376,8 +367,9 @@ def _panels_figure(
     for layer in with_bar:
         mappable = ScalarMappable(Normalize(*layer.probabilities), PROBABILITY_COLOURS)  # type: ignore[misc]
         canvas.colour_bar(mappable, layer.bar_label)
+    canvas.place_labels()
     canvas.fit_panel_titles()
-    canvas.legend(handles=legend_handles(layers, panel=panel), ncols=4)
+    canvas.legend(handles=legend_handles(layers, sets, panel=panel), ncols=4)
     return canvas.figure
 
 
@@ -412,8 +404,9 @@ def training_metrics_figure(metrics: Mapping[str, Any]) -> Figure:
     -------
     Figure
     """
-    figure = new_figure("training of the network", size=(TWO_COLUMNS / 25.4, 5.5))
-    loss, scores = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.5))
+    canvas = Canvas(None, (2, 1), title="training of the network", width=TWO_COLUMNS, heights=(0.27, 0.4))
+    loss, scores = canvas.axes
+    scores.sharex(loss)
     drawn = 0
     for part, label, look in _PARTS:
         curves = metrics.get(part) or {}
@@ -423,15 +416,15 @@ def training_metrics_figure(metrics: Mapping[str, Any]) -> Figure:
     if not drawn:
         write_note(loss, "There is no training history.")
         scores.set_axis_off()
-        return figure
+        return canvas.figure
     _mark_best_epoch(loss, scores, metrics.get("best_epoch"))
     loss.set_ylabel("loss")
     scores.set_ylabel("metric")
     scores.set_xlabel("epoch")
-    loss.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    handles = [Line2D([], [], color=colour, label=label) for label, colour in _METRICS.values()]
-    scores.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return figure
+    handles = loss.get_legend_handles_labels()[0]
+    handles += [Line2D([], [], color=colour, label=label) for label, colour in _METRICS.values()]
+    canvas.legend(handles=handles, ncols=5)
+    return canvas.figure
 
 
 def _draw_curve(ax: Axes, values: Any, **look: Any) -> int:
@@ -474,6 +467,7 @@ def evaluation_figures(
         By the name of the option without its ending ``_plot``.
     """
     options = options or PlotOptions()
+    sets = drawn_sets(sets, options.colour)
     least = {"prob_threshold": options.prob_threshold}
     high = {"prob_threshold": options.new_members_prob_threshold or options.prob_threshold, "panel": panel}
     draw = {
@@ -502,6 +496,38 @@ def evaluation_figures(
             if note:
                 set_title(figures[name], figures[name].get_suptitle() + note)
     return figures
+
+
+_DRAWN = (
+    *("source_id", "ra", "dec", "parallax", "pmra", "pmdec", "phot_g_mean_mag", "f_r"),
+    *("PMemb", LISTED_PROBABILITY, REJECTED_BY),
+)
+"""Columns that the figures need besides the colour; of fewer columns, rows are chosen in a fraction of the time."""
+
+
+def drawn_sets(sets: "SourceSets", colour: str | None = None) -> "SourceSets":
+    """Sets as figures show them: with the columns that they need, and perhaps in another colour.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The sets of one cluster.
+    colour : {'g_rp', 'bp_rp', 'bp_g'}, optional
+        Which colour; in another one than the selection's, its limit is unknown, NaN.
+
+    Returns
+    -------
+    SourceSets
+    """
+    names = (*SET_NAMES, "judged_members", "comparison_outside")
+    tables = {name: getattr(sets, name) for name in names}
+    if colour not in (None, sets.colour):
+        isochrone, limits = sets.isochrone.in_colour(colour), replace(sets.limits, colour=np.nan)
+        sets = replace(sets, colour=colour, limits=limits, isochrone=isochrone)
+    if colour == "bp_g":
+        tables = {n: t.assign(bp_g=t["bp_rp"] - t["g_rp"]) if "g_rp" in t else t for n, t in tables.items()}
+    shown = (*_DRAWN, sets.colour)
+    return replace(sets, **{name: table[[c for c in shown if c in table]] for name, table in tables.items()})
 
 
 OF_COMPARISON = ("comparison", "additional_members", "missed_members", "venn_diagram", "membership_matrix")

@@ -1,7 +1,7 @@
 """Isochrones: read, chosen by age and metallicity, placed at a cluster, and a star's offset from one."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +37,47 @@ class Isochrone:
     g : ndarray, shape (n_points,)
         Apparent G magnitude [mag]. A NaN point separates pieces that no star connects: the tip of the
         red-giant branch and the start of helium burning.
+    bp, rp : ndarray, shape (n_points,), optional
+        Apparent BP and RP magnitudes [mag], which give the other colours.
+    label : ndarray, shape (n_points,), optional
+        Evolutionary stage as PARSEC counts it: 0 before the main sequence, 1 on it, 2 subgiants (Hertzsprung gap),
+        3 red-giant branch, 4 to 6 helium burning in the core, 7 early asymptotic giant branch.
+    mass : ndarray, shape (n_points,), optional
+        Initial mass [Msun].
     """
 
     colour: Array
     g: Array
+    bp: Array | None = None
+    rp: Array | None = None
+    label: Array | None = None
+    mass: Array | None = None
+
+    def in_colour(self, colour: str) -> "Isochrone":
+        """The same isochrone in another colour.
+
+        Parameters
+        ----------
+        colour : {'g_rp', 'bp_rp', 'bp_g'}
+            Which colour.
+
+        Returns
+        -------
+        Isochrone
+
+        Raises
+        ------
+        ValueError
+            If BP and RP of its points are not known.
+        """
+        if self.bp is None or self.rp is None:
+            raise ValueError(
+                "the sets keep their isochrone in one colour only, for an earlier version built them: build them again "
+                "with --overwrite, or draw them without --colour."
+            )
+        magnitudes = {"bp": self.bp, "g": self.g, "rp": self.rp}
+        bluer, redder = colour.split("_")
+        return replace(self, colour=magnitudes[bluer] - magnitudes[redder])
 
 
 def nearest_age(
@@ -121,10 +158,15 @@ def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str
         for band in ("G", "Gbp", "Grp")
     }
     bluer = "G" if colour == "g_rp" else "Gbp"
-    flash = np.flatnonzero(np.diff(points["label"].to_numpy() > TIP_LABEL)) + 1
+    label = points["label"].to_numpy(float)
+    flash = np.flatnonzero(np.diff(label > TIP_LABEL)) + 1
     return Isochrone(
         colour=np.insert(magnitude[bluer] - magnitude["Grp"], flash, np.nan),
         g=np.insert(magnitude["G"], flash, np.nan),
+        bp=np.insert(magnitude["Gbp"], flash, np.nan),
+        rp=np.insert(magnitude["Grp"], flash, np.nan),
+        label=np.insert(label, flash, np.nan),
+        mass=np.insert(points["Mini"].to_numpy(float), flash, np.nan),
     )
 
 

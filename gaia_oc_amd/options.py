@@ -485,6 +485,9 @@ class PlotOptions(Options):
     new_members_prob_threshold: float | None = option(
         None, "another one for the figure of new members (default: prob_threshold)", above=0, at_most=1
     )
+    colour: Literal["g_rp", "bp_rp", "bp_g"] | None = option(
+        None, "colour of the colour-magnitude diagrams (default: that of the selection)"
+    )
     use_tidal_radius: bool = option(False, "show only members inside the fitted tidal radius")
     use_comparison_tidal_radius: bool = option(
         False, "show only members inside the tidal radius of the comparison members"

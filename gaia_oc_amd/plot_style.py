@@ -36,6 +36,8 @@ PROBABILITY_COLOURS = "plasma_r"
 """Name of the colour map of membership probabilities: the surer, the darker on white paper."""
 INK = "#000000"
 """Lines of theory and selection: isochrone, boundary, scale bar."""
+OFFSET, OFFSET_WORDS = "#D55E00", "members beside the isochrone"
+"""Line from the isochrone to the members of an evolutionary stage that lie beside it, and its legend entry."""
 EDGE = "#444444"
 """Edges of markers that are coloured by probability."""
 PAPER = "#FFFFFF"
@@ -111,6 +113,7 @@ LABELS = {
     "phot_g_mean_mag": "$G$ [mag]",
     "g_rp": r"$G - G_\mathrm{RP}$ [mag]",
     "bp_rp": r"$G_\mathrm{BP} - G_\mathrm{RP}$ [mag]",
+    "bp_g": r"$G_\mathrm{BP} - G$ [mag]",
 }
 """Labels of the axes, with units."""
 

@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
-from matplotlib.ticker import AutoMinorLocator
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import tangent_plane
+from gaia_oc_amd.canvas import draw_minor_ticks, is_narrow
+from gaia_oc_amd.isochrone_stages import StageOffset, poor_stages
 from gaia_oc_amd.isochrones import isochrone_boundary
 from gaia_oc_amd.member_list import Count
 from gaia_oc_amd.plot_style import (
@@ -20,6 +22,8 @@ from gaia_oc_amd.plot_style import (
     EDGE,
     INK,
     LABELS,
+    OFFSET,
+    OFFSET_WORDS,
     PAPER,
     PROBABILITY_COLOURS,
     STYLES,
@@ -51,8 +55,6 @@ _LEAST_OPAQUE = 0.35
 """Opacity of the markers of the largest layers, where it shows how dense they lie."""
 
 
-_NARROW = 1.6
-"""Panels narrower than this [inch] get fewer numbers on their axes, and smaller markers."""
 _IN_NARROW = 0.4
 """Area of the markers in narrow panels, in units of that in others."""
 
@@ -110,13 +112,18 @@ class Layer:
     @property
     def bar_label(self) -> str:
         """What stands beside the colour bar, in place of a legend entry."""
-        return "\n(".join(["membership probability $p$\n" + self.label, self.entry.split(" (", 1)[1]])
+        return "\n(".join(["membership probability p\n" + self.label, self.entry.split(" (", 1)[1]])
 
     @property
     def as_density(self) -> bool:
         """Whether there are too many sources of the field, or candidates among it, to be drawn as points."""
         among_field = self.kind in ("field", "candidates") and not self.probabilities
         return among_field and len(self.sources) > DENSITY_ABOVE
+
+
+def field_layer(sets: "SourceSets") -> Layer:
+    """The stars of the cone that failed the selection, behind all others."""
+    return Layer("field", sets.non_members, "non-members")
 
 
 def figure_title(sets: "SourceSets", what: str) -> str:
@@ -192,15 +199,10 @@ def draw_layers(ax: Axes, layers: Sequence[Layer], points: list[Any], ranges: tu
             _draw_density(ax, layer.kind, x[inside], y[inside], ranges)
         else:
             _draw_points(ax, layer, x, y, inside)
-    ax.locator_params(nbins=_FEW_TICKS if _is_narrow(ax) else _TICKS)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_minor_locator(AutoMinorLocator(2))  # each tick costs time to draw
+    ax.locator_params(nbins=_FEW_TICKS if is_narrow(ax) else _TICKS)
     ax.set_xlim(*ranges[0])
     ax.set_ylim(*ranges[1])
-
-
-def _is_narrow(ax: Axes) -> bool:
-    return bool(ax.get_window_extent().width < _NARROW * ax.figure.dpi)  # type: ignore[union-attr]
+    draw_minor_ticks(ax)
 
 
 def _within(values: Array, bounds: Range) -> NDArray[np.bool_]:
@@ -225,33 +227,32 @@ def _draw_density(ax: Axes, kind: str, x: Array, y: Array, ranges: tuple[Range, 
 
 
 def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.bool_]) -> None:
-    style, sources = layer.style, layer.sources[inside]
+    style, number = layer.style, int(inside.sum())
+    x, y = x[inside], y[inside]
     look: dict[str, Any] = {
-        "s": style.scale * marker_area(len(sources)) * (_IN_NARROW if _is_narrow(ax) else 1.0),
+        "s": style.scale * marker_area(number) * (_IN_NARROW if is_narrow(ax) else 1.0),
         "marker": style.marker,
         "zorder": style.zorder,
         "rasterized": len(layer.sources) > MANY,  # in PDF and SVG, which thus stay small
     }
-    if not layer.probabilities:  # whose colours must be those of the bar
-        look["alpha"] = float(np.clip((THIN_ABOVE / max(len(sources), 1)) ** 0.3, _LEAST_OPAQUE, 1))
     if layer.probabilities:
-        order = np.argsort(sources["PMemb"].to_numpy(float))  # the most probable on top
-        colour = {"c": sources["PMemb"].to_numpy(float)[order], "norm": Normalize(*layer.probabilities)}
-        ax.scatter(
-            x[inside][order],
-            y[inside][order],
-            cmap=PROBABILITY_COLOURS,
-            lw=0.2,
-            edgecolors=EDGE,
-            **colour,
-            **look,
-        )
-    elif style.marker == "x":
-        ax.scatter(x[inside], y[inside], c=style.colour, lw=0.8, **look)
+        probability = layer.sources["PMemb"].to_numpy(float)[inside]
+        order = np.argsort(probability)  # the most probable on top
+        colour = {
+            "c": probability[order],
+            "norm": Normalize(*layer.probabilities),
+            "cmap": PROBABILITY_COLOURS,
+        }
+        ax.scatter(x[order], y[order], lw=0.2, edgecolors=EDGE, **colour, **look)
+        return
+    # not of the others, whose colours must be those of the bar
+    look["alpha"] = float(np.clip((THIN_ABOVE / max(number, 1)) ** 0.3, _LEAST_OPAQUE, 1))
+    if style.marker == "x":
+        ax.scatter(x, y, c=style.colour, lw=0.4 if is_narrow(ax) else 0.8, **look)
     elif style.filled:
-        ax.scatter(x[inside], y[inside], c=style.colour, lw=0, **look)
+        ax.scatter(x, y, c=style.colour, lw=0, **look)
     else:
-        ax.scatter(x[inside], y[inside], facecolors="none", edgecolors=style.colour, lw=0.6, **look)
+        ax.scatter(x, y, facecolors="none", edgecolors=style.colour, lw=0.6, **look)
 
 
 def draw_line(ax: Axes, x: Any, y: Any, *, dashed: bool = False) -> None:
@@ -268,13 +269,15 @@ def draw_contour(ax: Axes, x: Array, y: Array, values: Array, *, level: float) -
             ax.contour(x, y, values, levels=[level], linestyles=[dashes], **look)
 
 
-def legend_handles(layers: Sequence[Layer], *, panel: str | None = None) -> list[Line2D]:
+def legend_handles(layers: Sequence[Layer], sets: "SourceSets", *, panel: str | None = None) -> list[Line2D]:
     """Legend entries with the numbers of sources, and of the lines; layers with a colour bar have theirs beside it.
 
     Parameters
     ----------
     layers : sequence of Layer
         What is drawn.
+    sets : SourceSets
+        Say whether the members lie beside the isochrone.
     panel : str, optional
         Key of `PANEL_NAMES`, where there is only this one: some have no isochrone or no limit.
 
@@ -282,20 +285,37 @@ def legend_handles(layers: Sequence[Layer], *, panel: str | None = None) -> list
     -------
     list of Line2D
     """
-    lines = []
-    if panel in (None, "cmd"):
-        lines.append(Line2D([], [], color=INK, lw=0.8, label="isochrone"))
-    if panel != "sky":
-        lines.append(Line2D([], [], color=INK, lw=0.8, ls=_DASHES, label="limit of a star without errors"))
+    has_limit = panel != "sky" and (panel != "cmd" or bool(np.isfinite(sets.limits.colour)))
+    has_isochrone = panel in (None, "cmd")
+    is_far = has_isochrone and bool(poor_stages(sets.stage_offsets))
+    lines = line_handles(isochrone=has_isochrone, far=is_far, limit=has_limit)
     return [_layer_handle(layer) for layer in layers if not layer.has_bar] + lines
 
 
+def line_handles(*, isochrone: bool = True, far: bool = False, limit: bool = True) -> list[Line2D]:
+    """Legend entries of the isochrone, of members beside it, and of the limit of the selection."""
+    handles = []
+    if isochrone:
+        handles.append(Line2D([], [], color=INK, lw=0.8, label="isochrone"))
+    if far:
+        handles.append(Line2D([], [], color=OFFSET, lw=1.0, marker="D", ms=3.2, label=OFFSET_WORDS))
+    if limit:
+        handles.append(Line2D([], [], color=INK, lw=0.8, ls=_DASHES, label="limit of a star without errors"))
+    return handles
+
+
 def _layer_handle(layer: Layer) -> Line2D:
-    style = layer.style
-    marker = "h" if layer.as_density else style.marker
+    return style_handle(layer.kind, layer.entry, marker="h" if layer.as_density else None)
+
+
+def style_handle(kind: str, label: str, *, marker: str | None = None) -> Line2D:
+    """Legend entry of one kind of source."""
+    style = STYLES[kind]
     face = style.colour if style.filled else "none"
-    look = {"marker": marker, "ms": 4, "mew": 0.7, "color": style.colour, "markerfacecolor": face}
-    return Line2D([], [], ls="", label=layer.entry, **look)
+    marker = marker or style.marker
+    return Line2D(
+        [], [], ls="", label=label, marker=marker, ms=4, mew=0.7, color=style.colour, markerfacecolor=face
+    )
 
 
 _SMALLEST_FIELD = 0.01
@@ -311,6 +331,10 @@ _MOST = 0.9
 
 _MEMBERS = ("members", "training", "ours", "context")
 """Kinds of sources whose radius sets the width of the sky panel."""
+
+
+_USUAL_LIMIT = 0.2
+"""Limit in colour that stands for an unknown one in the range of the colour axis [mag]."""
 
 
 _WIDEST_PM = 4
@@ -460,12 +484,25 @@ def colour_magnitude_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]
     colours = _colour_range(sets, layers, [x for x, _ in points])
     draw_layers(ax, layers, points, (colours, (faint, bright)))
     draw_line(ax, sets.isochrone.colour, sets.isochrone.g)
-    grid = isochrone_boundary(sets.isochrone, colours, (bright, faint), (sets.limits.colour, sets.limits.g))
-    draw_contour(ax, *grid, level=1.0)
+    if np.isfinite(sets.limits.colour):
+        grid = isochrone_boundary(
+            sets.isochrone, colours, (bright, faint), (sets.limits.colour, sets.limits.g)
+        )
+        draw_contour(ax, *grid, level=1.0)
+    for stage in poor_stages(sets.stage_offsets):
+        _draw_offset(ax, stage)
     ax.set_box_aspect(1)
     ax.set_xlabel(LABELS[sets.colour])
     ax.set_ylabel(LABELS["phot_g_mean_mag"])
     return ax
+
+
+def _draw_offset(ax: Axes, stage: StageOffset) -> None:
+    """Line from a point of the isochrone to where the members are, with its error."""
+    at = stage.at_colour + stage.colour, stage.at_g + (stage.g if stage.stage == "red clump" else 0.0)
+    look = {"path_effects": [withStroke(linewidth=2.4, foreground=PAPER)], "zorder": 6.5, "color": OFFSET}
+    ax.plot([stage.at_colour, at[0]], [stage.at_g, at[1]], lw=1.0, label=OFFSET_WORDS, **look)
+    ax.plot(*at, marker="D", ms=2.0 if is_narrow(ax) else 3.2, **look)
 
 
 PANELS: tuple[Callable[[Axes, "SourceSets", Sequence[Layer]], Axes], ...] = (
@@ -485,7 +522,7 @@ def _colour_range(sets: "SourceSets", layers: Sequence[Layer], values: list[Arra
     if not any(map(any_finite, values)):
         values = [sets.isochrone.colour for _ in layers]
     middle = float(np.nanmedian(np.concatenate(foreground(layers, values))))
-    width = 2 * sets.limits.colour
+    width = 2 * (sets.limits.colour if np.isfinite(sets.limits.colour) else _USUAL_LIMIT)
     return common_range(layers, values, (middle - width, middle + width), reach=1.0)
 
 

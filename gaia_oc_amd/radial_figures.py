@@ -71,11 +71,14 @@ def density_profile_figure(
         )
         return canvas.figure
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     _number_logarithmic_axis(ax)
     for label, (kind, sources) in lists.items():
         profile = density_profile(sources["f_r"].to_numpy(float), outer_radius=outer_radius)
         number = f"{profile.counts.sum():,}" + (f" of {Count.of(sources)}" if kind == "ours" else "")
-        draw_density_profile(ax, profile, kind=kind, label=f"{label} ({number})")
+        between = " " if len(label) + len(number) < _LEGEND_LETTERS - 3 else "\n"
+        words = f"{label}{between}({number})"
+        draw_density_profile(ax, profile, kind=kind, label=words)
     _show_no_empty_decades(ax)
     ax.set_xlabel("projected radius [pc]")
     ax.set_ylabel("surface density [pc$^{-2}$]")
@@ -144,11 +147,12 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
 
 def _king_text(king: KingProfile) -> str:
     k, core, tidal, background = king.errors
+    density = "pc\N{SUPERSCRIPT MINUS}\N{SUPERSCRIPT TWO}"
     lines = (
-        rf"King: $k$ = {_with_error(king.amplitude, k)} pc$^{{-2}}$, "
-        rf"$r_\mathrm{{c}}$ = {_with_error(king.core_radius, core)} pc,",
-        rf"$r_\mathrm{{t}}$ = {_with_error(king.tidal_radius, tidal)} pc (dotted),",
-        f"background {_with_error(king.background, background)} pc$^{{-2}}$"
+        f"King: k = {_with_error(king.amplitude, k)} {density},",
+        f"core radius {_with_error(king.core_radius, core)} pc,",
+        f"tidal radius {_with_error(king.tidal_radius, tidal)} pc (dotted),",
+        f"background {_with_error(king.background, background)} {density}"
         if king.background
         else "no background",
     )
@@ -265,7 +269,7 @@ def _member_lists(sets: "SourceSets", prob_threshold: float) -> dict[str, tuple[
     Ours is left out where nothing was judged, for it would hide the training members.
     """
     lists = [
-        (rf"this work, $p \geq {prob_threshold:g}$", "ours", our_members(sets, prob_threshold)),
+        (f"this work, p ≥ {prob_threshold:g}", "ours", our_members(sets, prob_threshold)),
         ("training members", "members", sets.members),
         (f"{sets.comparison_name} in the field", "comparison", sets.comparison),
     ]

@@ -4,6 +4,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from gaia_oc_amd.files.provenance import (
     without_seal,
 )
 from gaia_oc_amd.files.tables import read_table, write_rows
+from gaia_oc_amd.isochrone_stages import StageOffset, as_records, stage_offsets
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.options import EXPORT_SUFFIXES
 
@@ -164,6 +166,11 @@ class SourceSets:
         """Number of sources in each set."""
         return {name: len(getattr(self, name)) for name in SET_NAMES}
 
+    @cached_property
+    def stage_offsets(self) -> list[StageOffset]:
+        """How far the listed members of each evolutionary stage lie beside the isochrone."""
+        return stage_offsets(self)
+
     def is_evaluated(self) -> bool:
         """Whether candidates or training members have a probability of ours."""
         return bool(self.candidates["PMemb"].notna().any() or len(self.judged_members))
@@ -225,7 +232,8 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         "counts": sets.counts(),
         "version": __version__,
         "options": {group: asdict(options) for group, options in (made_with or {}).items()},
-        "isochrone": {"colour": sets.isochrone.colour, "g": sets.isochrone.g},
+        "isochrone_stages": as_records(sets.stage_offsets),
+        "isochrone": {name: points for name, points in vars(sets.isochrone).items() if points is not None},
     }
     if fitted := fitted_parameters(folder):
         content[FIT] = fitted

@@ -8,22 +8,26 @@ import pandas as pd
 import pytest
 from matplotlib import rc_context
 from matplotlib.collections import FillBetweenPolyCollection
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.image import imread as read_image
 from plot_sets import example_sets, not_evaluated, texts, without_comparison
+from printable import assert_printable, overlap
 
+from gaia_oc_amd import plotting
 from gaia_oc_amd.canvas import ONE_COLUMN, TWO_COLUMNS, Canvas, set_title
 from gaia_oc_amd.comparison import PROBABILITY_STEPS, probability_matrix
+from gaia_oc_amd.comparison_figures import comparison_rows_figure
 from gaia_oc_amd.figures import candidates_figure, evaluation_figures, save_and_show
-from gaia_oc_amd.options import FigureOptions
-from gaia_oc_amd.plot_style import SETTINGS, STYLES, THIN_ABOVE, marker_area
+from gaia_oc_amd.isochrone_stages import poor_stages
+from gaia_oc_amd.isochrones import Isochrone
+from gaia_oc_amd.options import FigureOptions, PlotOptions
+from gaia_oc_amd.plot_style import LABELS, SETTINGS, STYLES, THIN_ABOVE, marker_area
 from gaia_oc_amd.plotting import PANEL_NAMES, Layer, sky_panel
 from gaia_oc_amd.profiles import DensityProfile, density_profile, joined_annuli
 from gaia_oc_amd.radial_figures import density_profile_figure, mass_segregation_figure
 
 FOUR_PANELS = ("candidates", "new_members", "comparison", "additional_members", "missed_members")
-SMALLEST_TYPE = 6.0  # pt
-TOUCH = 1.0  # pixels by which boxes may overlap
 
 
 def all_figures(sets, panel=None):
@@ -43,40 +47,6 @@ def figures(sets):
 @pytest.fixture(scope="module")
 def single_panels(sets):
     return {panel: all_figures(sets, panel) for panel in PANEL_NAMES}
-
-
-def labels_around(figure):
-    """Boxes of all that stands around the panels: titles, legends, axis labels."""
-    boxes = {"title": figure._suptitle} if figure.get_suptitle() else {}
-    boxes |= {f"legend {i}": legend for i, legend in enumerate(figure.legends)}
-    for i, ax in enumerate(figure.axes):
-        if ax.axison:
-            boxes |= {f"x label {i}": ax.xaxis.label, f"y label {i}": ax.yaxis.label}
-        boxes |= {f"panel title {i}": ax.title}
-        if ax.get_legend():
-            boxes[f"panel legend {i}"] = ax.get_legend()
-    extents = {name: artist.get_window_extent() for name, artist in boxes.items()}
-    return {name: box for name, box in extents.items() if box.width > 0}
-
-
-def assert_printable(figure):
-    figure.draw_without_rendering()
-    written = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
-    assert min(text.get_fontsize() for text in written) >= SMALLEST_TYPE
-    boxes = labels_around(figure)
-    for name, box in boxes.items():
-        assert min(box.x0, box.y0) > -TOUCH, name
-        assert max(box.x1 - figure.bbox.x1, box.y1 - figure.bbox.y1) < TOUCH, name
-        for ax in figure.axes:
-            assert not overlap(box, ax.bbox), (name, ax.get_xlabel())
-    for (one, first), (two, second) in combinations(boxes.items(), 2):
-        assert not overlap(first, second), (one, two)
-
-
-def overlap(one, two):
-    across = min(one.x1, two.x1) - max(one.x0, two.x0)
-    down = min(one.y1, two.y1) - max(one.y0, two.y0)
-    return across > TOUCH and down > TOUCH
 
 
 def test_nothing_lies_over_or_beyond_anything(figures):
@@ -128,8 +98,8 @@ def test_the_field_lies_behind_every_picture_of_four_panels(figures, sets):
 
 def test_a_colour_bar_takes_the_place_of_the_legend_entry(figures):
     labels = [ax.get_ylabel() for ax in figures["new_members"].axes]
-    assert any(label.startswith("membership probability $p$\nfurther members") for label in labels)
-    assert "further members, $p" not in texts(figures["new_members"])
+    assert any(label.startswith("membership probability p\nfurther members") for label in labels)
+    assert "further members, p" not in texts(figures["new_members"])
 
 
 def test_listed_stars_that_failed_the_selection_are_marked(figures):
@@ -168,6 +138,79 @@ def test_sky_is_cut_at_three_times_the_radius_of_the_members(sets):
     )
     whole = sky_panel(Figure().subplots(), sets, layers[:1])
     assert whole.get_title() == ""
+
+
+@pytest.fixture(scope="module")
+def beside(sets):
+    """Sets whose members lie 0.1 mag beside their isochrone, which is there in each colour."""
+    curve = sets.isochrone
+    g, colour = curve.g[::-1], curve.colour[::-1] - 0.1
+    label, mass = np.ones(len(g)), np.linspace(0.5, 3, len(g))
+    isochrone = Isochrone(colour, g, bp=g + 0.8 * colour, rp=g - colour, label=label, mass=mass)
+    return replace(sets, isochrone=isochrone)
+
+
+def test_members_beside_the_isochrone_are_drawn_and_named(beside, sets, figures):
+    assert poor_stages(beside.stage_offsets)
+    figure = candidates_figure(beside)
+    assert plotting.OFFSET_WORDS in texts(figure)
+    lines = [line for line in figure.axes[3].lines if line.get_label() == plotting.OFFSET_WORDS]
+    assert len(lines) == len(poor_stages(beside.stage_offsets))
+    for line in lines:
+        (start, end), (bright, faint) = line.get_data()
+        assert end - start == pytest.approx(0.1, abs=0.05)
+        assert bright == faint
+    assert_printable(figure)
+    assert plotting.OFFSET_WORDS not in texts(figures["comparison"])
+    assert plotting.OFFSET_WORDS not in texts(candidates_figure(beside, panel="motion"))
+
+
+@pytest.mark.parametrize("colour", ["bp_rp", "bp_g", "g_rp"])
+def test_another_colour_needs_no_other_sets(beside, colour):
+    figure = evaluation_figures(beside, PlotOptions(colour=colour))["new_members"]
+    ax = figure.axes[3]
+    assert ax.get_xlabel() == LABELS[colour]
+    stars = np.concatenate(
+        [np.array(part.get_offsets()) for part in ax.collections if len(part.get_offsets())]
+    )
+    shown = (stars[:, 0] > ax.get_xlim()[0]) & (stars[:, 0] < ax.get_xlim()[1])
+    assert shown.mean() > 0.9
+    contours = [part for part in ax.collections if isinstance(part, QuadContourSet)]
+    assert (len(contours) > 0) == (colour == beside.colour)
+    assert_printable(figure)
+
+
+def test_another_colour_of_sets_with_one_isochrone_is_refused(sets):
+    with pytest.raises(ValueError, match="build them again"):
+        evaluation_figures(sets, PlotOptions(colour="bp_rp"))
+
+
+def test_rows_of_clusters(sets, beside):
+    for clusters in ([sets], [sets, beside, not_evaluated(sets), without_comparison(sets)]):
+        figure = comparison_rows_figure(clusters)
+        assert len(figure.axes) == 4 * len(clusters)
+        assert 25.4 * figure.get_figwidth() == pytest.approx(TWO_COLUMNS)
+        assert all(ax.has_data() for ax in figure.axes)
+        assert_printable(figure)
+        labels = [text for ax in figure.axes for text in ax.texts]
+        assert len(labels) == len(clusters)
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(box.x0 >= 0 for box in boxes)
+        assert not any(overlap(one, two) for one, two in combinations(boxes, 2))
+
+
+def test_no_picture_is_blank(tmp_path, figures):
+    """Pixels: each figure has ink in each of its axes, and paper at its edges."""
+    save_and_show(figures, tmp_path, FigureOptions())
+    for name, figure in figures.items():
+        pixels = read_image(tmp_path / f"{name}.png")[..., :3].mean(axis=-1)
+        height, width = pixels.shape
+        for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
+            assert (edge > 0.99).all(), name
+        for ax in figure.axes:
+            x0, y0, x1, y1 = (ax.get_position().extents * [width, height, width, height]).astype(int)
+            inside = pixels[height - y1 + 6 : height - y0 - 6, x0 + 6 : x1 - 6]
+            assert inside.std() > 0.01, name
 
 
 def test_markers_thin_out_above_some_number():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_oc_amd.canvas import new_figure
+from gaia_oc_amd.canvas import Canvas
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.options import FigureOptions
 from gaia_oc_amd.plot_style import DENSITY_ABOVE
@@ -18,10 +18,10 @@ def figure(n=50_000):
     rng = np.random.default_rng(1)
     points = rng.normal(size=(2, n))
     stars = pd.DataFrame({"x": points[0], "y": points[1]})
-    drawn = new_figure("a title", size=(4, 4))
+    drawn = Canvas(None, (1, 1), title="a title").figure
     layers = [Layer("field", stars, "field"), Layer("candidates", stars.iloc[: DENSITY_ABOVE // 2], "some")]
     values = [(layer.sources["x"].to_numpy(), layer.sources["y"].to_numpy()) for layer in layers]
-    draw_layers(drawn.subplots(), layers, values, ((-3, 3), (-3, 3)))
+    draw_layers(drawn.axes[0], layers, values, ((-3, 3), (-3, 3)))
     return drawn
 
 

@@ -5,6 +5,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from plot_sets import texts
+from printable import assert_printable
 
 from gaia_oc_amd.figures import training_metrics_figure
 
@@ -17,7 +18,9 @@ class TestTrainingMetrics:
         return {"train": part, "validation": part, "best_epoch": 24}
 
     def test_all_curves_and_the_best_epoch(self, metrics):
-        loss, scores = training_metrics_figure(metrics).axes
+        figure = training_metrics_figure(metrics)
+        assert_printable(figure)
+        loss, scores = figure.axes
         assert len(loss.lines) == 3
         assert len(scores.lines) == 13
         assert loss.lines[-1].get_xdata()[0] == 25  # epochs are counted from 1 on the axis

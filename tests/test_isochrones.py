@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.isochrones import nearest_age, place_isochrone, read_isochrones
+from gaia_oc_amd.isochrones import Isochrone, nearest_age, place_isochrone, read_isochrones
 from gaia_oc_amd.photometry import passband_extinction
 
 HEADER = "# Zini MH logAge Mini int_IMF Mass logL logTe logg label mbolmag Gmag G_BPmag G_RPmag"
@@ -57,6 +57,7 @@ def points(**columns):
             "logTe": 3.75,
             "logg": 4.5,
             "label": [1, 3, 4, 8],
+            "Mini": [1.0, 1.2, 1.21, 1.3],
             "Gmag": [5.0, 1, 2, 0],
             "G_BPmag": [5.3, 1.5, 2.5, 0],
             "G_RPmag": [4.5, 0.3, 1.3, 0],
@@ -102,3 +103,21 @@ def test_real_files_of_every_form_version_are_read(shared):
         isochrone = place_isochrone(chosen, 1000.0, 0.3)
         assert len(isochrone.g) > 100
         assert np.nanmax(isochrone.colour) < 2
+
+
+@pytest.mark.parametrize("colour", ["g_rp", "bp_rp", "bp_g"])
+def test_an_isochrone_in_another_colour_is_the_one_placed_in_it(colour):
+    table = points(Gmag=[5.0, 1, 2, 0])
+    magnitudes = place_isochrone(table, 500.0, 0.4)
+    other = magnitudes.in_colour(colour)
+    if colour == "bp_g":
+        np.testing.assert_allclose(other.colour, magnitudes.bp - magnitudes.g)
+    else:
+        np.testing.assert_allclose(other.colour, place_isochrone(table, 500.0, 0.4, colour=colour).colour)
+    assert len({len(values) for values in vars(other).values()}) == 1
+    assert np.isnan(other.mass).tolist() == np.isnan(other.g).tolist()
+
+
+def test_an_isochrone_of_one_colour_has_no_other():
+    with pytest.raises(ValueError, match="build them again"):
+        Isochrone(np.array([0.0, 1.0]), np.array([10.0, 12.0])).in_colour("bp_rp")

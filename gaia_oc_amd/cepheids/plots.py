@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from gaia_oc_amd.canvas import new_figure
+from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
 from gaia_oc_amd.cepheids.distance import LITERATURE_MODULUS, Modulus
 from gaia_oc_amd.cepheids.law import LeavittLaw
 from gaia_oc_amd.cepheids.model import K
@@ -36,8 +36,10 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     modulus : Modulus or None
         Of the LMC, at which its stars are drawn.
     """
-    figure = new_figure("Leavitt law of Cepheids in the Milky Way", size=(7.09, 7.5))
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+    title = "Leavitt law of Cepheids in the Milky Way"
+    canvas = Canvas(None, (2, 1), title=title, width=TWO_COLUMNS, heights=(0.62, 0.28), has_bar=True)
+    top, bottom = canvas.axes
+    bottom.sharex(top)
     law = laws["posterior"]
     ours, far = stars[stars["galaxy"] == "Milky Way"], stars[stars["galaxy"] == "LMC"]
     field = {"color": STYLES["field"].colour, "lw": 0, "s": marker_area(len(far))}
@@ -60,7 +62,6 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     centre = law.absolute(np.array([stars["log_period"].median()]))[0]
     top.set_ylim(centre + 6, centre - 5)
     top.set_ylabel("$M_W$ [mag]")
-    top.legend(loc="upper left")
     predicted = 10 ** (0.2 * (law.absolute(ours["log_period"]) - ours["wesenheit"]) + 2)
     error = np.hypot(ours["parallax_error"], K * law.values["scatter"] * predicted)
     bottom.scatter(ours["log_period"], (parallax - predicted) / error, c=ours["outlier_probability"], **look)
@@ -68,8 +69,9 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     bottom.set_ylim(-6, 8)
     bottom.set_xlabel(r"$\log_{10}(P\,/\,\mathrm{d})$")
     bottom.set_ylabel(r"($\varpi$ - law) / $\sigma$")
-    figure.colorbar(drawn, ax=[top, bottom], label="probability to follow no law", aspect=40, pad=0.01)
-    return figure
+    canvas.colour_bar(drawn, "probability to follow no law")
+    canvas.legend(handles=top.get_legend_handles_labels()[0], ncols=2)
+    return canvas.figure
 
 
 def _words(method: str) -> str:
@@ -112,8 +114,9 @@ def sky_figure(stars: pd.DataFrame) -> Figure:
     """Selected Cepheids on the sky, in galactic coordinates, by what they are used for."""
     from astropy.coordinates import SkyCoord
 
-    figure = new_figure("Cepheids on the sky, galactic coordinates", size=(7.09, 4.0))
-    ax = figure.add_subplot(projection="mollweide")
+    title = "Cepheids on the sky, galactic coordinates"
+    canvas = Canvas(None, (1, 1), title=title, width=TWO_COLUMNS, heights=0.5, projection="mollweide")
+    ax = canvas.axes[0]
     place = SkyCoord(stars["ra"].to_numpy(), stars["dec"].to_numpy(), unit="deg").galactic
     longitude, latitude = -place.l.wrap_at("180d").radian, place.b.radian  # longitudes grow to the left
     for galaxy, colour in (
@@ -129,16 +132,15 @@ def sky_figure(stars: pd.DataFrame) -> Figure:
         np.radians(np.arange(-120, 121, 60)), [f"{-degree % 360}°" for degree in range(-120, 121, 60)]
     )
     ax.grid(alpha=0.3, lw=0.5)
-    ax.tick_params(labelsize=8)
-    figure.legend(loc="outside lower center", ncols=3, markerscale=2.5)
-    return figure
+    canvas.legend(handles=ax.get_legend_handles_labels()[0], ncols=3, markerscale=2.5)
+    return canvas.figure
 
 
 @rc_context(SETTINGS)
 def modulus_figure(moduli: dict[str, Modulus]) -> Figure:
     """Distributions of the modulus of the LMC by each law, beside the literature's value."""
-    figure = new_figure("Distance modulus of the Large Magellanic Cloud", size=(6.4, 4.6))
-    ax = figure.subplots()
+    canvas = Canvas(None, (1, 1), title="Distance modulus of the Large Magellanic Cloud", heights=0.8)
+    ax = canvas.axes[0]
     value, error = LITERATURE_MODULUS
     ax.axvspan(value - error, value + error, color=STYLES["field"].colour, alpha=0.5, lw=0)
     ax.axvline(value, color="#000000", lw=1, label=f"eclipsing binaries {value:.3f} $\\pm$ {error:.3f}")
@@ -148,5 +150,5 @@ def modulus_figure(moduli: dict[str, Modulus]) -> Figure:
         ax.hist(each.draws, bins=60, density=True, histtype="step", lw=1.4, color=colour, label=label)
     ax.set_xlabel(r"$m - M$ [mag]")
     ax.set_ylabel("density [1/mag]")
-    figure.legend(loc="outside lower center", ncols=1)
-    return figure
+    canvas.legend(handles=ax.get_legend_handles_labels()[0])
+    return canvas.figure

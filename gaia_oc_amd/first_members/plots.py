@@ -42,7 +42,7 @@ def first_members_figure(search: MemberSearch, isochrones: pd.DataFrame | None =
     is_shown = stars["PMemb"] >= _SHOWN
     layers = [
         Layer("field", stars[~is_shown], "field"),
-        Layer("candidates", stars[is_shown], rf"first members, $p \geq {_SHOWN:g}$", (0.0, 1.0)),
+        Layer("candidates", stars[is_shown], f"first members, p ≥ {_SHOWN:g}", (0.0, 1.0)),
     ]
     sets = _as_sets(search, isochrones)
     text = f"first members ({search.record['options']['search']['method']}, {search.found.significance:.0f} sigma)"
@@ -52,7 +52,7 @@ def first_members_figure(search: MemberSearch, isochrones: pd.DataFrame | None =
         panel(ax, sets, layers)
     canvas.colour_bar(ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS), layers[1].bar_label)
     canvas.fit_panel_titles()
-    handles = legend_handles(layers)
+    handles = legend_handles(layers, sets)
     canvas.legend(handles=handles if len(sets.isochrone.g) else [handles[0], handles[-1]], ncols=3)
     return canvas.figure
 

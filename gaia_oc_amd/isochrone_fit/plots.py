@@ -6,7 +6,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gaia_oc_amd.canvas import new_figure
+from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrones import FARTHEST_AGE, Isochrone, one_isochrone, place_isochrone
@@ -51,19 +51,20 @@ def isochrone_fit_figure(
     limit = {"upper": ", an upper limit", "lower": ", a lower limit", "both": ", undetermined"}
     title = (
         f"{name.replace('_', ' ')}: log age {_interval(fit, 'age', 2)}{limit.get(fit.age_limit(), '')}, "
-        f"$A_0$ {_interval(fit, 'a0', 2)} mag, {_interval(fit, 'dist', 0)} pc"
+        f"A0 {_interval(fit, 'a0', 2)} mag, {_interval(fit, 'dist', 0)} pc"
     )
-    figure = new_figure(title, size=(7.09, 4.1))
-    diagram, posterior = figure.subplots(1, 2)
+    canvas = Canvas(None, (1, 2), title=title, width=TWO_COLUMNS)
+    diagram, posterior = canvas.axes
     draw_diagram(diagram, stars, fit, isochrones, known, options)
     draw_posterior(posterior, fit, known)
-    figure.legend(*diagram.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return figure
+    handles, labels = diagram.get_legend_handles_labels()
+    canvas.legend(handles=handles, labels=labels, ncols=4)
+    return canvas.figure
 
 
 def _interval(fit: IsochroneFit, name: str, digits: int) -> str:
     middle, lower, upper = (getattr(fit, key) for key in (name, f"{name}_lower", f"{name}_upper"))
-    return f"${middle:.{digits}f}_{{-{middle - lower:.{digits}f}}}^{{+{upper - middle:.{digits}f}}}$"
+    return f"{middle:.{digits}f} (+{upper - middle:.{digits}f} \N{MINUS SIGN}{middle - lower:.{digits}f})"
 
 
 def draw_diagram(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.installation import script_command
+from gaia_oc_amd.isochrone_stages import poor_stages
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.options import RunOptions
@@ -157,6 +158,7 @@ def _about_isochrone(sets: "SourceSets", c_margin: float) -> Caution | None:
         reasons.append(
             f"half of the members are {abs(shift):.3f} mag or more {side}, over {SHIFTED_ISOCHRONE:g} mag"
         )
+    reasons += [f"{stage} than the isochrone" for stage in poor_stages(sets.stage_offsets)]
     if not reasons:
         return None
     text = "; ".join(reasons)

@@ -35,6 +35,7 @@ from gaia_oc_amd.files.provenance import (
 )
 from gaia_oc_amd.first_members.options import FieldOptions, FindOptions, SearchOptions
 from gaia_oc_amd.installation import for_cluster, values_of
+from gaia_oc_amd.isochrone_stages import poor_stages
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.kept_cone import accept_cone, cone_files
 from gaia_oc_amd.options import (
@@ -361,6 +362,14 @@ def _make_sets(
     chosen = {key: getattr(options, key) for key in ("cone", "member", "selection", "given")}
     sets = build_sets(name, tables, data_dir, **chosen)
     folder = save_sets(sets, data_dir, made_with=chosen)
+    if poor := poor_stages(sets.stage_offsets):
+        logger.warning(
+            "%s: the members lie beside the isochrone: %s. Try another --age, --a0, --dist or metallicity, or "
+            "fit_isochrone.py; the selection's margin covers it as far as %.2f mag.",
+            sets.cluster.name,
+            "; ".join(map(str, poor)),
+            sets.limits.colour,
+        )
     counts = {"training members" if name == "members" else name: n for name, n in sets.counts().items()}
     return counts, [*SET_FILES, *cone_files(folder)]
 

@@ -8,7 +8,7 @@ import pandas as pd
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.tables import TRAINING_LIST
 from gaia_oc_amd.comparison import ComparisonCounts, overlap_sets
-from gaia_oc_amd.comparison_figures import two_venns_figure
+from gaia_oc_amd.comparison_figures import comparison_rows_figure, two_venns_figure
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.provenance import command_again
 from gaia_oc_amd.files.tables import write_csv
@@ -20,6 +20,9 @@ from gaia_oc_amd.stages.options import CompareOptions
 
 COMPARED_LISTS = "compared_lists"
 """Name of the table and the figure in the data directory, without the ending."""
+
+COMPARED_MEMBERS = "compared_members"
+"""Name of the figure with a row of panels for each cluster."""
 
 _LOST = {
     "proper_motion": "proper motion",
@@ -102,7 +105,7 @@ def compare_cluster(
 
 
 def summarise(outcomes: list[Outcome], data_dir: Path | str, options: CompareOptions) -> list[str]:
-    """Write the table of all clusters with their sum, draw the two Venn diagrams of the sum.
+    """Write the table of all clusters with their sum, draw the two Venn diagrams of the sum, and members in rows.
 
     Clusters that were compared with another list, as with the training list where the comparison list lacks them, have
     a sum of their own; the figure shows the list of most clusters, the training list only where there is no other.
@@ -136,7 +139,12 @@ def summarise(outcomes: list[Outcome], data_dir: Path | str, options: CompareOpt
     write_csv(Path(data_dir) / f"{COMPARED_LISTS}.csv", table)
     if options.figures.wanted():
         figure = two_venns_figure(*_venn_numbers(sums.iloc[0]))
-        save_and_show({COMPARED_LISTS: figure}, Path(data_dir), options.figures)
+        drawn = {COMPARED_LISTS: figure}
+        if options.n_rows:
+            threshold = float(rows["p>="].iloc[0])
+            clusters = [load_sets(name, data_dir) for name in rows["cluster"].head(options.n_rows)]
+            drawn[COMPARED_MEMBERS] = comparison_rows_figure(clusters, prob_threshold=threshold)
+        save_and_show(drawn, Path(data_dir), options.figures)
     return [_shares(row) for _, row in sums.iterrows()]
 
 

@@ -121,7 +121,13 @@ class CompareOptions(Options):
     prob_threshold: float | None = option(
         None, "smallest probability of a member (default: that of each evaluation)", above=0, at_most=1
     )
-    figures: FigureOptions = part(FigureOptions())
+    n_rows: int = option(
+        4,
+        "clusters, the first ones, of which compared_members has a row of panels; 0 for none",
+        at_least=0,
+        at_most=6,
+    )
+    figures: FigureOptions = part(FigureOptions(), "save_plots", "show_plots", "plot_format", "no_title")
 
 
 @dataclass(frozen=True)

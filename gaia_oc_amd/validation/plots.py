@@ -6,7 +6,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gaia_oc_amd.canvas import new_figure
+from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
 from gaia_oc_amd.plot_style import FOUND, LOSSES, SETTINGS, STYLES
 
 _LOSSES = {
@@ -46,26 +46,29 @@ def selection_function_figure(table: pd.DataFrame, name: str, prob_threshold: fl
         Four panels; bins are drawn equally wide.
     """
     title = f"{name.replace('_', ' ')}: selection function of members with p ≥ {prob_threshold:g}"
-    figure = new_figure(title, size=(7.09, 5.4))
-    axes = figure.subplots(2, 2, sharex="col", sharey="row")
+    canvas = Canvas(None, (2, 2), title=title, width=TWO_COLUMNS, heights=0.7, left=18.0)
+    axes = np.reshape(canvas.axes, (2, 2))
     labels = {"G": ("g_min", "g_max", "$G$ [mag]"), "radius": ("r_min", "r_max", "projected radius [pc]")}
     for column, (kind, (low, high, label)) in enumerate(labels.items()):
         part = table[table["bin"] == kind]
         draw_completeness(axes[0, column], part)
         draw_contamination(axes[1, column], part)
-        axes[1, column].set_xticks(range(len(part)), _bin_labels(part[low], part[high]))
-        axes[1, column].set_xlim(-0.5, len(part) - 0.5)
-        axes[1, column].set_xlabel(label)
+        for ax in axes[:, column]:
+            ax.set_xticks(range(len(part)), _bin_labels(part[low], part[high]))
+            ax.tick_params(axis="x", which="both", length=0)
+            ax.set_xlim(-0.5, len(part) - 0.5)
+            ax.set_xlabel(label)
     shown = table.loc[
         table["bin"].isin(list(labels)), ["contamination_controls_upper", "contamination_probability"]
     ]
     highest = max(float(np.nan_to_num(shown.to_numpy(float)).max()), 0.05)
-    axes[1, 0].set_ylim(-0.04 * highest, 1.2 * highest)
+    for ax in axes[1]:
+        ax.set_ylim(-0.04 * highest, 1.2 * highest)
     axes[0, 0].set_ylabel("share of artificial members")
-    axes[1, 0].set_ylabel("contamination of accepted candidates\n(their number above)")
+    axes[1, 0].set_ylabel("contamination\n(above: accepted candidates)")
     handles = [*axes[0, 0].get_legend_handles_labels(), *axes[1, 0].get_legend_handles_labels()]
-    figure.legend(handles[0] + handles[2], handles[1] + handles[3], loc="outside lower center", ncols=3)
-    return figure
+    canvas.legend(handles=handles[0] + handles[2], labels=handles[1] + handles[3], ncols=3)
+    return canvas.figure
 
 
 def draw_completeness(ax: Axes, part: pd.DataFrame) -> Axes:

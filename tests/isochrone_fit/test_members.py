@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from printable import assert_printable
 
 from gaia_oc_amd.catalogues.tables import InputTables, read_parameter_table
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
@@ -175,6 +176,8 @@ def test_the_figure_shows_the_stars_the_fit_and_the_catalogue(fitted, isochrones
     with_catalogue, without = (
         isochrone_fit_figure(NAME, members.stars, fit, isochrones, known, options) for known in (TRUTH, {})
     )
+    for figure in (with_catalogue, without):
+        assert_printable(figure)
     labels = [
         [text.get_text() for text in figure.legends[0].get_texts()] for figure in (with_catalogue, without)
     ]

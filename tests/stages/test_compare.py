@@ -9,7 +9,7 @@ from plot_sets import CLUSTER, example_sets, not_evaluated, without_comparison
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.options import FigureOptions
 from gaia_oc_amd.stages import compare
-from gaia_oc_amd.stages.compare import COMPARED_LISTS, compare_cluster, summarise
+from gaia_oc_amd.stages.compare import COMPARED_LISTS, COMPARED_MEMBERS, compare_cluster, summarise
 from gaia_oc_amd.stages.options import CompareOptions
 
 
@@ -61,9 +61,16 @@ def test_sum_is_that_of_the_clusters_and_other_lists_stand_apart(stored, tmp_pat
     whole = table[(table["cluster"] == "all") & (table["list"] == "T22")].iloc[0]
     assert whole["shared"] == table["shared"][:2].sum()
     assert (tmp_path / f"{COMPARED_LISTS}.svg").stat().st_size > 1000
+    assert (tmp_path / f"{COMPARED_MEMBERS}.svg").read_text().count("Test") == 3  # a row for each
     assert texts[0].startswith("T22 (2 clusters): 480 of 490 stars are in the fields")
     assert f"{100 * 30 / 480:.1f} % by parallax" in texts[0]
     assert texts[1].startswith("CG18 (training list) (1 clusters)")
+
+
+def test_rows_of_clusters_may_be_left_out(stored, tmp_path):
+    outcomes = [Outcome(name, 0.0, compare_cluster(name)) for name in stored]
+    summarise(outcomes, tmp_path, CompareOptions(n_rows=0))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["compared_lists.csv", "compared_lists.png"]
 
 
 def test_of_nothing_nothing_is_written(tmp_path):

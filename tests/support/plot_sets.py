@@ -130,4 +130,5 @@ def texts(figure):
     found = [figure.get_suptitle()]
     legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
     found += [text.get_text() for legend in legends for text in legend.get_texts()]
-    return " ".join([*found, *(text.get_text() for ax in figure.axes for text in ax.texts)])
+    found += [text.get_text() for ax in figure.axes for text in ax.texts]
+    return " ".join(found).replace("\N{NO-BREAK SPACE}", " ")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hand_made_validation import hand_made
+from printable import assert_printable
 
 from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.exceptions import TooFewMembersError
@@ -245,7 +246,7 @@ def test_figure_has_units_and_survives_empty_bins():
     for result in (hand_made(), replace(hand_made(), accepted=hand_made().accepted.iloc[:0])):
         table = selection_function(result, (15.0, 17.0, 18.0), (0.0, 2.0, 5.0))
         figure = selection_function_figure(table, "Hand_1", 0.5)
-        figure.canvas.draw()
+        assert_printable(figure)
         labels = [ax.get_xlabel() for ax in figure.axes]
         assert labels[2:] == ["$G$ [mag]", "projected radius [pc]"]
 
