@@ -157,7 +157,7 @@ class Canvas:
         for ax in self.axes if self.is_new else ():
             box = ax.get_position(original=True)
             width, height = _INCH * self.figure.get_size_inches() * (box.width, box.height)
-            numbers = ax.yaxis.get_major_formatter().format_ticks(ax.yaxis.get_majorticklocs())
+            numbers = ax.yaxis.get_major_formatter().format_ticks(ax.yaxis.get_majorticklocs().tolist())
             longest = max((len(number) for number in numbers), default=0)
             ax.yaxis.set_label_coords(-(_NUMBER_PAD + _NUMBER_LETTER * longest) / width, 0.5)
             ax.xaxis.set_label_coords(0.5, -(_NUMBER_PAD + _NUMBER_HEIGHT) / height)
@@ -224,7 +224,7 @@ def write_note(ax: Axes, sentence: str) -> Axes:
     return ax
 
 
-_MINOR_TICK = {"color": INK, "ms": 2.0, "mew": 0.4, "zorder": 2.5, "clip_on": False}
+_MINOR_TICK: dict[str, Any] = {"color": INK, "ms": 2.0, "mew": 0.4, "zorder": 2.5, "clip_on": False}
 
 
 def draw_minor_ticks(ax: Axes) -> None:
@@ -252,4 +252,4 @@ _NARROW = 1.6
 
 def is_narrow(ax: Axes) -> bool:
     """Whether a panel has little room."""
-    return bool(ax.get_window_extent().width < _NARROW * ax.figure.dpi)  # type: ignore[union-attr]
+    return bool(ax.get_window_extent().width < _NARROW * ax.figure.dpi)

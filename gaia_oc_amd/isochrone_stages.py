@@ -172,7 +172,7 @@ def _main_sequence(isochrone: "Isochrone") -> tuple[Array, Array]:
 
 def _room(isochrone: "Isochrone", bluest: float) -> float:
     """Colour by which a star at the turn-off is redder when it is half way to the giants [mag]."""
-    giants = isochrone.label >= 3  # type: ignore[operator]
+    giants = np.asarray(isochrone.label) >= 3
     if not giants.any():
         return _WINDOW
     return float(np.clip((np.median(isochrone.colour[giants]) - bluest) / 2, _WINDOW / 3, _WINDOW))
@@ -233,7 +233,7 @@ def _red_clump(
 
 def _time_spent(isochrone: "Isochrone") -> Array:
     """Share of the stars at each point: the range of initial masses that it stands for."""
-    return np.nan_to_num(np.gradient(isochrone.mass))
+    return np.nan_to_num(np.gradient(np.asarray(isochrone.mass, float)))
 
 
 def _expected_colour(isochrone: "Isochrone", branch: NDArray[np.bool_], weight: Array, g: Array) -> Array:

@@ -1,11 +1,12 @@
 """The visual language of every figure: colours, markers, shades, sizes and the words on the axes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,

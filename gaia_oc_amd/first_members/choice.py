@@ -351,7 +351,7 @@ def surrounding_concentration(
     if len(around) < 2 * _LEAST_STARS:
         return np.zeros(n_controls)
     weight = _likeness(stars, core, around)
-    n_drawn = min(len(core), np.count_nonzero(weight) // 2)
+    n_drawn = min(len(core), int(np.count_nonzero(weight)) // 2)
     scale = (len(core) - 1) / (n_drawn - 1)  # a patchy field's concentration grows with the number of stars
     drawn = (rng.choice(around, n_drawn, replace=False, p=weight) for _ in range(n_controls))
     return scale * np.array([sky_concentration(sky, np.sort(group)) for group in drawn])

@@ -51,27 +51,25 @@ def read_catalogues(data_dir: Path | str) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def group_means(name: str, members: pd.DataFrame) -> dict[str, float | str]:
-    """Mean position, motion and parallax of stars, as a row of a cluster parameter table.
+def group_means(members: pd.DataFrame) -> dict[str, float]:
+    """Mean position, motion and parallax of stars, as in a row of a cluster parameter table.
 
     Parameters
     ----------
-    name : str
-        Of the group.
     members : DataFrame
         At least two stars with the archive's columns; means are weighted with their errors.
 
     Returns
     -------
     dict
-        name, ra, dec [deg], pmra, pmdec [mas/yr], parallax [mas], and the standard deviations ``pmra_error``,
+        ra, dec [deg], pmra, pmdec [mas/yr], parallax [mas], and the standard deviations ``pmra_error``,
         ``pmdec_error``, ``parallax_error``.
     """
     ra, dec = mean_direction(members["ra"].to_numpy(float), members["dec"].to_numpy(float))
     values = members[list(MOTIONS)].to_numpy(float)
     errors = members[[f"{motion}_error" for motion in MOTIONS]].to_numpy(float)
     fit = fit_normal(values, errors, dispersion_of=(0, 0, 1))
-    row = {"name": name, "ra": ra, "dec": dec} | dict(zip(MOTIONS, map(float, fit.parameters), strict=True))
+    row = {"ra": float(ra), "dec": float(dec)} | dict(zip(MOTIONS, map(float, fit.parameters), strict=True))
     scatter = np.std(values, axis=0, ddof=1)
     return row | {f"{motion}_error": float(value) for motion, value in zip(MOTIONS, scatter, strict=True)}
 
@@ -105,11 +103,13 @@ def _described(
     name: str, other: OtherGroup, catalogues: Mapping[str, pd.DataFrame]
 ) -> dict[str, float | str]:
     sure = other.members[other.members["PMemb"] >= MEMBER_PROBABILITY]
-    row = group_means(name, sure)
+    row = group_means(sure)
     place = sure["ra"].to_numpy(float), sure["dec"].to_numpy(float)
     radius = float(np.median(angular_separation(*place, row["ra"], row["dec"])))
     known_as, catalogue = _listed_as(row, radius, catalogues)
-    return row | {
+    return {
+        "name": name,
+        **row,
         "radius": radius,
         "n_stars": len(sure),
         "significance": other.group.significance,
@@ -119,7 +119,7 @@ def _described(
 
 
 def _listed_as(
-    row: Mapping[str, float | str], radius: float, catalogues: Mapping[str, pd.DataFrame]
+    row: Mapping[str, float], radius: float, catalogues: Mapping[str, pd.DataFrame]
 ) -> tuple[str, str]:
     """Name of the listed cluster that a group is, and the catalogue that lists it; the most alike one of all."""
     best, found = _ALIKE, ("", "")

@@ -81,7 +81,7 @@ def found_parameters(
     """
     sure = members[members["PMemb"] >= MEMBER_PROBABILITY]
     sure = sure if len(sure) >= 2 else members
-    row = group_means(name, sure)
+    row = group_means(sure)
     corrected, error = _corrected_parallax(sure)
     values = dict.fromkeys(("age", "a0", "dist"), np.nan)
     origins = dict.fromkeys(values, "assumed")

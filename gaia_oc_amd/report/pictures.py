@@ -106,7 +106,8 @@ def thumbnail(sets: "SourceSets", *, prob_threshold: float) -> dict[str, str]:
     """
     members = our_members(sets, prob_threshold)
     members = members.sort_values("PMemb", ascending=False, kind="stable").head(MOST_IN_THUMBNAIL)
-    x, y = tangent_plane(members["ra"], members["dec"], sets.cluster.ra, sets.cluster.dec)
+    ra, dec = members["ra"].to_numpy(float), members["dec"].to_numpy(float)
+    x, y = tangent_plane(ra, dec, sets.cluster.ra, sets.cluster.dec)
     colour, g = members[sets.colour].to_numpy(float), members["phot_g_mean_mag"].to_numpy(float)
     half = max(1e-4, float(np.nanmax(np.abs([x, y])))) if len(members) else 1.0
     sky = (-x, (-half, half)), (-y, (-half, half))

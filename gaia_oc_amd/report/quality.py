@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.columns import REJECTED_BY
+from gaia_oc_amd.isochrone_stages import poor_stages
 from gaia_oc_amd.member_list import Count, our_members
 
 if TYPE_CHECKING:
@@ -207,25 +208,29 @@ def _two_places(stars: pd.DataFrame, faintest: float, inner: float, outer: float
     return int((bright <= inner).sum()), int((bright > outer).sum())
 
 
-def isochrone_offset(members: pd.DataFrame) -> float:
-    """Largest median offset of the members' colours from the isochrone, in up to four equal parts by magnitude [mag].
+def isochrone_offset(sets: "SourceSets") -> float:
+    """Largest offset of the members' colours from the isochrone [mag].
+
+    It is the median of one of up to four equal parts of the training members by magnitude, or that of an evolutionary
+    stage which lies beside its isochrone (`isochrone_stages`), where members that the selection refused count, too.
 
     Parameters
     ----------
-    members : DataFrame
-        Training members with f_c [mag].
+    sets : SourceSets
+        The sets of one cluster; its training members have f_c [mag].
 
     Returns
     -------
     float
         With its sign, positive where members are redder; NaN where no member has an offset.
     """
-    offsets = members.sort_values("phot_g_mean_mag")["f_c"].dropna().to_numpy(float)
+    offsets = sets.members.sort_values("phot_g_mean_mag")["f_c"].dropna().to_numpy(float)
     if not len(offsets):
         return np.nan
     parts = np.array_split(offsets, int(np.clip(len(offsets) // _FEWEST_PER_BIN, 1, _MOST_BINS)))
-    medians = np.array([np.median(part) for part in parts])
-    return float(medians[np.argmax(np.abs(medians))])
+    found = [float(np.median(part)) for part in parts]
+    found += [stage.colour for stage in poor_stages(sets.stage_offsets)]
+    return max(found, key=abs)
 
 
 def quality(sets: "SourceSets", found: Measured, *, prob_threshold: float) -> Quality:
@@ -249,7 +254,7 @@ def quality(sets: "SourceSets", found: Measured, *, prob_threshold: float) -> Qu
             _significance(overdensity(sets)),
             _completeness(found),
             _contamination(expected_contamination(sets, found, prob_threshold)),
-            _isochrone(isochrone_offset(sets.members)),
+            _isochrone(isochrone_offset(sets)),
         )
     )
 

@@ -1,6 +1,7 @@
 """The class of a list: significance, completeness, contamination and isochrone, and the sentence that says so."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from hand_made_validation import hand_made
 from plot_sets import CLUSTER, VARIANTS, make_sources
 from report_sets import report_sets
 
+from gaia_oc_amd.isochrone_stages import StageOffset
 from gaia_oc_amd.report.quality import (
     Grade,
     Measured,
@@ -75,9 +77,17 @@ def test_significance_needs_members_and_a_field(sets):
 def test_the_largest_offset_of_a_part_counts():
     g = np.linspace(10, 18, 120)
     members = pd.DataFrame({"phot_g_mean_mag": g, "f_c": np.where(g < 12, -0.08, 0.01)})
-    assert isochrone_offset(members) == -0.08
-    assert isochrone_offset(members[members["phot_g_mean_mag"] > 12.1]) == 0.01
-    assert np.isnan(isochrone_offset(members.assign(f_c=np.nan)))
+
+    def offset(stars, stages=()):
+        return isochrone_offset(SimpleNamespace(members=stars, stage_offsets=list(stages)))
+
+    assert offset(members) == -0.08
+    faint = members[members["phot_g_mean_mag"] > 12.1]
+    assert offset(faint) == 0.01
+    assert np.isnan(offset(members.assign(f_c=np.nan)))
+    giants = StageOffset("giants", 12, 14, 20, -0.11, 0.01, np.nan, np.nan, 0.6, 13)
+    assert offset(faint, [giants]) == -0.11
+    assert offset(faint, [replace(giants, colour=-0.05)]) == 0.01  # within its bound
 
 
 def bins(faint, completeness, expected=100.0, contamination=0.04):
