@@ -256,7 +256,36 @@ def flux_errors(magnitude: Array, n_obs: Array, band: str, *, rng: np.random.Gen
     return 10 ** (log_error + np.where(in_tail, rng.exponential(_FLUX_TAIL["scale"], len(magnitude)), 0.0))
 
 
-def draw_ruwe(g: Array, is_binary: NDArray[np.bool_], *, rng: np.random.Generator) -> Array:
+def bad_fit_probability(g: ArrayLike, is_binary: ArrayLike) -> Array:
+    """Chance of a RUWE above 1.4, four times as large for a binary as for a single star.
+
+    Parameters
+    ----------
+    g : array_like, shape (n,)
+        G magnitude [mag].
+    is_binary : array_like of bool, shape (n,)
+        Whether a star has an unresolved companion.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    return np.interp(g, *_RUWE_TAIL.T[:2]) * np.where(is_binary, _BINARY_TAIL, 0.5)
+
+
+def most_bad_fits(g: ArrayLike) -> Array:
+    """Largest chance of a RUWE above 1.4 among stars of this G magnitude or fainter, of the shape of `g`."""
+    knots, fraction = _RUWE_TAIL.T[:2]
+    return _BINARY_TAIL * np.interp(g, knots, np.maximum.accumulate(fraction[::-1])[::-1])
+
+
+def draw_ruwe(
+    g: Array,
+    is_binary: NDArray[np.bool_],
+    *,
+    bad_fit: NDArray[np.bool_] | None = None,
+    rng: np.random.Generator,
+) -> Array:
     """Renormalised unit weight errors: a core about 1, a power-law tail that binaries reach more often.
 
     Parameters
@@ -265,6 +294,8 @@ def draw_ruwe(g: Array, is_binary: NDArray[np.bool_], *, rng: np.random.Generato
         G magnitude [mag].
     is_binary : ndarray of bool, shape (n,)
         Whether a star has an unresolved companion.
+    bad_fit : ndarray of bool, shape (n,), optional
+        Which stars are in the tail; by default drawn here.
     rng : Generator
         Source of randomness.
 
@@ -273,12 +304,12 @@ def draw_ruwe(g: Array, is_binary: NDArray[np.bool_], *, rng: np.random.Generato
     ndarray, shape (n,)
     """
     core = _RUWE_MEDIAN * np.exp(np.interp(g, *_RUWE_CORE.T) * rng.normal(size=len(g)))
-    knots, fraction, exponent = _RUWE_TAIL.T
-    often = np.where(is_binary, _BINARY_TAIL, 0.5)
-    in_tail = rng.uniform(size=len(g)) < np.interp(g, knots, fraction) * often
-    tail = _RUWE_LIMIT * (1 - rng.uniform(size=len(g))) ** (-1 / np.interp(g, knots, exponent))
+    expected = bad_fit_probability(g, is_binary)
+    in_tail = rng.uniform(size=len(g)) < expected if bad_fit is None else bad_fit
+    exponent = np.interp(g, *_RUWE_TAIL.T[[0, 2]])
+    tail = _RUWE_LIMIT * (1 - rng.uniform(size=len(g))) ** (-1 / exponent)
     # between core and tail real stars have no gap
-    shoulder = core + 0.35 * rng.exponential(size=len(g)) * (rng.uniform(size=len(g)) < 0.4 * in_tail.mean())
+    shoulder = core + 0.35 * rng.exponential(size=len(g)) * (rng.uniform(size=len(g)) < 0.4 * expected.mean())
     return np.where(in_tail, np.minimum(tail, _RUWE_MAX), shoulder)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.simulation.errors import mean_parallax_error
+from gaia_oc_amd.simulation.errors import bad_fit_probability, mean_parallax_error, most_bad_fits
 from gaia_oc_amd.simulation.galaxy import (
     MAX_A0,
     POPULATION_NAMES,
@@ -128,6 +128,7 @@ def field_stars(
     A star far outside the cut in parallax can only pass with much noise of one sign. Such stars are drawn
     as often as that happens, and carry a deviate from that tail of the normal distribution, which
     `gaia_oc_amd.simulation.measurement.measure` then uses: the sources that pass are as if all had been drawn.
+    Stars with a bad fit (RUWE above 1.4), which have large errors and pass from anywhere, are all drawn.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ def field_stars(
     Yields
     ------
     DataFrame
-        The columns of `gaia_oc_amd.simulation.cluster.cluster_stars`, and parallax_deviate.
+        The columns of `gaia_oc_amd.simulation.cluster.cluster_stars`, bad_fit and parallax_deviate.
     """
     cut, dust = cut or ConeCut(), dust or Dust(options, rng=rng)
     tracks = _tracks(isochrones)
@@ -211,15 +212,17 @@ class _PatchSampler:
         self._a0 = dust.along_sight(sight, _DISTANCES)
         self._galactic_sight = galactic_axes() @ sight
         tables = [self._table(*pair) for pair in zip(POPULATIONS, tracks, strict=True)]
-        self._all = [weights for weights, _ in tables]
-        self._chances = [chance for _, chance in tables]
-        self._kept = [weights * np.abs(chance) for weights, chance in tables]
-        self.expected_per_sr = float(sum(table.sum() for table in self._kept))
+        self._all, self._chances, self._bad_shares = map(list, zip(*tables, strict=True))
+        self._well_fitted = [weights * np.abs(chance) for weights, chance, _ in tables]
+        self._badly_fitted = [weights * share for weights, _, share in tables]
+        drawn = (*self._well_fitted, *self._badly_fitted)
+        self.expected_per_sr = float(sum(table.sum() for table in drawn))
 
-    def _table(self, population: Population, track: _Track) -> tuple[Array, Array]:
-        """Stars per sr, and their chances to pass the parallax cut, both of shape (segments, distances).
+    def _table(self, population: Population, track: _Track) -> tuple[Array, Array, Array]:
+        """Stars per sr, chances of a good fit to pass the parallax cut, largest share of bad fits.
 
-        A chance is negative if the noise must be; it is 1 where any noise will do.
+        All have the shape (segments, distances). A chance is negative if the noise must be; it is 1 where any noise
+        will do.
         """
         middle = np.sqrt(_DISTANCES[1:] * _DISTANCES[:-1])
         volume = np.diff(_DISTANCES**3) / 3 * density(population, middle[:, None] * self._galactic_sight)
@@ -235,7 +238,7 @@ class _PatchSampler:
         faint_end = np.minimum(fainter[:, None] + modulus + 1.3 * a0, self._options.g_max)
         visible = (bright_end < self._options.g_max + _MARGIN) & (bright_end > _BRIGHTEST - 6)
         weights = track.numbers[:, None] * volume * visible
-        return weights, np.where(visible, self._chance(faint_end), 0.0)
+        return weights, np.where(visible, self._chance(faint_end), 0.0), most_bad_fits(bright_end - _MARGIN)
 
     def _chance(self, g: Array) -> Array:
         weight = self._cut.error_weight
@@ -260,23 +263,27 @@ class _PatchSampler:
     def draw(self, expected: float, patches: Patches, number: int, rng: np.random.Generator) -> pd.DataFrame:
         """About so many stars, less those that turn out too faint or cannot pass the cut in proper motion."""
         scale = expected / self.expected_per_sr if expected > 0 else 0.0
-        counts = [rng.poisson(table * scale) for table in self._kept]
-        systems = self._systems(counts, rng)
+        systems = pd.concat(
+            [self._drawn(scale, bad_fit, rng) for bad_fit in (False, True)], ignore_index=True
+        )
         distance, direction = systems["distance"].to_numpy(), patches.draw(number, len(systems), rng)
         a0 = np.minimum(self._smooth_a0(distance) * self._dust.pattern(direction), MAX_A0)
         g = self._apparent("g", systems, distance, a0)
-        seen = np.flatnonzero((g < self._options.g_max) & (g > _BRIGHTEST))
+        bad_fits = bad_fit_probability(g, systems["is_binary"].to_numpy())
+        share = np.where(systems["bad_fit"], bad_fits / systems["bad_share"], 1 - bad_fits)
+        visible = (g < self._options.g_max) & (g > _BRIGHTEST)
+        seen = np.flatnonzero(visible & (rng.uniform(size=len(g)) < share))
         systems = systems.iloc[seen].assign(g=g[seen], a0=a0[seen])
         position = distance[seen, None] * direction[seen]
         velocity = draw_velocities(position @ galactic_axes().T, systems["population"].to_numpy(), rng=rng)
         sky = seen_from_the_sun(position, velocity)
-        may = self._cut.may_keep(sky, g[seen], self._error_scale)
+        may = self._cut.may_keep(sky, g[seen], self._error_scale) | systems["bad_fit"].to_numpy()
         systems, sky = systems[may].reset_index(drop=True), sky[may].reset_index(drop=True)
         for band in ("bp", "rp"):
             systems[band] = self._apparent(
                 band, systems, sky["distance"].to_numpy(), systems["a0"].to_numpy()
             )
-        columns = ["g", "bp", "rp", "mass", "is_binary", "a0", "parallax_deviate"]
+        columns = ["g", "bp", "rp", "mass", "is_binary", "a0", "bad_fit", "parallax_deviate"]
         codes = np.array([POPULATION_NAMES.index(population.name) for population in POPULATIONS])
         names = pd.Categorical.from_codes(
             codes[systems["population"].to_numpy()], categories=list(POPULATION_NAMES)
@@ -290,6 +297,15 @@ class _PatchSampler:
     def _apparent(band: str, systems: pd.DataFrame, distance: Array, a0: Array) -> Array:
         absolute = systems[f"absolute_{band}"].to_numpy()
         return absolute + 5 * np.log10(distance) - 5 + extinction(band, systems["teff"].to_numpy(), a0)
+
+    def _drawn(self, scale: float, bad_fit: bool, rng: np.random.Generator) -> pd.DataFrame:
+        """Systems with a good or a bad fit; more of either than there are, which `draw` thins."""
+        tables = self._badly_fitted if bad_fit else self._well_fitted
+        counts = [rng.poisson(table * scale) for table in tables]
+        systems = self._systems(counts, rng).assign(bad_fit=bad_fit)
+        if bad_fit:  # whose errors let nearly any noise pass
+            return systems.assign(parallax_deviate=rng.normal(size=len(systems)))
+        return systems
 
     def _systems(self, counts: list[NDArray[np.int64]], rng: np.random.Generator) -> pd.DataFrame:
         """Systems of all populations, counts given by mass segment and distance bin."""
@@ -319,6 +335,7 @@ class _PatchSampler:
                 "distance": distance,
                 "population": index,
                 "parallax_deviate": _tail_deviates(self._chances[index].ravel()[cell], rng),
+                "bad_share": self._bad_shares[index].ravel()[cell],
             }
         )
 

@@ -63,8 +63,9 @@ def measure(stars: pd.DataFrame, scanning: ScanningLaw, *, rng: np.random.Genera
     Parameters
     ----------
     stars : DataFrame
-        True ra, dec [deg], parallax [mas], pmra, pmdec [mas/yr], g, bp, rp [mag]; and, if there, is_binary
-        and parallax_deviate, the normal deviate of the parallax, where it was drawn before.
+        True ra, dec [deg], parallax [mas], pmra, pmdec [mas/yr], g, bp, rp [mag]; and, if there, is_binary,
+        and what was drawn before: bad_fit, whether RUWE is above 1.4, and parallax_deviate, the normal deviate of the
+        parallax.
     scanning : ScanningLaw
         Common to all stars of the field.
     rng : Generator
@@ -79,7 +80,8 @@ def measure(stars: pd.DataFrame, scanning: ScanningLaw, *, rng: np.random.Genera
     g = stars["g"].to_numpy(float)
     n_obs, log_depth = observation_counts(g, scanning, rng=rng)
     is_binary = stars["is_binary"].to_numpy() if "is_binary" in stars else np.zeros(len(stars), bool)
-    ruwe = draw_ruwe(g, is_binary, rng=rng)
+    bad_fit = stars["bad_fit"].to_numpy(bool) if "bad_fit" in stars else None
+    ruwe = draw_ruwe(g, is_binary, bad_fit=bad_fit, rng=rng)
     factor = draw_error_factors(ruwe, is_binary, rng=rng)
     errors = np.round(astrometric_errors(g, ruwe, log_depth, scanning, rng=rng), 5)
     table = pd.DataFrame(

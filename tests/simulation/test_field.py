@@ -61,6 +61,21 @@ def test_near_cones_are_capped_and_come_in_chunks():
     assert size == pytest.approx(3 * cone_area(near), rel=0.025)
 
 
+def test_badly_fitted_stars_pass_a_cut_that_grows_with_their_errors_as_often_as_if_all_were_drawn():
+    options = replace(SMALL, dist=800.0, cone_radius=12.0, tidal_radius=8.0, field_density=20_000.0)
+    cut = ConeCut(0.0, 0.0, 1.25, pm_limit=2.0, parallax_limit=0.2, error_weight=3.0)
+    numbers = []
+    for early in (cut, None):
+        rng = np.random.default_rng(8)
+        dust, law = Dust(options, rng=rng), ScanningLaw()
+        tables = [measure(s, law, rng=rng) for s in field_stars(options, rng=rng, dust=dust, cut=early)]
+        table = pd.concat([part[cut.keeps(part)] for part in tables])
+        numbers.append([int((table["ruwe"] >= least).sum()) for least in (0, 1.4, 4)])
+    assert numbers[1][2] > 80
+    for early, all_ in zip(*numbers, strict=True):
+        assert early == pytest.approx(all_, abs=3 * np.sqrt(2 * all_))
+
+
 def test_what_is_not_drawn_would_not_have_passed():
     """Drawing only what may pass the cut gives the sources that drawing everything gives."""
     options = replace(SMALL, dist=400.0, cone_radius=12.0, tidal_radius=8.0)
