@@ -153,7 +153,7 @@ def _with_shape(options: SimulationOptions, rng: np.random.Generator) -> Simulat
         mass_segregation=float(rng.uniform(0, 0.5)),
         velocity_dispersion=float(rng.uniform(0.3, 1.2)),
         binary_fraction=float(rng.uniform(0.15, 0.5)),
-        differential_reddening=float(min(rng.uniform(0.0, 0.15) * options.a0 + 0.01, 0.3)),
+        differential_reddening=float(min(0.3 * rng.uniform() ** 2 * options.a0 + 0.01, 0.5)),
     )
 
 
