@@ -54,6 +54,8 @@ class FieldDensity:
         Scales of pmra, pmdec, parallax, G and colour at magnitudes G.
     colour : str
         Which colour.
+    total : float
+        Number of field stars that the density is divided by.
     """
 
     tree: cKDTree
@@ -62,6 +64,7 @@ class FieldDensity:
     knots: Array
     scales: Array
     colour: str
+    total: float
 
     @classmethod
     def of(
@@ -71,6 +74,7 @@ class FieldDensity:
         colour: str,
         *,
         weights: Array | None = None,
+        counted: NDArray[np.bool_] | None = None,
         rng: np.random.Generator,
     ) -> "FieldDensity":
         """Density from a table of field stars.
@@ -85,6 +89,8 @@ class FieldDensity:
             Which colour.
         weights : ndarray, shape (n,), optional
             Chance of each star to be a field star.
+        counted : ndarray of bool, shape (n,), optional
+            The stars whose number the density is of, by default all.
         rng : Generator
             Chooses `MOST_STARS` where there are more.
 
@@ -97,10 +103,11 @@ class FieldDensity:
         if len(usable) > MOST_STARS:
             usable = np.sort(rng.choice(usable, MOST_STARS, replace=False))
         field, weights = field.iloc[usable], weights[usable]
+        total = weights.sum() if counted is None else weights[counted[usable]].sum()
         centre = np.array([cluster.pmra, cluster.pmdec, cluster.parallax])
         knots, scales = _scales(field, centre, colour)
-        empty = cls(cKDTree(np.empty((0, 5))), weights, centre, knots, scales, colour)
-        return cls(cKDTree(empty._scaled(field)[0]), weights, centre, knots, scales, colour)
+        empty = cls(cKDTree(np.empty((0, 5))), weights, centre, knots, scales, colour, max(float(total), 1.0))
+        return replace(empty, tree=cKDTree(empty._scaled(field)[0]))
 
     def log_density(self, stars: pd.DataFrame) -> Array:
         """Natural logarithm of the field's density at the place of each star.
@@ -128,8 +135,7 @@ class FieldDensity:
         number = weights[:, :-1].sum(axis=1) - own * weights[:, 0]
         number = np.maximum(number * (n_neighbours - 1) / n_neighbours, 0.5)  # the outermost marks the volume
         radius = np.maximum(distance[:, -1], 1e-3)
-        total = max(self.weights.sum(), 1.0)
-        density[usable] = np.log(number / (_UNIT_BALL * radius**5)) - volume[usable] - np.log(total)
+        density[usable] = np.log(number / (_UNIT_BALL * radius**5)) - volume[usable] - np.log(self.total)
         return density
 
     def _scaled(self, stars: pd.DataFrame) -> tuple[Array, Array]:
@@ -175,7 +181,8 @@ _LOWEST_LOG = -40.0
 _EXTINCTION_G = 0.84  # A_G / A_0 of a solar-type star
 _SEQUENCE_WIDTH = 0.75  # mag in G over which members are averaged
 _SEQUENCE_NEIGHBOURS = 5
-_PRIOR_MEMBERS = 2.0
+_SEQUENCE_RANGE = (np.array([-0.15, -0.75]), np.array([0.15, 0.75]))  # mag; beyond it strays
+_PRIOR_MEMBERS, _PRIOR_SCATTER = 2.0, 5.0
 _STARS_AT_ONCE = 4096
 _ENOUGH_FIELD, _ENOUGH_SHARE = 500, 0.3
 _FIELD_COLUMNS = (
@@ -228,9 +235,11 @@ def read_cone(sets: SourceSets, *, rng: np.random.Generator) -> ConeReading:
     distributed, and gives each star a chance. Stars that are surely members then give means, dispersions and
     sequence. No network takes part, so that a training reads cones as an evaluation does.
 
-    The field is what lies beyond twice the radius that holds 90 % of the listed members. Where that leaves fewer than
-    500 stars or less than 30 % of the cone's, all stars count by their chance of being none of the members; elsewhere
-    this would only thin the field where it looks like the cluster.
+    The field is what lies beyond twice the radius that holds 90 % of the listed members, and its density that of
+    one candidate: candidates are what is judged, so the likelihoods of theirs have to add up to 1. Where that leaves
+    fewer than 500 stars or less than 30 % of the cone's, all stars count by their chance of being none of the
+    members, and the density is that of one star, since nobody knows how many candidates are field; elsewhere such
+    chances would only thin the field where it looks like the cluster.
 
     Parameters
     ----------
@@ -247,15 +256,22 @@ def read_cone(sets: SourceSets, *, rng: np.random.Generator) -> ConeReading:
         ["f_r", *_FIELD_COLUMNS, sets.colour, f"{sets.colour}_error"]
     ]
     excluded = 2 * float(np.quantile(sets.members["f_r"], 0.9))
-    outside = field["f_r"].to_numpy() > excluded
-    whole = outside.sum() < max(_ENOUGH_FIELD, _ENOUGH_SHARE * len(field))
+    far, candidate = field["f_r"].to_numpy() > excluded, np.arange(len(field)) < len(sets.candidates)
+    whole = far.sum() < max(_ENOUGH_FIELD, _ENOUGH_SHARE * len(field))
     if whole:
-        outside[:] = True
+        far[:] = True
     state, weights = rng.bit_generator.state, np.ones(len(field))
 
     def density() -> FieldDensity:
         rng.bit_generator.state = state  # the same stars in both readings
-        return FieldDensity.of(field[outside], sets.cluster, sets.colour, weights=weights[outside], rng=rng)
+        return FieldDensity.of(
+            field[far],
+            sets.cluster,
+            sets.colour,
+            weights=weights[far],
+            counted=None if whole else candidate[far],
+            rng=rng,
+        )
 
     luminosity = np.full(len(_LUMINOSITY_KNOTS), -np.log(np.ptp(_LUMINOSITY_KNOTS)))
     first = ConeReading(sets, sets.cluster, sets.members, density(), luminosity)
@@ -370,14 +386,14 @@ def star_evidence(stars: pd.DataFrame, reading: ConeReading) -> pd.DataFrame:
     log_field = reading.density.log_density(stars)
     if not np.isfinite(log_field).any():  # next to no field star: far too few to matter
         log_field = np.where(np.isfinite(stars[reading.sets.colour]), _LOWEST_LOG / 2, np.nan)
-    in_colour, in_g = _from_sequence(table, stars, reading)
-    log_photometry = _log_photometry(stars, np.hypot(in_colour, in_g), reading)
+    sequence, unit = _from_sequence(table, stars, reading)
+    log_photometry = _log_photometry(stars, np.hypot(*sequence.T), unit[:, 0], reading)
     log_ratio = (log_pm + log_plx + log_photometry - log_field).clip(_LOWEST_LOG)
     table = table.assign(
         log_pm=log_pm.clip(_LOWEST_LOG),
         log_plx=log_plx.clip(_LOWEST_LOG),
-        c_sequence=in_colour,
-        g_sequence=in_g,
+        c_sequence=sequence[:, 0],
+        g_sequence=sequence[:, 1],
         log_field=log_field,
         log_ratio=log_ratio,
         **_quality(stars, reading),
@@ -385,9 +401,8 @@ def star_evidence(stars: pd.DataFrame, reading: ConeReading) -> pd.DataFrame:
     return table[[*STAR_FEATURES, *(name for name in SUPPORT_FEATURES if name not in STAR_FEATURES)]]
 
 
-def _log_photometry(stars: pd.DataFrame, offset: Array, reading: ConeReading) -> Array:
-    """Logarithm of the density of the members' magnitudes and colours [1/mag^2]."""
-    scale = _isochrone_scales(stars, reading.sets.colour)[:, 0]
+def _log_photometry(stars: pd.DataFrame, offset: Array, scale: Array, reading: ConeReading) -> Array:
+    """Logarithm of the density of the members' magnitudes and colours [1/mag^2], from offsets in units of a scale."""
     near = _SINGLE * np.exp(-0.5 * np.square(offset)) / (np.sqrt(2 * np.pi) * scale)
     stray = (1 - _SINGLE) * np.exp(-0.5 * np.square(offset * scale / _STRAY_RANGE * 2)) / _STRAY_RANGE
     g = stars["phot_g_mean_mag"].to_numpy(float)
@@ -431,35 +446,55 @@ def _quality(stars: pd.DataFrame, reading: ConeReading) -> dict[str, Array]:
 
 
 def _from_sequence(table: pd.DataFrame, stars: pd.DataFrame, reading: ConeReading) -> tuple[Array, Array]:
-    """Offsets in colour and G, in sigmas, from where members of similar magnitude lie beside the isochrone.
+    """Offsets in colour and G from where members of similar magnitude lie beside the isochrone, and their unit.
 
-    A star that is itself a member does not count for its own sequence.
+    Both have the shape (n_stars, 2). The unit [mag] holds errors and the scatter of the members' own sequence:
+    binaries, differential reddening. A star that is itself a member does not count for its own sequence.
     """
     members, colour = reading.members, reading.sets.colour
-    offsets = members[["f_c_sigma", "f_g_sigma"]].to_numpy(float) * _isochrone_scales(members, colour)
+    scales = _isochrone_scales(members, colour)
+    offsets = members[["f_c_sigma", "f_g_sigma"]].to_numpy(float) * scales
     usable = np.isfinite(offsets).all(axis=1) & (np.abs(offsets) < [0.3, 1.5]).all(axis=1)
-    member_g, ids = (
+    sequence = _Sequence(
         members["phot_g_mean_mag"].to_numpy(float)[usable],
         members["source_id"].to_numpy()[usable],
+        offsets[usable],
+        scales[usable],
     )
-    g, star_ids = stars["phot_g_mean_mag"].to_numpy(float), stars["source_id"].to_numpy()
+    g, ids = stars["phot_g_mean_mag"].to_numpy(float), stars["source_id"].to_numpy()
     chunks = [slice(i, i + _STARS_AT_ONCE) for i in range(0, len(g), _STARS_AT_ONCE)]
-    shift = [_mean_offsets(g[part], star_ids[part], member_g, ids, offsets[usable]) for part in chunks]
-    shift = np.concatenate([np.empty((0, 2)), *shift])
-    shifted = table[["c_sigma", "g_sigma"]].to_numpy() - shift / _isochrone_scales(stars, colour)
-    return tuple(np.clip(shifted, -_LARGEST_SIGMA, _LARGEST_SIGMA).T)
+    found = [sequence.at(g[part], ids[part]) for part in chunks]
+    shift, scatter = (np.concatenate([np.empty((0, 2)), *part]) for part in zip(*found, strict=True))
+    own = _isochrone_scales(stars, colour)
+    unit = np.hypot(own, scatter)
+    shifted = (table[["c_sigma", "g_sigma"]].to_numpy() * own - shift) / unit
+    return np.clip(shifted, -_LARGEST_SIGMA, _LARGEST_SIGMA), unit
 
 
-def _mean_offsets(g: Array, star_ids: Array, member_g: Array, member_ids: Array, offsets: Array) -> Array:
-    """Mean offsets [mag] of the members around each magnitude, drawn towards 0 where there are few."""
-    if not len(member_g):
-        return np.zeros((len(g), 2))
-    apart = np.abs(g[:, None] - member_g)  # (stars, members)
-    nearest = min(_SEQUENCE_NEIGHBOURS, len(member_g)) - 1
-    width = np.maximum(_SEQUENCE_WIDTH, np.partition(apart, nearest, axis=1)[:, nearest])
-    weight = np.exp(-0.5 * np.square(apart / width[:, None]))
-    weight[star_ids[:, None] == member_ids] = 0
-    return weight @ offsets / (weight.sum(axis=1) + _PRIOR_MEMBERS)[:, None]
+@dataclass(frozen=True)
+class _Sequence:
+    """Magnitudes and identifiers of members, their offsets from the isochrone and the scales of these [mag]."""
+
+    g: Array
+    ids: NDArray[np.int64]
+    offsets: Array
+    scales: Array
+
+    def at(self, g: Array, star_ids: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Mean offsets of the members around each magnitude and their scatter beyond errors, drawn towards 0."""
+        if not len(self.g):
+            return np.zeros((len(g), 2)), np.zeros((len(g), 2))
+        apart = np.abs(g[:, None] - self.g)  # (stars, members)
+        nearest = min(_SEQUENCE_NEIGHBOURS, len(self.g)) - 1
+        width = np.maximum(_SEQUENCE_WIDTH, np.partition(apart, nearest, axis=1)[:, nearest])
+        weight = np.exp(-0.5 * np.square(apart / width[:, None]))
+        weight[star_ids[:, None] == self.ids] = 0
+        total = weight.sum(axis=1)[:, None]
+        mean = weight @ self.offsets / (total + _PRIOR_MEMBERS)
+        bounded = np.clip(self.offsets, *_SEQUENCE_RANGE)
+        square = weight @ (np.square(bounded) - np.square(self.scales))
+        excess = square - total * np.square(np.clip(mean, *_SEQUENCE_RANGE))
+        return mean, np.sqrt(np.maximum(excess, 0) / (total + _PRIOR_SCATTER))
 
 
 def _isochrone_scales(stars: pd.DataFrame, colour: str) -> Array:

@@ -72,6 +72,13 @@ def test_weights_count_against_each_other_only():
     assert np.median(found[red] - even[red]) == pytest.approx(np.log(1 / 0.55), abs=0.15)
 
 
+def test_density_is_that_of_one_of_the_counted_stars():
+    field, places = uniform_field(20_000), inner(uniform_field(500, seed=2))
+    all_ = density_of(field).log_density(places)
+    few = density_of(field, counted=np.arange(20_000) < 2_000).log_density(places)
+    np.testing.assert_allclose(few - all_, np.log(10), atol=1e-9)
+
+
 def test_star_without_colour_and_empty_field_give_nan():
     field = uniform_field(500)
     stars = field.head(2).assign(g_rp=[0.5, np.nan])

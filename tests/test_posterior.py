@@ -268,6 +268,21 @@ def test_member_does_not_count_for_its_own_sequence(scene):
     assert one == pytest.approx(other)
 
 
+def test_wide_sequence_makes_offsets_from_it_count_less(scene):
+    sets, _ = scene
+    reading = read_cone(sets, rng=np.random.default_rng(0))
+    scattered = reading.members.copy()
+    scattered["f_c_sigma"] += np.random.default_rng(1).normal(0, 3, len(scattered))
+    stars = sets.candidates[sets.candidates["f_c_sigma"].abs().between(3, 6)]
+    narrow, wide = (
+        star_evidence(stars, replace(reading, members=members)) for members in (reading.members, scattered)
+    )
+    faint = (stars["phot_g_mean_mag"] > 19).to_numpy()
+    ratio = (wide["c_sequence"].abs() / narrow["c_sequence"].abs()).to_numpy()
+    assert np.median(ratio) < 0.8
+    assert np.median(ratio[faint]) > np.median(ratio[~faint])  # whose errors are larger than any sequence
+
+
 def test_small_field_counts_stars_by_their_chance_of_being_field(scene):
     sets, true_ids = scene
     inner = float(np.quantile(sets.members["f_r"], 0.8))
@@ -276,7 +291,9 @@ def test_small_field_counts_stars_by_their_chance_of_being_field(scene):
         candidates=sets.candidates[sets.candidates["f_r"] < inner],
         non_members=sets.non_members[sets.non_members["f_r"] < inner],
     )
-    assert (read_cone(sets, rng=np.random.default_rng(0)).density.weights == 1).all()
+    whole = read_cone(sets, rng=np.random.default_rng(0)).density
+    assert (whole.weights == 1).all()
+    assert whole.total < 0.9 * len(whole.weights)  # only candidates are counted
     small = read_cone(cut, rng=np.random.default_rng(0)).density
     weights = small.weights[: len(cut.candidates)]
     is_member = cut.candidates["source_id"].isin(true_ids).to_numpy()

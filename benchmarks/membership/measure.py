@@ -42,6 +42,8 @@ PARTS = {
     "G >= 20": lambda s: s["g"] >= 20,
     "dist < 300 pc": lambda s: s["dist"] < 300,
 }
+MOST_FIELD = 30
+"""Sure field stars per member that the trees of the bound learn from; weights make up for the others."""
 LEAST = 0.02
 RELIABILITY = (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0001)
 
@@ -56,6 +58,25 @@ def judged_by_model(cone, classifier, options, seed):
     return pd.DataFrame(
         {"p": membership_probabilities(cone.stars, cone.sets, classifier, options=options, rng=rng)}
     ), np.nan
+
+
+def judged_by_mixture(cone, seed):
+    """Probabilities of a Gaussian mixture, which states no error of their sum."""
+    return pd.DataFrame({"p": baselines.mixture_probabilities(cone.stars, cone.sets)}), np.nan
+
+
+def judged_by_trees(cone, seed):
+    """Out-of-fold probabilities of boosted trees that are told the truth of the same cone, places included."""
+    mixture = baselines.mixture_probabilities(cone.stars, cone.sets)
+    p = baselines.boosted_tree_probabilities(
+        baselines.tree_features(cone.stars, cone.sets, mixture),
+        cone.is_member,
+        np.zeros(len(mixture)),
+        repetitions=1,
+        most_field=MOST_FIELD,
+        rng=cluster_rng(seed, cone.name),
+    )
+    return pd.DataFrame({"p": p}), np.nan
 
 
 def verdict(cone, method, folder, compute):
@@ -170,6 +191,9 @@ def main():
         "--given", nargs="*", default=[], help="methods whose verdicts lie in the cache already"
     )
     parser.add_argument("--mixture", action="store_true", help="a Gaussian mixture, too")
+    parser.add_argument(
+        "--bound", action="store_true", help="boosted trees that know the truth of each cone, too"
+    )
     parser.add_argument("--n_samples", type=int, default=20, help="samples for models that vote")
     parser.add_argument("--cache_dir", type=Path, default=Path("data/verdicts"))
     parser.add_argument("--out", type=Path)
@@ -181,11 +205,12 @@ def main():
         classifier = Classifier.load(model_dir)
         versions[model_dir.name] = classifier.fingerprint()[:10]
         methods[model_dir.name] = lambda cone, c=classifier: judged_by_model(cone, c, options, arguments.seed)
-    if arguments.mixture:
-        methods["mixture"] = lambda cone: (
-            pd.DataFrame({"p": baselines.mixture_probabilities(cone.stars, cone.sets)}),
-            np.nan,
-        )
+    for name, wanted, judge in (
+        ("mixture", arguments.mixture, judged_by_mixture),
+        ("bound", arguments.bound, judged_by_trees),
+    ):
+        if wanted:
+            methods[name] = lambda cone, judge=judge: judge(cone, arguments.seed)
     methods |= dict.fromkeys(arguments.given)
     tables, verdicts_of = [], {}
     for name in read_cluster_names(arguments.clusters):

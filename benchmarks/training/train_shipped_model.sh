@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Makes deep_sets_model/ anew and prints the tables of its model card; everything lies in data/.
 #
-# Simulated clusters on PARSEC isochrones of three metallicities (their sets are built with those of a fourth, as a
-# catalogue's isochrones are never quite right), in wide cones, in narrower ones with more of their field, and in small
-# square frames; and 26 labelled real fields. Without the developers' ../shared folder all simulated clusters lie on
-# schematic isochrones, and there are no real fields. Fewer clusters, for a try: WIDE="1 2" NARROW="41 42" SQUARE=1.
+# Simulated clusters on PARSEC isochrones of three metallicities (their sets are built with those of a fourth or fifth,
+# as a catalogue's isochrones are never quite right), in wide cones, in narrower ones with more of their field, and in
+# square frames of two sizes; and 26 labelled real fields. Without the developers' ../shared folder all simulated clusters
+# lie on schematic isochrones, and there are no real fields. Fewer, for a try: WIDE=1 NARROW=41 MORE=111 SQUARE=1 SMALL=1.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
 REAL=${REAL:-../shared/data/real} WORKERS=${WORKERS:-2}
-WIDE=${WIDE:-$(seq 1 40)} NARROW=${NARROW:-$(seq 41 110)} SQUARE=${SQUARE:-$(seq 1 20)}
+WIDE=${WIDE:-$(seq 1 30)} NARROW=${NARROW:-$(seq 41 110)} MORE=${MORE:-$(seq 111 129)}
+SQUARE=${SQUARE:-$(seq 1 40)} SMALL=${SMALL:-$(seq 1 25)}
 export OMP_NUM_THREADS=1  # sums in a fixed order
 three=$REAL/isochrones/parsec_colibri_z0.010_0.015_0.020.dat fourth=$REAL/isochrones/parsec_z0.0205.dat
-other=$REAL/isochrones/parsec_z0.0105.dat
+fifth=$REAL/isochrones/parsec_colibri_z0.0152.dat other=$REAL/isochrones/parsec_z0.0105.dat
 
 # build FOLDER NAMES_FILE ISOCHRONES: sets and truth of simulated clusters; prints those that have enough members
 build() {
@@ -29,23 +30,25 @@ build() {
   done < "$2"
 }
 
-# simulate NAME_FORMAT NUMBERS SEED FOLDER OPTIONS...: adds the names to the training clusters
+# simulate NAME_FORMAT NUMBERS SEED FOLDER ISOCHRONES OPTIONS...: adds the names to the training clusters
 simulate() {
-  local format=$1 numbers=$2 seed=$3 simulated=data/$4
-  shift 4
+  local format=$1 numbers=$2 seed=$3 simulated=data/$4 with=$5
+  shift 5
   mkdir -p "$simulated"
   if [ -f "$three" ]; then install -m 644 "$three" "$simulated/isochrones.dat"; fi
   printf "$format\n" $numbers > "$simulated.txt"
   "$PYTHON" simulate_clusters.py "$simulated.txt" --data_dir "$simulated" --vary --seed "$seed" \
     --workers "$WORKERS" "$@"
-  build "$simulated" "$simulated.txt" "$fourth" >> data/training_clusters.txt
+  build "$simulated" "$simulated.txt" "$with" >> data/training_clusters.txt
 }
 
 mkdir -p data
 : > data/training_clusters.txt
-simulate Par_%03g "$WIDE" 2000 wide --cone_radius 50 --max_field_stars 50000
-simulate Par_%03g "$NARROW" 2000 narrow --cone_radius 32 --max_field_stars 60000
-simulate Sq_%02g "$SQUARE" 3000 squares --square_half_width 8 --g_max 18
+simulate Par_%03g "$WIDE" 2000 wide "$fourth" --cone_radius 50 --max_field_stars 50000
+simulate Par_%03g "$NARROW" 2000 narrow "$fourth" --cone_radius 32 --max_field_stars 60000
+simulate Par_%03g "$MORE" 2000 more "$fifth" --cone_radius 32 --max_field_stars 60000
+simulate Sq_%02g "$SQUARE" 3000 squares "$fourth" --square_half_width 8 --g_max 18
+simulate Sm_%02g "$SMALL" 4000 small "$fifth" --square_half_width 4 --g_max 18 --cone_radius 30
 if [ -d "$REAL" ]; then
   "$PYTHON" build_sets.py benchmarks/training/training_clusters.txt benchmarks/training/test_clusters.txt \
     --cone_source "$REAL/cones" --members_path "$REAL/cg18_members.csv.gz" \
