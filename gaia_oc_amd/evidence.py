@@ -218,6 +218,8 @@ class ConeReading:
         Of the cone's field stars.
     luminosity : ndarray, shape (n_knots,)
         Natural logarithm of the density of the members' G magnitudes [1/mag] at `_LUMINOSITY_KNOTS`.
+    members_everywhere : bool
+        Whether the cone holds too little of the field beyond its members to see it alone.
     """
 
     sets: SourceSets
@@ -225,6 +227,7 @@ class ConeReading:
     members: pd.DataFrame
     density: FieldDensity
     luminosity: Array
+    members_everywhere: bool = False
 
 
 def read_cone(sets: SourceSets, *, rng: np.random.Generator) -> ConeReading:
@@ -274,7 +277,7 @@ def read_cone(sets: SourceSets, *, rng: np.random.Generator) -> ConeReading:
         )
 
     luminosity = np.full(len(_LUMINOSITY_KNOTS), -np.log(np.ptp(_LUMINOSITY_KNOTS)))
-    first = ConeReading(sets, sets.cluster, sets.members, density(), luminosity)
+    first = ConeReading(sets, sets.cluster, sets.members, density(), luminosity, bool(whole))
     stars = pd.concat([sets.candidates, sets.members], ignore_index=True)
     chance, luminosity = _first_chances(stars, first)
     for _ in range(_SMALL_FIELD_ROUNDS if whole else 0):  # members hide the field until they are known

@@ -276,7 +276,8 @@ class ConeJudge:
         log_ratios, places = judge.log_ratios(stars, rng=rng), places_of(stars, sets.cluster)
         with one_thread():
             size = half_number_radius(sets.members)
-            spatial = fit_spatial_model(log_ratios, places, size=size, field_null=True)
+            known = np.where(_known_for_places(stars, reading), np.inf, log_ratios)
+            spatial = fit_spatial_model(known, places, size=size, field_null=True)
             number = members_with_error(spatial, log_ratios, places, scatter=judge.calibration.scatter)
         of_candidates = log_ratios[: len(sets.candidates)]
         return replace(judge, spatial=spatial, n_members=number, of_candidates=of_candidates)
@@ -406,6 +407,17 @@ class ConeJudge:
         name = self.reading.sets.cluster.name
         for_each_block(average, np.arange(len(features)), stars_at_once, rng=rng, name=name)
         return means
+
+
+def _known_for_places(stars: pd.DataFrame, reading: ConeReading) -> NDArray[np.bool_]:
+    """Stars that count as members whatever their ratio when places are fitted: none where the field can be seen.
+
+    In a frame that members fill, ratios are near 1 at most, since the field's density is that of the members' own; a
+    fit to them may find no cluster at all. There the first reading's sure members hold it.
+    """
+    if not reading.members_everywhere:
+        return np.zeros(len(stars), bool)
+    return stars["source_id"].isin(reading.members["source_id"]).to_numpy()
 
 
 def drawn_within_errors(stars: pd.DataFrame, colour: str, rng: np.random.Generator) -> pd.DataFrame:

@@ -268,6 +268,23 @@ def test_member_does_not_count_for_its_own_sequence(scene):
     assert one == pytest.approx(other)
 
 
+def test_frame_that_members_fill_keeps_its_cluster_where_ratios_say_nothing(scene, trained, monkeypatch):
+    sets, _ = scene
+    inner = float(np.quantile(sets.members["f_r"], 0.8))
+    cut = replace(
+        sets,
+        candidates=sets.candidates[sets.candidates["f_r"] < inner].reset_index(drop=True),
+        non_members=sets.non_members[sets.non_members["f_r"] < inner],
+    )
+    monkeypatch.setattr(ConeJudge, "log_ratios", lambda self, stars, rng: np.full(len(stars), -0.5))
+    judge = ConeJudge.of(cut, trained, rng=np.random.default_rng(0))
+    assert judge.reading.members_everywhere
+    assert judge.n_members[0] > 0.7 * len(judge.reading.members)
+    open_sky = ConeJudge.of(sets, trained, rng=np.random.default_rng(0))
+    assert not open_sky.reading.members_everywhere
+    assert open_sky.n_members[0] < 0.2 * len(open_sky.reading.members)
+
+
 def test_wide_sequence_makes_offsets_from_it_count_less(scene):
     sets, _ = scene
     reading = read_cone(sets, rng=np.random.default_rng(0))
