@@ -11,6 +11,7 @@ example: python benchmarks/membership/measure.py data/independent.txt --data_dir
 import argparse
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,7 +52,7 @@ RELIABILITY = (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0001)
 def judged_by_model(cone, classifier, options, seed):
     """Probabilities, and number of members with its error where the model states it."""
     rng = cluster_rng(seed, cone.name)
-    if classifier.probability == "posterior":
+    if (options.probability or classifier.probability) == "posterior":
         judge = ConeJudge.of(cone.sets, classifier, sampling=options, rng=rng)
         p = judge.probabilities(cone.stars, rng=rng)
         return pd.DataFrame({"p": p}), judge.n_members[1]
@@ -194,6 +195,7 @@ def main():
     parser.add_argument(
         "--bound", action="store_true", help="boosted trees that know the truth of each cone, too"
     )
+    parser.add_argument("--votes", action="store_true", help="votes of posterior networks, too")
     parser.add_argument("--n_samples", type=int, default=20, help="samples for models that vote")
     parser.add_argument("--cache_dir", type=Path, default=Path("data/verdicts"))
     parser.add_argument("--out", type=Path)
@@ -205,6 +207,10 @@ def main():
         classifier = Classifier.load(model_dir)
         versions[model_dir.name] = classifier.fingerprint()[:10]
         methods[model_dir.name] = lambda cone, c=classifier: judged_by_model(cone, c, options, arguments.seed)
+        if arguments.votes and classifier.probability == "posterior":
+            name, votes = f"votes of {model_dir.name}", replace(options, probability="votes")
+            versions[name] = versions[model_dir.name]
+            methods[name] = lambda cone, c=classifier, o=votes: judged_by_model(cone, c, o, arguments.seed)
     for name, wanted, judge in (
         ("mixture", arguments.mixture, judged_by_mixture),
         ("bound", arguments.bound, judged_by_trees),

@@ -9,8 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
 REAL=${REAL:-../shared/data/real} WORKERS=${WORKERS:-2}
-WIDE=${WIDE:-$(seq 1 30)} NARROW=${NARROW:-$(seq 41 110)} MORE=${MORE:-$(seq 111 129)}
-SQUARE=${SQUARE:-$(seq 1 40)} SMALL=${SMALL:-$(seq 1 25)}
+WIDE=${WIDE:-$(seq 1 30)} NARROW=${NARROW:-$(seq 41 110)} MORE=${MORE:-$(seq 111 145)}
+SQUARE=${SQUARE:-$(seq 1 14; seq 16 40)} SMALL=${SMALL:-$(seq 1 10; seq 12 22; seq 24 25)}  # three have no field star
 export OMP_NUM_THREADS=1  # sums in a fixed order
 three=$REAL/isochrones/parsec_colibri_z0.010_0.015_0.020.dat fourth=$REAL/isochrones/parsec_z0.0205.dat
 fifth=$REAL/isochrones/parsec_colibri_z0.0152.dat other=$REAL/isochrones/parsec_z0.0105.dat
@@ -60,7 +60,7 @@ fi
 
 "$PYTHON" train_deep_sets_model.py data/training_clusters.txt --model_dir deep_sets_model --overwrite --probability posterior \
   --validation_fraction 0.2 --dropout 0 --size_support_set 10 --batch_size 512 --lr 2e-3 --lr_decay cosine \
-  --n_epochs 6
+  --n_epochs 8
 
 "$PYTHON" benchmarks/membership/independent_cones.py --data_dir data/independent \
   $(if [ -f "$other" ]; then echo --isochrones "$other"; fi)
@@ -68,7 +68,7 @@ ls data/independent/clusters > data/independent.txt
 build data/independent data/independent.txt "$three" > data/independent_built.txt
 published=$REAL/../original_models/DS10_v01
 models=(deep_sets_model); if [ -d "$published" ]; then models+=("$published"); fi
-"$PYTHON" benchmarks/membership/measure.py data/independent_built.txt --data_dir data --mixture --model_dirs "${models[@]}"
+"$PYTHON" benchmarks/membership/measure.py data/independent_built.txt --data_dir data --mixture --bound --model_dirs "${models[@]}"
 if [ -d "$REAL" ]; then
   "$PYTHON" benchmarks/membership/moved_members.py benchmarks/training/test_clusters.txt --data_dir data/moved --real "$REAL"
   "$PYTHON" benchmarks/membership/measure.py data/moved/moved.txt --data_dir data/moved --mixture --model_dirs "${models[@]}"
