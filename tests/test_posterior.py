@@ -317,14 +317,6 @@ def test_small_field_counts_stars_by_their_chance_of_being_field(scene):
     assert weights[is_member].mean() < 0.5 < weights[~is_member].mean()
 
 
-def test_cone_without_members_has_nearly_none(scene, trained):
-    """The list's stars are taken for a cluster; away from them there is nothing to be found."""
-    sets, true_ids = scene
-    others = sets.candidates[~sets.candidates["source_id"].isin(true_ids)]
-    empty = replace(sets, candidates=others.reset_index(drop=True))
-    assert judged(empty.candidates, empty, trained).sum() < 0.1 * len(true_ids)
-
-
 def test_logits_do_not_depend_on_threads(scene, trained):
     sets, _ = scene
     before, found = torch.get_num_threads(), []

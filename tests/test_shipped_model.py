@@ -127,6 +127,13 @@ def test_the_same_stars_far_from_the_centre_are_rejected(scene, bright):
     assert accepted(sets, moved) < 0.15  # a halo may have a few
 
 
+def test_cone_without_members_has_nearly_none(scene):
+    """The list's stars are taken for a cluster; away from them there is nothing to be found."""
+    sets, is_member = scene
+    empty = replace(sets, candidates=sets.candidates[~is_member].reset_index(drop=True))
+    assert judged(empty, empty.candidates).sum() < 0.1 * is_member.sum()
+
+
 def test_planted_halo_is_found():
     """Of two clusters that differ in their halo alone, the one with the halo has more members far out."""
     isochrones, far = schematic_isochrones(np.arange(8.0, 9.01, 0.1).round(1)), []
