@@ -87,7 +87,7 @@ def load_cone(
         If the kept cone was changed since this program wrote it.
     """
     kept = None if options.overwrite_cone else kept_cone(folder)
-    kept_source = _kept_source(folder)
+    kept_source = _kept_source(folder) if kept else None
     if kept and is_current(
         folder,
         region,
