@@ -47,6 +47,7 @@ def run(script, *arguments, cwd=ROOT, **environment):
 def test_all_scripts_are_there():
     assert set(SCRIPTS) == {
         "build_sets.py",
+        "classify_images.py",
         "compare_with_list.py",
         "create_gaia_credentials_file.py",
         "download_isochrones.py",

@@ -34,6 +34,7 @@ EXCEPTIONS = {
     r"python evaluate_clusters\.py NGC_2509 --model_dir DS10_v02": "the published weights are not ours to ship",
     r"python (find_first_members|fit_isochrone|fit_leavitt_law|compare_with_list)\.py": "has tests of its own",
     r"python -c ": "measures a time",
+    r"python classify_images\.py": "has tests of its own",
     r"python estimate_light_curve_age\.py": "has tests of its own",
     r"python (build_sets|evaluate_clusters)\.py NGC_2447 IC_4651": "needs stars of the sky; NGC_2509 stands for them",
     r"python build_sets\.py NGC_2509_group_1 ": "tests/first_members/test_other_groups.py reads its files",
