@@ -191,7 +191,9 @@ def test_messages_name_requirements_that_an_extra_has():
     named = re.findall(r'missing_library\(.*?, error, (".*?)\)\)', "".join(p.read_text() for p in sources()))
     assert len(named) >= 3
     for requirements in named:
-        assert set(re.findall(r'"(.+?)"', requirements)) <= declared("report", "distributed", "hats")
+        assert set(re.findall(r'"(.+?)"', requirements)) <= declared(
+            "report", "distributed", "hats", "images"
+        )
     line = missing_library("--report", ImportError("No module named 'bokeh'"), "bokeh>=3.8", "jinja2>=3.1")
     assert line.endswith('(No module named \'bokeh\'): pip install "bokeh>=3.8" "jinja2>=3.1"')
 

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,10 @@ class Judgement:
         """Names of the classes."""
         return self.classifiers[self.chosen].classes
 
+    def accuracy(self, method: str) -> pd.Series:
+        """The row of `accuracies` of one method."""
+        return cast(pd.Series, self.accuracies.loc[method])
+
     def probabilities(self, method: str) -> Array:
         """Probabilities (n_test, n_classes) of the test images by one method."""
         return self.test[[f"{method}_{name}" for name in self.classes]].to_numpy()
@@ -113,7 +118,7 @@ def judge_images(
     augmentation: AugmentationOptions = AugmentationOptions(),
     *,
     seed: int,
-    preparation: dict[str, str | float | bool] | None = None,
+    preparation: dict[str, Any] | None = None,
 ) -> Judgement:
     """Search, train and calibrate both networks and compare them with a linear classifier on test images.
 
@@ -141,32 +146,32 @@ def judge_images(
     """
     rng = np.random.default_rng(seed)
     train, validation, test = (images.part(rows) for rows in divide(images, training, rng=rng))
-    builders = {LINEAR: _linear} | {kind: partial(_ensemble, kind) for kind in KINDS}
+    ensembles = {
+        kind: _ensemble(kind, train, validation, test, training, augmentation, rng) for kind in KINDS
+    }
+    found: dict[str, _Method] = {kind: each for kind, each in ensembles.items()}
+    found[LINEAR] = _linear(train, validation, test)
     table = pd.DataFrame({"name": test.names, "class": [images.classes[label] for label in test.labels]})
-    found: dict[str, _Method] = {}
-    for method in METHODS:
-        each = builders[method](train, validation, test, training, augmentation, rng)
-        found[method] = each
+    for method, each in found.items():
         probabilities = probabilities_of(each.test_logits, each.temperature(validation))
         table[f"{method}_class"] = np.array(images.classes)[probabilities.argmax(1)]
         table[[f"{method}_{name}" for name in images.classes]] = probabilities
     accuracies = _accuracies(found, validation, test, rng)
-    classifiers = {
+    classifiers: dict[str, ImageClassifier] = {
         kind: replace(
-            found[kind].classifier,
-            temperature=found[kind].temperature(validation),
-            preparation=preparation or {},
+            each.classifier, temperature=each.temperature(validation), preparation=preparation or {}
         )
-        for kind in KINDS
+        for kind, each in ensembles.items()
     }
+    losses = accuracies["validation_loss"]
     return Judgement(
         table,
         accuracies,
         float((test.labels == np.bincount(train.labels).argmax()).mean()),
-        pd.concat([found[kind].search for kind in KINDS], ignore_index=True),
-        {kind: found[kind].history for kind in KINDS},
+        pd.concat([each.search for each in ensembles.values()], ignore_index=True),
+        {kind: each.history for kind, each in ensembles.items()},
         classifiers,
-        min(KINDS, key=lambda kind: accuracies.loc[kind, "validation_loss"]),
+        min(KINDS, key=lambda kind: float(losses[kind])),
         (len(train.labels), len(validation.labels), len(test.labels)),
     )
 
@@ -207,17 +212,23 @@ def divide(
 
 @dataclass(frozen=True)
 class _Method:
-    """Logits of one method, and, of a network, how it was found."""
+    """Logits of one method, and the accuracies of its single seeds."""
 
     validation_logits: Array
     test_logits: Array
     seed_accuracies: tuple[float, ...] = ()
-    classifier: ImageClassifier | None = None
-    search: pd.DataFrame | None = None
-    history: pd.DataFrame | None = None
 
     def temperature(self, validation: Images) -> float:
         return fit_temperature(self.validation_logits, validation.labels)
+
+
+@dataclass(frozen=True)
+class _Ensemble(_Method):
+    """A method that is networks, and how they were found."""
+
+    classifier: ImageClassifier = field(kw_only=True)
+    search: pd.DataFrame = field(kw_only=True)
+    history: pd.DataFrame = field(kw_only=True)
 
 
 def linear_classifier(train: Images, validation: Images) -> Pipeline:
@@ -233,14 +244,15 @@ def linear_classifier(train: Images, validation: Images) -> Pipeline:
     return fitted[int(np.argmin(losses))]
 
 
-def _linear(train: Images, validation: Images, test: Images, *_: object) -> _Method:
+def _linear(train: Images, validation: Images, test: Images) -> _Method:
     model = linear_classifier(train, validation)
-    return _Method(
-        *(_decisions(model, part.pixels.reshape(len(part.labels), -1)) for part in (validation, test))
+    held, tested = (
+        _decisions(model, part.pixels.reshape(len(part.labels), -1)) for part in (validation, test)
     )
+    return _Method(held, tested)
 
 
-def _decisions(model: Pipeline, pixels: Array) -> Array:
+def _decisions(model: Pipeline, pixels: NDArray[np.float32]) -> Array:
     decisions = model.decision_function(pixels)
     return np.column_stack([-decisions / 2, decisions / 2]) if decisions.ndim == 1 else decisions
 
@@ -253,7 +265,7 @@ def _ensemble(
     training: TrainingOptions,
     augmentation: AugmentationOptions,
     rng: np.random.Generator,
-) -> _Method:
+) -> _Ensemble:
     """Networks of one kind with the best of the hyper-parameters that were drawn."""
     draws = [draw_hyper_parameters(rng) for _ in range(training.n_search)]
     fit = partial(_fit, kind, train, validation, training=training, augmentation=augmentation, rng=rng)
@@ -282,13 +294,13 @@ def _ensemble(
         {"kind": kind, **asdict(drawn), "validation_loss": each.loss, "n_epochs": len(each.history)}
         for drawn, each in zip(draws, tried, strict=True)
     ]
-    return _Method(
+    return _Ensemble(
         classifier.logits(validation.pixels),
         np.mean(single, axis=0),
         tuple(float((logits.argmax(1) == test.labels).mean()) for logits in single),
-        classifier,
-        pd.DataFrame(search),
-        _history(fits),
+        classifier=classifier,
+        search=pd.DataFrame(search),
+        history=_history(fits),
     )
 
 

@@ -5,6 +5,7 @@ import zipfile
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ class ImageClassifier:
     shape: tuple[int, int, int]
     networks: tuple[nn.Sequential, ...]
     temperature: float = 1.0
-    preparation: dict[str, str | float | bool] = field(default_factory=dict)
+    preparation: dict[str, Any] = field(default_factory=dict)
 
     def logits(self, pixels: NDArray[np.float32]) -> Array:
         """Mean logits (n, n_classes) of images (n, n_bands, size, size).

@@ -34,7 +34,7 @@ def confusion_figure(judgement: Judgement) -> Figure:
     """
     names = [name.replace("_", " ") for name in judgement.classes]
     canvas = Canvas(
-        None, (1, len(METHODS)), title="Classes of the test images", width=TWO_COLUMNS, left=26.0, bottom=26.0
+        None, (1, len(METHODS)), title="Classes of the test images", width=TWO_COLUMNS, left=33.0, bottom=26.0
     )
     for ax, method in zip(canvas.axes, METHODS, strict=True):
         confusion = judgement.confusion(method).to_numpy()
@@ -46,7 +46,7 @@ def confusion_figure(judgement: Judgement) -> Figure:
         ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
         ax.set_yticks(range(len(names)), names if ax is canvas.axes[0] else [])
         ax.tick_params(length=0)
-        ax.set_title(f"{WORDS[method]}: {100 * judgement.accuracies.loc[method, 'accuracy']:.0f} %")
+        ax.set_title(f"{WORDS[method]}: {100 * judgement.accuracy(method)['accuracy']:.0f} %")
         ax.set_xlabel("named")
     canvas.axes[0].set_ylabel("true")
     canvas.fit_panel_titles()
@@ -99,10 +99,10 @@ def reliability_figure(judgement: Judgement) -> Figure:
     """
     canvas = Canvas(None, (1, 1), title="Are the probabilities right?", width=ONE_COLUMN)
     ax = canvas.axes[0]
-    labels = _labels(judgement)
+    true = _labels(judgement)
     ax.plot([0, 1], [0, 1], color=INK, lw=0.6, ls=":")
     for colour, method in zip(LINE_COLOURS[1:], METHODS, strict=False):
-        table = reliability(judgement.probabilities(method), labels, n_bins=5)
+        table = reliability(judgement.probabilities(method), true, n_bins=5)
         error = np.sqrt(0.25 / table["n_images"])  # the largest that a share can have
         ax.errorbar(
             table["stated"],
@@ -118,12 +118,13 @@ def reliability_figure(judgement: Judgement) -> Figure:
     ax.set_ylim(0, 1.05)
     ax.set_xlabel("stated probability of the named class")
     ax.set_ylabel("share that is right")
-    canvas.legend(ncols=2)
+    handles, labels = ax.get_legend_handles_labels()
+    canvas.legend(handles=handles, labels=labels, ncols=2)
     return canvas.figure
 
 
 def _labels(judgement: Judgement) -> NDArray[np.int64]:
-    return judgement.test["class"].map({name: i for i, name in enumerate(judgement.classes)}).to_numpy()
+    return np.array([judgement.classes.index(name) for name in judgement.test["class"]])
 
 
 @rc_context(SETTINGS)
@@ -138,12 +139,12 @@ def mistakes_figure(judgement: Judgement, images: Images) -> Figure:
         With those that were judged.
     """
     table, chosen = judgement.test, judgement.chosen
-    wrong = table[table["class"] != table[f"{chosen}_class"]].index
+    mistakes = table[table["class"] != table[f"{chosen}_class"]].index
     sure = judgement.probabilities(chosen).max(axis=1)
-    wrong = sorted(wrong, key=lambda row: -sure[row])[:_MOST_MISTAKES]
+    wrong = sorted(mistakes, key=lambda row: -sure[row])[:_MOST_MISTAKES]
     rows = max(1, -(-len(wrong) // _COLUMNS))
     title = f"Test images that the {WORDS[chosen]} names wrongly, the surest first"
-    canvas = Canvas(None, (rows, _COLUMNS), title=title, width=TWO_COLUMNS, left=3.0, bottom=3.0)
+    canvas = Canvas(None, (rows, _COLUMNS), title=title, width=TWO_COLUMNS, left=8.0, bottom=3.0)
     place = {name: number for number, name in enumerate(images.names)}
     for ax in canvas.axes:
         ax.set_axis_off()
@@ -153,7 +154,7 @@ def mistakes_figure(judgement: Judgement, images: Images) -> Figure:
         _show(ax, images.pixels[place[table.loc[row, "name"]]])
         named = table.loc[row, f"{chosen}_class"].replace("_", " ")
         true = table.loc[row, "class"].replace("_", " ")
-        ax.set_title(f"{true},\nnamed {named} ({100 * sure[row]:.0f} %)", pad=2)
+        ax.set_title(f"{true},\nas {named} ({100 * sure[row]:.0f} %)", pad=2)
     canvas.fit_panel_titles()
     return canvas.figure
 

@@ -92,10 +92,10 @@ def read_images(
         raise ClusterError(
             f"{folder} holds {len(folders)} folders: at least 2 classes are needed, each a folder of images."
         )
-    paths = [(number, path) for number, each in enumerate(folders) for path in _images_in(each)]
-    pixels = _alike([(str(path), read_image(path)) for _, path in paths], options)
-    labels = np.array([number for number, _ in paths])
-    names = tuple(f"{path.parent.name}/{path.name}" for _, path in paths)
+    files = [(number, path) for number, each in enumerate(folders) for path in _images_in(each)]
+    pixels = _alike([(str(path), read_image(path)) for _, path in files], options)
+    labels = np.array([number for number, _ in files])
+    names = tuple(f"{path.parent.name}/{path.name}" for _, path in files)
     return Images(pixels, labels, tuple(each.name for each in folders), names)
 
 
@@ -143,10 +143,10 @@ def _read_fits(path: Path) -> Array:
 
 
 def _read_png(path: Path) -> Array:
-    """Grey or red, green and blue; how transparent a pixel is is no band."""
+    """Grey or red, green and blue, the lowest row first as in FITS; how transparent a pixel is is no band."""
     with Image.open(path, formats=["PNG"]) as file:
         colours = file.convert("RGBA") if file.mode == "P" else file
-        data = np.asarray(colours, np.float32)
+        data = np.asarray(colours, np.float32)[::-1]
     if data.ndim == 2:
         return data[None]
     return np.moveaxis(data[..., : 3 if data.shape[-1] > 2 else 1], -1, 0)
@@ -218,8 +218,8 @@ def _square(bands: Array, name: str) -> Array:
 
 
 def _filled(bands: Array, options: ImageOptions, name: str) -> NDArray[np.float64]:
-    bands = bands.astype(float)
-    missing = ~np.isfinite(bands)
+    whole: NDArray[np.float64] = bands.astype(np.float64)
+    missing = ~np.isfinite(whole)
     worst = float(missing.mean(axis=(1, 2)).max())
     if worst > options.max_missing:
         raise ValueError(
@@ -227,6 +227,6 @@ def _filled(bands: Array, options: ImageOptions, name: str) -> NDArray[np.float6
             f"{100 * options.max_missing:.0f} % may lack one: remove it or raise --max_missing."
         )
     if missing.any():
-        median = np.nanmedian(np.where(missing, np.nan, bands), axis=(1, 2), keepdims=True)
-        bands = np.where(missing, median, bands)
-    return bands
+        median = np.nanmedian(np.where(missing, np.nan, whole), axis=(1, 2), keepdims=True)
+        whole = np.where(missing, median, whole)
+    return whole

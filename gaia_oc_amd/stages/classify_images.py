@@ -111,7 +111,7 @@ def _save(judgement: Judgement, folder: Path, options: ClassifyImagesOptions, co
         "chance": judgement.chance,
         "n_images": dict(zip(("training", "validation", "test"), judgement.n_images, strict=True)),
         "methods": {
-            method: judgement.accuracies.loc[method].to_dict()
+            method: judgement.accuracy(method).to_dict()
             | {
                 "by_class": judgement.by_class(method).to_dict(orient="records"),
                 "confusion": judgement.confusion(method).to_numpy().tolist(),
@@ -147,7 +147,7 @@ def _draw(judgement: Judgement, images: Images, folder: Path, options: FigureOpt
 
 def verdict(judgement: Judgement) -> str:
     """Whether the chosen network is better than a linear classifier and than chance, in one sentence."""
-    row, linear = judgement.accuracies.loc[judgement.chosen], judgement.accuracies.loc[LINEAR, "accuracy"]
+    row, linear = judgement.accuracy(judgement.chosen), judgement.accuracy(LINEAR)["accuracy"]
     figures = (
         f"{WORDS[judgement.chosen]} {_interval(row)}, linear classifier {100 * linear:.0f} %, most frequent class "
         f"{100 * judgement.chance:.0f} %"
@@ -171,7 +171,7 @@ def summary(judgement: Judgement) -> str:
     lines = [verdict(judgement), ""]
     lines.append(f"{'method':<26}{'accuracy':>38}{'seeds':>8}{'log loss':>10}{'calibration':>13}")
     for method in METHODS:
-        row = judgement.accuracies.loc[method]
+        row = judgement.accuracy(method)
         spread = "" if np.isnan(row["spread"]) else f"+-{100 * row['spread']:.0f} %"
         lines.append(
             f"{WORDS[method]:<26}{_interval(row):>38}{spread:>8}{row['log_loss']:>10.2f}"

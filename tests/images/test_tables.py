@@ -55,9 +55,11 @@ def test_bands_are_a_cube_or_extensions(tmp_path):
 def test_a_png_has_colours_or_none(tmp_path):
     colours = np.random.default_rng(1).integers(0, 255, (9, 9, 4), dtype=np.uint8)
     Image.fromarray(colours).save(tmp_path / "colour.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "colour.png"), np.moveaxis(colours[..., :3], -1, 0))
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "colour.png"), np.moveaxis(colours[::-1, :, :3], -1, 0)
+    )
     Image.fromarray(colours[..., 0]).save(tmp_path / "grey.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "grey.png")[0], colours[..., 0])
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png")[0], colours[::-1, :, 0])
 
 
 def test_scale_and_background_of_a_band_do_not_matter():
