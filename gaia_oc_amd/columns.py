@@ -223,7 +223,7 @@ _GROUPS = {
             "",
             "stat.probability",
             "Membership probability: the network's in the member list and for candidates, the list's for members and "
-            "comparison, 0 for non-members; missing for a star that was not judged",
+            "comparison, zero for non-members; missing for a star that was not judged",
         ),
         Description(
             "PMemb_list",

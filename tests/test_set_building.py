@@ -226,7 +226,9 @@ def test_unknown_cluster_gets_suggestions(toy):
 def test_bootstrapped_members_join(toy, cone_file, tmp_path):
     sets = build(toy, cone_file, tmp_path)
     save_sets(sets, tmp_path / "data")
-    with pytest.raises(FileNotFoundError, match="needs an evaluate_clusters.py run"):
+    with pytest.raises(
+        FileNotFoundError, match="which --bootstrap_members needs: run `python evaluate_clusters.py Toy_1"
+    ):
         build(toy, cone_file, tmp_path / "new", member=MemberOptions(bootstrap_members=True))
     sure = sets.candidates["source_id"].isin(toy.members["source_id"])
     judged = sets.candidates.assign(PMemb=np.where(sure, 0.97, 0.5))

@@ -65,9 +65,12 @@ def test_a_path_goes_before_a_catalogue(data, tmp_path):
     [
         (
             {"catalogue": "hunt23"},
-            r"hunt23_parameters\.csv .*params\.py --catalogues hunt23` or .*--cluster_path",
+            r"hunt23_parameters\.csv .*params\.py --catalogues hunt23 --data_dir \S+` or .*--cluster_path",
         ),
-        ({"catalogue": "cg20"}, r"cg20_members\.csv .*params\.py --catalogues cg20` or .*--members_path"),
+        (
+            {"catalogue": "cg20"},
+            r"cg20_members\.csv .*params\.py --catalogues cg20 --data_dir \S+` or .*--members_path",
+        ),
         ({"comparison_catalogue": "t22"}, r"t22_members\.csv does not exist: .*--catalogues t22"),
     ],
 )
