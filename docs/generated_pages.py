@@ -5,6 +5,7 @@ import base64
 import importlib
 import json
 import sys
+import textwrap
 from argparse import Action, BooleanOptionalAction
 from collections.abc import Iterator
 from dataclasses import Field, fields
@@ -116,12 +117,15 @@ def _script_page(name: str) -> str:
 
 
 def _parts_of_description(description: str) -> tuple[str, str, str]:
-    """A script's description without its examples, the commands of these, and the indented list after them as it is."""
+    """A script's description without its examples, the commands of these, and the list of keys after them."""
     text, _, rest = description.partition("example:")
     examples, _, listing = rest.partition("\n\n")
     commands = "\n".join(line.strip() for line in examples.strip().splitlines())
-    heading, _, lines = listing.partition("\n")
-    return text.strip(), commands, f"{heading}\n\n```text\n{lines}\n```\n" if lines.strip() else ""
+    heading, *lines = listing.splitlines() or [""]
+    entries = "\n".join(
+        f"- `{key}`: {content.strip()}" for key, content in (line.split(maxsplit=1) for line in lines)
+    )
+    return text.strip(), commands, f"{heading}\n\n{entries}\n" if entries else ""
 
 
 def _row(action: Action, each: Field[Any] | None) -> str:
@@ -171,8 +175,12 @@ def _output(output: dict[str, Any], name: str) -> str:
         (DOCS / "notebook" / f"{name}.png").parent.mkdir(exist_ok=True)
         (DOCS / "notebook" / f"{name}.png").write_bytes(base64.b64decode(data["image/png"]))
         return f"![Output of the cell above]({name}.png)"
-    text = "".join(output.get("text", data.get("text/plain", [])))
-    return f"```text\n{text.rstrip()}\n```"
+    text = "".join(output.get("text", data.get("text/plain", []))).rstrip()
+    lines = [  # what Python prints of an object is one long line
+        textwrap.fill(line, 96, subsequent_indent="    ") if len(line) > 110 else line
+        for line in text.splitlines()
+    ]
+    return "```text\n" + "\n".join(lines) + "\n```"
 
 
 def _cell(text: str) -> str:
