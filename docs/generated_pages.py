@@ -4,6 +4,7 @@ import ast
 import base64
 import importlib
 import json
+import re
 import sys
 import textwrap
 from argparse import Action, BooleanOptionalAction
@@ -125,14 +126,19 @@ def _parts_of_description(description: str) -> tuple[str, str, str]:
     entries = "\n".join(
         f"- `{key}`: {content.strip()}" for key, content in (line.split(maxsplit=1) for line in lines)
     )
-    return text.strip(), commands, f"{heading}\n\n{entries}\n" if entries else ""
+    return _with_options_as_code(text.strip()), commands, f"{heading}\n\n{entries}\n" if entries else ""
+
+
+def _with_options_as_code(text: str) -> str:
+    """Options that a sentence names, kept from becoming dashes."""
+    return re.sub(r"(?<![\w-])--\w+", lambda found: f"`{found[0]}`", text)
 
 
 def _row(action: Action, each: Field[Any] | None) -> str:
     is_off = isinstance(action, BooleanOptionalAction) and not action.default
     strings = action.option_strings[:1] if is_off else action.option_strings
     names = ", ".join(f"`{name}`" for name in strings) or f"`{action.dest}`"
-    text = " ".join((action.help or "").replace("%%", "%").split())
+    text = _with_options_as_code(" ".join((action.help or "").replace("%%", "%").split()))
     return (
         "| "
         + " | ".join(_cell(cell) for cell in (names, _default(action), _allowed(action, each), text))
