@@ -30,7 +30,6 @@ EXCEPTIONS = {
     r"python train_deep_sets_model\.py": "needs many clusters; tests/test_scripts.py trains with a few",
     r"python validate_clusters\.py": "takes long; tests/stages/test_validate.py runs it",
     r"python \S+ .*--scheduler": "needs a Dask scheduler; tests/batch/test_dask.py runs it",
-    r"python -c ": "times an import; tests/test_house.py holds what is imported",
     r"python build_sets\.py survey\.txt --workers": "starts processes; tests/batch/test_run.py runs it",
     r"python evaluate_clusters\.py NGC_2509 --model_dir DS10_v02": "the published weights are not ours to ship",
     r"python (find_first_members|fit_isochrone|fit_leavitt_law|compare_with_list)\.py": "has tests of its own",
