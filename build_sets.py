@@ -1,11 +1,12 @@
 """Divide the stars around clusters into members, candidates and non-members.
 
-For each cluster: a cone search (or a cut of a local table), its listed members, the selection limits that
-follow from them, and the sets with the features that the network needs. A cluster whose sets are there already,
-made with the same options and lists, is left as it is: the command of an interrupted run goes on with the rest.
+For each cluster the script searches a cone (or cuts it out of a local table), finds the listed members in it, derives
+the selection limits from them, and writes the sets with the features that the network needs. If the sets are there
+already, made with the same options and lists, they are left as they are. After an interruption the same command
+therefore goes on with the rest.
 
-A cluster that the parameter table lacks is given by --ra --dec and a list of its members, or of some, in
---members_path; parallax and motion are those of the members unless they are given.
+If the parameter table lacks a cluster, give --ra, --dec and a list of some of its members (--members_path). Parallax
+and motion are then those of the members, unless you give them.
 
 example: python build_sets.py NGC_2509 "NGC 752"
          python build_sets.py My_1 --members_path my_members.csv --ra 123.4 --dec -12.3

@@ -1,10 +1,10 @@
 """Compare the member lists of clusters with another list, by default that of Tarricq et al. (2022).
 
-For each cluster and for all together: how many of the list's stars are in the field, how many are ours, too, and by
-which condition the others are lost. compared_lists.csv in the data directory has the numbers, compared_lists.png the
-two Venn diagrams of all clusters together, and compared_members.png the members of the first clusters and of the list,
-a row of four panels for each. missed_members.csv in each cluster's folder names the stars. The clusters
-must have been evaluated with evaluate_clusters.py.
+The clusters must have been evaluated with evaluate_clusters.py. For each cluster and for all together the script counts
+how many of the list's stars are in the field, how many are ours, too, and which condition loses the others.
+compared_lists.csv in the data directory has the numbers, and compared_lists.png has two Venn diagrams of all clusters
+together. compared_members.png shows the members of the first clusters and of the list, a row of four panels for each.
+missed_members.csv in each cluster's folder names the stars.
 
 example: python compare_with_list.py clusters.txt
 """

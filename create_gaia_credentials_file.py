@@ -1,8 +1,8 @@
 """Write the file with the user name and password of your account at the Gaia archive.
 
-Without an account the archive answers too, but keeps long queries for a shorter time.
+You do not need an account. The archive also answers without one, but keeps long queries for a shorter time.
 
-Example: python create_gaia_credentials_file.py my_name
+example: python create_gaia_credentials_file.py my_name
 """
 
 from dataclasses import asdict

@@ -1,6 +1,6 @@
 """Download PARSEC isochrones in Gaia EDR3 bands from the CMD web form into the data directory.
 
-Example: python download_isochrones.py --log_age_min 7 --log_age_step 0.05
+example: python download_isochrones.py --log_age_min 7 --log_age_step 0.05
 """
 
 from dataclasses import asdict

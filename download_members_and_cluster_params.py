@@ -1,6 +1,6 @@
 """Download published member lists and cluster parameters from VizieR into the data directory.
 
-Example: python download_members_and_cluster_params.py --catalogues parameters cg18
+example: python download_members_and_cluster_params.py --catalogues parameters cg18
 
 The catalogues:
 """

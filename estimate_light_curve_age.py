@@ -1,8 +1,8 @@
-"""Estimate ages of clusters from their integrated light curves, and say whether these tell any.
+"""Estimate ages of clusters from their integrated light curves, and measure whether they can be trusted.
 
-Clusters with known ages are learned from and judged fold by fold, a cluster never on both sides. The first line says
-whether the ages are better than the median age of the galaxy's clusters, and than what their brightness alone tells.
-Tables and plots go to the folder light_curves of the data directory.
+The script learns from clusters whose ages are known, and judges itself fold by fold: no cluster is in the training and
+in the test of one fold. The first line says whether the ages are better than the median age of the galaxy's clusters,
+and better than what brightness alone tells. Tables and plots go to the folder light_curves of the data directory.
 
 example: python estimate_light_curve_age.py --curves simulated --data_dir simulated_data
          python estimate_light_curve_age.py --curves elk_folder --predict my_cluster.fits

@@ -1,8 +1,8 @@
-"""Give the candidates of clusters their membership probabilities, and draw what came of it.
+"""Give the candidates of clusters their membership probabilities, and draw the result.
 
-member_list.csv of each cluster holds the stars that may be members, with all that is known of them; candidates.csv
-has the probabilities of all stars that were judged. The sets must have been built with build_sets.py. What an earlier
-run did to the same sets with the same model and options is left as it is.
+The sets must have been built with build_sets.py. member_list.csv of each cluster holds the stars that may be members,
+with all that is known of them. candidates.csv has the probabilities of all stars that were judged. If an earlier run
+has judged the same sets with the same model and options, its results are left as they are.
 
 example: python evaluate_clusters.py NGC_2509 --report
          python evaluate_clusters.py all --workers 4

@@ -1,8 +1,8 @@
-"""Say of stars why they are members of a cluster, or the first reason why not.
+"""Say why stars are members of a cluster, or give the first reason why they are not.
 
-One line for each star, and the same with its offsets and what its odds are made of in explanation.csv in the
-cluster's folder. The sets must have been built with build_sets.py; what evaluate_clusters.py has not judged is
-judged here.
+Each star gets one line. explanation.csv in the cluster's folder has the same, with the star's offsets and the terms of
+its odds. The sets must have been built with build_sets.py. Stars that evaluate_clusters.py has not judged are judged
+here.
 
 example: python explain_stars.py NGC_2509 my_stars.csv
          python explain_stars.py NGC_2509 5714209934411718784 120.1972,-19.0583

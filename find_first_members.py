@@ -1,7 +1,7 @@
-"""Find the first members of clusters that no list knows, from the stars of their fields alone.
+"""Find the first members of clusters that no list has, from the stars of their fields alone.
 
-Give a name that the parameter table or SIMBAD knows, or a position. The result is a member list and a parameter row
-that build_sets.py reads, with a record of how they were made and a plot, in the cluster's folder.
+Give a name that the parameter table or SIMBAD knows, or a position. The cluster's folder gets a member list and a
+parameter row, which build_sets.py reads, a record of how they were made, and a plot.
 
 example: python find_first_members.py NGC_2509
          python find_first_members.py My_1 --ra 120.2 --dec -19.05 --radius 0.25

@@ -1,8 +1,8 @@
 """Fit age, extinction and distance of clusters to the colour-magnitude diagrams of their members.
 
-The stars are those of the cluster's sets where build_sets.py has made them, else the listed members in the cone. The
-cluster need not have an age. Each cluster's folder gets isochrone_fit.json and a plot; fitted_parameters.csv in the
-data directory holds one row for each, as build_sets.py --cluster_path takes it.
+The stars are those of the cluster's sets if build_sets.py has made them, else the listed members in the cone. The
+cluster need not have a known age. Each cluster's folder gets isochrone_fit.json and a plot. fitted_parameters.csv in
+the data directory has one row for each cluster. build_sets.py --cluster_path reads it.
 
 example: python fit_isochrone.py NGC_2509
          python build_sets.py NGC_2509 --cluster_path data/fitted_parameters.csv

@@ -1,9 +1,9 @@
 """Fit the period-luminosity relation of Cepheids, the Leavitt law, and the distance of the Large Magellanic Cloud.
 
 Cepheids come from the Gaia archive or a table. Three estimators stand side by side: weighted least squares of
-distances, least squares in parallax space, and a posterior with intrinsic scatter and outliers. Cepheids that are
-members of clusters, by the sets of the data directory, calibrate the law with the clusters' parallaxes too. Tables and
-plots go to the folder cepheids of the data directory.
+distances, least squares in parallax space, and a posterior with intrinsic scatter and outliers. If the sets in the data
+directory have Cepheids as members of clusters, these calibrate the law a second time, with the clusters' parallaxes.
+Tables and plots go to the folder cepheids of the data directory.
 
 example: python fit_leavitt_law.py --source simulated --data_dir simulated_data
          python fit_leavitt_law.py --source gaia_dr2_cepheids.vot.gz --release dr2

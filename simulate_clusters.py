@@ -1,7 +1,7 @@
-"""Simulate clusters in their fields, with known truth, for a try without a network and for tests.
+"""Simulate clusters in their fields with known members, for tests and for work without a network.
 
-Writes member lists, cluster parameters, schematic isochrones, one table of sources per cluster and the
-truth into a data directory of its own, from which build_sets works as from real data.
+The script writes member lists, cluster parameters, schematic isochrones, one table of sources for each cluster, and the
+truth into a data directory. build_sets.py works from that directory as from real data.
 
 example: python simulate_clusters.py Simulated_1 --data_dir simulated_data
          python build_sets.py Simulated_1 --data_dir simulated_data --cone_source simulated_data/cones

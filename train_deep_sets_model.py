@@ -1,8 +1,8 @@
 """Train the Deep Sets network on clusters whose sets were built.
 
-The clusters are split at random into training and validation clusters; the weights of the epoch with the best
-F1 on the validation clusters are kept. A model is only replaced with --overwrite or --load_model, and kept beside
-the new one.
+The clusters are split at random into training and validation clusters. The weights of the best epoch are kept: that
+with the highest F1 on the validation clusters, or with the lowest loss if the network gives posteriors. A model that is
+there already is only replaced with --overwrite or --load_model, and a copy of it is kept beside the new one.
 
 example: python train_deep_sets_model.py my_clusters.txt --model_dir my_model
 """

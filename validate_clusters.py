@@ -1,8 +1,8 @@
 """Measure how complete and how contaminated the member lists of clusters are, each in its own cone.
 
-Artificial members are injected into the cone, and control clusters are looked for where there is none.
-selection_function.csv of each cluster gets completeness and contamination against magnitude and radius. The
-clusters must have been evaluated with evaluate_clusters.py, with the same model and options.
+The clusters must have been evaluated with evaluate_clusters.py, with the same model and options. The script injects
+artificial members into the cone and counts how many are found. It also looks for the cluster at places where there is
+none, the controls. selection_function.csv of each cluster has completeness and contamination by magnitude and radius.
 
 example: python validate_clusters.py NGC_2509 --n_controls 4
 """

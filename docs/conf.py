@@ -34,8 +34,10 @@ nitpick_ignore_regex = [("py:.*", ".*")]  # types are words here ("DataFrame", "
 html_theme = "furo"
 html_title = "gaia_oc_amd"
 html_copy_source = False
+html_show_copyright = False
+html_show_sphinx = False
 html_static_path = ["_static"]
-html_css_files = ["formulas.css"]
+html_css_files = ["pages.css"]
 
 write_reference()
 write_scripts()

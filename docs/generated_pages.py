@@ -1,10 +1,13 @@
 """Pages that are read off the program: the public names, the options of every script, the tutorial."""
 
+import ast
 import base64
 import importlib
 import json
+import re
 import sys
-from argparse import Action
+import textwrap
+from argparse import Action, BooleanOptionalAction
 from collections.abc import Iterator
 from dataclasses import Field, fields
 from pathlib import Path
@@ -43,12 +46,22 @@ def write_scripts() -> None:
     names = sorted(path.stem for path in ROOT.glob("*.py"))
     for name in names:
         _write(DOCS / "scripts" / f"{name}.md", _script_page(name))
+    rows = "\n".join(f"| [{name}.py]({name}.md) | {_first_sentence(name)} |" for name in names)
     listed = "\n".join(names)
     _write(
         DOCS / "scripts" / "index.md",
-        "# Scripts and their options\n\nThese pages are made of the scripts' own option classes, as `--help` is.\n\n"
-        f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n",
+        "# Scripts and their options\n\nThese pages are made from the option classes of the scripts, as `--help` is. "
+        "A switch is on or off; `--no-NAME` turns it off. [Which option when](../which_option.md) leads from what you "
+        f"want to the option.\n\n| script | what it does |\n| --- | --- |\n{rows}\n\n"
+        f"```{{toctree}}\n:maxdepth: 1\n:hidden:\n\n{listed}\n```\n",
     )
+
+
+def _first_sentence(name: str) -> str:
+    """First line of a script's docstring."""
+    return str(ast.get_docstring(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))).splitlines()[
+        0
+    ]
 
 
 class _Parsed(Exception):  # ends a script where its work would begin
@@ -84,10 +97,8 @@ def _script_page(name: str) -> str:
         sys.path.insert(0, str(ROOT))
     parser, signatures = _parser_of(importlib.import_module(name))
     known = {each.name: each for signature in signatures for each in _fields(signature)}
-    text, _, examples = (parser.description or "").partition("example")
-    parts = [f"# {name}.py\n\n{text.strip()}\n"]
-    commands = "\n".join(line.strip() for line in examples.lstrip("s").lstrip(":").splitlines())
-    parts.append(f"```sh\n{commands.strip()}\n```\n")
+    text, examples, listing = _parts_of_description(parser.description or "")
+    parts = [f"# {name}.py\n\n{text}\n", f"```sh\n{examples}\n```\n", listing]
     for group in parser._action_groups:
         rows = [
             _row(action, known.get(action.dest))
@@ -106,9 +117,28 @@ def _script_page(name: str) -> str:
     return "\n".join(parts)
 
 
+def _parts_of_description(description: str) -> tuple[str, str, str]:
+    """A script's description without its examples, the commands of these, and the list of keys after them."""
+    text, _, rest = description.partition("example:")
+    examples, _, listing = rest.partition("\n\n")
+    commands = "\n".join(line.strip() for line in examples.strip().splitlines())
+    heading, *lines = listing.splitlines() or [""]
+    entries = "\n".join(
+        f"- `{key}`: {content.strip()}" for key, content in (line.split(maxsplit=1) for line in lines)
+    )
+    return _with_options_as_code(text.strip()), commands, f"{heading}\n\n{entries}\n" if entries else ""
+
+
+def _with_options_as_code(text: str) -> str:
+    """Options that a sentence names, kept from becoming dashes."""
+    return re.sub(r"(?<![\w-])--\w+", lambda found: f"`{found[0]}`", text)
+
+
 def _row(action: Action, each: Field[Any] | None) -> str:
-    names = ", ".join(f"`{name}`" for name in action.option_strings) or f"`{action.dest}`"
-    text = " ".join((action.help or "").replace("%%", "%").split())
+    is_off = isinstance(action, BooleanOptionalAction) and not action.default
+    strings = action.option_strings[:1] if is_off else action.option_strings
+    names = ", ".join(f"`{name}`" for name in strings) or f"`{action.dest}`"
+    text = _with_options_as_code(" ".join((action.help or "").replace("%%", "%").split()))
     return (
         "| "
         + " | ".join(_cell(cell) for cell in (names, _default(action), _allowed(action, each), text))
@@ -151,8 +181,12 @@ def _output(output: dict[str, Any], name: str) -> str:
         (DOCS / "notebook" / f"{name}.png").parent.mkdir(exist_ok=True)
         (DOCS / "notebook" / f"{name}.png").write_bytes(base64.b64decode(data["image/png"]))
         return f"![Output of the cell above]({name}.png)"
-    text = "".join(output.get("text", data.get("text/plain", [])))
-    return f"```text\n{text.rstrip()}\n```"
+    text = "".join(output.get("text", data.get("text/plain", []))).rstrip()
+    lines = [  # what Python prints of an object is one long line
+        textwrap.fill(line, 96, subsequent_indent="    ") if len(line) > 110 else line
+        for line in text.splitlines()
+    ]
+    return "```text\n" + "\n".join(lines) + "\n```"
 
 
 def _cell(text: str) -> str:

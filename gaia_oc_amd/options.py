@@ -174,8 +174,8 @@ class RunOptions(Options):
 
     title = "Running: every script"
 
-    data_dir: Path = option(Path("data"), "data directory")
-    seed: int = option(42, "seed of everything random", at_least=0, below=2**63)
+    data_dir: Path = option(Path("data"), "data directory: downloaded tables, and the clusters' results")
+    seed: int = option(42, "seed of all random numbers", at_least=0, below=2**63)
     workers: int = option(1, "processes that share the clusters", at_least=1)
     scheduler: str | None = option(None, "address (tcp://host:8786) or file of a Dask scheduler, for workers")
     log_level: Literal["debug", "info", "warning", "error"] = option(
@@ -223,13 +223,13 @@ class TablePaths(Options):
 
     catalogue: CatalogueName = option("cg18", "published catalogue whose members and parameters are used")
     comparison_catalogue: CatalogueName | None = option(
-        None, "catalogue whose members are compared with (default: t22, if it is there)"
+        None, "catalogue that your list is compared with (default: t22, if it is there)"
     )
-    cluster_path: Path | None = option(None, "cluster parameters, in place of the catalogue's")
+    cluster_path: Path | None = option(None, "table of cluster parameters, in place of the catalogue's")
     members_path: Path | None = option(None, "member list to learn from, in place of the catalogue's")
-    comparison_path: Path | None = option(None, "member list to compare with, in place of the catalogue's")
-    members_label: str | None = option(None, "what figures and tables call the member list")
-    comparison_label: str | None = option(None, "what they call the list that is compared with")
+    comparison_path: Path | None = option(None, "comparison list, in place of the catalogue's")
+    members_label: str | None = option(None, "name of the member list in figures and tables")
+    comparison_label: str | None = option(None, "name of the comparison list in figures and tables")
     isochrone_path: Path | None = option(
         None, "isochrones of PARSEC, MIST or BaSTI, a file or a folder of files (default: isochrones.dat)"
     )
@@ -243,7 +243,7 @@ class TablePaths(Options):
         None, "Gaia archive credentials (default: gaia_credentials, if it is there)"
     )
     columns: tuple[str, ...] = option(
-        (), "what columns of the input tables are called where that is not known: ra=RAJ2000 PMemb=prob"
+        (), "names of columns that your tables call otherwise, ours=theirs: ra=RAJ2000 PMemb=prob"
     )
 
 
@@ -276,11 +276,12 @@ class GivenCluster(Options):
     )
     age: float | None = option(None, "age [log10(yr)]", at_least=5, at_most=10.3)
     a0: float | None = option(None, "extinction at 550 nm [mag]", at_least=-0.5, at_most=30)
-    dist: float | None = option(
-        None, "distance [pc] (without it: 1000 / parallax)", at_least=1, at_most=200_000
-    )
+    dist: float | None = option(None, "distance [pc] (default: 1000 / parallax)", at_least=1, at_most=200_000)
     radial_velocity: float | None = option(
-        None, "radial velocity, which turns a near cluster's motions [km/s]", at_least=-1000, at_most=1000
+        None,
+        "radial velocity [km/s]; for near clusters, whose motions converge",
+        at_least=-1000,
+        at_most=1000,
     )
 
     def values(self) -> dict[str, float]:
@@ -299,21 +300,21 @@ class ConeOptions(Options):
 
     cone_source: tuple[str, ...] = option(
         ("gaia",),
-        "where the stars are; of several the first that has them: gaia, ari, gavo, vizier, the URL of a TAP service, "
+        "where the stars come from; several are tried in turn: gaia, ari, gavo, vizier, the URL of a TAP service, "
         "a table, a folder of tables named after the clusters, parquet:FOLDER, hats:FOLDER, hats:URL",
     )
     cone_radius: float = option(50.0, "projected radius of the cone at the cluster's distance [pc]", above=0)
     cone_pm_sigmas: float = option(
-        10.0, "proper motion cut, in standard deviations of the members", above=0, finite=False
+        10.0, "limit in proper motion, in standard deviations of the members", above=0, finite=False
     )
     cone_plx_sigmas: float = option(
-        10.0, "parallax cut, in standard deviations of the members", above=0, finite=False
+        10.0, "limit in parallax, in standard deviations of the members", above=0, finite=False
     )
     published_cone: bool = option(
-        False, "leave out a star's own errors and the turn of the motion over the cone, as Eqs. 1 and 2 do"
+        False, "cut as Eqs. 1 and 2 do, without a star's own errors and the turn of the motion over the cone"
     )
-    cone_format: Literal["parquet", "votable", "csv"] = option("parquet", "format in which the cone is kept")
-    overwrite_cone: bool = option(False, "fetch the cone again although it is there")
+    cone_format: Literal["parquet", "votable", "csv"] = option("parquet", "format of the kept cone")
+    overwrite_cone: bool = option(False, "fetch the cone again, even if it is kept")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -335,9 +336,9 @@ class MemberOptions(Options):
         1.0, "smallest listed probability of a training member", at_least=0, at_most=1
     )
     n_min_members: int = option(15, "smallest number of training members", at_least=2)
-    bootstrap_members: bool = option(False, "let candidates that an earlier evaluation found join them")
+    bootstrap_members: bool = option(False, "add likely candidates of an earlier evaluation to them")
     bootstrap_prob: float = option(
-        0.96, "smallest probability of a candidate that joins", at_least=0, at_most=1
+        0.96, "smallest probability of a candidate that is added", at_least=0, at_most=1
     )
 
 
@@ -380,7 +381,7 @@ class TrainingOptions(Options):
 
     probability: Literal["votes", "posterior"] = option(
         "votes",
-        "what the network shall give: votes (published, learns from members and non-members) or posterior (learns "
+        "what the network gives: votes (published; it learns from members and non-members) or posterior (it learns "
         "from clusters with a truth.csv or labels.csv)",
     )
     validation_fraction: float = option(
@@ -389,21 +390,21 @@ class TrainingOptions(Options):
     size_support_set: int = option(10, "number of members in a support set", at_least=1)
     batch_size: int = option(512, "number of examples in a batch", at_least=1)
     n_pos_duplicates: int = option(
-        2, "times that each member is shown per epoch, with different support sets", at_least=1
+        2, "how often each member is shown in an epoch, with different support sets", at_least=1
     )
-    neg_pos_ratio: int = option(5, "non-members shown per member shown", at_least=1)
+    neg_pos_ratio: int = option(5, "non-members shown for each member shown", at_least=1)
     source_features: tuple[str, ...] = option(("f_r", "f_pm", "f_plx", "f_c", "f_g"), "features of a source")
     cluster_features: tuple[str, ...] = option(("a0", "age", "parallax"), "features of a cluster")
     hidden_size: int = option(64, "width of the network", at_least=1, at_most=4096)
     dropout: float = option(
-        0.5, "share of the last layers' inputs that are dropped in training", at_least=0, below=1
+        0.5, "share of the last layers' inputs that is dropped in training", at_least=0, below=1
     )
     n_epochs: int = option(200, "largest number of epochs", at_least=1)
     lr: float = option(1.5e-3, "learning rate of Adam", above=0)
     lr_decay: Literal["none", "cosine"] = option("none", "how the learning rate falls over n_epochs")
     l2: float = option(1e-5, "strength of the L2 regularisation", at_least=0)
     weight_imbalance: float = option(1.0, "weight of a member in the loss relative to a non-member", above=0)
-    early_stopping_threshold: int = option(20, "stop when the best epoch is so many epochs old", at_least=1)
+    early_stopping_threshold: int = option(20, "epochs without a better one after which it stops", at_least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -429,14 +430,14 @@ class SamplingOptions(Options):
 
     probability: Literal["posterior", "votes"] | None = option(
         None,
-        "posterior (calibrated) or votes (published definition); by default what the model was made for",
+        "posterior (calibrated) or votes (published definition); default: what the model was trained for",
     )
-    n_samples: int = option(100, "noisy samples of each candidate, for votes", at_least=1)
+    n_samples: int = option(100, "votes: noisy samples of each candidate", at_least=1)
     size_support_set: int = option(10, "number of members in a support set", at_least=1)
-    stop_early: bool = option(False, "leave a star after 10 or 20 samples if these leave no doubt, for votes")
+    stop_early: bool = option(False, "votes: stop after 10 or 20 samples of a star if these leave no doubt")
     device: str = option("cpu", "where the network is computed: cpu, cuda, or cuda:1")
     precision: Literal["float32", "bfloat16"] = option(
-        "float32", "precision of the network: bfloat16 pays on processors and GPUs that have it"
+        "float32", "precision of the network; bfloat16 is faster on processors and GPUs that have it"
     )
 
 
@@ -451,7 +452,7 @@ class FigureOptions(Options):
     plot_format: Literal["png", "pdf", "svg"] = option("png", "format of the plots; pdf and svg for papers")
     no_title: bool = option(False, "draw no titles, for figures with a caption")
     single_panel: Literal["cmd", "sky", "motion", "parallax"] | None = option(
-        None, "of figures with four panels, draw only this one, in one column of a page"
+        None, "draw only this panel of figures with four, as wide as one column of a page"
     )
 
     def wanted(self) -> bool:
@@ -483,7 +484,10 @@ class PlotOptions(Options):
         0.1, "smallest probability of a star in member_list.csv", at_least=0, at_most=1
     )
     new_members_prob_threshold: float | None = option(
-        None, "another one for the figure of new members (default: prob_threshold)", above=0, at_most=1
+        None,
+        "smallest probability in the figure of new members (default: prob_threshold)",
+        above=0,
+        at_most=1,
     )
     colour: Literal["g_rp", "bp_rp", "bp_g"] | None = option(
         None, "colour of the colour-magnitude diagrams (default: that of the selection)"
@@ -493,9 +497,9 @@ class PlotOptions(Options):
         False, "show only members inside the tidal radius of the comparison members"
     )
     new_members_plot: bool = option(True, "training members and new members")
-    comparison_plot: bool = option(True, "our members and the comparison members")
-    additional_members_plot: bool = option(True, "members that the comparison list does not have")
-    missed_members_plot: bool = option(True, "comparison members that we do not have")
+    comparison_plot: bool = option(True, "our members and those of the comparison list")
+    additional_members_plot: bool = option(True, "our members that the comparison list does not have")
+    missed_members_plot: bool = option(True, "members of the comparison list that our list does not have")
     venn_diagram_plot: bool = option(True, "overlap of the two lists")
     membership_matrix_plot: bool = option(True, "our verdict against the comparison list's")
     density_profile_plot: bool = option(True, "surface density with King profile")

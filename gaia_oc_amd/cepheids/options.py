@@ -16,6 +16,8 @@ class CepheidOptions(Options):
     of the disc: stars far from the plane that are called so are mostly of other types.
     """
 
+    title = "Cepheids"
+
     source: str = option(
         "gaia", "where the Cepheids are: gaia, the URL of a TAP service, a table, or simulated"
     )
@@ -45,6 +47,8 @@ class LawOptions(Options):
     Lindegren et al. (2021) in DR3. Unless `fit_offset`, the Cepheids do not change it and its error is added to
     theirs: what they say of it comes from the farthest, where others are mixed with them.
     """
+
+    title = "Fit of the law"
 
     pivot: float = option(
         0.7, "log10 of the period [d] that the law's zero point belongs to", at_least=-1, at_most=3
@@ -79,6 +83,8 @@ class LmcOptions(Options):
     (2022, ApJ 939, 89).
     """
 
+    title = "Large Magellanic Cloud"
+
     lmc_radius: float = option(
         5.0, "radius on the sky around RA 80.89, Dec -69.76 [deg]", above=0, at_most=15
     )
@@ -106,6 +112,8 @@ class LmcOptions(Options):
 @dataclass(frozen=True)
 class ClusterCepheidOptions(Options):
     """Cepheids that are members of clusters."""
+
+    title = "Cepheids in clusters"
 
     prob_threshold: float = option(0.5, "smallest PMemb of a member", above=0, at_most=1)
     cluster_systematic: float = option(

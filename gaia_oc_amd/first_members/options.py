@@ -78,7 +78,12 @@ class SearchOptions(Options):
 
     method: Method = option("hdbscan", "how groups are found")
     n_runs: int = option(20, "repeated runs whose agreement is PMemb", at_least=1, at_most=1000)
-    n_controls: int = option(20, "controls that the significance is measured with", at_least=5, at_most=1000)
+    n_controls: int = option(
+        20,
+        "copies of the field with shuffled places, which measure the significance",
+        at_least=5,
+        at_most=1000,
+    )
     min_significance: float = option(
         5.0, "a group less significant than this [sigma] is not called a cluster", at_least=0, finite=False
     )
@@ -144,4 +149,4 @@ class FindOptions(Options):
     fit_isochrone: bool = option(
         False, "fit age, extinction and distance to the colours and magnitudes of the members"
     )
-    overwrite: bool = option(False, "search again although it was done with the same options")
+    overwrite: bool = option(False, "search again, even if it was done with the same options")

@@ -29,7 +29,7 @@ class IsochroneFitOptions(Options):
 
     colour: Literal["bp_rp", "g_rp"] = option("bp_rp", "colour of the diagram")
     metal_fraction: float = option(
-        0.0152, "Z; the isochrones with the nearest one are fitted", above=0, below=0.1
+        0.0152, "metallicity Z; the isochrones of the nearest Z are fitted", above=0, below=0.1
     )
     colour_width: float = option(
         0.03,
@@ -44,27 +44,29 @@ class IsochroneFitOptions(Options):
     binary_fraction: float = option(
         0.4, "fraction of stars with an unresolved companion", at_least=0, at_most=1
     )
-    outlier_fraction: float = option(0.1, "share of stars anywhere in the diagram", above=0, below=1)
+    outlier_fraction: float = option(
+        0.1, "share of stars that may lie anywhere in the diagram", above=0, below=1
+    )
     n_independent: float = option(
         25.0,
-        "the stars count like fewer than so many, as models err for all alike; inf trusts the models",
+        "stars count as fewer than so many independent ones, as models err for all alike; inf trusts the models",
         above=0,
         finite=False,
     )
     parallax_systematic: float = option(
-        0.015, "error that the mean parallax has however many stars it is of [mas]", at_least=0, at_most=1
+        0.015, "error of the mean parallax that more stars do not make smaller [mas]", at_least=0, at_most=1
     )
     max_a0: float = option(6.0, "largest extinction [mag]", at_least=0.1, at_most=20)
     a0_scale: float = option(
         3.0, "the prior of the extinction falls as exp(-A0 / a0_scale) [mag]", above=0, finite=False
     )
     age_prior: float | None = option(
-        None, "log10 of the age [yr] that is expected from elsewhere", at_least=5, at_most=10.3
+        None, "log10 of the age [yr] that is known from elsewhere", at_least=5, at_most=10.3
     )
     age_prior_error: float = option(0.3, "its standard error [dex]", above=0, at_most=5)
     g_limit: float = option(18.0, "fainter stars are left out [mag]", finite=False)
     n_min_stars: int = option(10, "fewest stars that are fitted", at_least=5)
-    n_max_stars: int = option(1000, "of more stars so many are drawn at random")
+    n_max_stars: int = option(1000, "most stars that are fitted; of more, so many are drawn at random")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -103,7 +105,7 @@ class FitOptions(Options):
     figures: FigureOptions = part(FigureOptions())
     light_curve_age: bool = option(
         False,
-        "take the age that estimate_light_curve_age.py gave the cluster as prior, if light curves tell ages",
+        "take the age from estimate_light_curve_age.py as the prior, if light curves tell ages there",
     )
-    overwrite: bool = option(False, "fit again what was fitted to the same stars with the same options")
+    overwrite: bool = option(False, "fit again, even if the same stars were fitted with the same options")
     accept_changes: bool = option(False, ACCEPT_CHANGES)

@@ -33,16 +33,16 @@ class FirstMembersOptions(Options):
     find_first_members: bool = option(
         False, "find members and parameters in the cluster's field, instead of reading lists"
     )
-    method: Method = option("hdbscan", "how they are found, see find_first_members.py")
+    method: Method = option("hdbscan", "method of the search, see find_first_members.py")
     search_radius: float | None = option(
         None,
-        "radius of that field [deg] (default: that of 15 pc at a known distance, else 0.3)",
+        "radius of the field that is searched [deg] (default: that of 15 pc at a known distance, else 0.3)",
         above=0,
         at_most=20,
     )
     first_prob_threshold: float = option(
         0.8,
-        "smallest PMemb of a found star that is a training member: a share of runs, seldom 1",
+        "smallest PMemb of a found star that becomes a training member; it is a share of runs, seldom 1",
         at_least=0,
         at_most=1,
     )
@@ -60,10 +60,12 @@ class BuildOptions(Options):
     selection: SelectionOptions = part(SelectionOptions())
     figures: FigureOptions = part(FigureOptions())
     export: ExportOptions = part(ExportOptions(), "table_format")
-    overwrite: bool = option(False, "build sets again that are there, made with the same options")
+    overwrite: bool = option(
+        False, "build the sets again, even if they are there, made with the same options"
+    )
     accept_changes: bool = option(False, ACCEPT_CHANGES)
     save_defaults: bool = option(
-        False, "let defaults.toml in the data directory keep the paths; the first build does so by itself"
+        False, "keep the given paths in defaults.toml of the data directory; the first build always does"
     )
 
 
@@ -76,8 +78,8 @@ class EvaluateOptions(Options):
     plots: PlotOptions = part(PlotOptions())
     figures: FigureOptions = part(FigureOptions())
     export: ExportOptions = part(ExportOptions())
-    plot_only: bool = option(False, "draw the plots of an earlier evaluation again")
-    overwrite: bool = option(False, "evaluate again what is evaluated, with the same model and options")
+    plot_only: bool = option(False, "draw the plots of an earlier evaluation again, and judge nothing")
+    overwrite: bool = option(False, "evaluate again, even if it was done with the same model and options")
     accept_changes: bool = option(False, ACCEPT_CHANGES)
 
 
@@ -91,7 +93,7 @@ class TrainOptions(Options):
     resume: bool = option(False, "go on from the checkpoint of an interrupted training")
     accept_changes: bool = option(False, ACCEPT_CHANGES)
     load_model: bool = option(False, "start from the trained model that is in model_dir, and replace it")
-    overwrite: bool = option(False, "replace a model that is in model_dir; it is kept beside it")
+    overwrite: bool = option(False, "replace a model that is in model_dir; the old one is kept beside it")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class ExplainOptions(Options):
         several=True,
     )
     from_: str | None = option(
-        None, "member list whose stars of the cluster are explained: a catalogue's name, as t22, or a file"
+        None, "explain the cluster's stars of this list: a catalogue (t22), comparison, members, or a file"
     )
     model_dir: Path = option(SHIPPED_MODEL, "folder of the trained model")
     prob_threshold: float | None = option(
@@ -135,6 +137,6 @@ class CredentialsOptions(Options):
     """Of create_gaia_credentials_file.py."""
 
     username: str | None = positional("user name; asked for if missing")
-    password: str | None = positional("better left out: then it is asked for, and not shown")
+    password: str | None = positional("password; asked for, and not shown, if missing (safer)")
     credentials_path: Path | None = option(None, "the file (default: gaia_credentials in the data directory)")
     overwrite: bool = option(False, "replace an existing file")

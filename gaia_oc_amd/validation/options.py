@@ -29,12 +29,14 @@ class ValidationOptions(Options):
         at_least=10,
         at_most=1_000_000,
     )
-    n_controls: int = option(4, "control clusters; 0 leaves the mean of 1 - p alone", at_least=0, at_most=100)
+    n_controls: int = option(
+        4, "controls; with 0 only the mean of 1 - p is measured", at_least=0, at_most=100
+    )
     prob_threshold: float | None = option(
         None, "smallest probability of a member (default: that of the evaluation)", above=0, at_most=1
     )
     removal_threshold: float = option(
-        0.1, "smallest probability of stars taken away before a control is looked at", above=0, at_most=1
+        0.1, "likely members with this probability are removed before a control is judged", above=0, at_most=1
     )
     binary_fraction: float = option(
         0.3,
@@ -66,5 +68,5 @@ class ValidateOptions(Options):
     sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
     paths: TablePaths = part(TablePaths(), "isochrone_path", "isochrone_rotation")
     figures: FigureOptions = part(FigureOptions())
-    overwrite: bool = option(False, "validate again what was validated with the same model and options")
+    overwrite: bool = option(False, "validate again, even if it was done with the same model and options")
     accept_changes: bool = option(False, ACCEPT_CHANGES)
