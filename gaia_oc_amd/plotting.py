@@ -381,7 +381,8 @@ def sky_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -> Axes:
         if layer.kind != "field"
     )
     if beyond:
-        ax.set_title(f"{beyond:,} stars of the legend lie further out")
+        words = "star of the legend lies" if beyond == 1 else "stars of the legend lie"
+        ax.set_title(f"{beyond:,} {words} further out")
     draw_layers(ax, layers, points, ((half, -half), (-half, half)))
     ax.set_aspect("equal", adjustable="box")
     ax.set_xlabel(LABELS["sky_x"])

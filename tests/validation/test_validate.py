@@ -180,7 +180,9 @@ def test_sets_that_were_not_evaluated_are_refused(simulated):
     folder, isochrones = simulated
     sets = load_sets("Sim_3", folder)
     save_candidates(replace(sets, candidates=sets.candidates.assign(PMemb=np.nan)), folder)
-    with pytest.raises(ValueError, match=r"never evaluated: run `python evaluate_clusters.py Sim_3`"):
+    with pytest.raises(
+        ValueError, match=r"never evaluated: run `python evaluate_clusters.py Sim_3 --data_dir"
+    ):
         measure_selection("Sim_3", folder, isochrones, plain_judge)
     with pytest.raises(FileNotFoundError, match="build_sets.py Sim_9"):
         measure_selection("Sim_9", folder, isochrones, plain_judge)
