@@ -220,7 +220,7 @@ def test_interrupt_takes_back_what_has_not_begun(scheduler, tmp_path):
         wait_for(lambda: len(list(tmp_path.glob("long_*.begun"))) == 2)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert errors.splitlines()[-1].startswith("interrupted: every cluster that was finished is kept")
     assert "Traceback" not in errors
     begun = len(list(tmp_path.glob("*.begun")))

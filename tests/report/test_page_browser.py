@@ -239,7 +239,7 @@ def test_one_zoom_tool_works_in_every_panel(report, panel):
             abs(after[equal][name][1] - after[equal][name][0]) / size
             for name, size in zip("xy", after[equal]["size"], strict=True)
         ]
-        assert scales[0] == pytest.approx(scales[1], rel=0.01)
+        assert scales[0] == pytest.approx(scales[1], rel=0.03)  # a few pixels of the axes' labels
     report.page.click("#reset")
     assert report.panels()[panel]["x"] == pytest.approx(
         before[panel]["x"], rel=0.03
