@@ -157,6 +157,13 @@ def test_the_same_seed_gives_the_same_fit(rich, isochrones, rich_fit):
     np.testing.assert_array_equal(again.draws, rich_fit.draws)
 
 
+def test_an_age_from_elsewhere_draws_the_fit_to_it_as_its_error_allows(rich, isochrones, rich_fit):
+    wide = fitted(rich, isochrones, age_prior=rich_fit.age - 0.4, age_prior_error=3.0)
+    narrow = fitted(rich, isochrones, age_prior=rich_fit.age - 0.4, age_prior_error=0.02)
+    assert wide.age == pytest.approx(rich_fit.age, abs=0.02)
+    assert narrow.age < rich_fit.age - 0.1
+
+
 def test_as_dict_is_plain_and_complete(rich_fit):
     import json
 

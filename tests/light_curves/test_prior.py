@@ -1,4 +1,4 @@
-"""The age of a light curve as a prior: read, refused where it is worth nothing, and felt by the fit."""
+"""The age of a light curve as a prior: read, and refused where it is worth nothing."""
 
 import pytest
 
