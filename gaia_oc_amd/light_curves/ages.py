@@ -111,9 +111,7 @@ def judge_ages(known: LightCurves, options: LearningOptions = LearningOptions(),
     parameters = {name: _searched(name, examples, options, int(rng.integers(_SEEDS))) for name in MODELS}
     residual = np.abs(predictions["gaussian_network"] - predictions["log_age"])
     within = float((residual < predictions["network_width"]).mean())
-    return Judgement(
-        predictions, _skills(predictions, options, rng), within, parameters, examples.assign(seed=seed)
-    )
+    return Judgement(predictions, _skills(predictions, options, rng), within, parameters, examples)
 
 
 def predict_ages(judgement: Judgement, curves: LightCurves, *, seed: int) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def estimate_ages(
         ages = None if wanted is None else predict_ages(judgement, wanted, seed=seed)
         write_csv(folder / KNOWN_FILE, judgement.predictions)
         whole = judgement.examples[judgement.examples["is_sector"]]
-        write_csv(folder / FEATURES_FILE, whole.drop(columns=["is_sector", "weight", "seed"]))
+        write_csv(folder / FEATURES_FILE, whole.drop(columns=["is_sector", "weight"]))
         if ages is None:
             (folder / AGES_FILE).unlink(missing_ok=True)  # those of an earlier judgement
         else:
