@@ -482,7 +482,7 @@ def read_spatial(folder: Path) -> tuple[SpatialModel, SpatialSummary] | None:
             **{name: float(values[name]) for name in SpatialSummary.__dataclass_fields__}
         )
         return SpatialModel.from_dict(content["model"]), summary
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path} lacks or garbles {error}: evaluate the cluster again.") from error
 
 

@@ -20,6 +20,7 @@ from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.evidence import half_number_radius, read_cone
 from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
 from gaia_oc_amd.files.data_directory import json_ready, write_atomically, write_json
+from gaia_oc_amd.files.packed import refuse_damaged_zip
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
 from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration, scatter_between_cones
@@ -112,6 +113,7 @@ class Checkpoint:
                 f"{self.path} does not exist, nothing can be resumed: train without --resume."
             )
         try:
+            refuse_damaged_zip(self.path)  # torch does not look at checksums
             content = torch.load(self.path, weights_only=True)
             state, kept = TrainingState(**content["state"]), content["made_with"]
         except (RuntimeError, pickle.UnpicklingError, KeyError, TypeError, EOFError, ValueError) as error:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.files.data_directory import cluster_directory
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.member_list import our_members
 from gaia_oc_amd.source_sets import SourceSets
 
@@ -31,7 +32,10 @@ def read_truth(name: str, data_dir: Path | str) -> pd.DataFrame | None:
         With source_id and is_member; None where there is no truth.
     """
     path = cluster_directory(data_dir, name) / TRUTH_FILE
-    return pd.read_csv(path, dtype={"source_id": np.int64}) if path.exists() else None
+    if not path.exists():
+        return None
+    table = read_table(path, required=("source_id", "is_member"))
+    return table.assign(is_member=_yes_or_no(table["is_member"], path))
 
 
 def read_labels(name: str, data_dir: Path | str) -> pd.DataFrame:
@@ -55,7 +59,7 @@ def read_labels(name: str, data_dir: Path | str) -> pd.DataFrame:
     FileNotFoundError
         If there is neither file.
     ValueError
-        If a file lacks the columns source_id and is_member.
+        If a file lacks the columns source_id and is_member, or they or the weights hold something else.
     """
     folder = cluster_directory(data_dir, name)
     found = [folder / file for file in (LABELS_FILE, TRUTH_FILE) if (folder / file).exists()]
@@ -64,14 +68,18 @@ def read_labels(name: str, data_dir: Path | str) -> pd.DataFrame:
             f"{folder} has neither {LABELS_FILE} nor {TRUTH_FILE}: --probability posterior learns from stars whose "
             "truth is known, as those of simulate_clusters.py; train with --probability votes on others."
         )
-    table = pd.read_csv(found[0], dtype={"source_id": np.int64})
-    lacking = [column for column in ("source_id", "is_member") if column not in table]
-    if lacking:
-        raise ValueError(f"{found[0]} lacks the column {', '.join(lacking)}: make it again.")
-    labels = table[["source_id"]].assign(
-        is_member=table["is_member"].astype(bool), weight=table.get("weight", 1.0)
-    )
+    table = read_table(found[0], required=("source_id", "is_member"))
+    weight = pd.to_numeric(table.get("weight", pd.Series(1.0, table.index)), errors="coerce")
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError(f"{found[0]} has a weight that is no number from 0: make it again.")
+    labels = table[["source_id"]].assign(is_member=_yes_or_no(table["is_member"], found[0]), weight=weight)
     return labels.set_index("source_id")
+
+
+def _yes_or_no(values: pd.Series, path: Path) -> pd.Series:
+    if not values.isin([0, 1]).all():  # True and False are 1 and 0
+        raise ValueError(f"{path} has an is_member that is neither True nor False: make it again.")
+    return values.astype(bool)
 
 
 def score_against_truth(

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from damages import FINE, KINDS, damage_files, table
+from damage_kinds import KINDS
+from damages import FINE, damage_files, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

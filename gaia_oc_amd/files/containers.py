@@ -2,6 +2,9 @@
 
 import io
 import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.files.bounds import refuse_cells
 from gaia_oc_amd.files.packed import TableError, file_content, first_bytes
 from gaia_oc_amd.files.votable import foreign_units
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from astropy.io import fits
 
 _LARGEST_VOTABLE = (
     2**31
@@ -107,6 +112,19 @@ def _too_large(column: "pa.ChunkedArray") -> bool:
     return any(end is not None and abs(end) > 2**53 for end in ends.values())
 
 
+@contextmanager
+def opened_fits(path: Path) -> Iterator["fits.HDUList"]:
+    """A FITS file, read into memory; what else than an OSError astropy makes of a damaged one becomes that."""
+    from astropy.io import fits
+    from astropy.io.fits.verify import VerifyError
+
+    try:
+        with fits.open(path, memmap=False) as units:
+            yield units
+    except (VerifyError, zipfile.BadZipFile) as error:
+        raise OSError(one_line(error)) from error
+
+
 def read_fits(path: Path) -> list[FileTable]:
     """Tables of a FITS file, in binary or ASCII; TOPCAT's column-oriented ones (one row of arrays) too."""
     from astropy.io import fits
@@ -114,7 +132,7 @@ def read_fits(path: Path) -> list[FileTable]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # units and keywords that say nothing about the numbers
-        with fits.open(path, memmap=False) as units:
+        with opened_fits(path) as units:
             tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
             if not tables:
                 raise TableError("it holds no table: name a file with a table of rows")

@@ -3,10 +3,11 @@
 import csv
 import gzip
 import io
+import lzma
 import re
 import struct
 import zlib
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -129,7 +130,9 @@ _UNREADABLE = (
     OSError,
     EOFError,
     zlib.error,
+    lzma.LZMAError,
     struct.error,
+    csv.Error,
     ExpatError,
     IndexError,
     KeyError,
@@ -147,6 +150,7 @@ def read_table(
     *,
     columns: Container[str] | None = None,
     names: TableNames | None = None,
+    required: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read a table of any format that astronomers exchange.
 
@@ -162,6 +166,8 @@ def read_table(
     names : TableNames, optional
         What kind of table it is: columns are then found by any of their spellings, units that the file states become
         ours, and of several tables in the file the one that has most of the needed columns is taken.
+    required : sequence of str
+        Columns that the file must have.
 
     Returns
     -------
@@ -178,8 +184,8 @@ def read_table(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is truncated, is not of the format its name says, has two columns of one name that is needed, or
-        has source ids that are missing or no whole numbers; the message names the file.
+        If the file is truncated, is not of the format its name says, lacks a required column, has two columns of one
+        name that is needed, or has source ids that are missing or no whole numbers; the message names the file.
     """
     path = Path(path)
     if not path.is_file():
@@ -204,6 +210,8 @@ def read_table(
         rows = canonical(table.rows, str(path))
     else:
         rows = canonical(_renamed(table, names, str(path)), str(path), strict=False)
+    if absent := [name for name in required if name not in rows]:
+        raise ValueError(f"{path} has no column {', '.join(absent)}: make it again.")
     rows.attrs["first_line"] = table.first_line
     return rows
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
 
 from gaia_oc_amd.exceptions import ClusterError, missing_library, one_line
+from gaia_oc_amd.files.containers import opened_fits
 from gaia_oc_amd.images.options import ImageOptions
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def read_image(path: Path) -> Array:
 
 
 def _read_fits(path: Path) -> Array:
-    with fits.open(path, memmap=False) as file:
+    with opened_fits(path) as file:
         planes = [
             np.asarray(unit.data, np.float32) for unit in file if unit.is_image and unit.data is not None
         ]

@@ -13,6 +13,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.exceptions import ClusterError, one_line
 from gaia_oc_amd.files.bounds import refuse_cells
+from gaia_oc_amd.files.containers import opened_fits
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.light_curves.features import binned
 from gaia_oc_amd.light_curves.options import LightCurveOptions
@@ -145,7 +146,7 @@ def _read_elk(path: Path) -> pd.DataFrame | None:
     if not path.name.lower().endswith((".fits", ".fit", ".fits.gz")):
         return None
     try:
-        with warnings.catch_warnings(), fits.open(path) as content:
+        with warnings.catch_warnings(), opened_fits(path) as content:
             warnings.simplefilter("error", AstropyUserWarning)  # that it may be truncated
             about = content[0].header
             tables = [unit for unit in content[1:] if isinstance(unit, fits.BinTableHDU)]

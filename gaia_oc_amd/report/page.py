@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.comparison import ComparisonCounts, membership_matrix
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
 from gaia_oc_amd.files.provenance import command_again
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import PlotOptions
@@ -202,7 +202,7 @@ def _validation(
     if not path.exists():
         return None, Measured(), None
     try:
-        selection = pd.read_csv(path)
+        selection = read_table(path)
         table, numbers = selection_function_table(selection), measured(by_injection(selection))
     except (ValueError, TypeError, KeyError) as error:
         text = f"{SELECTION_FUNCTION} cannot be shown: {error}"

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.columns import LISTED_PROBABILITY
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.reasons import verdicts, whole_cone
 from gaia_oc_amd.report.lookup import packed_identifiers, packed_texts
@@ -172,10 +173,9 @@ def _explained(folder: Path) -> pd.DataFrame:
     """Rows of explanation.csv; none where it cannot be read."""
     columns = ["source_id", "PMemb", "verdict", "reason"]
     try:
-        table = pd.read_csv(folder / "explanation.csv", usecols=columns, dtype={"source_id": "Int64"})
+        table = read_table(folder / "explanation.csv", required=columns)[columns].dropna()
     except (OSError, ValueError):
         return pd.DataFrame(columns=columns)
-    table = table.dropna(subset=columns).astype({"source_id": np.int64})
     return table.drop_duplicates(["source_id", "verdict"])
 
 

@@ -6,14 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.command_line import CommandLine
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked
 from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.first_members.field import SearchTables, SearchTarget, find_target, read_search_tables
 from gaia_oc_amd.first_members.options import FindOptions
 from gaia_oc_amd.first_members.plots import first_members_figure
@@ -148,7 +147,7 @@ def words_that_go_on(given: CommandLine[FindOptions], outcomes: list[Outcome]) -
     done = [outcome.cluster for outcome in outcomes if not outcome.error]
     if not is_all and len(done) == 1:
         folder = cluster_directory(data_dir, existing_name(done[0], data_dir))
-        row = pd.read_csv(folder / PARAMETERS_FILE)
+        row = read_table(folder / PARAMETERS_FILE)
         if row.reindex(columns=["age", "a0", "dist"]).notna().all(axis=None):
             found = {
                 "members_path": folder / MEMBERS_FILE,

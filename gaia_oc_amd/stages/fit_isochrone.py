@@ -16,7 +16,7 @@ from gaia_oc_amd.cluster import PARAMETERS
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, read_json, write_json
 from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
-from gaia_oc_amd.files.tables import write_csv
+from gaia_oc_amd.files.tables import read_table, write_csv
 from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit, fit_isochrone, fit_summary
 from gaia_oc_amd.isochrone_fit.members import FittedMembers, cluster_folder, fitted_members, mean_parallax
@@ -220,7 +220,7 @@ def merge_fits(names: Iterable[str], data_dir: Path | str) -> Path:
     rows = pd.DataFrame([read_json(folder / FIT_FILE)["row"] for folder in folders])
     with locked(data_dir):
         if path.exists():
-            old = pd.read_csv(path, dtype={"name": str})
-            rows = pd.concat([old[~old["name"].isin(rows["name"])], rows], ignore_index=True)
+            old = read_table(path, required=("name",))
+            rows = pd.concat([old[~old["name"].astype(str).isin(rows["name"])], rows], ignore_index=True)
         write_csv(path, rows.sort_values("name", ignore_index=True))
     return path

@@ -7,13 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, write_json, write_text
-from gaia_oc_amd.files.tables import write_csv, write_table
+from gaia_oc_amd.files.tables import read_table, write_csv, write_table
 from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CLUSTER_PARAMETERS, ISOCHRONES, RunOptions
@@ -181,7 +180,8 @@ def _simulate_one(
 def _merge(path: Path, rows: pd.DataFrame, column: str, replaced: list[str]) -> None:
     """Write rows into a table, in place of its rows of the same clusters, sorted by cluster."""
     if path.exists():
-        old = pd.read_csv(path, dtype={"source_id": np.int64, column: str})
+        old = read_table(path, required=(column,))
+        old[column] = old[column].astype(str)
         names = [normalise_name(name) for name in replaced]
         rows = pd.concat([old[~old[column].map(normalise_name).isin(names)], rows])
     write_csv(path, rows.sort_values(column, kind="stable"))

@@ -6,37 +6,56 @@ damages files ten thousand times and writes the table of docs/faults.md.
 """
 
 import argparse
+import bz2
 import gzip
 import hashlib
+import lzma
 import random
-import re
 import shutil
 import tempfile
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.table import Table
+from damage_kinds import KINDS
+from PIL import Image
 from toy_field import toy_field
 
 from gaia_oc_amd.archive.login import read_credentials, write_credentials
 from gaia_oc_amd.catalogues.names import read_cluster_names
 from gaia_oc_amd.catalogues.tables import read_input_tables
+from gaia_oc_amd.cepheids.options import CepheidOptions
+from gaia_oc_amd.cepheids.simulated import SimulatedCepheids, simulate_cepheids
+from gaia_oc_amd.cepheids.tables import read_cepheids
 from gaia_oc_amd.classifier import Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.defaults import read_defaults
 from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
 from gaia_oc_amd.exceptions import ClusterError, one_line
 from gaia_oc_amd.files.provenance import PROVENANCE, Stage, run_stage
 from gaia_oc_amd.files.tables import read_table, write_table
+from gaia_oc_amd.images.options import ImageOptions
+from gaia_oc_amd.images.tables import read_images
 from gaia_oc_amd.isochrones import read_isochrones
+from gaia_oc_amd.light_curves.simulated import simulate_light_curves
+from gaia_oc_amd.light_curves.tables import read_light_curves
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import load_sets, save_sets
+from gaia_oc_amd.spatial import SPATIAL_FILE, SpatialModel, SpatialSummary, read_spatial, save_spatial
+from gaia_oc_amd.training import CHECKPOINT, Checkpoint, TrainingState
+from gaia_oc_amd.truth import LABELS_FILE, read_labels
 
 NAME = "Toy_1"
 KNOWN = (ClusterError, ValueError, OSError, ImportError)
@@ -67,10 +86,17 @@ class Workshop:
         _write_isochrones(self.data / "isochrones.dat", toy.isochrones)
         (folder / "names.txt").write_text("NGC_1\nNGC_2  # twice\nNGC_3\n", encoding="utf-8")
         write_credentials(folder / "login", "somebody", "p4ssword")
-        for format, name in (("votable", "t.vot"), ("parquet", "t.parquet"), ("csv", "t.csv")):
-            write_table(folder / name, toy.sources.head(60), format)
-        with gzip.GzipFile(folder / "t.csv.gz", "wb", mtime=0) as file:
-            file.write((folder / "t.csv").read_bytes())
+        own = own_tables(folder, toy.sources.head(60))
+        other_works(folder)
+        (self.data / "defaults.toml").write_text('isochrone_path = "isochrones.dat"\n', encoding="utf-8")
+        labels = toy.sources[["source_id"]].assign(is_member=True, weight=0.5)
+        (self.data / "clusters" / "Labelled").mkdir(parents=True)
+        labels.to_csv(self.data / "clusters" / "Labelled" / LABELS_FILE, index=False)
+        values = dict.fromkeys(SpatialSummary.__dataclass_fields__, 1.5)
+        save_spatial(folder, SpatialModel(np.linspace(-1, 1, 7)), SpatialSummary(**values))
+        self.checkpoint = Checkpoint(folder / CHECKPOINT, {"n_epochs": 4, "hidden_size": 8})
+        weights = {"layer": torch.linspace(-1, 1, 60)}
+        self.checkpoint.write(TrainingState(weights, {}, weights, 0.5, 1, {"loss": [2.0, 1.0]}))
         _save_model(self.model)
         self.cone = ConeOptions(cone_source=(str(folder / "stars.csv"),))
         self.tables = read_input_tables(self.data)
@@ -83,13 +109,38 @@ class Workshop:
                 lambda: run_stage_of(self.cluster, self.built),
             ),
             "model": ([self.model / "hyper_parameters", self.model / "model_parameters"], self.loaded_model),
-            "own tables": ([folder / f"t.{kind}" for kind in ("csv", "vot", "parquet", "csv.gz")], None),
+            **{
+                f"own table, {path.name.removeprefix('t.')}": ([path], partial(read_table, path))
+                for path in own
+            },
             "input tables": ([self.data / f for f in INPUT_FILES], self.inputs),
             "list of names": (
                 [folder / "names.txt"],
                 lambda: read_cluster_names([str(folder / "names.txt")]),
             ),
             "credentials": ([folder / "login"], lambda: read_credentials(folder / "login")),
+            "remembered options": (
+                [self.data / "defaults.toml"],
+                lambda: sorted(read_defaults(self.data).items()),
+            ),
+            "place of the members": ([folder / SPATIAL_FILE], lambda: self.place(folder)),
+            "labels": (
+                [self.data / "clusters" / "Labelled" / LABELS_FILE],
+                lambda: read_labels("Labelled", self.data),
+            ),
+            "checkpoint": ([folder / CHECKPOINT], lambda: sorted(vars(self.checkpoint.read()).items())),
+            "light curves": (
+                [folder / "curves" / name for name in ("a.fits", "b.csv")],
+                lambda: read_light_curves(folder / "curves").curves,
+            ),
+            "Cepheids": (
+                [folder / "cepheids.csv"],
+                lambda: read_cepheids(CepheidOptions(str(folder / "cepheids.csv"))),
+            ),
+            "images": (
+                [folder / "images" / name for name in ("one/a.fits", "two/b.png")],
+                lambda: read_images(folder / "images", ImageOptions(size=8)).pixels.tobytes(),
+            ),
         }
 
     def built(self) -> tuple[dict[str, int], list[str]]:
@@ -108,6 +159,10 @@ class Workshop:
     def loaded_model(self) -> object:
         return Classifier.load(self.model).fingerprint()
 
+    def place(self, folder: Path) -> object:
+        model, summary = read_spatial(folder)
+        return sorted(model.as_dict().items()), summary
+
     def inputs(self) -> object:
         tables = read_input_tables(self.data)
         return tables.parameters, tables.listed_members(NAME), read_isochrones(self.data / "isochrones.dat")
@@ -115,8 +170,56 @@ class Workshop:
 
 SET_FILES = ("cluster.json", "members.csv", "candidates.csv", "non_members.csv", "comparison.csv")
 INPUT_FILES = ("cluster_parameters.csv", "cg18_members.csv", "isochrones.dat")
-PROVEN = {"sets", "kept cone", "record of the stages", "model"}
+PROVEN = {"sets", "kept cone", "record of the stages", "model", "checkpoint"}
 """Files with a fingerprint: no damage may change a result. Of a user's own file only the form can be checked."""
+
+
+def own_tables(folder: Path, stars: pd.DataFrame) -> list[Path]:
+    """One table in every format and packing that is read."""
+    for format, name in (("votable", "t.vot"), ("parquet", "t.parquet"), ("csv", "t.csv")):
+        write_table(folder / name, stars, format)
+    described = Table.from_pandas(stars)
+    for format, name in (
+        ("ascii.ipac", "t.tbl"),
+        ("ascii.mrt", "t.mrt"),
+        ("fits", "t.fits"),
+        ("ascii.ecsv", "t.ecsv"),
+    ):
+        described.write(folder / name, format=format)
+    stars.to_feather(folder / "t.feather")
+    places = SkyCoord(stars["ra"], stars["dec"], unit="deg")
+    hours = {
+        "ra": places.ra.to_string("h", sep=":", precision=4),
+        "dec": places.dec.to_string(sep=":", precision=3),
+    }
+    stars.assign(**hours).to_csv(folder / "t.hours.tsv", sep="\t", index=False)
+    content = (folder / "t.csv").read_bytes()
+    (folder / "t.csv.gz").write_bytes(gzip.compress(content, mtime=0))
+    (folder / "t.csv.bz2").write_bytes(bz2.compress(content))
+    (folder / "t.csv.xz").write_bytes(lzma.compress(content))
+    with zipfile.ZipFile(folder / "t.csv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("t.csv", (2026, 1, 1, 0, 0, 0)), content)
+    return sorted(folder.glob("t.*"))
+
+
+def other_works(folder: Path) -> None:
+    """Light curves, Cepheids and images."""
+    rng = np.random.default_rng(7)
+    curves = simulate_light_curves(1, n_sectors=1, rng=rng).curves
+    (folder / "curves").mkdir()
+    curves.to_csv(folder / "curves" / "b.csv", index=False)
+    head = fits.PrimaryHDU()
+    head.header.update(NAME="NGC 1", LOCATION="80.9,-69.7", LOG_AGE=8.5)
+    sector = Table.from_pandas(curves[["time", "flux", "flux_err"]])
+    fits.HDUList([head, fits.table_to_hdu(sector)]).writeto(folder / "curves" / "a.fits")
+    simulate_cepheids(SimulatedCepheids(n_milky_way=40, n_lmc=30), rng=rng).to_csv(
+        folder / "cepheids.csv", index=False
+    )
+    pixels = rng.uniform(0, 200, (3, 16, 16)).astype(np.float32)
+    for name in ("one", "two"):
+        (folder / "images" / name).mkdir(parents=True)
+    fits.writeto(folder / "images" / "one" / "a.fits", pixels)
+    Image.fromarray(pixels.transpose(1, 2, 0).astype(np.uint8)).save(folder / "images" / "two" / "b.png")
 
 
 def run_stage_of(folder: Path, work: Callable[[], tuple[dict[str, int], list[str]]]) -> object:
@@ -138,81 +241,6 @@ def _save_model(folder: Path) -> None:
     ]
     settings = {"probability": "posterior", "calibration": {"slope": 1.0, "intercepts": [0.0] * 5}}
     Classifier(network.eval(), kinds[0], kinds[1], settings, kinds[2]).save(folder)
-
-
-def bit_flip(content: bytes, rng: random.Random) -> bytes:
-    damaged = bytearray(content)
-    for _ in range(rng.choice((1, 1, 1, 8))):
-        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
-    return bytes(damaged)
-
-
-def cut(content: bytes, rng: random.Random) -> bytes:
-    return content[: rng.randrange(len(content))]
-
-
-def cut_rows(content: bytes, rng: random.Random) -> bytes:
-    lines = content.splitlines(keepends=True)
-    return b"".join(lines[: rng.randrange(len(lines))])
-
-
-def emptied(content: bytes, rng: random.Random) -> bytes:
-    return rng.choice((b"", b"\n", b" ", b"\0" * 100))
-
-
-def repeated(content: bytes, rng: random.Random) -> bytes:
-    start = rng.randrange(len(content))
-    return content[:start] + content[start : start + rng.randrange(1, 400)] * 2 + content[start:]
-
-
-def swapped(content: bytes, rng: random.Random) -> bytes:
-    a, b = sorted(rng.randrange(len(content)) for _ in range(2))
-    return content[:a] + content[b : b + 50] + content[a:b] + content[a : a + 50] + content[b:]
-
-
-def huge_number(content: bytes, rng: random.Random) -> bytes:
-    return _replace_number(
-        content, rng, rng.choice((b"1e308", b"-1e300", b"9" * 400, b"9223372036854775808", b"inf"))
-    )
-
-
-def wrong_type(content: bytes, rng: random.Random) -> bytes:
-    return _replace_number(
-        content, rng, rng.choice((b"blue", b'"text"', b"null", b"true", b"[]", b"{}", b"nan", b""))
-    )
-
-
-def nested(content: bytes, rng: random.Random) -> bytes:
-    depth = rng.choice((100, 5_000, 50_000))
-    lists, objects = b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth
-    return _replace_number(content, rng, rng.choice((lists, objects)))
-
-
-_PAGE, _ARCHIVE = b"<html><body>404</body></html>\n", b"PK\x03\x04" + bytes(60)
-
-
-def another_file(content: bytes, rng: random.Random) -> bytes:
-    return rng.choice((b"%PDF-1.7\n", _PAGE, _ARCHIVE, rng.randbytes(2000), b"PAR1" * 30))
-
-
-def changed_value(content: bytes, rng: random.Random) -> bytes:
-    return _replace_number(content, rng, str(round(rng.uniform(-50, 50), 3)).encode())
-
-
-def _replace_number(content: bytes, rng: random.Random, new: bytes) -> bytes:
-    """Put something in the place of a number; of a binary file, in any place."""
-    places = list(re.finditer(rb"(?<![\w.\"-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.\"])", content))
-    if not places or b"\0" in content[:4000]:
-        start = rng.randrange(len(content))
-        return content[:start] + new + content[start + len(new) :]
-    place = rng.choice(places)
-    return content[: place.start()] + new + content[place.end() :]
-
-
-KINDS = (
-    *(bit_flip, cut, cut_rows, emptied, repeated, swapped, huge_number, wrong_type, nested, another_file),
-    changed_value,
-)
 
 
 @dataclass(frozen=True)
@@ -248,9 +276,7 @@ def damage_files(number: int, seed: int) -> Iterator[Damage]:
         kept = Path(store) / "kept"
         shutil.copytree(shop.folder, kept)
         before, expected = everything(shop.folder), {}
-        readers = dict(shop.readers)
-        for path in readers.pop("own tables")[0]:
-            readers[f"own table, {path.suffix}"] = ([path], lambda path=path: read_table(path))
+        readers = shop.readers
         for name, (_, read) in readers.items():
             expected[name] = fingerprint(read())
         for _ in range(number):
