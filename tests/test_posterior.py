@@ -204,8 +204,15 @@ def test_labels_of_a_real_cluster_come_first_and_must_be_whole(scene, tmp_path):
     assert read["is_member"].tolist() == labels["is_member"].tolist()
     assert (read["weight"] == 5).all()
     labels.drop(columns="is_member").to_csv(folder / "labels.csv", index=False)
-    with pytest.raises(ValueError, match=r"labels.csv lacks the column is_member"):
+    with pytest.raises(ValueError, match=r"labels.csv has no column is_member"):
         cone_examples("Scene_1", tmp_path, seed=1)
+    for wrong, said in (
+        ({"is_member": "blue"}, "neither True nor False"),
+        ({"weight": -1.0}, "no number from 0"),
+    ):
+        labels.assign(**wrong).to_csv(folder / "labels.csv", index=False)
+        with pytest.raises(ValueError, match=said):
+            read_labels("Scene_1", tmp_path)
 
 
 def test_examples_keep_the_class_ratio_and_leave_unlabelled_stars_out(scene, tmp_path):
