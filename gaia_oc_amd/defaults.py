@@ -55,7 +55,7 @@ def read_defaults(data_dir: Path | str) -> dict[str, list[str]]:
 
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable TOML file ({error}): mend or remove it.") from error
     found = {name: value if isinstance(value, list) else [value] for name, value in content.items()}
     for name, values in found.items():

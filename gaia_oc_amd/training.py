@@ -1,5 +1,6 @@
 """Fit the network, keep its best epoch, go on from a checkpoint, calibrate."""
 
+import io
 import logging
 import math
 import pickle
@@ -19,8 +20,7 @@ from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standa
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.evidence import half_number_radius, read_cone
 from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
-from gaia_oc_amd.files.data_directory import json_ready, write_atomically, write_json
-from gaia_oc_amd.files.packed import refuse_damaged_zip
+from gaia_oc_amd.files.data_directory import json_ready, read_sealed, write_json, write_sealed
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
 from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration, scatter_between_cones
@@ -95,8 +95,9 @@ class Checkpoint:
 
     def write(self, state: TrainingState) -> None:
         """Keep the state, as a whole or not at all."""
-        with write_atomically(self.path) as temporary, temporary.open("wb") as file:
-            torch.save({"state": vars(state), "made_with": self.made_with}, file)
+        content = io.BytesIO()
+        torch.save({"state": vars(state), "made_with": self.made_with}, content)
+        write_sealed(self.path, content.getvalue())
 
     def read(self) -> TrainingState:
         """State of the interrupted training; only tensors and plain values are read, never pickled code.
@@ -113,8 +114,7 @@ class Checkpoint:
                 f"{self.path} does not exist, nothing can be resumed: train without --resume."
             )
         try:
-            refuse_damaged_zip(self.path)  # torch does not look at checksums
-            content = torch.load(self.path, weights_only=True)
+            content = torch.load(io.BytesIO(read_sealed(self.path)), weights_only=True)
             state, kept = TrainingState(**content["state"]), content["made_with"]
         except (RuntimeError, pickle.UnpicklingError, KeyError, TypeError, EOFError, ValueError) as error:
             raise ValueError(f"{self.path} is not a readable checkpoint: train without --resume.") from error

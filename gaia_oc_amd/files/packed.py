@@ -4,7 +4,6 @@ import bz2
 import gzip
 import lzma
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -62,23 +61,6 @@ def first_bytes(path: Path, number: int) -> bytes:
             if not head.startswith(_GZIP):
                 return head
     return file_content(path)[:number]
-
-
-def refuse_damaged_zip(path: Path) -> None:
-    """Compare a zip archive with the checksums that it holds.
-
-    Raises
-    ------
-    TableError
-        If a part is damaged, or it is no such archive.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise TableError(f"it is a damaged zip archive: {one_line(error, 100)}") from error
-    if damaged:
-        raise TableError(f"its part {damaged} is damaged")
 
 
 def _of_bzip2(path: Path) -> Iterator[bytes]:

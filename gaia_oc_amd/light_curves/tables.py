@@ -154,13 +154,13 @@ def _read_elk(path: Path) -> pd.DataFrame | None:
                 return None
             parts = [_sector(unit, number) for number, unit in enumerate(tables)]
             ra, dec = (float(part) for part in str(about["LOCATION"]).split(","))
-            age = float(about.get("LOG_AGE", np.nan))
+            name, age = str(about["NAME"]), float(about.get("LOG_AGE", np.nan))
     except (OSError, ValueError, TypeError, KeyError, AstropyUserWarning) as error:
         raise ValueError(
             f"{path} cannot be read as light curves ({one_line(error, 200)}): it is truncated or no file of ELK."
         ) from error
     rows = pd.concat(parts, ignore_index=True)
-    return rows.assign(cluster=str(about["NAME"]), galaxy=galaxy_at(ra, dec), log_age=age)
+    return rows.assign(cluster=name, galaxy=galaxy_at(ra, dec), log_age=age)
 
 
 def _sector(unit: fits.BinTableHDU, number: int) -> pd.DataFrame:
