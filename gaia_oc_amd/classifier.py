@@ -23,6 +23,7 @@ from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.fast_deep_sets import Judge, make_judge
 from gaia_oc_amd.files.data_directory import read_json, write_atomically, write_json
 from gaia_oc_amd.files.provenance import (
+    SEAL,
     ChangedFileError,
     arrays_fingerprint,
     file_fingerprint,
@@ -244,7 +245,7 @@ class Classifier:
 def _refuse_changed(content: dict[str, Any], model_dir: Path) -> None:
     weights = content.get(_WEIGHTS)
     intact = {
-        HYPER_PARAMETERS: is_intact(content),
+        HYPER_PARAMETERS: is_intact(content) and (weights is None or SEAL in content),
         MODEL_PARAMETERS: weights is None or weights == file_fingerprint(model_dir / MODEL_PARAMETERS),
     }
     for name, unchanged in intact.items():

@@ -121,8 +121,8 @@ def opened_fits(path: Path) -> Iterator["fits.HDUList"]:
     try:
         with fits.open(path, memmap=False) as units:
             yield units
-    except (VerifyError, zipfile.BadZipFile) as error:
-        raise OSError(one_line(error)) from error
+    except (VerifyError, zipfile.BadZipFile, LookupError, AttributeError, TypeError) as error:
+        raise OSError(f"{type(error).__name__}: {one_line(error)}") from error
 
 
 def read_fits(path: Path) -> list[FileTable]:
