@@ -4,15 +4,11 @@ The stub answers as VizieR's votable service is known to (a VOTable of TABLEDATA
 integers, a RESOURCE without a TABLE where nothing is found); astroquery talks to it as to the real one.
 """
 
-import datetime
-import ipaddress
 import re
-import ssl
-import threading
 import typing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from vizier_stub import VizierStub, served, votable, write_certificate
 
 import download_members_and_cluster_params as script
 from gaia_oc_amd.catalogues.download import download_catalogues, download_table
@@ -141,7 +137,6 @@ DEEP_SETS = [
     ("Prob", "float", ["85"], "%"),
 ]
 
-ARRAY_SIZES = {"char": 'arraysize="*"'}
 TABLES = {
     "J/A+A/618/A93/members": [CG18],
     "J/A+A/640/A1/nodup": [CG20],
@@ -159,106 +154,20 @@ TABLES = {
 ENTRIES = {table.file_name: table for catalogue in CATALOGUES for table in catalogue.tables}
 
 
-def votable(name, tables):
-    """A document as VizieR writes it."""
-    content = "".join(
-        f'<TABLE name="{name}/{number}">{table_content(columns)}</TABLE>'
-        for number, columns in enumerate(tables)
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<VOTABLE version="1.4" '
-        'xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<INFO name="-out.max" value="unlimited"/>'
-        f'<RESOURCE name="{name}">{content}</RESOURCE>\n</VOTABLE>\n'
-    ).encode()
-
-
-def table_content(columns):
-    fields = "".join(
-        f'<FIELD name="{name}" datatype="{kind}" {ARRAY_SIZES.get(kind, "")} '
-        + "".join(f'unit="{stated}"' for stated in unit)
-        + "/>"
-        for name, kind, _, *unit in columns
-    )
-    rows = zip(*(column[2] for column in columns), strict=True)
-    data = "".join("<TR>" + "".join(f"<TD>{cell}</TD>" for cell in row) + "</TR>\n" for row in rows)
-    return f"{fields}<DATA><TABLEDATA>\n{data}</TABLEDATA></DATA>"
-
-
-class Stub:
-    """What the next answer is, and what was asked."""
-
-    def __init__(self):
-        self.tables = dict(TABLES)
-        self.status, self.body, self.cut = 200, None, 0
-        self.queries = []
-
-    def answer(self, query):
-        self.queries.append(query)
-        options = dict(line.partition("=")[::2] for line in query.splitlines())
-        body = self.body
-        if body is None:
-            body = votable(options["-source"], self.tables.get(options["-source"], []))
-        return self.status, body
-
-
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
-    """Self-signed certificate for 127.0.0.1: astroquery speaks nothing but HTTPS with VizieR."""
-    x509 = pytest.importorskip("cryptography.x509", reason="the stub needs a certificate")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    now = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .sign(key, hashes.SHA256())
-    )
     path = tmp_path_factory.mktemp("tls") / "stub.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + built.public_bytes(serialization.Encoding.PEM))
+    write_certificate(path)
     return path
 
 
 @pytest.fixture
-def vizier(certificate, monkeypatch, tmp_path):
+def vizier(certificate, monkeypatch):
     """The stub, and its address as ``vizier.server``."""
-    stub = Stub()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            assert self.path == "/viz-bin/votable"
-            status, body = stub.answer(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body[: len(body) - stub.cut])
-            self.close_connection = True
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    stub.server = f"127.0.0.1:{server.server_port}"
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield stub
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(VizierStub(TABLES), certificate) as stub:
+        yield stub
 
 
 def test_member_list_is_downloaded_to_the_last_digit(vizier, tmp_path):
