@@ -118,8 +118,8 @@ def _with_points(column: "pa.Array") -> "pa.Array":
 
 
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
-    """Write a table as CSV without an index column, as a whole or not at all."""
-    with write_atomically(path) as temporary, temporary.open("wb") as file:
+    """Write a table as CSV without an index column, compressed if the name ends in .gz, as a whole or not at all."""
+    with write_atomically(path) as temporary, _opened(temporary, str(path).endswith(".gz")) as file:
         write_rows(file, table)
 
 
