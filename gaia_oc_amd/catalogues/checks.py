@@ -11,7 +11,10 @@ from gaia_oc_amd.files.tables import whole_numbers
 _ROUNDED_SHARE = 0.2
 """Share of identifiers ending in 000 above which a program rounded them: of Gaia's own fewer than 1 % do."""
 _LARGE = 2**53
-_FEW = 10
+_ZERO_BITS = 7
+"""Of Gaia's own identifiers, at their end: floating-point numbers hold all of them below 2**60."""
+_TELLING_BITS = 20
+"""Bits that floating-point numbers cannot hold and that are 0 in all of a list's identifiers: no chance."""
 
 
 class RowCheck:
@@ -194,6 +197,9 @@ def _rounded(numbers: NDArray[np.int64]) -> str:
         n_same = len(large) - len(np.unique(large))
         again = f", and {n_same} repeat another" if n_same else ""
         return f"{n_round} of {len(large)} end in 000{again}, as a spreadsheet writes them"
-    if len(large) >= _FEW and (large.astype(float).astype(np.int64) == large).all():
+    n_lost = np.maximum(np.frexp(np.abs(large).astype(float))[1] - np.finfo(float).nmant - 1, 0)
+    if (large % (1 << n_lost)).any():
+        return ""
+    if np.maximum(n_lost - _ZERO_BITS, 0).sum() >= _TELLING_BITS:
         return f"all {len(large)} are what a floating-point number can hold, which loses their last digits"
     return ""

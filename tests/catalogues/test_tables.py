@@ -196,6 +196,15 @@ def rounded(numbers, n_digits):
     ]
 
 
+def test_identifiers_in_the_first_sixth_of_the_sky_are_not_called_rounded(tmp_path):
+    """Those of Gaia end in seven zero bits, so that a floating-point number holds all below 2**60."""
+    pixels = np.arange(1, 2**25, 80_000)
+    of_gaia = (pixels << 35) | (np.random.default_rng(1).integers(0, 1 << 25, len(pixels)) << 7)
+    path = tmp_path / "list.csv"
+    pd.DataFrame({"source_id": of_gaia, "PMemb": 1.0}).to_csv(path, index=False)
+    assert read_member_list(path)["source_id"].tolist() == of_gaia.tolist()
+
+
 @pytest.mark.parametrize(
     "make",
     [
