@@ -2,11 +2,12 @@
 # Makes a model as the shipped one was made, and the tables of its card, from nothing: it fetches the real fields and the
 # lists (fetch_real_fields.py), simulates, builds sets, labels, trains, calibrates and measures.
 #
-#   benchmarks/training/train_shipped_model.sh            all of it, into data/: hours, and some 20 GB
+#   benchmarks/training/train_shipped_model.sh            all of it, into data/: hours, and some 10 GB
 #   TINY=1 benchmarks/training/train_shipped_model.sh     every step with next to nothing, into data/tiny/: minutes
 #
 # What is there is not fetched, simulated or built again: after an interruption the same command goes on. Variables:
-#   DATA    where everything lies; MODEL the folder of the model; both deep_sets_model in DATA unless named
+#   DATA    where everything lies; MODEL the folder of the model, deep_sets_model in DATA unless it is named
+#   FETCH   options of fetch_real_fields.py, another mirror of VizieR, say
 #   REAL    a folder with real fields and lists that are there already (the developers' is ../shared/data/real), or "none":
 #           simulated clusters alone, on schematic isochrones
 #   WIDE NARROW MORE SQUARE SMALL    numbers of the simulated clusters of each kind; INDEPENDENT: names of those to measure
@@ -24,7 +25,7 @@ if [ -n "${TINY:-}" ]; then
   REAL_TRAINING=${REAL_TRAINING:-NGC_2509 Berkeley_54}
   REAL_TEST=${REAL_TEST:-NGC_2355 NGC_1798 NGC_609 NGC_2204 Berkeley_32}
 fi
-if [ ! -x "${PYTHON:=.venv/bin/python}" ]; then PYTHON=python3; fi
+if [ -z "${PYTHON:-}" ]; then if [ -x .venv/bin/python ]; then PYTHON=.venv/bin/python; else PYTHON=python3; fi; fi
 DATA=${DATA:-data} WORKERS=${WORKERS:-2} THIN=${THIN:-1} EPOCHS=${EPOCHS:-8} VALIDATION=${VALIDATION:-0.2}
 MODEL=${MODEL:-$DATA/deep_sets_model}
 WIDE=${WIDE:-$(seq 1 30)} NARROW=${NARROW:-$(seq 41 110)} MORE=${MORE:-$(seq 111 145)}
@@ -36,7 +37,7 @@ export OMP_NUM_THREADS=1  # sums in a fixed order
 mkdir -p "$DATA"
 if [ -z "${REAL:-}" ]; then
   REAL=$DATA/real
-  "$PYTHON" benchmarks/training/fetch_real_fields.py $REAL_TRAINING $REAL_TEST --real "$REAL"
+  "$PYTHON" benchmarks/training/fetch_real_fields.py $REAL_TRAINING $REAL_TEST --real "$REAL" ${FETCH:-}
 fi
 three=$REAL/isochrones/parsec_colibri_z0.010_0.015_0.020.dat fourth=$REAL/isochrones/parsec_z0.0205.dat
 fifth=$REAL/isochrones/parsec_colibri_z0.0152.dat other=$REAL/isochrones/parsec_z0.0105.dat
@@ -98,7 +99,8 @@ if [ "$REAL" != none ]; then
   names $REAL_TRAINING >> "$DATA/training_clusters.txt"
 fi
 
-"$PYTHON" train_deep_sets_model.py "$DATA/training_clusters.txt" --data_dir "$DATA" --model_dir "$MODEL" --overwrite \
+if [ -f "$MODEL/checkpoint" ]; then there=--resume; else there=--overwrite; fi
+"$PYTHON" train_deep_sets_model.py "$DATA/training_clusters.txt" --data_dir "$DATA" --model_dir "$MODEL" $there \
   --probability posterior --validation_fraction "$VALIDATION" --dropout 0 --size_support_set 10 --batch_size 512 \
   --lr 2e-3 --lr_decay cosine --n_epochs "$EPOCHS"
 
