@@ -14,6 +14,7 @@ import io
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -224,18 +225,22 @@ def _almeida_list(content: bytes, name: str) -> pd.DataFrame:
         raise NonsenseError(f"the answer has {lacks}")
     ours = {"Source": "source_id", "Pmemb": "PMemb", "RA_ICRS": "ra", "DE_ICRS": "dec"}
     try:
-        check_members(table.rename(columns=ours).assign(cluster=name), f"the list of {name}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a few stars that are listed twice
+            check_members(table.rename(columns=ours).assign(cluster=name), f"the list of {name}")
     except ValueError as error:
         raise NonsenseError(one_line(error, 200)) from error
     return table.assign(cluster=name)
 
 
-def join_almeida(fields: list[RealField], folder: Path, path: Path) -> None:
-    """Join the lists of all clusters: a cluster that is missing would count as one that they do not know."""
-    names = [field.cluster for field in fields if field.in_almeida]
-    tables = [_almeida_list((folder / f"{name}.npy").read_bytes(), name) for name in names]
+def join_almeida(folder: Path, path: Path) -> None:
+    """Join the lists of all clusters: one that is missing would count as one that they do not know."""
+    parts = sorted(part for part in folder.glob("*.npy") if not part.name.startswith("."))  # left by a kill
+    if path.exists() and path.stat().st_mtime >= max(part.stat().st_mtime for part in parts):
+        return
+    tables = [_almeida_list(part.read_bytes(), part.stem) for part in parts]
     write_table(path, pd.concat(tables, ignore_index=True), "parquet")
-    logger.info("%s: %d clusters", path, len(names))
+    logger.info("%s: %d clusters", path, len(parts))
 
 
 def fetch_isochrones(file_name: str, folder: Path, *, url: str) -> None:
@@ -316,7 +321,9 @@ def _fetch_almeida(fields: list[RealField], folder: Path, url: str) -> list[str]
             what: partial(fetch_almeida_part, session, field.cluster, parts) for what, field in listed.items()
         }
         failures = missing(tasks, url)
-    return failures or missing({path.name: partial(join_almeida, fields, parts, path)}, url)
+    if failures or not parts.exists():
+        return failures
+    return missing({path.name: partial(join_almeida, parts, path)}, url)
 
 
 def main(arguments: list[str] | None = None) -> int:

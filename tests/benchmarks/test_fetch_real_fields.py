@@ -207,10 +207,18 @@ def test_nothing_that_is_there_is_asked_for_again(services, capsys):
     assert services.fetch() == 0
     asked, files = services.questions(), written(services.folder)
     assert asked[0] == len(NAMES)
-    assert services.fetch() == 0
+    content = [(services.folder / name).read_bytes() for name in files]
+    assert services.fetch() == services.fetch("NGC_2509") == 0  # of fewer clusters all others stay
     assert services.questions() == asked
     assert written(services.folder) == files
+    assert [(services.folder / name).read_bytes() for name in files] == content
     assert capsys.readouterr().out == ""
+
+
+def test_a_cluster_that_is_asked_for_later_joins_the_others(services):
+    assert services.fetch("NGC_3680") == services.fetch("NGC_2509") == 0
+    almeida = read_almeida(services.folder / "almeida23_members.parquet")
+    assert almeida["cluster"].tolist() == list(NAMES[:2])
 
 
 def test_a_run_that_was_interrupted_goes_on(services, monkeypatch):
