@@ -21,7 +21,7 @@ EXCEPTIONS = {
     r"make tap-server && PYTHONPATH": "half an hour; tests/stages/test_build_when_killed.py kills runs, too",
     r"\.venv/bin/python -m pytest ": "the tests themselves",
     r"dask |export DASK|while read ": "needs several machines; tests/batch/test_dask.py starts schedulers and workers",
-    r"python benchmarks/|benchmarks/\w+/\w+\.sh": "takes minutes to hours; files and options are tested",
+    r"python benchmarks/|(TINY=1 )?benchmarks/\w+/\w+\.sh": "takes minutes to hours; files and options are tested",
     r"python download_members_and_cluster_params\.py": "tests/catalogues/test_download_catalogues.py runs it",
     r"python download_isochrones\.py": "tests/catalogues/test_download_isochrones.py runs it",
     r"python create_gaia_credentials_file\.py": "asks for a password; tests/archive/test_login.py runs it",
