@@ -28,8 +28,7 @@ def validation_clusters(classifier, data_dir):
 
 def without_calibration(classifier):
     """The model as its training left it before it was calibrated."""
-    kept = {name: value for name, value in classifier.hyper_parameters.items() if name != "calibration"}
-    return replace(classifier, hyper_parameters=kept)
+    return replace(classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": None})
 
 
 def main(arguments=None):

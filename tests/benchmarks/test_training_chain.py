@@ -75,6 +75,8 @@ def test_recalibrating_gives_the_calibration_of_the_training(data_dir, model_dir
     again = Classifier.load(tmp_path)
     assert again.hyper_parameters == trained.hyper_parameters
     assert torch.equal(weights(again), weights(trained))
+    for name in ("hyper_parameters", "model_parameters"):
+        assert (tmp_path / name).read_bytes() == (model_dir / name).read_bytes()
 
 
 def test_a_cluster_that_the_model_learnt_from_is_refused(data_dir, model_dir):
