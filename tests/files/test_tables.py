@@ -10,7 +10,7 @@ from astropy.io import votable
 from astropy.table import MaskedColumn, Table
 
 from gaia_oc_amd.files.containers import from_astropy
-from gaia_oc_amd.files.tables import read_table, whole_numbers, write_table
+from gaia_oc_amd.files.tables import read_table, whole_numbers, write_csv, write_table
 
 FORMATS = {"votable": "t.vot.gz", "csv": "t.csv", "csv.gz": "t.csv.gz", "parquet": "t.parquet"}
 BIG = 5853498713190525696  # not representable as a float
@@ -28,6 +28,14 @@ def sources():
             "name": [f"star {i}" if i % 5 else None for i in range(50)],
         }
     ).astype({"name": "str"})
+
+
+def test_a_csv_is_compressed_if_its_name_says_so(tmp_path, sources):
+    for name in ("a.csv.gz", "b.csv.gz", "c.csv"):
+        write_csv(tmp_path / name, sources)
+    packed, again, plain = ((tmp_path / name).read_bytes() for name in ("a.csv.gz", "b.csv.gz", "c.csv"))
+    assert packed == again
+    assert gzip.decompress(packed) == plain
 
 
 @pytest.mark.parametrize("format", FORMATS)
