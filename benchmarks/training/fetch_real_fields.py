@@ -2,7 +2,7 @@
 
 The stars of each field of real_fields.csv from the Gaia archive (cones/NAME.csv.gz), the lists of Cantat-Gaudin et al.
 (2018) and Tarricq et al. (2022) and the parameters of Cantat-Gaudin et al. (2020) from VizieR, the members of Almeida
-et al. (2023) from their authors' repository, and PARSEC isochrones of five metallicities from the CMD web form. What is
+et al. (2023) from their authors' repository, and PARSEC isochrones of six metallicities from the CMD web form. What is
 there is not asked for again, so the same command goes on where a run was stopped; a field that the archive still works
 on is fetched from there. Ends with 1 if something is missing, and says what.
 
@@ -184,8 +184,7 @@ def fetch_field(field: RealField, folder: Path, *, url: str, table: str) -> None
         complaint=field.complaint,
     )
     write_table(path, in_order(rows[list(ARCHIVE_COLUMNS)]), "csv.gz")
-    difference = len(rows) - field.n_sources
-    note = f", {difference:+d} than the shipped model's field has" if difference else ""
+    note = "" if len(rows) == field.n_sources else f"; the shipped model's field has {field.n_sources}"
     logger.info("%s: %d sources%s", path, len(rows), note)
 
 
@@ -217,7 +216,7 @@ def _almeida_list(content: bytes, name: str) -> pd.DataFrame:
     """Rows of one of their files; pickled objects are not read."""
     try:
         table = pd.DataFrame(np.load(io.BytesIO(content), allow_pickle=False))
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise NonsenseError(f"the answer is no table of numbers ({one_line(error, 100)})") from error
     absent = {"Source", "Pmemb", "RA_ICRS", "DE_ICRS"} - set(table)
     if absent or table.empty:
