@@ -5,7 +5,8 @@
 #   benchmarks/training/train_shipped_model.sh            all of it, into data/: hours, and some 10 GB
 #   TINY=1 benchmarks/training/train_shipped_model.sh     every step with next to nothing, into data/tiny/: minutes
 #
-# What is there is not fetched, simulated or built again: after an interruption the same command goes on. Variables:
+# What is there is not fetched, simulated or built again: after an interruption the same command goes on (a kind of
+# simulated clusters that was not finished begins again). Variables:
 #   DATA    where everything lies; MODEL the folder of the model, deep_sets_model in DATA unless it is named
 #   FETCH   options of fetch_real_fields.py, another mirror of VizieR, say
 #   REAL    a folder with real fields and lists that are there already (the developers' is ../shared/data/real), or "none":
@@ -49,10 +50,10 @@ names() {
   for word; do if [ -f "$word" ]; then grep -v '^#' "$word"; else echo "$word"; fi; done
 }
 
-# missing FOLDER: of the names that it reads, those that were not simulated there
+# missing FOLDER: of the names that it reads, those that were not simulated there; the table is written after the last one
 missing() {
-  local name
-  while read -r name; do if [ ! -f "$1/clusters/$name/truth.csv" ]; then echo "$name"; fi; done
+  local name table=$1/cluster_parameters.csv
+  while read -r name; do if ! grep -qs "^$name," "$table"; then echo "$name"; fi; done
 }
 
 # build FOLDER NAMES_FILE ISOCHRONES: sets and truth of simulated clusters; prints those that have enough members
