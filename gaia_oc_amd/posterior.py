@@ -174,7 +174,7 @@ def scatter_between_cones(cones: list[tuple[Array, Array, float, int]]) -> float
     """
     needed = []
     for log_ratios, places, size, true in cones:
-        model = fit_spatial_model(log_ratios, places, size=size, field_null=True)
+        model = fit_spatial_model(log_ratios, places, size=size, calibrated=True)
         number, error = members_with_error(model, log_ratios, places)
         offset = np.log(max(number, 1.0) / max(true, 1))
         missing = np.sqrt(max(offset**2 - (error / max(number, 1.0)) ** 2, 0.0))
@@ -277,7 +277,7 @@ class ConeJudge:
         with one_thread():
             size = half_number_radius(sets.members)
             known = np.where(_known_for_places(stars, reading), np.inf, log_ratios)
-            spatial = fit_spatial_model(known, places, size=size, field_null=True)
+            spatial = fit_spatial_model(known, places, size=size, calibrated=True)
             number = members_with_error(spatial, log_ratios, places, scatter=judge.calibration.scatter)
         of_candidates = log_ratios[: len(sets.candidates)]
         return replace(judge, spatial=spatial, n_members=number, of_candidates=of_candidates)

@@ -34,9 +34,12 @@ _REFERENCE_G = 18.0  # mag, where the core has its scale
 _PRIOR_MEAN = np.array([4.0, -2.3, 0.15, 1.7, 0.0, 0.0, 0.03])
 _PRIOR_SCALE = np.array([4.0, 0.7, 0.2, 0.3, 0.1, 0.1, 0.01])
 """Simulated cones show, when their members are known, medians of -1.5, 0.15 (the core's scale over the listed members'
-half-number radius) and 1.8 and scatters of 1.4, 0.2 and 0.4; 0.1 in ellipticity. The halo's prior lies below that and
-is narrower, and mass segregation is next to fixed: on validation clusters field stars far out and faint else make a
-halo."""
+half-number radius) and 1.8 and scatters of 1.4, 0.2 and 0.4; 0.1 in ellipticity. The halo of a first reading, whose
+ratios know no network, lies below that, and mass segregation is next to fixed: field stars far out and faint else make
+a halo."""
+_HALO = {"halo_logit": -1.0, "log_halo_over_core": 2.0}
+"""Means of the prior for calibrated ratios, chosen on validation clusters: a mode lies below the mean where few members
+show the halo, so these lie above what the simulated cones show."""
 _STEP = np.array(
     [0.1, 0.3, 0.1, 0.2, 0.05, 0.05, 0.01]
 )  # in which all parameters are about equally well known
@@ -47,11 +50,17 @@ _CLOSED, _LOWEST_PRIOR = -5.0, -8.0
 _RINGS_PER_FACTOR_E, _SECTORS = 6, 8
 _MAGNITUDE_EDGES = np.array([14.0, 15.0, 16.0, 17.0, 18.0, 18.5, 19.0, 19.5, 20.0, 20.4])
 _ENOUGH_BEHIND_A_MEAN = 5.0
+_DEPTH_QUANTILE = 0.999
+_FAINT = 18.0  # mag, from which enough field stars are hard to tell that their mean ratio is known
+_DEPTHS = np.array([18.0, 18.5, 19.0, 19.5, 20.0, 20.4, 20.7])
+_FAINT_SHARES = np.array([0.0, 0.18, 0.31, 0.42, 0.51, 0.56, 0.60])
+"""Share of the mean ratio that stars fainter than `_FAINT` have in a typical cone that ends at G of `_DEPTHS`: that of
+validation clusters at 20.7, and in proportion to their members' magnitudes before it."""
 _ROUNDS = 3
 _MOST_STEPS = 200
 _LEAST_FIELD = 0.2  # of its mean, where a gradient would make it vanish
-_LEAST_ERROR = 0.02
-"""Of the number: members that the selection lost are not among the stars."""
+_LEAST_ERROR = 0.04
+"""Of the number where hardly a star is in doubt, as validation clusters show; the selection loses half of that."""
 _MOST_DOUBT = 0.9
 _N_DRAWS = 200
 _FARTHEST = 1e4
@@ -168,14 +177,14 @@ def places_of(stars: pd.DataFrame, cluster: Cluster) -> Array:
 
 
 def fit_spatial_model(
-    log_ratios: Array, places: Array, *, size: float, weights: Array | None = None, field_null: bool = False
+    log_ratios: Array, places: Array, *, size: float, weights: Array | None = None, calibrated: bool = False
 ) -> SpatialModel:
     """Core, halo and number of members of greatest posterior probability, given each star's likelihood ratio.
 
     The likelihood of a star with ratio L where members stand to field stars as o is (1 + o L) / (1 + o m), which is the
     marginal likelihood that expectation maximisation climbs (Saerens, Latinne & Decaestecker 2002, Neural Computation
-    14, 21, for one o in all places); it is maximised by its gradient here. m is the mean of L over the field: 1 over
-    all of it for a ratio that is right.
+    14, 21, for one o in all places); it is maximised by its gradient here. m is the mean of L over the field: 1 for a
+    ratio that is right.
 
     Parameters
     ----------
@@ -188,9 +197,10 @@ def fit_spatial_model(
         Radius that holds half of the known members [pc]; the core's scale is looked for around it.
     weights : ndarray, shape (n,), optional
         How many stars each stands for.
-    field_null : bool
-        Measure m in the cone, at each magnitude, instead of taking it to be 1. A ratio that is too high for the faint
-        stars of this cone then does not make members of them.
+    calibrated : bool
+        Whether the ratios are a model's. Then halos are expected as simulated members show them, and m is measured as
+        far as it can be (`_Stars.field_means`), so that a ratio that is too high for the faint stars of this cone does
+        not make members of them.
 
     Returns
     -------
@@ -201,14 +211,17 @@ def fit_spatial_model(
     stars = _Stars.of(
         np.clip(log_ratios[known], -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO), places[known], weights[known]
     )
-    prior = _PRIOR_MEAN + np.log(max(size, 0.05)) * (np.array(NAMES) == "log_core")
+    names = np.array(NAMES)
+    prior = _PRIOR_MEAN + np.log(max(size, 0.05)) * (names == "log_core")
+    for name, mean in _HALO.items() if calibrated else ():
+        prior[names == name] = mean
     model = SpatialModel(prior)
     if not len(stars.log_ratios):
         return model
     for _ in range(_ROUNDS):
         chance = posterior(stars.log_ratios, model.log_odds(stars.places))
         gradient = field_gradient(stars.places, stars.weights * (1 - chance))
-        null = stars.field_means(chance) if field_null else np.zeros(len(_MAGNITUDE_EDGES) + 1)
+        null = stars.field_means(chance) if calibrated else np.zeros(len(_MAGNITUDE_EDGES) + 1)
         model = _maximised(model, prior, stars, null, gradient)
     return model
 
@@ -253,7 +266,23 @@ class _Stars:
         return np.column_stack(means), total, magnitude_bin
 
     def field_means(self, chance: Array) -> Array:
-        """Logarithm of the mean ratio of the field in each bin of magnitude.
+        """Logarithm of the mean ratio of the field at each bin of magnitude; a star counts by its chance to be field.
+
+        In a deep cone one mean for all: the faint part as measured, the bright part as in a typical cone. Few bright
+        field stars have a ratio near the members', so their sample mean says nothing; and a mean that is measured
+        over all stars agrees with any number of members, since the sum of (1 - p) o L is that of p whatever o. The part
+        that is expected, not measured, keeps the number.
+        """
+        depth = np.quantile(self.places[:, 2], _DEPTH_QUANTILE)
+        expected = float(np.interp(depth, _DEPTHS, _FAINT_SHARES))
+        if not expected:
+            return self._shallow_field_means(chance)
+        field = self.weights * (1 - chance)
+        faint = (field * np.exp(self.log_ratios))[self.places[:, 2] >= _FAINT].sum() / max(field.sum(), 1e-9)
+        return np.full(len(_MAGNITUDE_EDGES) + 1, np.log(1 - expected + faint))
+
+    def _shallow_field_means(self, chance: Array) -> Array:
+        """Means where no star is faint: of each magnitude.
 
         Few stars of the highest ratios make the mean of a bright bin. The fewer they are, the more it is drawn towards
         what the members themselves say: their share of that magnitude over the field's.

@@ -136,24 +136,50 @@ def test_files_keep_it_and_damaged_ones_are_refused(tmp_path):
         read_spatial(tmp_path)
 
 
+def deep(places, *, seed=5):
+    """Places with magnitudes to G = 20 of which the usual share is fainter than 18."""
+    rng = np.random.default_rng(seed)
+    faint = rng.uniform(size=len(places)) < 0.51
+    return np.column_stack(
+        [places[:, :2], np.where(faint, *rng.uniform([[18], [12]], [[20], [18]], (2, len(places))))]
+    )
+
+
+def number_over_truth(ratios, places, is_member, **options):
+    """Number of members of a fit over the true one."""
+    model = fit_spatial_model(ratios, places, size=1.5, **options)
+    return members_with_error(model, ratios, places)[0] / is_member.sum()
+
+
 def test_a_ratio_that_is_too_high_for_faint_stars_makes_no_members_of_them():
     ratios, places, is_member = cone(200, 0, 20_000, contrast=2.0)
-    faint = places[:, 2] > 18
-    ratios = ratios + np.where(faint, 1.0, -2.0)
-    numbers = []
-    for field_null in (False, True):
-        model = fit_spatial_model(ratios, places, size=1.5, field_null=field_null)
-        numbers.append(posterior(ratios, model.log_odds(places)).sum() / is_member.sum())
-    assert abs(np.log(numbers[1])) < 0.6 * abs(np.log(numbers[0])), numbers
+    shallow = np.column_stack([places[:, :2], 12 + 0.7 * (places[:, 2] - 12)])  # no star is faint
+    for stars, limit, faint_error, bright_error in ((deep(places), 18, 0.7, 0.0), (shallow, 16, 1.0, -2.0)):
+        wrong = ratios + np.where(stars[:, 2] > limit, faint_error, bright_error)
+        plain, mended = (
+            number_over_truth(wrong, stars, is_member, calibrated=calibrated) for calibrated in (False, True)
+        )
+        assert abs(np.log(mended)) < 0.6 * abs(np.log(plain)), (plain, mended)
 
 
-def test_a_right_ratio_is_left_alone_by_the_null():
-    ratios, places, _ = cone(contrast=4.0)
-    numbers = [
-        members_with_error(fit_spatial_model(ratios, places, size=2.0, field_null=null), ratios, places)[0]
-        for null in (False, True)
-    ]
-    assert numbers[1] == pytest.approx(numbers[0], rel=0.1)
+def test_a_right_ratio_is_left_alone():
+    ratios, places, is_member = cone(contrast=4.0)
+    numbers = [number_over_truth(ratios, deep(places), is_member, calibrated=c) for c in (False, True)]
+    assert numbers == pytest.approx([1.0, 1.0], rel=0.12)
+
+
+def test_wide_halos_are_expected_of_calibrated_ratios():
+    """Where few stars show it, the halo of the first reading vanishes and that of the final fit does not."""
+    shares = []
+    for calibrated in (False, True):
+        found = []
+        for seed in range(6):
+            ratios, places, is_member = cone(100, 50, 20_000, seed=seed, contrast=3.5)
+            model = fit_spatial_model(ratios, deep(places), size=1.7, calibrated=calibrated)
+            far = np.hypot(*places[:, :2].T) > 8
+            found.append(posterior(ratios, model.log_odds(deep(places)))[far].sum() / is_member[far].sum())
+        shares.append(np.mean(found))
+    assert abs(np.log(shares[1])) < abs(np.log(shares[0])), shares
 
 
 def test_no_stars_give_the_prior():
