@@ -218,10 +218,12 @@ def fit_spatial_model(
     model = SpatialModel(prior)
     if not len(stars.log_ratios):
         return model
-    for _ in range(_ROUNDS):
+    null = np.zeros(len(_MAGNITUDE_EDGES) + 1)
+    for done in range(_ROUNDS):
         chance = posterior(stars.log_ratios, model.log_odds(stars.places))
         gradient = field_gradient(stars.places, stars.weights * (1 - chance))
-        null = stars.field_means(chance) if calibrated else np.zeros(len(_MAGNITUDE_EDGES) + 1)
+        if calibrated and done:  # chances from before any fit hardly know members in a thin field
+            null = stars.field_means(chance)
         model = _maximised(model, prior, stars, null, gradient)
     return model
 
