@@ -506,15 +506,15 @@ def calibrated(classifier: Classifier, clusters: list[str], data_dir: Path | str
     Classifier
         The same with another calibration.
     """
-    plain = {key: value for key, value in classifier.hyper_parameters.items() if key != "calibration"}
-    classifier = replace(classifier, hyper_parameters=plain)  # whose ratios hold no calibration
     tables = [_judged(classifier, name, data_dir, seed) for name in progress_bar(clusters, unit="cone")]
     stars = pd.concat(tables, ignore_index=True)
     names = ("log_ratio", "log_odds", "g", "is_member", "weight")
     calibration = fit_calibration(*(stars[name].to_numpy() for name in names))
     calibration = replace(calibration, scatter=_scatter(tables, calibration))
     logger.info("calibrated on %d clusters: %s", len(clusters), calibration)
-    return replace(classifier, hyper_parameters=plain | {"calibration": calibration.as_dict()})
+    return replace(
+        classifier, hyper_parameters=classifier.hyper_parameters | {"calibration": calibration.as_dict()}
+    )
 
 
 def _judged(classifier: Classifier, name: str, data_dir: Path | str, seed: int) -> pd.DataFrame:

@@ -30,7 +30,7 @@ from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation.simulate import simulate_cluster
 from gaia_oc_amd.source_sets import save_sets
-from gaia_oc_amd.training import calibrated, train_deep_sets_model
+from gaia_oc_amd.training import train_deep_sets_model
 from gaia_oc_amd.training_sets import cone_examples
 from gaia_oc_amd.truth import read_labels
 
@@ -184,14 +184,6 @@ def test_training_twice_gives_the_same_model(data_dir, tmp_path):
         train_deep_sets_model(names, data_dir, tmp_path / folder, options=options, seed=3)
     for file in ("hyper_parameters", "model_parameters"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-
-
-def test_calibrating_again_gives_the_same(data_dir, trained):
-    """The calibration that a model has is not in the ratios that the next one is fitted to."""
-    once = calibrated(trained, ["Train_0", "Train_1"], data_dir, seed=1)
-    twice = calibrated(once, ["Train_0", "Train_1"], data_dir, seed=1)
-    assert once.hyper_parameters["calibration"] == twice.hyper_parameters["calibration"]
-    assert once.hyper_parameters["calibration"] != trained.hyper_parameters["calibration"]
 
 
 def test_cluster_without_truth_cannot_be_learned_from(data_dir, tmp_path):
