@@ -138,14 +138,14 @@ class Canvas:
             )
             set_title(self.figure, title)
             axes = self.figure.axes
-        self.axes: list[Axes] = list(np.ravel(axes))  # type: ignore[arg-type]
+        self.axes: list[Axes] = list(np.ravel(np.asarray(axes, object)))
         if len(self.axes) != shape[0] * shape[1]:
             raise ValueError(
                 f"{len(self.axes)} axes were given, but the figure needs {shape[0] * shape[1]}: "
                 f"give those of plt.subplots{shape}."
             )
         if not self.is_new:
-            self.figure = self.axes[0].figure  # type: ignore[assignment]
+            self.figure = self.axes[0].figure  # type: ignore[assignment]  # the caller's; perhaps a part of one
 
     def fit_panel_titles(self) -> None:
         """Make room above a new figure's uppermost panels for the titles that these got since."""

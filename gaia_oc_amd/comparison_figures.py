@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch
 
@@ -66,7 +67,7 @@ def venn_diagram_figure(
     if listed:
         title += "\n" + ";\n".join(ComparisonCounts.of(sets, prob_threshold).lines())
     elif axes is not None:
-        axes = list(np.ravel(axes))[:1]  # type: ignore[arg-type]
+        axes = list(np.ravel(np.asarray(axes, object)))[:1]
     shape = (1, 2) if listed else (1, 1)
     canvas = Canvas(axes, shape, title=title, width=TWO_COLUMNS, heights=0.72, bottom=_VENN_LEGEND)
     if not listed:
@@ -157,12 +158,14 @@ def draw_venn(ax: Axes, n_left: int, n_right: int, n_both: int, *, names: tuple[
     for x, radius in ((0, left), (distance, right)):
         ax.add_patch(Circle((x, 0), radius, fill=False, lw=1.2, ec="black"))
     counts = (n_left - n_both, n_both, n_right - n_both)
-    faces = [(colour, _OPACITY) for colour in colours]
+    faces = [to_rgba(colour, _OPACITY) for colour in colours]
     labels = (f"only {names[0]}", "both", f"only {names[1]}")
     union = sum(counts)
     patches = [
         Patch(facecolor=colour, label=f"{label}: {count:,} ({100 * count / union:.1f} %)", lw=0)
-        for colour, label, count in zip((faces[0], BOTH_LISTS, faces[1]), labels, counts, strict=True)
+        for colour, label, count in zip(
+            (faces[0], to_rgba(BOTH_LISTS), faces[1]), labels, counts, strict=True
+        )
     ]
     ax.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0.0))
     ax.set_xlim(-1.08 * max(left, right - distance), 1.08 * max(distance + right, left))
@@ -264,7 +267,8 @@ def comparison_rows_figure(
     title = f"members of this work (p ≥ {prob_threshold:g}) and of {names}"
     canvas = Canvas(None, (len(clusters), 4), title=title, width=TWO_COLUMNS, left=_ROW_LABEL + 14.0)
     far = False
-    for sets, row in zip(clusters, np.reshape(canvas.axes, (-1, 4)), strict=True):
+    rows = [canvas.axes[start : start + 4] for start in range(0, len(canvas.axes), 4)]
+    for sets, row in zip(clusters, rows, strict=True):
         layers = comparison_layers(sets, prob_threshold)
         for ax, draw in zip(row, PANEL_NAMES.values(), strict=True):
             draw(ax, sets, layers)

@@ -1,10 +1,10 @@
 """The figures of a run, and how they are saved and shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from matplotlib import rc_context
@@ -52,7 +52,13 @@ if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
 
 
-_FORMATS = {
+class _Format(TypedDict, total=False):
+    dpi: int
+    pil_kwargs: dict[str, int]
+    metadata: dict[str, None]
+
+
+_FORMATS: dict[str, _Format] = {
     "png": {
         "dpi": DPI,
         "pil_kwargs": {"compress_level": 3},
@@ -108,9 +114,9 @@ def _show(figures: dict[str, Figure]) -> None:
 
     for name, figure in figures.items():
         window = plt.figure(num=name)
-        manager = window.canvas.manager
-        manager.canvas.figure = figure
-        figure.set_canvas(manager.canvas)
+        canvas = window.canvas
+        canvas.figure = figure
+        figure.set_canvas(canvas)
         figure.set_dpi(_SCREEN_DPI)
     plt.show()
     plt.close("all")
@@ -365,7 +371,7 @@ def _panels_figure(
     for ax, draw in zip(canvas.axes, panels.values(), strict=True):
         draw(ax, sets, layers)
     for layer in with_bar:
-        mappable = ScalarMappable(Normalize(*layer.probabilities), PROBABILITY_COLOURS)  # type: ignore[misc]
+        mappable = ScalarMappable(Normalize(*layer.probabilities), PROBABILITY_COLOURS)  # type: ignore[misc]  # these layers have them
         canvas.colour_bar(mappable, layer.bar_label)
     canvas.place_labels()
     canvas.fit_panel_titles()
@@ -468,20 +474,16 @@ def evaluation_figures(
     """
     options = options or PlotOptions()
     sets = drawn_sets(sets, options.colour)
-    least = {"prob_threshold": options.prob_threshold}
-    high = {"prob_threshold": options.new_members_prob_threshold or options.prob_threshold, "panel": panel}
-    draw = {
-        "new_members": partial(new_members_figure, **high),
-        "comparison": partial(comparison_figure, **least, panel=panel),
-        "additional_members": partial(additional_members_figure, **least, panel=panel),
-        "missed_members": partial(missed_members_figure, **least, panel=panel),
-        "venn_diagram": partial(venn_diagram_figure, **least),
-        "membership_matrix": partial(
-            membership_matrix_figure, **least, least_probability=options.candidate_prob_threshold
-        ),
-        "mass_segregation": partial(
-            mass_segregation_figure, **least, rng=cluster_rng(seed, sets.cluster.name)
-        ),
+    least, rng = options.prob_threshold, cluster_rng(seed, sets.cluster.name)
+    high, low = options.new_members_prob_threshold or least, options.candidate_prob_threshold
+    draw: dict[str, Callable[[SourceSets], Figure]] = {
+        "new_members": partial(new_members_figure, prob_threshold=high, panel=panel),
+        "comparison": partial(comparison_figure, prob_threshold=least, panel=panel),
+        "additional_members": partial(additional_members_figure, prob_threshold=least, panel=panel),
+        "missed_members": partial(missed_members_figure, prob_threshold=least, panel=panel),
+        "venn_diagram": partial(venn_diagram_figure, prob_threshold=least),
+        "membership_matrix": partial(membership_matrix_figure, prob_threshold=least, least_probability=low),
+        "mass_segregation": partial(mass_segregation_figure, prob_threshold=least, rng=rng),
     }
     radius = _chosen_radius(sets, options)
     inner, note = (sets, "") if radius is None else (within_radius(sets, radius), f"\nwithin {radius:.1f} pc")
@@ -490,7 +492,7 @@ def evaluation_figures(
         if name in OF_COMPARISON and not has_comparison(inner):
             continue
         if name == "density_profile":
-            figures[name] = density_profile_figure(sets, **least)
+            figures[name] = density_profile_figure(sets, prob_threshold=least)
         else:
             figures[name] = draw[name](inner)
             if note:

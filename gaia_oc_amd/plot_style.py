@@ -1,10 +1,11 @@
 """The visual language of every figure: colours, markers, shades, sizes and the words on the axes."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.patheffects import AbstractPathEffect
 
 SETTINGS: dict[Any, Any] = {
     "font.size": 8,
@@ -54,6 +55,32 @@ HOLLOW = 1.8
 """Area of hollow markers in units of that of filled ones, which must fit in."""
 BACKGROUND = 0.7
 """Area of markers that only show the surroundings, in the same units."""
+
+
+class LineLook(TypedDict, total=False):
+    """How lines and their marks are drawn, in the words of Matplotlib's ``plot`` and ``errorbar``."""
+
+    color: str
+    lw: float
+    ls: str
+    alpha: float
+    zorder: float
+    marker: str
+    ms: float
+    mfc: str
+    mew: float
+    path_effects: list[AbstractPathEffect]
+
+
+class PointLook(TypedDict, total=False):
+    """How points are drawn, in the words of Matplotlib's ``scatter``."""
+
+    color: str
+    s: float
+    lw: float
+    cmap: str
+    vmin: float
+    vmax: float
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from gaia_oc_amd.plot_style import (
     PROBABILITY_COLOURS,
     STYLES,
     THIN_ABOVE,
+    LineLook,
     SourceStyle,
     density_colours,
     marker_area,
@@ -62,11 +63,11 @@ _IN_NARROW = 0.4
 _DASHES = (0, (4, 3))
 
 
-_OUTLINE = {"color": PAPER, "lw": 2.0, "zorder": 2.1}
+_OUTLINE: LineLook = {"color": PAPER, "lw": 2.0, "zorder": 2.1}
 """Beneath each line, above the field but below the other sources."""
 
 
-_LINE = {"color": INK, "lw": 0.8, "zorder": 6.0}
+_LINE: LineLook = {"color": INK, "lw": 0.8, "zorder": 6.0}
 
 
 @dataclass(frozen=True)
@@ -211,12 +212,12 @@ def _within(values: Array, bounds: Range) -> NDArray[np.bool_]:
 
 def _draw_density(ax: Axes, kind: str, x: Array, y: Array, ranges: tuple[Range, Range]) -> None:
     if len(x):
-        extent = (*sorted(ranges[0]), *sorted(ranges[1]))
+        (left, right), (low, high) = sorted(ranges[0]), sorted(ranges[1])
         ax.hexbin(
             x,
             y,
             gridsize=_HEXAGONS,
-            extent=extent,
+            extent=(left, right, low, high),
             mincnt=1,
             norm=LogNorm(),
             cmap=density_colours(kind),
@@ -238,12 +239,16 @@ def _draw_points(ax: Axes, layer: Layer, x: Array, y: Array, inside: NDArray[np.
     if layer.probabilities:
         probability = layer.sources["PMemb"].to_numpy(float)[inside]
         order = np.argsort(probability)  # the most probable on top
-        colour = {
-            "c": probability[order],
-            "norm": Normalize(*layer.probabilities),
-            "cmap": PROBABILITY_COLOURS,
-        }
-        ax.scatter(x[order], y[order], lw=0.2, edgecolors=EDGE, **colour, **look)
+        ax.scatter(
+            x[order],
+            y[order],
+            c=probability[order],
+            norm=Normalize(*layer.probabilities),
+            cmap=PROBABILITY_COLOURS,
+            lw=0.2,
+            edgecolors=EDGE,
+            **look,
+        )
         return
     # not of the others, whose colours must be those of the bar
     look["alpha"] = float(np.clip((THIN_ABOVE / max(number, 1)) ** 0.3, _LEAST_OPAQUE, 1))
@@ -265,8 +270,16 @@ def draw_contour(ax: Axes, x: Array, y: Array, values: Array, *, level: float) -
     """Draw where gridded values, of shape (n_y, n_x), equal a level, dashed as a boundary of `draw_line`."""
     if values.min() < level < values.max():
         for line, dashes in ((_OUTLINE, "-"), (_LINE, _DASHES)):
-            look = {"colors": line["color"], "linewidths": line["lw"], "zorder": line["zorder"]}
-            ax.contour(x, y, values, levels=[level], linestyles=[dashes], **look)
+            ax.contour(
+                x,
+                y,
+                values,
+                levels=[level],
+                linestyles=[dashes],
+                colors=line["color"],
+                linewidths=line["lw"],
+                zorder=line["zorder"],
+            )
 
 
 def legend_handles(layers: Sequence[Layer], sets: "SourceSets", *, panel: str | None = None) -> list[Line2D]:
@@ -419,8 +432,8 @@ def proper_motion_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]) -
     points = [tuple(layer.sources[["pmra", "pmdec"]].to_numpy(float).T) for layer in layers]
     separations = [np.hypot(x - centre[0], y - centre[1]) for x, y in points]
     half = min(common_range(layers, separations, (1.3 * limit,))[1], _WIDEST_PM * limit)
-    ranges = tuple((float(value - half), float(value + half)) for value in centre)
-    draw_layers(ax, layers, points, ranges)
+    ranges = [(float(value - half), float(value + half)) for value in centre]
+    draw_layers(ax, layers, points, (ranges[0], ranges[1]))
     angle = np.linspace(0, 2 * np.pi, 200)
     draw_line(ax, centre[0] + limit * np.cos(angle), centre[1] + limit * np.sin(angle), dashed=True)
     ax.set_aspect("equal", adjustable="box")
@@ -501,7 +514,8 @@ def colour_magnitude_panel(ax: Axes, sets: "SourceSets", layers: Sequence[Layer]
 def _draw_offset(ax: Axes, stage: StageOffset) -> None:
     """Line from a point of the isochrone to where the members are, with its error."""
     at = stage.at_colour + stage.colour, stage.at_g + (stage.g if stage.stage == "red clump" else 0.0)
-    look = {"path_effects": [withStroke(linewidth=2.4, foreground=PAPER)], "zorder": 6.5, "color": OFFSET}
+    stroke = withStroke(linewidth=2.4, foreground=PAPER)
+    look: LineLook = {"path_effects": [stroke], "zorder": 6.5, "color": OFFSET}
     ax.plot([stage.at_colour, at[0]], [stage.at_g, at[1]], lw=1.0, label=OFFSET_WORDS, **look)
     ax.plot(*at, marker="D", ms=2.0 if is_narrow(ax) else 3.2, **look)
 

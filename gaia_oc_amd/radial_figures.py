@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.canvas import Canvas, write_note
 from gaia_oc_amd.member_list import PROB_THRESHOLD, Count, our_members
-from gaia_oc_amd.plot_style import SETTINGS, STYLES
+from gaia_oc_amd.plot_style import SETTINGS, STYLES, LineLook
 from gaia_oc_amd.plotting import figure_title
 from gaia_oc_amd.profiles import (
     DensityProfile,
@@ -134,10 +134,10 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
         label += "\n" + textwrap.fill(f"no King profile: {error}", _LEGEND_LETTERS)
     profile = joined_annuli(profile)
     some = profile.counts > 0
-    look = {"color": style.colour, "ls": "", "marker": style.marker, "ms": 3.5, "capsize": 1.5}
+    look: LineLook = {"color": style.colour, "ls": "", "marker": style.marker, "ms": 3.5}
     look["mfc"] = style.colour if style.filled else "white"
     errors = np.minimum(profile.density_error, 0.999 * profile.density)[some], profile.density_error[some]
-    ax.errorbar(profile.radius[some], profile.density[some], errors, label=label, **look)
+    ax.errorbar(profile.radius[some], profile.density[some], errors, label=label, capsize=1.5, **look)
     limits = _POISSON_UPPER_LIMIT / profile.area[~some]
     size = 3.5 if style.filled else 6  # lists without sources share their annuli and limits
     if not some.all():

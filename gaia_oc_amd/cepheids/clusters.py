@@ -166,7 +166,7 @@ def _zero_point(
     for _ in range(5):  # the scatter in parallax goes with the parallax
         factor = np.linalg.cholesky(covariance + np.diag(predicted(values)[1]))
 
-        def residuals(theta: Array, factor: Array = factor) -> Array:
+        def residuals(theta: Array, factor: NDArray[np.floating] = factor) -> Array:
             whitened = np.linalg.solve(factor, parallax - predicted(theta)[0])
             return np.append(whitened, (theta[1] - slope) / slope_error)
 

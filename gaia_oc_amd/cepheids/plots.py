@@ -9,7 +9,14 @@ from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
 from gaia_oc_amd.cepheids.distance import LITERATURE_MODULUS, Modulus
 from gaia_oc_amd.cepheids.law import LeavittLaw
 from gaia_oc_amd.cepheids.model import K
-from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS, STYLES, marker_area
+from gaia_oc_amd.plot_style import (
+    LINE_COLOURS,
+    PROBABILITY_COLOURS,
+    SETTINGS,
+    STYLES,
+    PointLook,
+    marker_area,
+)
 
 _CORNER = {
     "zero_point": r"zero point [mag]",
@@ -42,7 +49,7 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     bottom.sharex(top)
     law = laws["posterior"]
     ours, far = stars[stars["galaxy"] == "Milky Way"], stars[stars["galaxy"] == "LMC"]
-    field = {"color": STYLES["field"].colour, "lw": 0, "s": marker_area(len(far))}
+    field: PointLook = {"color": STYLES["field"].colour, "lw": 0, "s": marker_area(len(far))}
     if modulus and len(far):
         label = f"LMC at {modulus.value:.2f} mag ({len(far):,})"
         top.scatter(
@@ -51,7 +58,7 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     parallax = ours["parallax"] - law.values["offset"]
     good = ours[parallax > _GOOD * ours["parallax_error"]]
     absolute = good["wesenheit"] + 5 * np.log10(parallax[good.index] / 1000) + 5
-    look = {"cmap": PROBABILITY_COLOURS.removesuffix("_r"), "vmin": 0, "vmax": 1, "s": 14, "lw": 0}
+    look: PointLook = {"cmap": PROBABILITY_COLOURS.removesuffix("_r"), "vmin": 0, "vmax": 1, "s": 14, "lw": 0}
     label = f"Milky Way, parallax over {_GOOD:g} errors ({len(good):,})"
     drawn = top.scatter(
         good["log_period"], absolute, c=good["outlier_probability"], zorder=3, label=label, **look
@@ -62,7 +69,7 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     centre = law.absolute(np.array([stars["log_period"].median()]))[0]
     top.set_ylim(centre + 6, centre - 5)
     top.set_ylabel("$M_W$ [mag]")
-    predicted = 10 ** (0.2 * (law.absolute(ours["log_period"]) - ours["wesenheit"]) + 2)
+    predicted = 10 ** (0.2 * (law.absolute(ours["log_period"].to_numpy(float)) - ours["wesenheit"]) + 2)
     error = np.hypot(ours["parallax_error"], K * law.values["scatter"] * predicted)
     bottom.scatter(ours["log_period"], (parallax - predicted) / error, c=ours["outlier_probability"], **look)
     bottom.axhline(0, color="#000000", lw=1)

@@ -98,7 +98,8 @@ def _cuts(table: pd.DataFrame, period: str, options: CepheidOptions) -> Iterator
         yield f"mode {options.mode}", words["mode_best_classification"] == options.mode
     yield f"a period ({period})", table[period].between(0, np.inf, inclusive="neither")
     bands = ("int_average_g", "int_average_bp", "int_average_rp")
-    yield "magnitudes in G, BP and RP", np.isfinite(table[list(bands)]).all(axis=1)
+    has_light = np.isfinite(table[list(bands)].to_numpy(float)).all(axis=1)
+    yield "magnitudes in G, BP and RP", pd.Series(has_light, table.index)
     yield "a parallax", np.isfinite(table["parallax"]) & (table["parallax_error"] > 0)
     yield f"G >= {options.bright_limit:g}", table["int_average_g"] >= options.bright_limit
     limits = {f"{band}_error": options.max_magnitude_error for band in bands} | {"ruwe": options.max_ruwe}
@@ -154,8 +155,8 @@ def _galaxy(stars: pd.DataFrame, options: CepheidOptions, lmc: LmcOptions) -> ND
     error = np.hypot(stars["parallax_error"], LMC_PARALLAX_FLOOR)
     theirs &= np.abs(stars["parallax"] - LMC_PARALLAX) <= lmc.lmc_parallax_sigmas * error
     if {"pmra", "pmdec"} <= set(stars):
-        difference = [stars[name] - mean for name, mean in zip(("pmra", "pmdec"), LMC_MOTION, strict=True)]
-        theirs &= np.hypot(*difference) <= lmc.lmc_motion
+        apart = np.hypot(stars["pmra"] - LMC_MOTION[0], stars["pmdec"] - LMC_MOTION[1])
+        theirs &= apart <= lmc.lmc_motion
     else:
         logger.info("The table has no proper motions: the LMC is told by sky and parallax alone.")
     return np.where(theirs, "LMC", np.where(ours, "Milky Way", "other"))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -274,7 +274,7 @@ def find_target(name: str, parameters: pd.DataFrame | None, options: FieldOption
     """
     names = NameIndex(parameters["name"] if parameters is not None else [])
     spelled = names.get(name)
-    row: dict[str, Any] = {}
+    row: Mapping[Hashable, Any] = {}
     if spelled is not None and parameters is not None:
         row = parameters.loc[parameters["name"] == spelled].iloc[0].to_dict()
     if options.ra is not None and options.dec is not None:
@@ -284,7 +284,7 @@ def find_target(name: str, parameters: pd.DataFrame | None, options: FieldOption
     else:
         ra, dec = sesame_position(name)
         found_in = "Sesame"
-    values = {key: float(row[key]) for key in ("age", "a0", "dist") if key in row}
+    values: dict[str, float] = {key: float(row[key]) for key in ("age", "a0", "dist") if key in row}
     radius = options.radius or _radius(values.get("dist", np.nan), options.search_pc)
     logger.info("%s: ra %.4f, dec %.4f (%s), radius %.3g deg", spelled or name, ra, dec, found_in, radius)
     known = _known_motion(row) if row else None
@@ -297,7 +297,7 @@ def _radius(dist: float, search_pc: float) -> float:
     return float(np.clip(np.degrees(np.arctan2(search_pc, dist)), _SMALLEST, _LARGEST))
 
 
-def _known_motion(row: dict[str, Any]) -> KnownMotion:
+def _known_motion(row: Mapping[Hashable, Any]) -> KnownMotion:
     names = ("pmra", "pmdec", "parallax")
     mean = np.array([row.get(name, np.nan) for name in names], float)
     return KnownMotion(mean, np.array([row.get(f"{name}_error", np.nan) for name in names], float))

@@ -97,7 +97,8 @@ def fitted_members(
         cluster, stars = _listed(name, tables, data_dir, cone or ConeOptions())
         origin = "list"
     stars = stars[stars["PMemb"] >= options.prob_threshold - 1e-9]
-    stars = stars[np.isfinite(stars[["parallax", "pmra", "pmdec"]]).all(axis=1)].reset_index(drop=True)
+    is_measured = np.isfinite(stars[["parallax", "pmra", "pmdec"]].to_numpy(float)).all(axis=1)
+    stars = stars.loc[is_measured].reset_index(drop=True)
     if len(stars) < 2:
         raise TooFewMembersError(
             f"{cluster.name} has {len(stars)} stars with PMemb >= {options.prob_threshold:g} in its {origin}, too few "

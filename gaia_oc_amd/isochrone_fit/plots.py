@@ -10,10 +10,10 @@ from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrones import FARTHEST_AGE, Isochrone, one_isochrone, place_isochrone
-from gaia_oc_amd.plot_style import LABELS, LINE_COLOURS, SETTINGS, STYLES, marker_area
+from gaia_oc_amd.plot_style import LABELS, LINE_COLOURS, SETTINGS, STYLES, LineLook, marker_area
 
 _FITTED, _KNOWN, _STARS = LINE_COLOURS[2], LINE_COLOURS[3], STYLES["members"].colour
-_BAND = {"color": _FITTED, "lw": 0.8, "alpha": 0.06, "zorder": 1.5}
+_BAND: LineLook = {"color": _FITTED, "lw": 0.8, "alpha": 0.06, "zorder": 1.5}
 _N_CURVES = 60
 
 
@@ -107,7 +107,7 @@ def draw_posterior(ax: Axes, fit: IsochroneFit, known: dict[str, float]) -> Axes
     rng = np.random.default_rng(0)  # spreads the draws over their cells; says nothing else
     steps = [np.min(np.diff(np.unique(values)), initial=0.05) for values in fit.draws[:, :2].T]
     places = fit.draws[:, :2] + rng.uniform(-0.5, 0.5, (len(fit.draws), 2)) * steps
-    ax.scatter(*places.T, s=6, color=_FITTED, alpha=0.3, lw=0, label="draws")
+    ax.scatter(places[:, 0], places[:, 1], s=6, color=_FITTED, alpha=0.3, lw=0, label="draws")
     errors = [
         [
             [getattr(fit, key) - getattr(fit, f"{key}_lower")],

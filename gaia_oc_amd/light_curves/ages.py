@@ -148,15 +148,15 @@ def predict_ages(judgement: Judgement, curves: LightCurves, *, seed: int) -> pd.
     galaxy = rows.drop_duplicates("cluster").set_index("cluster")["galaxy"]
     known = judgement.predictions.groupby("galaxy")["log_age"].median()
     results = []
-    for cluster, age in ages.items():
-        skill = judgement.skill(galaxy[cluster])
+    for cluster, age, its_galaxy in zip(ages.index, ages, galaxy.loc[ages.index], strict=True):
+        skill = judgement.skill(its_galaxy)
         results.append(
             {
                 "cluster": cluster,
-                "galaxy": galaxy[cluster],
+                "galaxy": its_galaxy,
                 "light_curve_age": age,
                 "light_curve_age_error": skill["width"],
-                "median_age": known[galaxy[cluster]],
+                "median_age": known[its_galaxy],
                 "skill": skill["skill"],
                 "skill_lower": skill["lower"],
                 "skill_upper": skill["upper"],

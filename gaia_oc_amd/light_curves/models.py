@@ -1,5 +1,6 @@
 """Three ways from features to an age, with the hyper-parameters that are searched."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -48,7 +49,7 @@ def build_model(name: str, parameters: dict[str, Any], *, n_examples: int, seed:
     seed : int
         Of everything random.
     """
-    estimators = {
+    estimators: dict[str, Callable[[], BaseEstimator]] = {
         "gaussian_network": lambda: GaussianNetwork(seed=seed, **parameters),
         "random_forest": lambda: RandomForestRegressor(_N_TREES, random_state=seed, **parameters),
         "regression": lambda: Ridge(**parameters),
@@ -69,7 +70,7 @@ def build_model(name: str, parameters: dict[str, Any], *, n_examples: int, seed:
     return Pipeline(steps)
 
 
-class GaussianNetwork(RegressorMixin, BaseEstimator):
+class GaussianNetwork(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Network with two outputs, mean and width of a normal distribution, of greatest likelihood.
 
     Nix & Weigend (1994, Proc. IEEE ICNN 1, 55). The widths hold what the features leave open.

@@ -116,7 +116,8 @@ def _read_file(path: Path, options: LightCurveOptions) -> pd.DataFrame:
     if table is None:
         table = _renamed(read_table(path))
     _require(table, ("time", "flux", "flux_err"), str(path), _TABLE)
-    defaults = {"cluster": path.name.split(".")[0], "galaxy": options.galaxy, "sector": 0, "log_age": np.nan}
+    defaults: dict[str, str | float] = {"cluster": path.name.split(".")[0], "galaxy": options.galaxy}
+    defaults |= {"sector": 0, "log_age": np.nan}
     table = table.assign(**{name: value for name, value in defaults.items() if name not in table})
     for name in ("time", "flux", "flux_err", "log_age"):
         if not pd.api.types.is_numeric_dtype(table[name]):
@@ -127,7 +128,7 @@ def _read_file(path: Path, options: LightCurveOptions) -> pd.DataFrame:
 
 def _renamed(table: pd.DataFrame) -> pd.DataFrame:
     """Columns by our names; one that is there already is left alone."""
-    lower = {name: name.lower() for name in table}
+    lower = {name: name.lower() for name in table.columns}
     names = {name: _SPELLINGS.get(low, low) for name, low in lower.items()}
     ours = [name for name, low in lower.items() if low in (*CURVE_COLUMNS, "log_age")]
     taken = {lower[name] for name in ours}
@@ -176,7 +177,7 @@ def _sector(unit: fits.BinTableHDU, number: int) -> pd.DataFrame:
 def galaxy_at(ra: float, dec: float) -> str:
     """LMC, SMC or MW: the galaxy of a cluster at a place on the sky [deg]."""
     for name, (cloud_ra, cloud_dec, radius) in _CLOUDS.items():
-        if float(angular_separation(ra, dec, cloud_ra, cloud_dec)) <= radius:
+        if angular_separation(np.array([ra]), np.array([dec]), cloud_ra, cloud_dec)[0] <= radius:
             return name
     return "MW"
 
@@ -217,8 +218,8 @@ def _merged(known: pd.DataFrame, stated: pd.DataFrame, origin: str) -> pd.DataFr
 
 def _usable(rows: pd.DataFrame, options: LightCurveOptions, origin: str) -> pd.DataFrame:
     """Binned light curves that are long enough; what was left out is said."""
-    numbers = rows[["time", "flux", "flux_err"]]
-    good = np.isfinite(numbers).all(axis=1) & (rows["flux"] > 0) & (rows["flux_err"] > 0)
+    finite = np.isfinite(rows[["time", "flux", "flux_err"]].to_numpy(float)).all(axis=1)
+    good = (rows["flux"] > 0) & (rows["flux_err"] > 0) & finite
     if lost := int((~good).sum()):
         logger.info(
             "%s: %d of %d points have no positive flux with an error and are left out.",
@@ -227,12 +228,12 @@ def _usable(rows: pd.DataFrame, options: LightCurveOptions, origin: str) -> pd.D
             len(rows),
         )
     parts, short = [], 0
-    for (cluster, sector), curve in rows[good].groupby(["cluster", "sector"], sort=False):
+    for _, curve in rows[good].groupby(["cluster", "sector"], sort=False):
         points = binned(curve.sort_values("time", kind="stable"), options.cadence)
         if len(points) < options.n_min_points:
             short += 1
             continue
-        parts.append(points.assign(cluster=cluster, sector=sector))
+        parts.append(points.assign(cluster=curve["cluster"].iloc[0], sector=curve["sector"].iloc[0]))
     if short:
         logger.info(
             "%s: %d light curves have fewer than %d bins of %g min and are left out.",

@@ -127,7 +127,7 @@ def selection_function_table(table: pd.DataFrame) -> TextTable:
     if lacking:
         raise ValueError(f"it lacks the columns {', '.join(lacking)}: run validate_clusters.py again.")
     rows = []
-    for row in table[table["bin"] != "G and radius"].to_dict("records"):
+    for _, row in table[table["bin"] != "G and radius"].iterrows():
         lost = [_percent(row[name]) for name in ("lost_to_cone", "lost_to_selection", "lost_to_probability")]
         found = _with_interval(row, "completeness")
         accepted = f"{row['n_accepted']:,.0f}"
@@ -153,7 +153,7 @@ _VALIDATED = (
 )
 
 
-def _bin_label(row: dict[str, float]) -> str:
+def _bin_label(row: pd.Series) -> str:
     if row["bin"] == "G":
         return f"G {row['g_min']:g} – {row['g_max']:g}"
     if row["bin"] == "within the tidal radius":
@@ -161,7 +161,7 @@ def _bin_label(row: dict[str, float]) -> str:
     return "all" if row["bin"] == "all" else f"{row['r_min']:g} – {row['r_max']:g} pc"
 
 
-def _with_interval(row: dict[str, float], name: str) -> str:
+def _with_interval(row: pd.Series, name: str) -> str:
     if not np.isfinite(row[name]):
         return "–"
     interval = f" ({100 * row[f'{name}_lower']:.0f} – {100 * row[f'{name}_upper']:.0f})"

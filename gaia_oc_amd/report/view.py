@@ -1,9 +1,11 @@
 """The linked view of a report: one panel as Bokeh's JSON, and what its axes and lines are for each pair of columns."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from bokeh.core.types import ID
 from bokeh.embed import json_item
 from bokeh.models import (
     BooleanFilter,
@@ -20,7 +22,7 @@ from bokeh.models import (
     WheelZoomTool,
 )
 from bokeh.plotting import figure
-from contourpy import contour_generator
+from contourpy import LineType, contour_generator
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
@@ -65,8 +67,8 @@ def panel_item() -> dict[str, Any]:
     marks = ColumnDataSource({name: [] for name in (*_STAR_COLUMNS, *_names(), "mark")}, name="marks")
     panel = figure(
         sizing_mode="stretch_both",
-        x_range=Range1d(0, 1),
-        y_range=Range1d(0, 1),
+        x_range=Range1d(start=0, end=1),
+        y_range=Range1d(start=0, end=1),
         x_axis_label=" ",
         y_axis_label=" ",
         tools=[PanTool(), BoxZoomTool(), WheelZoomTool()],
@@ -85,7 +87,7 @@ def panel_item() -> dict[str, Any]:
     panel.axis.major_label_text_font_size = "12px"
     panel.axis.axis_label_text_color = panel.axis.major_label_text_color = INK
     _draw_layers(panel, stars, marks)
-    item = _renumbered(json_item(panel, target="panel"))
+    item = _renumbered(json_item(panel, target=ID("panel")))
     item["doc"]["title"] = ""
     return item
 
@@ -110,7 +112,8 @@ def _draw_layers(panel: Any, stars: ColumnDataSource, marks: ColumnDataSource) -
     dim = {"nonselection_fill_alpha": 0.12, "nonselection_line_alpha": 0.15}
     blue = STYLES["training"].colour
     views = {
-        name: CDSView(filter=BooleanFilter([], name=name)) for name in ("threshold of members", "threshold")
+        name: CDSView(filter=BooleanFilter(booleans=[], name=name))
+        for name in ("threshold of members", "threshold")
     }
     members = panel.scatter(
         "x", "y", source=stars, view=views["threshold of members"], size=8, line_color=blue, line_width=1.2,
@@ -126,11 +129,10 @@ def _draw_layers(panel: Any, stars: ColumnDataSource, marks: ColumnDataSource) -
     rings = panel.scatter(
         "x", "y", source=marks, size=13, fill_color=None, line_color="mark", line_width=2, name="rings"
     )
-    chosen = {"renderers": [members, candidates]}
     panel.add_tools(
-        BoxSelectTool(**chosen),
-        LassoSelectTool(**chosen),
-        TapTool(**chosen),
+        BoxSelectTool(renderers=[members, candidates]),
+        LassoSelectTool(renderers=[members, candidates]),
+        TapTool(renderers=[members, candidates]),
         HoverTool(renderers=[members, candidates, rings], tooltips=_HOVER, limit=1, attachment="horizontal"),
     )
 
@@ -183,9 +185,10 @@ def _ranges(shown: ShownStars, sets: "SourceSets") -> dict[str, Range]:
     cluster, limits = sets.cluster, sets.limits
     stars = shown.stars
     near = stars[(stars["kind"] == "training member") | (stars["p"] >= 0.1)]
-    reach = np.hypot(near["x"], near["y"]).to_numpy(float)
+    reach = np.hypot(near["x"].to_numpy(float), near["y"].to_numpy(float))
     half = 1.15 * max(0.01, float(np.nanmax(reach)) if np.isfinite(reach).any() else 1.0)
-    offset = np.hypot(near["pmra"] - cluster.pmra, near["pmdec"] - cluster.pmdec).to_numpy(float)
+    motion = near[["pmra", "pmdec"]].to_numpy(float)
+    offset = np.hypot(motion[:, 0] - cluster.pmra, motion[:, 1] - cluster.pmdec)
     pm = float(np.clip(1.05 * _range(offset, (0, 1.3 * limits.pm))[1], 0, _WIDEST_PM * limits.pm))
     g = _finite(near["g"].to_numpy(float), sets.isochrone.g, np.array([8.0, 20.0]))
     own = {
@@ -244,9 +247,12 @@ def _lines(pair: tuple[str, str], ranges: dict[str, Range], sets: "SourceSets") 
     if not has_curve(sets.isochrone):
         return _as_lines([], "")
     isochrone = np.column_stack([sets.isochrone.colour, sets.isochrone.g])
-    colours, magnitudes = (sorted(ranges[name]) for name in pair)
+    colours, magnitudes = (ranges[name] for name in pair)
     grid = isochrone_boundary(sets.isochrone, colours, magnitudes, (limits.colour, limits.g))
-    parts = [_as_lines([isochrone], "solid"), _as_lines(contour_generator(*grid).lines(1.0), "dashed")]
+    boundary = contour_generator(*grid, line_type=LineType.Separate).lines(
+        1.0
+    )  # of this type a list of lines
+    parts = [_as_lines([isochrone], "solid"), _as_lines(cast("list[np.ndarray]", boundary), "dashed")]
     return {key: [value for part in parts for value in part[key]] for key in parts[0]}
 
 
@@ -260,7 +266,7 @@ def _numbers(values: np.ndarray) -> list[float | None]:
     return [round(value, 4) if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _renumbered(item: dict[str, Any]) -> dict[str, Any]:
+def _renumbered(item: Mapping[str, Any]) -> dict[str, Any]:
     """The item with Bokeh's running numbers of models counted from its own first one.
 
     Bokeh numbers models over the life of the process; a report must not depend on what was made before it.

@@ -1,6 +1,8 @@
 """What a catalogue would hold: parameters of clusters drawn like its own, member lists with its faults."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,9 +18,24 @@ from gaia_oc_amd.simulation.space import galactic_axes, seen_from_the_sun
 FEWEST_LISTED = 20
 """Clusters of which a list would know fewer members are drawn again."""
 
-_DISTANCE = {"median": 1800.0, "scatter": 0.75, "range": (150.0, 5000.0)}
-_AGE = {"mean": 8.25, "scatter": 0.75, "range": (6.7, 9.8)}
-_MEMBERS = {"median": 300.0, "scatter": 0.9, "range": (30.0, 3000.0)}
+
+class _Drawn(NamedTuple):
+    """Mean or median of a distribution, its scatter, and the range outside of which a value is drawn again."""
+
+    middle: float
+    scatter: float
+    bounds: tuple[float, float]
+
+
+_DISTANCE = _Drawn(1800.0, 0.75, (150.0, 5000.0))  # [pc]
+_AGE = _Drawn(8.25, 0.75, (6.7, 9.8))
+_MEMBERS = _Drawn(300.0, 0.9, (30.0, 3000.0))
+_PROFILES: tuple[Literal["king", "plummer", "exponential"], ...] = ("king", "king", "plummer", "exponential")
+_HALO_PROFILES: tuple[Literal["inverse_square", "plummer", "flat"], ...] = (
+    "inverse_square",
+    "plummer",
+    "flat",
+)
 _DISC_HEIGHTS = ((8.0, 70.0), (8.5, 90.0), (9.0, 140.0), (9.5, 300.0), (9.8, 600.0))  # log age, scale [pc]
 _MAX_LATITUDE = 60.0
 _TRIES = 50
@@ -43,11 +60,9 @@ def vary_options(options: SimulationOptions, *, rng: np.random.Generator) -> Sim
     SimulationOptions
         150 to 5,000 pc, log age 6.7 to 9.8, 30 to 3,000 members, any longitude.
     """
-    age = float(_bounded(rng.normal, (_AGE["mean"], _AGE["scatter"]), _AGE["range"]))
-    dist = float(
-        _bounded(rng.lognormal, (np.log(_DISTANCE["median"]), _DISTANCE["scatter"]), _DISTANCE["range"])
-    )
-    members = _bounded(rng.lognormal, (np.log(_MEMBERS["median"]), _MEMBERS["scatter"]), _MEMBERS["range"])
+    age = float(_bounded(rng.normal, _AGE.middle, _AGE))
+    dist = float(_bounded(rng.lognormal, np.log(_DISTANCE.middle), _DISTANCE))
+    members = _bounded(rng.lognormal, np.log(_MEMBERS.middle), _MEMBERS)
     varied = replace(options, age=age, dist=dist, n_members=int(members), vary=False)
     return _with_catalogue(_with_shape(_with_place_and_motion(varied, rng), rng), rng)
 
@@ -103,11 +118,11 @@ def _expected_listed(options: SimulationOptions, isochrones: pd.DataFrame, rng: 
     return bright * share * options.list_completeness * (1 - options.halo_fraction)
 
 
-def _bounded(draw, parameters: tuple[float, float], bounds: tuple[float, float]) -> float:  # noqa: ANN001
+def _bounded(draw: Callable[[float, float], float], mean: float, drawn: _Drawn) -> float:
     """A value within bounds, values outside drawn again."""
     while True:
-        value = draw(*parameters)
-        if bounds[0] <= value <= bounds[1]:
+        value = draw(mean, drawn.scatter)
+        if drawn.bounds[0] <= value <= drawn.bounds[1]:
             return value
 
 
@@ -145,10 +160,10 @@ def _with_shape(options: SimulationOptions, rng: np.random.Generator) -> Simulat
         options,
         core_radius=min(core_radius, 0.5 * tidal_radius),
         tidal_radius=tidal_radius,
-        profile=str(rng.choice(["king", "king", "plummer", "exponential"])),
+        profile=_PROFILES[rng.integers(len(_PROFILES))],
         ellipticity=float(rng.uniform(0, 0.4)) if rng.uniform() < 0.5 else 0.0,
         halo_fraction=float(rng.uniform(0, 0.5)),
-        halo_profile=str(rng.choice(["inverse_square", "plummer", "flat"])),
+        halo_profile=_HALO_PROFILES[rng.integers(len(_HALO_PROFILES))],
         tail_fraction=float(rng.uniform(0, 0.1)) if rng.uniform() < 0.3 else 0.0,
         mass_segregation=float(rng.uniform(0, 0.5)),
         velocity_dispersion=float(rng.uniform(0.3, 1.2)),

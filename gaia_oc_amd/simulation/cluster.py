@@ -106,7 +106,7 @@ def cluster_stars(
     position, velocity, part = _places_and_velocities(options, rng)
     stars = seen_from_the_sun(position, velocity)
     a0 = np.full(len(stars), options.a0) if dust is None else dust.at(stars)
-    systems = _visible_systems(options, in_order_of_mass(points), stars["distance"], a0, rng)
+    systems = _visible_systems(options, in_order_of_mass(points), stars["distance"].to_numpy(float), a0, rng)
     order = _segregated(options, systems["mass"].to_numpy(), position, velocity, rng)
     stars, a0, part = stars.iloc[order].reset_index(drop=True), a0[order], part[order]
     names = pd.Categorical(part, categories=list(POPULATION_NAMES))
@@ -200,10 +200,10 @@ def _tail_offsets(options: SimulationOptions, size: int, rng: np.random.Generato
 
 
 def _visible_systems(
-    options: SimulationOptions, points: pd.DataFrame, distance: pd.Series, a0: Array, rng: np.random.Generator
+    options: SimulationOptions, points: pd.DataFrame, distance: Array, a0: Array, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Systems brighter than the faint limit, one for each distance: absolute magnitudes, mass, is_binary."""
-    distance, found = distance.to_numpy(), []
+    found = []
     lowest, highest = _visible_masses(options, points, distance.min(), a0.min())
     waiting = np.arange(len(distance))
     while len(waiting):

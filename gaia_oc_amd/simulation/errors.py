@@ -160,7 +160,8 @@ def mean_parallax_error(g: ArrayLike) -> Array:
     ndarray, shape (n,)
         [mas]. Errors of proper motion are alike in mas/yr.
     """
-    return 10 ** np.interp(g, *_PARALLAX_ERROR.T[:2])
+    knots, log_error = _PARALLAX_ERROR.T[:2]
+    return 10 ** np.interp(np.asarray(g), knots, log_error)
 
 
 def astrometric_errors(
@@ -229,7 +230,7 @@ def observation_counts(
     return counts, log_depth
 
 
-def flux_errors(magnitude: Array, n_obs: Array, band: str, *, rng: np.random.Generator) -> Array:
+def flux_errors(magnitude: Array, n_obs: NDArray[np.int64], band: str, *, rng: np.random.Generator) -> Array:
     """Error of the mean flux relative to it, in magnitudes.
 
     Parameters
@@ -270,13 +271,14 @@ def bad_fit_probability(g: ArrayLike, is_binary: ArrayLike) -> Array:
     -------
     ndarray, shape (n,)
     """
-    return np.interp(g, *_RUWE_TAIL.T[:2]) * np.where(is_binary, _BINARY_TAIL, 0.5)
+    knots, fraction = _RUWE_TAIL.T[:2]
+    return np.interp(np.asarray(g), knots, fraction) * np.where(is_binary, _BINARY_TAIL, 0.5)
 
 
 def most_bad_fits(g: ArrayLike) -> Array:
     """Largest chance of a RUWE above 1.4 among stars of this G magnitude or fainter, of the shape of `g`."""
     knots, fraction = _RUWE_TAIL.T[:2]
-    return _BINARY_TAIL * np.interp(g, knots, np.maximum.accumulate(fraction[::-1])[::-1])
+    return _BINARY_TAIL * np.interp(np.asarray(g), knots, np.maximum.accumulate(fraction[::-1])[::-1])
 
 
 def draw_ruwe(
@@ -369,7 +371,7 @@ def pseudocolour_error(g: ArrayLike) -> Array:
         [1/um].
     """
     knots = (15, 17, 17.5, 18.5, 19.25, 19.75, 20.2, 20.6)
-    return np.interp(g, knots, (0.032, 0.034, 0.04, 0.08, 0.1, 0.147, 0.229, 0.311))
+    return np.interp(np.asarray(g), knots, (0.032, 0.034, 0.04, 0.08, 0.1, 0.147, 0.229, 0.311))
 
 
 def blended_light(g: Array, crowding: float, *, rng: np.random.Generator) -> Array:

@@ -79,7 +79,8 @@ class ConeCut:
         -------
         ndarray of bool, shape (n,)
         """
-        pm_error = np.hypot(sources["pmra_error"], sources["pmdec_error"]).to_numpy() / np.sqrt(2)
+        pm_errors = sources[["pmra_error", "pmdec_error"]].to_numpy(float)
+        pm_error = np.hypot(pm_errors[:, 0], pm_errors[:, 1]) / np.sqrt(2)
         aside = np.abs(sources["parallax"].to_numpy() - self.parallax)
         near = aside < self.parallax_limit + self.error_weight * sources["parallax_error"].to_numpy()
         return near & (self._pm_distance(sources) < self.pm_limit + self.error_weight * pm_error)
@@ -286,7 +287,7 @@ class _PatchSampler:
         columns = ["g", "bp", "rp", "mass", "is_binary", "a0", "bad_fit", "parallax_deviate"]
         codes = np.array([POPULATION_NAMES.index(population.name) for population in POPULATIONS])
         names = pd.Categorical.from_codes(
-            codes[systems["population"].to_numpy()], categories=list(POPULATION_NAMES)
+            codes[systems["population"].to_numpy()], categories=pd.Index(POPULATION_NAMES)
         )
         return pd.concat([sky, systems[columns]], axis=1).assign(population=names)
 

@@ -120,12 +120,16 @@ def _photometry(
     n_obs: dict[str, NDArray[np.int64]],
     scanning: ScanningLaw,
     rng: np.random.Generator,
-) -> dict[str, Array]:
+) -> dict[str, Array | NDArray[np.int64]]:
     """Magnitudes, fluxes, their errors, colours and the excess factor."""
     columns: dict[str, Array] = {}
     true_g = 10 ** (-0.4 * (stars["g"].to_numpy() - ZERO_POINTS["g"]))
     blend = true_g * blended_light(stars["g"].to_numpy(), scanning.crowding, rng=rng)
-    neighbours = {"g": 0.0, "bp": _BP_SHARE_OF_BLENDS * blend, "rp": (1 - _BP_SHARE_OF_BLENDS) * blend}
+    neighbours: dict[str, float | Array] = {
+        "g": 0.0,
+        "bp": _BP_SHARE_OF_BLENDS * blend,
+        "rp": (1 - _BP_SHARE_OF_BLENDS) * blend,
+    }
     for band, count in n_obs.items():
         magnitude = stars[band].to_numpy()
         flux = 10 ** (-0.4 * (magnitude - ZERO_POINTS[band]))
@@ -133,17 +137,21 @@ def _photometry(
         noisy = flux + neighbours[band] + error * rng.normal(size=len(flux))
         noisy = np.maximum(noisy, np.maximum(_FAINTEST_FLUX, _LEAST_SHARE * flux))
         magnitude = np.round(ZERO_POINTS[band] - 2.5 * np.log10(noisy), 5)
-        columns[f"phot_{band}_n_obs"] = count
         columns[f"phot_{band}_mean_mag"] = magnitude
         columns[f"phot_{band}_mean_flux"] = 10 ** (-0.4 * (magnitude - ZERO_POINTS[band]))
         columns[f"phot_{band}_mean_flux_error"] = error
     g, bp, rp = (columns[f"phot_{band}_mean_mag"] for band in ("g", "bp", "rp"))
     flux_g, flux_bp, flux_rp = (columns[f"phot_{band}_mean_flux"] for band in ("g", "bp", "rp"))
-    return columns | {
-        "bp_rp": bp - rp,
-        "g_rp": g - rp,
-        "phot_bp_rp_excess_factor": (flux_bp + flux_rp) / flux_g,
-    }
+    counts = {f"phot_{band}_n_obs": count for band, count in n_obs.items()}
+    return (
+        counts
+        | columns
+        | {
+            "bp_rp": bp - rp,
+            "g_rp": g - rp,
+            "phot_bp_rp_excess_factor": (flux_bp + flux_rp) / flux_g,
+        }
+    )
 
 
 def _astrometry(

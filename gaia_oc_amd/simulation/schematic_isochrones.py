@@ -171,8 +171,8 @@ def write_isochrones(path: Path | str, table: pd.DataFrame) -> None:
     formats = [_FORMATS.get(name, "%.4f") for name in COLUMNS]
     with write_atomically(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(_HEADER)
-        for log_age, points in table.groupby("logAge", sort=False):
-            file.write(f"# Age = {10**log_age:.6E} yr\n# {' '.join(COLUMNS)}\n")
+        for _, points in table.groupby("logAge", sort=False):
+            file.write(f"# Age = {10 ** points['logAge'].iloc[0]:.6E} yr\n# {' '.join(COLUMNS)}\n")
             np.savetxt(file, points[list(COLUMNS)].to_numpy(), fmt=formats)
         file.write("#isochrone terminated\n")
     logger.info("schematic isochrones written to %s", path)
@@ -209,7 +209,9 @@ def _main_sequence(age: float) -> pd.DataFrame:
     return pd.DataFrame({"Mini": mass, "luminosity": luminosity, "radius": radius, "label": 1})
 
 
-def _stage_masses(age: float, begin: Callable, end: Callable, fraction: Array) -> Array:
+def _stage_masses(
+    age: float, begin: Callable[[Array], Array], end: Callable[[Array], Array], fraction: Array
+) -> Array:
     """Masses of stars that have spent a fraction of a stage between two lifetimes."""
     first, last = stars.mass_at_time(begin, age), stars.mass_at_time(end, age)
     return first + fraction * (last - first)
@@ -229,7 +231,7 @@ def _subgiants(age: float) -> pd.DataFrame:
 def _red_giants(age: float) -> pd.DataFrame:
     """Up the giant branch to helium ignition; the time left goes as L^-5/6 (p = 6 in HPT Eq. 38)."""
     rise = np.linspace(0, 1, 46)[1:]
-    tip_mass = stars.mass_at_time(stars.red_giant_time, age)
+    tip_mass = np.array([stars.mass_at_time(stars.red_giant_time, age)])
     base, tip = stars.giant_branch_luminosity(tip_mass), stars.helium_ignition_luminosity(tip_mass)
     luminosity = base * (tip / base) ** rise
     fraction = (1 - (luminosity / base) ** (-5 / 6)) / (1 - (tip / base) ** (-5 / 6))

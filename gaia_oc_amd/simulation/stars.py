@@ -137,7 +137,7 @@ def draw_mass_ratios(size: int, binary_fraction: ArrayLike, *, rng: np.random.Ge
     ndarray, shape (size,)
     """
     ratio = rng.uniform(0, 1, size)
-    return np.where(rng.uniform(size=size) < binary_fraction, 1 - ratio, 0.0)
+    return np.where(rng.uniform(size=size) < np.asarray(binary_fraction), 1 - ratio, 0.0)
 
 
 def binary_fractions(mass: Array, mean: float) -> Array:

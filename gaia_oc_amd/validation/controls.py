@@ -243,7 +243,7 @@ def look_at_controls(
     model = fit_cluster_model(field.sets, prob_threshold=prob_threshold)
     hole = model.radius_of_fraction(HOLE_FRACTION)
     likely = _likely_members(field.sets, removal_threshold, hole)
-    found, looked_at, seen = [], [], []
+    found, looked_at, seen = list[pd.DataFrame](), list[Place](), list[Array]()
     for place, stream in zip(places, rng.spawn(len(places)), strict=True):
         try:
             accepted = _false_members(field, judge, place, likely, prob_threshold, stream)
@@ -300,7 +300,7 @@ def _coverage_weights(stars: pd.DataFrame, field: Field, place: Place, hole: flo
         share = _proper_motion_share(stars, field, place)
     else:
         grid = np.linspace(0, 1.01 * stars["f_r"].max() if len(stars) else 1.0, _GRID)
-        share = np.interp(stars["f_r"], grid, ring_shares(field, place, hole, grid))
+        share = np.interp(stars["f_r"].to_numpy(float), grid, ring_shares(field, place, hole, grid))
         share = np.where(_outside_the_cluster(stars, field.sets.cluster, hole), share, 0.0)
     counts = share >= _LEAST_SHARE
     return np.where(counts, 1 / np.where(counts, share, 1.0), 0.0)

@@ -7,15 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
-from gaia_oc_amd.plot_style import FOUND, LOSSES, SETTINGS, STYLES
+from gaia_oc_amd.plot_style import FOUND, LOSSES, SETTINGS, STYLES, LineLook
 
 _LOSSES = {
     "lost_to_probability": ("rejected: probability", LOSSES["probability"]),
     "lost_to_selection": ("lost to the candidate selection", LOSSES["selection"]),
     "lost_to_cone": ("not in the cone", LOSSES["cone"]),
 }  # fmt: skip
-_BY_CONTROLS = {"color": STYLES["comparison"].colour, "marker": "s", "ms": 5, "ls": "", "capsize": 2.5}
-_BY_PROBABILITY = {
+_BY_CONTROLS: LineLook = {"color": STYLES["comparison"].colour, "marker": "s", "ms": 5, "ls": ""}
+_BY_PROBABILITY: LineLook = {
     "color": STYLES["members"].colour,
     "marker": "o",
     "ms": 6,
@@ -47,13 +47,13 @@ def selection_function_figure(table: pd.DataFrame, name: str, prob_threshold: fl
     """
     title = f"{name.replace('_', ' ')}: selection function of members with p ≥ {prob_threshold:g}"
     canvas = Canvas(None, (2, 2), title=title, width=TWO_COLUMNS, heights=0.7, left=18.0)
-    axes = np.reshape(canvas.axes, (2, 2))
+    above, below = canvas.axes[:2], canvas.axes[2:]
     labels = {"G": ("g_min", "g_max", "$G$ [mag]"), "radius": ("r_min", "r_max", "projected radius [pc]")}
     for column, (kind, (low, high, label)) in enumerate(labels.items()):
         part = table[table["bin"] == kind]
-        draw_completeness(axes[0, column], part)
-        draw_contamination(axes[1, column], part)
-        for ax in axes[:, column]:
+        draw_completeness(above[column], part)
+        draw_contamination(below[column], part)
+        for ax in (above[column], below[column]):
             ax.set_xticks(range(len(part)), _bin_labels(part[low], part[high]))
             ax.tick_params(axis="x", which="both", length=0)
             ax.set_xlim(-0.5, len(part) - 0.5)
@@ -62,11 +62,11 @@ def selection_function_figure(table: pd.DataFrame, name: str, prob_threshold: fl
         table["bin"].isin(list(labels)), ["contamination_controls_upper", "contamination_probability"]
     ]
     highest = max(float(np.nan_to_num(shown.to_numpy(float)).max()), 0.05)
-    for ax in axes[1]:
+    for ax in below:
         ax.set_ylim(-0.04 * highest, 1.2 * highest)
-    axes[0, 0].set_ylabel("share of artificial members")
-    axes[1, 0].set_ylabel("contamination\n(above: accepted candidates)")
-    handles = [*axes[0, 0].get_legend_handles_labels(), *axes[1, 0].get_legend_handles_labels()]
+    above[0].set_ylabel("share of artificial members")
+    below[0].set_ylabel("contamination\n(above: accepted candidates)")
+    handles = [*above[0].get_legend_handles_labels(), *below[0].get_legend_handles_labels()]
     canvas.legend(handles=handles[0] + handles[2], labels=handles[1] + handles[3], ncols=3)
     return canvas.figure
 
@@ -119,11 +119,13 @@ def draw_contamination(ax: Axes, part: pd.DataFrame) -> Axes:
     names = ["contamination_controls", "contamination_controls_lower", "contamination_controls_upper"]
     middle, lower, upper = part[names].to_numpy(float).T
     errors = np.clip([middle - lower, upper - middle], 0, None)
-    ax.errorbar(x - _SHIFT, middle, errors, label="contamination by control clusters", **_BY_CONTROLS)
+    ax.errorbar(
+        x - _SHIFT, middle, errors, label="contamination by control clusters", capsize=2.5, **_BY_CONTROLS
+    )
     by_probability = part["contamination_probability"].to_numpy(float)
     ax.plot(x + _SHIFT, by_probability, label="contamination by the mean of 1 $-$ p", **_BY_PROBABILITY)
     for place, number in zip(x, part["n_accepted"], strict=True):
-        ax.text(place, 0.97, f"{number:,}", transform=ax.get_xaxis_transform(), ha="center", va="top")
+        ax.text(float(place), 0.97, f"{number:,}", transform=ax.get_xaxis_transform(), ha="center", va="top")
     return ax
 
 

@@ -386,7 +386,7 @@ def _contamination(part: Bin, validation: Validation) -> dict[str, Any]:
     accepted = validation.accepted[part.holds(validation.accepted)]
     number = len(accepted)
     n_controls = _controls_that_see(part, validation.controls)
-    row = {"n_training": int(part.holds(validation.training).sum()), "n_accepted": number}
+    row: dict[str, float] = {"n_training": int(part.holds(validation.training).sum()), "n_accepted": number}
     row |= {"n_controls": n_controls, "false_members": np.nan}
     shares = [np.nan] * 3
     if n_controls:
