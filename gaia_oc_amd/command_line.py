@@ -12,7 +12,7 @@ import types
 import typing
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -224,9 +224,9 @@ def read_command_line(
     """
     parser = make_parser(description or "")
     if clusters is not None:
-        add_clusters(parser, None if clusters == "+" else clusters)
+        add_clusters(parser, clusters if isinstance(clusters, tuple) else None)
     else:
-        own = [each.name for each in fields(signature) if "positional" in each.metadata]  # type: ignore[arg-type]
+        own = [each.name for each in fields(signature) if "positional" in each.metadata]
         parser.usage = " ".join(["%(prog)s [options]", *(f"[{name}]" for name in own)])
     add_options(parser, signature)
     add_run_options(parser, leave_out=leave_out)
@@ -254,12 +254,17 @@ def option_names(signature: type[Options], names: tuple[str, ...] | None = None)
     set of str
     """
     found: set[str] = set()
-    for each in fields(signature):  # type: ignore[arg-type]
-        if "names" in each.metadata:
-            found |= option_names(type(each.default), each.metadata["names"])
+    for each in fields(signature):
+        if (inner := _part(each)) is not None:
+            found |= option_names(type(inner), each.metadata["names"])
         elif names is None or each.name in names:
             found.add(each.name.rstrip("_"))
     return found
+
+
+def _part(each: Field[Any]) -> Options | None:
+    """The options that a field holds, of a script whose options have parts."""
+    return each.default if isinstance(each.default, Options) else None
 
 
 def add_clusters(parser: argparse.ArgumentParser, default: tuple[str, ...] | None = None) -> None:
@@ -284,21 +289,20 @@ def add_options(parser: Any, signature: type[Options], names: tuple[str, ...] | 
     names : tuple of str, optional
         Those to add; by default all.
     """
-    hints = type_hints(signature)
+    hints = type_hints(signature)  # type: ignore[arg-type]  # classes are hashable, whatever their instances are
     own = parser
-    for each in fields(signature):  # type: ignore[arg-type]
+    for each in fields(signature):
         if names is not None and each.name not in names:
             continue
-        if "names" in each.metadata:  # a part
-            group = parser.add_argument_group(each.default.title)
-            add_options(group, type(each.default), each.metadata["names"])
+        if (inner := _part(each)) is not None:
+            add_options(parser.add_argument_group(inner.title), type(inner), each.metadata["names"])
             continue
         if "positional" in each.metadata:
             parser.add_argument(
                 each.name, nargs=each.metadata["positional"], default=each.default, help=each.metadata["help"]
             )
             continue
-        if own is parser and any("names" in other.metadata for other in fields(signature)):  # type: ignore[arg-type]
+        if own is parser and any(_part(other) is not None for other in fields(signature)):
             own = parser.add_argument_group("Running: this script")
         own.add_argument(
             f"--{each.name.rstrip('_')}",  # a name that Python keeps for itself ends in _
@@ -355,9 +359,9 @@ def collect(signature: type[OptionsT], arguments: argparse.Namespace) -> Options
     """
     given = vars(arguments)
     values: dict[str, Any] = {}
-    for each in fields(signature):  # type: ignore[arg-type]
-        if "names" in each.metadata:
-            values[each.name] = collect(type(each.default), arguments)
+    for each in fields(signature):
+        if (inner := _part(each)) is not None:
+            values[each.name] = collect(type(inner), arguments)
         elif each.name in given:
             value = given[each.name]
             values[each.name] = tuple(value) if isinstance(value, list) else value

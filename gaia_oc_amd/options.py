@@ -77,6 +77,7 @@ def require(condition: bool, options: Any, name: str, bound: str) -> None:
         raise ValueError(f"{name} is {getattr(options, name)}, but must be {bound}.")
 
 
+@dataclass(frozen=True)
 class Options:
     """Base of the option classes: checks each value against the bound in its own line.
 
@@ -94,7 +95,7 @@ class Options:
     title: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        for each in fields(self):  # type: ignore[arg-type]
+        for each in fields(self):
             value = getattr(self, each.name)
             if value is None or "bounds" not in each.metadata:
                 continue
