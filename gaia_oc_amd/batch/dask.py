@@ -118,13 +118,18 @@ def _address(scheduler: str) -> str:
         raise ValueError(f"{path} is not a file that a Dask scheduler wrote: give its address.") from error
 
 
+def _scheduler_address(client: "Client") -> str:
+    """A client that closed itself, its scheduler being gone, knows it no more."""
+    return "the address given" if client.scheduler is None else str(client.scheduler.address)
+
+
 def _check_python(client: "Client") -> None:
     """Refuse a scheduler that cannot read what this Python writes."""
     theirs = ask(client, client.get_versions)["scheduler"]["host"]["python"]
     ours = platform.python_version_tuple()
     if theirs.split(".")[:2] != list(ours[:2]):
         raise ValueError(
-            f"the scheduler at {client.scheduler.address} runs Python {theirs}, not {ours[0]}.{ours[1]}: start "
+            f"the scheduler at {_scheduler_address(client)} runs Python {theirs}, not {ours[0]}.{ours[1]}: start "
             "scheduler and workers in one environment with this program."
         )
 
@@ -151,7 +156,7 @@ def ask(
         with suppress(OSError):  # connection lost, or out of time
             return client.sync(answer, callback_timeout=seconds)
     raise BatchStoppedError(
-        f"the scheduler at {client.scheduler.address} does not answer any more: start it again, then run the "
+        f"the scheduler at {_scheduler_address(client)} does not answer any more: start it again, then run the "
         "clusters that are not done."
     )
 
@@ -377,7 +382,7 @@ class _DaskCrew:
         if self._n_threads:
             self._last_seen = time.monotonic()
         elif time.monotonic() > self._last_seen + self._patience:
-            address = self._client.scheduler.address
+            address = _scheduler_address(self._client)
             raise BatchStoppedError(
                 f"the scheduler at {address} has had no worker for {self._patience:g} s: start some with `dask worker "
                 f"{address} --nthreads 1`, then run the clusters that are not done."

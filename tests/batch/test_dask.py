@@ -281,6 +281,16 @@ def test_a_scheduler_that_dies_costs_what_is_not_finished(tmp_path, caplog):
     assert caplog.text.count("does not answer any more") == 1
 
 
+def test_a_client_that_has_given_up_its_scheduler_says_so(scheduler):
+    """Dask's client closes itself where the scheduler stays away, and has no address from then on."""
+    from distributed import Client
+
+    with Client(scheduler_file=scheduler, set_as_default=False) as client:
+        pass
+    with pytest.raises(BatchStoppedError, match="does not answer any more: start it again"):
+        dask_connection.ask(client, client.nthreads)
+
+
 def test_nothing_of_dask_answers(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", 1)
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
