@@ -41,9 +41,7 @@ def why_absent(stars: pd.DataFrame, region: ConeRegion, sources: pd.DataFrame) -
         With the index of the stars: ``apart`` from the centre [deg], ``motion`` from the region's [mas/yr] and
         ``parallax`` minus the region's [mas], NaN where they are not known; `BEYOND`, one of `LIMITS`.
     """
-    ra, dec = (
-        stars.get(name, pd.Series(np.nan, stars.index)).to_numpy(float, copy=True) for name in ("ra", "dec")
-    )
+    ra, dec = stars.reindex(columns=["ra", "dec"]).to_numpy(float).T.copy()
     unplaced = np.isnan(ra) | np.isnan(dec)
     if unplaced.any():
         identifiers = stars["source_id"].fillna(-1).to_numpy(np.int64)[unplaced]

@@ -217,7 +217,7 @@ def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: Select
     while not enough(upper):
         lower, upper = upper, 2 * upper
         if lower > LARGEST_COLOUR_LIMIT:
-            raise ClusterError(_too_far(members[finite], usable, isochrone, options))
+            raise ClusterError(_too_far(members.iloc[np.flatnonzero(finite)], usable, isochrone, options))
     while upper - lower > _PRECISION:
         middle = (lower + upper) / 2
         lower, upper = (lower, middle) if enough(middle) else (middle, upper)

@@ -149,7 +149,7 @@ class Classifier:
             np.array([whole[name] for name in self.cluster_features.names], float)
         )
 
-        def of_stars(candidates: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+        def of_stars(candidates: NDArray[np.floating], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
             stars = self.source_features(candidates)
             return judge(torch.cat([stars, of_whole.expand(len(stars), -1)], dim=1).numpy(), chosen)
 

@@ -277,7 +277,9 @@ def membership_matrix(
         seen |= sources
     missed = missed_members(sets, prob_threshold)["outside"]
     places = where_outside(missed)[~missed["source_id"].isin(seen)].value_counts()
-    rows |= {place: (int(n), 0) for place, n in places.items()} | {OUTSIDE: (int(places.get(OUTSIDE, 0)), 0)}
+    rows |= {str(place): (int(n), 0) for place, n in places.items()} | {
+        OUTSIDE: (int(places.get(OUTSIDE, 0)), 0)
+    }
     if least_probability >= prob_threshold:
         del rows[f"candidate, {least_probability:g} ≤ p < {prob_threshold:g}"]
     for verdict in [*verdicts][:2] if sets.judged_members.empty else ["training member"]:

@@ -23,7 +23,7 @@ REMEMBERED = (
 )
 """Options that say where things lie, what they are called and which of them are meant; no others are remembered."""
 
-_NOTHING = (None, "", (), [])
+_NOTHING: tuple[object, ...] = (None, "", (), [])
 _HEADING = """\
 # What build_sets.py was given, for all scripts that work in this folder. An option on the command line goes before it.
 # Relative paths are relative to this folder. Change or remove a line, or the file, as you like.

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from gaia_oc_amd.absence import why_absent
+from gaia_oc_amd.absence import BEYOND, why_absent
 from gaia_oc_amd.astrometry import angular_separation, unit_vectors
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
@@ -244,7 +244,7 @@ def _neutral(stars: pd.DataFrame, sets: SourceSets) -> dict[str, pd.DataFrame]:
     dec = cluster.dec + (radius if cluster.dec < 0 else -radius)
     there = cluster.motion_at(np.full(len(stars), cluster.ra), np.full(len(stars), dec))
     moved = stars[["pmra", "pmdec"]].to_numpy(float) - here + there
-    changes = {
+    changes: dict[str, dict[str, Array | float | pd.Series]] = {
         "motion": {"pmra": here[:, 0], "pmdec": here[:, 1]},
         "parallax": {"parallax": cluster.parallax},
         "photometry": {
@@ -293,7 +293,12 @@ def _why_absent(stars: pd.DataFrame, region: ConeRegion, cone: pd.DataFrame, set
     """Why each star is not among the sources of a cone; what the comparison list measured of it counts, too."""
     measured = _with_listed(stars, sets.comparison_outside)
     absent = why_absent(measured, region, cone)
-    texts = [_beyond(*star, region) for star in absent.itertuples(index=False)]
+    texts = [
+        _beyond(float(apart), float(motion), float(parallax), beyond, region)
+        for apart, motion, parallax, beyond in zip(
+            absent["apart"], absent["motion"], absent["parallax"], absent[BEYOND], strict=True
+        )
+    ]
     return [text + note for text, note in zip(texts, _stands_there(measured, cone), strict=True)]
 
 

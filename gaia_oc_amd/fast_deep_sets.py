@@ -187,14 +187,13 @@ _PAIRS_AT_ONCE_ON_DEVICE = 65_536
 class Judge(Protocol):
     """Gives the evidence for membership of stars, each with its own support set."""
 
-    def __call__(self, candidates: Array, chosen: Index) -> Array:
+    def __call__(self, candidates: NDArray[np.floating], chosen: Index) -> Array:
         """Logit of a member minus that of a non-member.
 
         Parameters
         ----------
         candidates : ndarray, shape (n, n_features)
-            Features of the stars: standardised ones of star and cluster as float32 for `make_judge`, those of the
-            star alone and as they are for `classifier.Classifier.judge`.
+            Features of the stars, as they are.
         chosen : ndarray of int64, shape (n, support)
             Each star's support set, as rows of the members.
 
@@ -210,7 +209,7 @@ def make_judge(
     *,
     device: str = "cpu",
     precision: Literal["float32", "bfloat16"] = "float32",
-) -> Judge:
+) -> Callable[[Array, Index], Array]:
     """Make a network ready for judging many stars against the members of one cluster.
 
     Parameters
@@ -226,8 +225,9 @@ def make_judge(
 
     Returns
     -------
-    Judge
-        It may be called from several threads at once, and what it says of a star does not depend on their number.
+    callable
+        As `Judge`, but for standardised features of star and cluster, as float32. It may be called from several threads
+        at once, and what it says of a star does not depend on their number.
 
     Raises
     ------

@@ -163,8 +163,8 @@ def _dwarfs(isochrone: "Isochrone", colour: Array, g: Array) -> Iterator[StageOf
 
 def _main_sequence(isochrone: "Isochrone") -> tuple[Array, Array]:
     """G, rising, and colour of the isochrone up to the brightest star of the main sequence."""
-    on = np.flatnonzero(isochrone.label <= 1)  # type: ignore[operator]
-    on = on[np.argsort(isochrone.mass[on])]  # type: ignore[index]
+    on = np.flatnonzero(np.asarray(isochrone.label) <= 1)
+    on = on[np.argsort(np.asarray(isochrone.mass)[on])]
     g, colour = isochrone.g[on], isochrone.colour[on]
     end = int(np.argmin(g)) + 1
     return np.maximum.accumulate(g[:end][::-1]), colour[:end][::-1]
@@ -189,8 +189,8 @@ def _dwarf_offset(stage: str, g: Array, offset: Array, curve: tuple[Array, Array
 
 def _giants(isochrone: "Isochrone", colour: Array, g: Array) -> Iterator[StageOffset]:
     """All giants, each against the giants that the isochrone has at its G; and the middle of the red clump."""
-    label, time = isochrone.label, _time_spent(isochrone)
-    branch = (label >= 3) & (time > 0)  # type: ignore[operator]
+    label, time = np.asarray(isochrone.label), _time_spent(isochrone)
+    branch = (label >= 3) & (time > 0)
     if not branch.any():
         return
     expected = _expected_colour(isochrone, branch, time, g)
@@ -203,7 +203,7 @@ def _giants(isochrone: "Isochrone", colour: Array, g: Array) -> Iterator[StageOf
     in_colour = _with_error(colour - expected, _median)
     at = float(np.median(expected)), float(np.median(g))
     yield StageOffset("giants", float(g.min()), float(g.max()), len(g), *in_colour, np.nan, np.nan, *at)
-    clump = branch & (label <= 6) & (label >= 4)  # type: ignore[operator]
+    clump = branch & (label <= 6) & (label >= 4)
     if clump.any():
         yield from _red_clump(isochrone.g[clump], isochrone.colour[clump], time[clump], g, colour)
 

@@ -1,7 +1,7 @@
 """Membership probabilities: votes of the network on noisy samples, or its posterior."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -263,7 +263,8 @@ def _of_at_most(n_members: int, options: SamplingOptions) -> SamplingOptions:
 def _check_features(classifier: Classifier, sets: SourceSets) -> None:
     """Refuse a model that reads what the sets do not have."""
     if classifier.probability == "posterior":
-        known, of_cone = (*STAR_FEATURES, *SUPPORT_FEATURES), CONE_FEATURES
+        known: Collection[object] = (*STAR_FEATURES, *SUPPORT_FEATURES)
+        of_cone: Collection[str] = CONE_FEATURES
         support = classifier.support_features or classifier.source_features
         names = (*classifier.source_features.names, *support.names)
     else:
@@ -454,7 +455,7 @@ class VoteSampler:
     ) -> NDArray[np.float32]:
         """Logit of a member minus that of a non-member for samples of stars, shape (n_sources, n_samples)."""
         features = sample_features(sources, self.sets, self.names, n_samples=n_samples, rng=rng)
-        own = np.repeat(self.member_ids.get_indexer(sources["source_id"]), n_samples)
+        own = np.repeat(self.member_ids.get_indexer(pd.Index(sources["source_id"])), n_samples)
         chosen = draw_support_sets(len(self.member_ids), size_support_set, rng=rng, excluded=own)
         return self.judge(features.reshape(-1, len(self.names)), chosen).reshape(len(sources), n_samples)
 

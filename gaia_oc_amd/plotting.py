@@ -270,16 +270,8 @@ def draw_contour(ax: Axes, x: Array, y: Array, values: Array, *, level: float) -
     """Draw where gridded values, of shape (n_y, n_x), equal a level, dashed as a boundary of `draw_line`."""
     if values.min() < level < values.max():
         for line, dashes in ((_OUTLINE, "-"), (_LINE, _DASHES)):
-            ax.contour(
-                x,
-                y,
-                values,
-                levels=[level],
-                linestyles=[dashes],
-                colors=line["color"],
-                linewidths=line["lw"],
-                zorder=line["zorder"],
-            )
+            drawn = ax.contour(x, y, values, levels=[level], linestyles=[dashes], colors=line["color"])
+            drawn.set(linewidths=line["lw"], zorder=line["zorder"])
 
 
 def legend_handles(layers: Sequence[Layer], sets: "SourceSets", *, panel: str | None = None) -> list[Line2D]:

@@ -1,7 +1,7 @@
 """The stars around a cluster: the kept cone, else the archive, another service or a table; checked and cut once."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -87,7 +87,7 @@ def load_cone(
         If the kept cone was changed since this program wrote it.
     """
     kept = None if options.overwrite_cone else kept_cone(folder)
-    kept_source = _kept_source(folder) if kept else None
+    kept_source = _kept_source(folder) if kept else ""
     if kept and is_current(
         folder,
         region,
@@ -443,7 +443,7 @@ def mirror_query(region: ConeRegion, mirror: Mirror, columns: Mapping[str, str])
     )
 
 
-def _observed(columns: Collection[str] | Mapping[str, str], band: str) -> str:
+def _observed(columns: Mapping[str, str], band: str) -> str:
     """Condition that a star was observed in a band."""
     n_obs = f"phot_{band}_n_obs"
     return f"{columns[n_obs]} > 0" if n_obs in columns else f"{columns[f'phot_{band}_mean_mag']} IS NOT NULL"

@@ -51,7 +51,7 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     ClusterError
         If columns are missing, identifiers are repeated, or values cannot be what the column says.
     """
-    refuse_missing_columns(list(sources), origin)
+    refuse_missing_columns(list(sources.columns), origin)
     sources = sources[[name for name in ARCHIVE_COLUMNS if name in sources]]
     sources.attrs = {}
     sources = _numbers(_with_identifiers(sources, origin), origin)
@@ -132,7 +132,8 @@ def without_fill_values(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
         NaN in place of BP and RP magnitudes and of colours that none can be (99.999, -9999, 1e20), of the usual
         fill values in G and astrometry, and of colours of a star whose magnitude is missing.
     """
-    filled = {name: _is_fill(name, sources[name].to_numpy(float)) for name in sources if name != "source_id"}
+    columns = sources.columns.drop("source_id", errors="ignore")
+    filled = {name: _is_fill(name, sources[name].to_numpy(float)) for name in columns}
     for name, bluer in _COLOURS.items():
         if name in filled:
             filled[name] |= filled[bluer] | filled["phot_rp_mean_mag"]

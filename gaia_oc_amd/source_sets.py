@@ -292,14 +292,15 @@ def load_sets(
     folder = sets_folder(name, data_dir)
     refuse_changed_sets(folder, parts)
     tables = {part: _read_set(folder, part, columns) if part in parts else _nobody() for part in SET_NAMES}
-    scored, outside = tables.pop("candidates"), folder / OUTSIDE_FILE
-    kept = "comparison" in parts and outside.exists()
+    scored, outside = tables["candidates"], folder / OUTSIDE_FILE if "comparison" in parts else None
     return SourceSets(
         **_read_cluster_file(folder / CLUSTER_FILE),
-        **tables,
+        members=tables["members"],
+        non_members=tables["non_members"],
+        comparison=tables["comparison"],
         candidates=without_training_members(scored),
         judged_members=_training_members(scored),
-        comparison_outside=read_table(outside) if kept else _nobody_outside(),
+        comparison_outside=read_table(outside) if outside and outside.exists() else _nobody_outside(),
     )
 
 

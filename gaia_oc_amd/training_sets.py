@@ -285,7 +285,8 @@ def cone_examples(name: str, data_dir: Path | str, *, seed: int) -> ConeExamples
         weight=counts[stars["source_id"]].to_numpy(float),
         log_odds=true_log_odds(stars, is_member, sets),
     )
-    examples = _thinned(evidence[np.isfinite(evidence[list(STAR_FEATURES)]).all(axis=1)], rng)
+    usable = np.isfinite(evidence[list(STAR_FEATURES)].to_numpy(float)).all(axis=1)
+    examples = _thinned(evidence.loc[usable], rng)
     return ConeExamples(sets.cluster.name, examples, support[usable_support], cone_evidence(reading))
 
 

@@ -328,11 +328,11 @@ class InputTables:
 
     def listed_members(self, name: str) -> pd.DataFrame:
         """Rows of one cluster in the member list, as `members.listed_members` gives them."""
-        return _NOBODY if self.members is None else self._listed.of(name)
+        return _NOBODY if self._listed is None else self._listed.of(name)
 
     def listed_for_comparison(self, name: str) -> pd.DataFrame:
         """Rows of one cluster in the comparison list."""
-        return _NOBODY if self.comparison is None else self._compared.of(name)
+        return _NOBODY if self._compared is None else self._compared.of(name)
 
     def compared_with(self, name: str) -> tuple[pd.DataFrame, str]:
         """Rows of one cluster in the list that its members are compared with, and what that is called.
@@ -349,12 +349,12 @@ class InputTables:
         return NameIndex(self.parameters["name"], table=self.parameters_path)
 
     @cached_property
-    def _listed(self) -> "_ListByCluster":
-        return _ListByCluster(self.members, "the member list")
+    def _listed(self) -> "_ListByCluster | None":
+        return None if self.members is None else _ListByCluster(self.members, "the member list")
 
     @cached_property
-    def _compared(self) -> "_ListByCluster":
-        return _ListByCluster(self.comparison, "the comparison list")
+    def _compared(self) -> "_ListByCluster | None":
+        return None if self.comparison is None else _ListByCluster(self.comparison, "the comparison list")
 
 
 _NO_PARAMETERS = pd.DataFrame({"name": pd.Series(dtype=str)})

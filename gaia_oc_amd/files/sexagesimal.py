@@ -50,8 +50,8 @@ def in_degrees(values: pd.Series, name: str, unit: str, origin: str) -> pd.Serie
         "%s has %s as %r: taken as %s, minutes and seconds.",
         *(origin, name, present.iloc[0], "hours" if hours else "degrees"),
     )
-    sign = np.where(parts["sign"].isin(["", "+"]), 1.0, -1.0)
-    return ((15.0 if hours else 1.0) * sign * (whole + minutes / 60 + seconds / 3600)).reindex(values.index)
+    angle = (whole + minutes / 60 + seconds / 3600) * (15.0 if hours else 1.0)
+    return angle.where(parts["sign"].isin(["", "+"]), -angle).reindex(values.index)
 
 
 def with_joined_parts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -41,7 +41,7 @@ _SPECIAL = r'[",\r\n]'
 """Characters that need quotes."""
 
 
-def write_rows(file: BinaryIO, table: pd.DataFrame) -> None:
+def write_rows(file: BinaryIO | gzip.GzipFile, table: pd.DataFrame) -> None:
     """Write a table as CSV, without an index column.
 
     Each number has the fewest digits that give the same number back; integers stay integers, and a column of
@@ -84,7 +84,8 @@ def _arrow_column(values: pd.Series) -> "pa.Array | pa.ChunkedArray | None":
 
     if values.dtype in (np.float64, np.int64):
         column = pa.array(values.to_numpy(), from_pandas=True)
-        return _with_points(column) if _all_whole(values.to_numpy()) else column
+        is_whole = values.dtype == np.float64 and _all_whole(values.to_numpy(float))
+        return _with_points(column) if is_whole else column
     if values.dtype == np.bool_:
         return pa.array(np.where(values.to_numpy(), "True", "False").astype(object), pa.string())
     if isinstance(values.dtype, pd.StringDtype):
@@ -94,10 +95,8 @@ def _arrow_column(values: pd.Series) -> "pa.Array | pa.ChunkedArray | None":
     return None
 
 
-def _all_whole(values: NDArray[np.float64] | NDArray[np.int64]) -> bool:
+def _all_whole(values: NDArray[np.float64]) -> bool:
     """Whether floating-point numbers could be taken for integers."""
-    if values.dtype != np.float64:
-        return False
     return _whole(values[:1000]) and _whole(values) and bool(np.isfinite(values).any())
 
 
@@ -237,12 +236,12 @@ def _most_fitting(tables: list[FileTable], names: TableNames | None) -> FileTabl
     """The table of a file that has most of the needed columns; the first of equals."""
     if names is None or len(tables) == 1:
         return tables[0]
-    return max(tables, key=lambda table: len(set(names.needed) & set(names.find(table.rows))))
+    return max(tables, key=lambda table: len(set(names.needed) & set(names.find(table.rows.columns))))
 
 
 def _renamed(table: FileTable, names: TableNames, origin: str) -> pd.DataFrame:
     """Rows with our names and units in place of the file's, without what else bears one of our names."""
-    found = names.find(table.rows)
+    found = names.find(table.rows.columns)
     rows = _without_repeats(table.rows, set(found.values()), origin)
     others = [ours for ours, theirs in found.items() if ours != theirs and ours in rows]
     rows = rows.drop(columns=others) if others else rows
@@ -310,7 +309,7 @@ def _without_repeats(table: pd.DataFrame, needed: Container[str], origin: str) -
     if table.columns.is_unique:
         return table
     for name in table.columns[table.columns.duplicated()].unique():
-        copies = table[name]
+        copies = table.loc[:, table.columns == name]
         is_same = all(copies.iloc[:, 0].equals(copies.iloc[:, i]) for i in range(1, copies.shape[1]))
         if name in needed and not is_same:
             raise ValueError(
@@ -349,7 +348,9 @@ def canonical(table: pd.DataFrame, origin: str, *, strict: bool = True) -> pd.Da
     lower = [_OUR_SPELLING.get(name.lower(), name) if len(name) > 1 else name for name in names]
     names = [new if new == old or new not in names else old for old, new in zip(names, lower, strict=True)]
     table = _without_repeats(table.set_axis(names, axis=1), UNITS, origin)
-    single = {name: _double(table[name].to_numpy()) for name in table if table[name].dtype == np.float32}
+    single: dict[str, NDArray[np.float64] | NDArray[np.int64]] = {
+        name: _double(table[name].to_numpy()) for name in table.columns if table[name].dtype == np.float32
+    }
     if "source_id" in table:
         try:
             single["source_id"] = whole_numbers(table["source_id"], f"source_id in {origin}")
@@ -456,7 +457,7 @@ def write_table(
 
 
 @contextmanager
-def _opened(path: Path, compressed: bool) -> Iterator[BinaryIO]:
+def _opened(path: Path, compressed: bool) -> Iterator[BinaryIO | gzip.GzipFile]:
     with path.open("wb") as plain:
         if not compressed:
             yield plain

@@ -223,7 +223,9 @@ def _read(text: Content, layout: Layout, wanted: Callable[[str], bool] | None) -
     as_text = partial(_as_text, text, layout, labels)
     table = _typed(table, layout, as_text)
     names = dict(zip(labels, layout.names, strict=True))
-    return FileTable(table.set_axis([names[label] for label in table], axis=1), layout.units, first_line)
+    return FileTable(
+        table.set_axis([names[label] for label in table.columns], axis=1), layout.units, first_line
+    )
 
 
 def _distinct(names: tuple[str, ...]) -> list[str]:
@@ -361,7 +363,7 @@ def _refuse_short(
 def _typed(table: pd.DataFrame, layout: Layout, as_text: Callable[[str], pd.Series]) -> pd.DataFrame:
     """Table whose text columns are numbers where only the spelling of missing values, or blanks, made them text."""
     changed = {}
-    for label in table:
+    for label in table.columns:
         values = table[label]
         if values.dtype.kind == "f":
             if lost_digits(values):

@@ -150,10 +150,10 @@ def summarise(outcomes: list[Outcome], data_dir: Path | str, options: CompareOpt
 
 def _venn_numbers(row: pd.Series) -> tuple[list[tuple[int, int, int]], str, float, str]:
     """Numbers of both diagrams, name of the list, threshold and title."""
-    core = tuple(int(row[name]) for name in _CORE)
+    core = int(row[_CORE[0]]), int(row[_CORE[1]]), int(row[_CORE[2]])
     whole = int(row["shared"] + row["only ours"]), int(row["listed"]), int(row["shared"])
     title = f"{int(row['n_clusters'])} clusters: overlap with {row['list']}"
-    return [whole, core], str(row["list"]), float(row["p>="]), title  # type: ignore[list-item]
+    return [whole, core], str(row["list"]), float(row["p>="]), title
 
 
 def _shares(row: pd.Series) -> str:

@@ -75,7 +75,7 @@ def explain_stars(
     folder = sets_folder(cluster, data_dir)
     path = None if options.from_ is None else _list_file(options.from_, Path(data_dir))
     stars = _stars(folder.name, path, options)
-    published = path and published_list(path)
+    published = published_list(path) if path else None
     model = Classifier.load(options.model_dir, accept_changes=options.accept_changes)
     _warn_of_another_model(folder, model)
     with locked(folder):

@@ -171,7 +171,7 @@ def _read_tables(data_dir: Path | str, options: FindOptions) -> SearchTables:
 def _made_with(
     target: SearchTarget, options: FindOptions, tables: SearchTables, *, seed: int
 ) -> dict[str, Any]:
-    fitted = options.fit_isochrone and tables.isochrones is not None
+    isochrones = tables.isochrones if options.fit_isochrone else None
     cone = asdict(options.cone)
     cone.pop("overwrite_cone")
     return {
@@ -183,7 +183,7 @@ def _made_with(
             "seed": seed,
             "drawn": options.figures.wanted(),
         },
-        "isochrones": table_fingerprint(tables.isochrones) if fitted else None,
+        "isochrones": None if isochrones is None else table_fingerprint(isochrones),
         "catalogues": {name: table_fingerprint(table) for name, table in tables.catalogues.items()},
         "version": __version__,
     }
