@@ -1,5 +1,5 @@
 # make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style, imports and types (make types alone).   make docs: the documentation.
-# make test-oldest: the tests with the lower bounds of pyproject.toml.
+# make test-oldest: the tests with the lower bounds of pyproject.toml.   make test-newest: with the newest of everything.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
 # make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.   make test-random: in random order.
 # make kills: a hundred kills and a hundred interrupts of a batch at random moments.
@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
 
-.PHONY: demo test test-random test-loaded test-oldest fuzz kills lint types docs tap-server stop-tap-server fault-table clean
+.PHONY: demo test test-random test-loaded test-oldest test-newest fuzz kills lint types docs tap-server stop-tap-server fault-table clean
 
 demo: .venv/installed
 	$(BIN)/python simulate_clusters.py $(CLUSTER) --data_dir demo --field_density 5000
@@ -43,6 +43,15 @@ build/oldest/installed: pyproject.toml
 	$(PYTHON) -m venv build/oldest
 	build/oldest/bin/python -m pip install --quiet uv
 	build/oldest/bin/uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct -e ".[dev,distributed]"
+	touch $@
+
+# The newest packages that pip finds, for the newest Python: make test-newest PYTHON=python3.13.
+test-newest: build/newest/installed
+	OMP_NUM_THREADS=1 build/newest/bin/python -m pytest -n 2 --dist loadfile
+
+build/newest/installed: pyproject.toml
+	$(PYTHON) -m venv build/newest
+	build/newest/bin/python -m pip install --quiet --upgrade -e ".[dev,distributed,cepheids,images]"
 	touch $@
 
 lint: .venv/installed-dev types

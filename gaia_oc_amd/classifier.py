@@ -101,9 +101,9 @@ class Classifier:
     support_features: Standardisation | None = None
 
     @property
-    def probability(self) -> str:
+    def probability(self) -> Literal["votes", "posterior"]:
         """What the model was trained for: "votes", the published definition, or "posterior"."""
-        return self.hyper_parameters.get("probability", "votes")
+        return "posterior" if self.hyper_parameters.get("probability") == "posterior" else "votes"
 
     def fingerprint(self) -> str:
         """Fingerprint of everything that its probabilities depend on."""

@@ -158,8 +158,8 @@ def _scales(field: pd.DataFrame, centre: Array, colour: str) -> tuple[Array, Arr
     knots = np.arange(8.0, 21.01, _G_STEP)
     errors = field[["pmra_error", "pmdec_error", "parallax_error", f"{colour}_error"]].to_numpy(float)
     nearest = np.clip(np.rint((g - knots[0]) / _G_STEP).astype(int), 0, len(knots) - 1)
-    typical = pd.DataFrame(errors).groupby(nearest).median().reindex(range(len(knots)))
-    typical = typical.interpolate(limit_direction="both").fillna(0.0).to_numpy().T
+    medians = pd.DataFrame(errors).groupby(nearest).median().reindex(range(len(knots)))
+    typical = medians.interpolate(limit_direction="both").fillna(0.0).to_numpy().T
     g_scale = np.full(len(knots), _G_SCALE)
     in_colour = np.hypot(typical[3], _COLOUR_SCALE)
     return knots, np.vstack([np.hypot(typical[:3], spread[:, None]), g_scale, in_colour])

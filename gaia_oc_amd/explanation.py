@@ -198,7 +198,7 @@ def _odds(sets: SourceSets, model: Classifier, sampling: SamplingOptions, seed: 
         )
         return _Odds(
             lambda stars: judge.log_odds(stars, rng=rng()),
-            float(judge.spatial.log_odds(there)[0]),
+            float(judge.fitted.log_odds(there)[0]),
             votes if sampling.probability == "votes" else lambda stars: judge.probabilities(stars, rng=rng()),
             judge.reading.density,
         )

@@ -89,7 +89,7 @@ def judge_candidates(
         warnings.warn(f"{unjudged} candidates lack a colour or an error and get no PMemb.", stacklevel=2)
     save_candidates(judged, data_dir)
     if judge:
-        save_spatial(sets_folder(name, data_dir), judge.spatial, judge.summary(rng=rng))
+        save_spatial(sets_folder(name, data_dir), judge.fitted, judge.summary(rng=rng))
         _warn_of_doubt(judged.candidates["PMemb"].to_numpy(float), judge.n_members)
     else:
         remove_spatial(sets_folder(name, data_dir))

@@ -89,7 +89,8 @@ class Calibration:
             return cls()
         try:
             calibration = cls(
-                *(tuple(float(value) for value in content[name]) for name in ("slopes", "intercepts")),
+                tuple(float(value) for value in content["slopes"]),
+                tuple(float(value) for value in content["intercepts"]),
                 float(content["scatter"]),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -151,7 +152,7 @@ def fit_calibration(
         value = weight @ (np.logaddexp(0, z) - y * z) + _STIFFNESS * parameters @ parameters
         residual = weight * (1 / (1 + np.exp(-z)) - y)
         gradient = np.append((residual @ ramps) * slopes, residual @ hats)
-        return value, gradient + 2 * _STIFFNESS * parameters
+        return float(value), gradient + 2 * _STIFFNESS * parameters
 
     best = minimize(loss, np.zeros(len(BENDS) + 1 + len(KNOTS)), jac=True, method="L-BFGS-B").x
     slopes, intercepts = np.exp(best[: len(BENDS) + 1]), best[len(BENDS) + 1 :]
@@ -290,20 +291,33 @@ class ConeJudge:
         return replace(self, reading=replace(reading, members=left, cluster=cluster))
 
     @property
+    def fitted(self) -> SpatialModel:
+        """Where the members stand.
+
+        Raises
+        ------
+        ValueError
+            If the judge knows the ratios alone.
+        """
+        if self.spatial is None:
+            raise ValueError("core and halo were not fitted to this cone: make the judge by `ConeJudge.of`.")
+        return self.spatial
+
+    @property
     def calibration(self) -> Calibration:
         """That of the model."""
         return Calibration.from_dict(self.classifier.hyper_parameters.get("calibration"))
 
     def probabilities(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
         """Posterior probability of stars with the columns of the sets, shape (n_stars,)."""
-        log_odds = self.spatial.log_odds(places_of(stars, self.reading.sets.cluster))
+        log_odds = self.fitted.log_odds(places_of(stars, self.reading.sets.cluster))
         known = self.of_candidates if stars is self.reading.sets.candidates else None  # judged already
         log_ratios = self.log_ratios(stars, rng=rng) if known is None else known
         return posterior(log_ratios, log_odds).round(DECIMALS)
 
     def log_odds(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
         """Logarithm of p / (1 - p) of stars with the columns of the sets, shape (n_stars,)."""
-        prior = self.spatial.log_odds(places_of(stars, self.reading.sets.cluster))
+        prior = self.fitted.log_odds(places_of(stars, self.reading.sets.cluster))
         ratios = self.log_ratios(stars, rng=rng)
         return np.clip(ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO) + prior
 
@@ -311,7 +325,7 @@ class ConeJudge:
         """Number, radii and halo of the cluster with their errors."""
         sets = self.reading.sets
         outer = max(float(part["f_r"].max()) for part in (sets.members, sets.candidates) if len(part))
-        return summarise(self.spatial, self.n_members, outer=outer, rng=rng)
+        return summarise(self.fitted, self.n_members, outer=outer, rng=rng)
 
     def log_ratios(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
         """Logarithm of the likelihood ratio of member and field star, calibrated, place left aside.
@@ -357,7 +371,7 @@ class ConeJudge:
         evidence = star_evidence(stars, self.reading)[names].to_numpy(float)
         usable = np.flatnonzero(np.isfinite(evidence).all(axis=1))
         features = evidence[usable]
-        own = ids.get_indexer(stars["source_id"])[usable]
+        own = ids.get_indexer(pd.Index(stars["source_id"]))[usable]
         found = self._mean_logits(judge, len(ids), features, own, 1, rng=rng)
         open_ = np.flatnonzero(found > _CLEAR)
         more = self._mean_logits(judge, len(ids), features[open_], own[open_], SUPPORT_DRAWS - 1, rng=rng)
@@ -422,7 +436,7 @@ def _known_for_places(stars: pd.DataFrame, reading: ConeReading) -> NDArray[np.b
 
 def drawn_within_errors(stars: pd.DataFrame, colour: str, rng: np.random.Generator) -> pd.DataFrame:
     """Stars with parallax, proper motion, magnitude and colour drawn from their errors."""
-    drawn = {}
+    drawn: dict[str, Array] = {}
     for names, covariance in (
         (["parallax", "pmra", "pmdec"], astrometric_covariance(stars)),
         (["phot_g_mean_mag", colour], photometric_covariance(stars, colour)),

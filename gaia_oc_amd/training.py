@@ -207,7 +207,7 @@ def train_deep_sets_model(
     network.initialise(torch.Generator().manual_seed(seed))
     if start:
         network.load_state_dict(start.network.state_dict())
-    state = fit(network, *examples, options, seed=seed, checkpoint=checkpoint)
+    state = fit(network, examples[0], examples[1], options, seed=seed, checkpoint=checkpoint)
     network.load_state_dict(state.best_network, assign=True)
     classifier = Classifier(network.eval(), source_features, cluster_features, made_with, support_features)
     if options.probability == "posterior":
@@ -238,11 +238,11 @@ def options_of(start: Classifier | None, options: TrainingOptions) -> TrainingOp
     """Options with kind, features and width of the model that a training starts from."""
     if start is None:
         return options
-    own = {"probability": start.probability, "hidden_size": start.network.hidden_size}
-    if start.probability == "votes":
-        own["source_features"] = tuple(start.source_features.names)
-        own["cluster_features"] = tuple(start.cluster_features.names)
-    return replace(options, **own)
+    own = replace(options, probability=start.probability, hidden_size=start.network.hidden_size)
+    if start.probability != "votes":
+        return own
+    names = tuple(start.source_features.names), tuple(start.cluster_features.names)
+    return replace(own, source_features=names[0], cluster_features=names[1])
 
 
 def _votes_examples(
@@ -252,7 +252,7 @@ def _votes_examples(
     options: TrainingOptions,
     seed: int,
     start: Classifier | None,
-) -> tuple[list[TrainingSet | None], Standardisations]:
+) -> tuple[tuple[TrainingSet, TrainingSet | None], Standardisations]:
     """Examples of the published network, from members and non-members."""
     load = partial(
         load_sets,
@@ -264,12 +264,14 @@ def _votes_examples(
     source_features, cluster_features = (
         (start.source_features, start.cluster_features) if start else standardisations(training_sets, options)
     )
-    examples = [
-        make_training_set(sets, source_features, cluster_features, size_support_set=options.size_support_set)
-        if sets
-        else None
-        for sets in (training_sets, [load(name) for name in validation])
-    ]
+    validation_sets = [load(name) for name in validation]
+    stacked = partial(
+        make_training_set,
+        source_features=source_features,
+        cluster_features=cluster_features,
+        size_support_set=options.size_support_set,
+    )
+    examples = stacked(training_sets), stacked(validation_sets) if validation_sets else None
     return examples, (source_features, cluster_features, None)
 
 
@@ -280,7 +282,7 @@ def _posterior_examples(
     options: TrainingOptions,
     seed: int,
     start: Classifier | None,
-) -> tuple[list[PosteriorSet | None], Standardisations]:
+) -> tuple[tuple[PosteriorSet, PosteriorSet | None], Standardisations]:
     """Examples of our network, from stars whose truth is known."""
     parts = [
         [cone_examples(name, data_dir, seed=seed) for name in progress_bar(names, unit="cone", desc=what)]
@@ -291,10 +293,10 @@ def _posterior_examples(
         if start
         else posterior_standardisations(parts[0])
     )
-    examples = [
-        make_posterior_set(part, features, size_support_set=options.size_support_set) if part else None
-        for part in parts
-    ]
+    stacked = partial(
+        make_posterior_set, standardisations=features, size_support_set=options.size_support_set
+    )
+    examples = stacked(parts[0]), stacked(parts[1]) if parts[1] else None
     return examples, (features[0], features[2], features[1])
 
 
