@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -63,11 +64,11 @@ def test_cut_star_by_star(sources, expected):
 
 def test_adql_selects_the_same(sources, expected):
     """Its conditions, by a database that has POWER, SQRT and ABS."""
-    database = sqlite3.connect(":memory:")
-    database.create_function("POWER", 2, lambda x, y: x**y)
-    database.create_function("SQRT", 1, np.sqrt)
-    sources.to_sql("gaia_source", database)
-    found = pd.read_sql(f"SELECT * FROM gaia_source WHERE 1 = 1{motion_conditions(WIDER)}", database)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.create_function("POWER", 2, lambda x, y: x**y)
+        database.create_function("SQRT", 1, np.sqrt)
+        sources.to_sql("gaia_source", database)
+        found = pd.read_sql(f"SELECT * FROM gaia_source WHERE 1 = 1{motion_conditions(WIDER)}", database)
     found = cut_to_region(found, replace(REGION, pm_radius=np.inf, parallax_width=np.inf))
     assert set(found["source_id"]) == set(expected["source_id"])
     text = cone_query(WIDER)

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import threading
 import urllib.parse
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -41,7 +42,7 @@ class TapStub:
         known = {name for table in self.tables.values() for name in table} | set(self.tables)
         unknown = set(re.findall(r'"([^"]+)"', query)) - known
         assert not unknown, f"no column {unknown}"  # SQLite would take them for strings
-        with sqlite3.connect(":memory:") as database:
+        with closing(sqlite3.connect(":memory:")) as database:
             database.create_function("POINT", 3, lambda frame, ra, dec: f"{ra!r} {dec!r}")
             database.create_function("CIRCLE", 4, lambda frame, *circle: " ".join(map(repr, circle)))
             database.create_function("CONTAINS", 2, _contains)
