@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 from timing import BenchmarkError, Run, load, machine, markdown_table, run_process, short
+
+from gaia_oc_amd.astrometry import angular_separation, mean_direction
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("cone.parquet", "members.csv", "candidates.csv", "non_members.csv", "comparison.csv")
@@ -45,14 +47,27 @@ if __name__ == "__main__":
 """
 
 
+def cut_from_one_sky(tables: list[Path], folder: Path) -> list[Path]:
+    """Each cone as a Parquet file, with the stars that other cones have in it: the copy's cones have these, too."""
+    folder.mkdir()
+    stars = [pd.read_csv(path) for path in tables]
+    sky, files = pd.concat(stars, ignore_index=True), []
+    places = sky["ra"].to_numpy(), sky["dec"].to_numpy()
+    for own, path in zip(stars, tables, strict=True):
+        centre = mean_direction(own["ra"].to_numpy(), own["dec"].to_numpy())
+        reach = angular_separation(own["ra"].to_numpy(), own["dec"].to_numpy(), *centre).max()
+        files.append(folder / f"{path.name.removesuffix('.csv.gz')}.parquet")
+        sky[angular_separation(*places, *centre) < 1.3 * reach].to_parquet(files[-1], index=False)
+    return files
+
+
 def import_copy(tables: list[Path], work_dir: Path, rows: int) -> Path:
     """A HATS catalogue of tables, in partitions of at most so many rows."""
     script = work_dir / "import_copy.py"
     script.write_text(IMPORT)
-    unpacked = [work_dir / f"{path.name.removesuffix('.csv.gz')}.parquet" for path in tables]
-    for packed, path in zip(tables, unpacked, strict=True):  # hats-import reads no packed CSV
-        pd.read_csv(packed).to_parquet(path)
-    run_process([sys.executable, script, work_dir, rows, *unpacked], cwd=work_dir)
+    whole = work_dir / "sky.parquet"  # hats-import reads no packed CSV
+    pd.concat([pd.read_csv(path) for path in tables], ignore_index=True).to_parquet(whole, index=False)
+    run_process([sys.executable, script, work_dir, rows, whole], cwd=work_dir)
     return work_dir / "copy"
 
 
@@ -100,8 +115,9 @@ def main() -> None:
     run_process([*simulate, "--max_field_stars", options.field_stars], cwd=work_dir)
     shutil.copytree(data_dir, second, ignore=shutil.ignore_patterns("cones"))
     tables = [data_dir / "cones" / f"{name}.csv.gz" for name in names]
+    cut_from_one_sky(tables, work_dir / "cones")
     copy = import_copy(tables, work_dir, options.partition_rows)
-    of_files = built(names, data_dir, str(data_dir / "cones"))
+    of_files = built(names, data_dir, str(work_dir / "cones"))
     of_copy = built(names, second, f"hats:{copy}")
     libraries = run_process([sys.executable, "-c", "import dask, lsdb"], cwd=work_dir)
     if unequal := differing(names, data_dir, second):
