@@ -136,7 +136,7 @@ class SpatialModel:
     def draw_radii(self, size: int, *, outer: float, rng: np.random.Generator) -> Array:
         """Projected radii [pc] of members within an outer radius."""
         radius = np.concatenate([[0.0], np.geomspace(1e-3, outer, 2000)])
-        within = self.fraction_within(radius)
+        within = np.asarray(self.fraction_within(radius))
         return np.interp(rng.uniform(size=size) * within[-1], within, radius)
 
     def drawn(self, *, rng: np.random.Generator) -> "SpatialModel":
@@ -261,8 +261,8 @@ class _Stars:
 
     def cells(self) -> tuple[Array, Array, NDArray[np.int64]]:
         """Mean place (n_cells, 3), number of stars and bin of magnitude of each cell."""
-        total = np.bincount(self.cell, self.weights)
-        means = [np.bincount(self.cell, self.weights * values) / total for values in self.places.T]
+        total = _sums(self.cell, self.weights)
+        means = [_sums(self.cell, self.weights * values) / total for values in self.places.T]
         magnitude_bin = np.zeros(len(total), int)
         magnitude_bin[self.cell] = self.magnitude_bin
         return np.column_stack(means), total, magnitude_bin
@@ -292,7 +292,7 @@ class _Stars:
         ratio, n_bins = np.exp(self.log_ratios), len(_MAGNITUDE_EDGES) + 1
 
         def total(values: Array) -> Array:
-            return np.bincount(self.magnitude_bin, self.weights * values, minlength=n_bins)
+            return _sums(self.magnitude_bin, self.weights * values, n_bins)
 
         stars, first, second = (total((1 - chance) * ratio**power) for power in range(3))
         members = total(chance) + 0.3
@@ -307,22 +307,27 @@ class _Stars:
         closed = self.log_ratios + np.maximum(log_odds, _LOWEST_PRIOR) < _CLOSED
         n_cells = int(self.cell.max()) + 1
         weight = self.weights[closed]
-        number = np.bincount(self.cell[closed], weight, minlength=n_cells)
-        ratio = np.bincount(self.cell[closed], weight * np.exp(self.log_ratios[closed]), minlength=n_cells)
+        number = _sums(self.cell[closed], weight, n_cells)
+        ratio = _sums(self.cell[closed], weight * np.exp(self.log_ratios[closed]), n_cells)
         return closed, number, np.log(np.maximum(ratio, 1e-30) / np.maximum(number, 1e-9))
+
+
+def _sums(cell: NDArray[np.int64], values: Array, n_cells: int = 0) -> Array:
+    """Sum of the values in each cell."""
+    return np.asarray(np.bincount(cell, values, minlength=n_cells), float)
 
 
 def _maximised(
     start: SpatialModel, prior: Array, stars: _Stars, null: Array, gradient: Array
 ) -> SpatialModel:
     """Model of greatest posterior probability for one gradient and one mean ratio of the field."""
-    centres, total, magnitude_bin = stars.cells()
-    closed, n_closed, of_closed = stars.closed(start.log_odds(stars.places))
+    centres, numbers, magnitude_bin = stars.cells()
+    closed, numbers_closed, ratios_closed = stars.closed(start.log_odds(stars.places))
     open_places, cells = _tensors(stars.places[~closed], gradient), _tensors(centres, gradient)
     ratio, weight, total, n_closed, of_closed, mean, centre, scale, step = map(
         torch.from_numpy,
-        (stars.log_ratios[~closed], stars.weights[~closed], total, n_closed, of_closed, null[magnitude_bin],
-         prior, _PRIOR_SCALE, _STEP),
+        (stars.log_ratios[~closed], stars.weights[~closed], numbers, numbers_closed, ratios_closed,
+         null[magnitude_bin], prior, _PRIOR_SCALE, _STEP),
     )  # fmt: skip
     softplus = torch.nn.functional.softplus
 
@@ -336,8 +341,8 @@ def _maximised(
     def value_and_gradient(values: Array) -> tuple[float, Array]:
         parameters = torch.tensor(values, requires_grad=True)
         value = loss(parameters * step)
-        value.backward()
-        return float(value.detach()), parameters.grad.numpy()
+        (gradient,) = torch.autograd.grad(value, parameters)
+        return float(value.detach()), gradient.numpy()
 
     reach = _WIDEST * _PRIOR_SCALE
     bounds = list(zip((prior - reach) / _STEP, (prior + reach) / _STEP, strict=True))
@@ -401,8 +406,8 @@ def members_with_error(
     number, spread = float(chance.sum()), chance * (1 - chance)
     parameters = torch.tensor(model.parameters, requires_grad=True)
     odds = _log_odds(parameters, *_tensors(places[known], model.gradient))
-    (slope,) = torch.autograd.grad((odds * torch.from_numpy(spread)).sum(), parameters)
-    slope = slope.numpy()
+    (of_number,) = torch.autograd.grad((odds * torch.from_numpy(spread)).sum(), parameters)
+    slope = of_number.numpy()
     common = number * np.hypot(_LEAST_ERROR, scatter * ambiguity(chance))
     return number, float(np.sqrt(spread.sum() + slope @ model.covariance @ slope + common**2))
 
