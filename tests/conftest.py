@@ -1,6 +1,7 @@
 """Fixtures that the tests share."""
 
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -31,6 +32,13 @@ def shared():
     if not (SHARED / "data" / "real").is_dir():
         pytest.skip(f"no real data at {SHARED}: only developers have them")
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_interrupts():
+    """Processes that tests start hear Ctrl-C: what a shell runs in the background inherits that it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
