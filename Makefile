@@ -1,7 +1,7 @@
-# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style, imports and types (make types alone).   make docs: the documentation.
+# make demo: members of a simulated cluster, from nothing.   make test: the tests, in an order that a printed seed gives.   make lint: style, imports and types (make types alone).   make docs: the documentation.
 # make test-oldest: the tests with the lower bounds of pyproject.toml.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
-# make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.   make test-random: in random order.
+# make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.   make test-random: ten times.
 # make kills: a hundred kills and a hundred interrupts of a batch at random moments.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,7 +19,7 @@ test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-random: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -o addopts="--strict-markers --strict-config -ra --nbmake --import-mode=importlib"
+	for i in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m pytest -n 2 --dist loadfile || exit 1; done
 
 test-loaded: .venv/installed-dev
 	for i in 1 2 3 4 5 6; do (while :; do :; done) & echo $$!; done > .busy; \
@@ -31,7 +31,7 @@ fuzz: .venv/installed-dev
 
 kills: .venv/installed-dev
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 100 --signal KILL
-	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal INT
+	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal INT --workers 2
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal TERM
 
 # The lower bounds of pyproject.toml, in an environment of their own; what they need in turn is the newest. They are those
