@@ -6,6 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
+TESTS := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-random test-loaded test-oldest fuzz kills lint types docs tap-server stop-tap-server fault-table clean
 
@@ -16,14 +17,14 @@ demo: .venv/installed
 	@echo "Tables, plots and report.html: demo/clusters/$(CLUSTER)/"
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python $(TESTS)
 
 test-random: .venv/installed-dev
-	for i in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m pytest -n 2 --dist loadfile || exit 1; done
+	for i in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python $(TESTS) || exit 1; done
 
 test-loaded: .venv/installed-dev
 	for i in 1 2 3 4 5 6; do (while :; do :; done) & echo $$!; done > .busy; \
-	SLOWNESS=10 $(BIN)/python -m pytest -n 2 --dist loadfile; result=$$?; \
+	SLOWNESS=10 $(BIN)/python $(TESTS); result=$$?; \
 	kill $$(cat .busy); rm .busy; exit $$result
 
 fuzz: .venv/installed-dev
@@ -37,7 +38,7 @@ kills: .venv/installed-dev
 # The lower bounds of pyproject.toml, in an environment of their own; what they need in turn is the newest. They are those
 # of Python 3.11: make test-oldest PYTHON=python3.11.
 test-oldest: build/oldest/installed
-	OMP_NUM_THREADS=1 build/oldest/bin/python -m pytest -n 2 --dist loadfile
+	build/oldest/bin/python $(TESTS)
 
 build/oldest/installed: pyproject.toml
 	$(PYTHON) -m venv build/oldest

@@ -18,6 +18,14 @@ from toy_field import toy_field
 
 from gaia_oc_amd.files.votable import foreign_units
 
+LONG = (
+    "stages/test_build_when_killed.py", "stages/test_fit_leavitt_law.py", "stages/test_validate.py",
+    "validation/test_validate.py", "batch/test_dask.py", "cepheids/test_law.py", "first_members/test_search.py",
+    "report/test_page_browser.py", "test_documented_commands.py", "test_installation.py", "test_posterior.py",
+    "test_scripts.py", "tutorial.ipynb",
+)  # fmt: skip
+"""Files that take longest, the notebook among them: they come first, lest one worker wait for the other at the end."""
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -31,6 +39,7 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "remote" in item.keywords:
                 item.add_marker(skip)
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
 
 
 @pytest.fixture(scope="session")
