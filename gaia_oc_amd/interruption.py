@@ -50,7 +50,7 @@ def listen_in_script() -> None:
     main = str(getattr(sys.modules["__main__"], "__file__", None) or "")
     folder, _, name = main.rpartition(os.sep)
     is_beside = name.endswith(".py") and folder == __file__.rsplit(os.sep, 2)[0]
-    is_module = sys.argv[:1] == ["-m"] and "gaia_oc_amd" in sys.orig_argv  # nothing of it is imported yet
+    is_module = sys.argv[:1] == ["-m"] and "gaia_oc_amd" in sys.orig_argv  # "-m" until it runs
     is_ours = is_beside or is_module or name.startswith("gaia-oc-")
     if is_ours and threading.current_thread() is threading.main_thread():
         listen()
@@ -61,7 +61,7 @@ def watch() -> None:
     if _Request.is_watched or os.name != "posix":
         return
     _Request.is_watched = True
-    heard = {number for number in signal.valid_signals() if signal.getsignal(number) is _requested}
+    heard = {int(number) for number in signal.valid_signals() if signal.getsignal(number) is _requested}
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
