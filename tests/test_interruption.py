@@ -114,13 +114,17 @@ def test_a_program_that_only_uses_the_package_keeps_its_own_way_to_end(tmp_path)
 
 
 def test_an_interrupt_of_all_processes_while_the_first_worker_imports(tmp_path):
-    """A terminal sends Ctrl-C to every process of the group, to that which imports for the workers, too."""
+    """A terminal sends Ctrl-C to every process of the group, to that which imports for the workers, too.
+
+    The work is larger than what a pipe holds, so that it is under way.
+    """
     mark = tmp_path / "begun"
     is_server = "'multiprocessing.forkserver' in ' '.join(sys.orig_argv)"
     (tmp_path / "sitecustomize.py").write_text(SLEEPS.format(condition=is_server, mark=str(mark), seconds=2))
     (tmp_path / "script.py").write_text(
-        "from batch_work import work\nfrom gaia_oc_amd.batch.run import run_batch\n"
+        "import numpy as np\nfrom batch_work import CountsUnpickling\nfrom gaia_oc_amd.batch.run import run_batch\n"
         "from gaia_oc_amd.command_line import run\n"
+        f"work = CountsUnpickling({str(tmp_path)!r}, np.ones(300_000))\n"
         "if __name__ == '__main__':\n    run(lambda: len(run_batch(work, ['a', 'b'], workers=2)))\n"
     )
     path = [tmp_path, ROOT, ROOT / "tests/support"]

@@ -222,12 +222,14 @@ class _ProcessCrew:
 
     def _start(self) -> Connection:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_serve, args=(theirs, self._assignment, self._n_threads), daemon=True
-        )
+        process = self._context.Process(target=_serve, args=(theirs, self._n_threads), daemon=True)
         process.start()
         theirs.close()
         self._processes[ours] = process
+        with suppress(OSError):  # as in `give`
+            ours.send(
+                self._assignment
+            )  # here: an interrupt while `start` sends it would be an error over there
         return ours
 
     def dismiss(self) -> None:
@@ -277,12 +279,13 @@ def _context() -> "multiprocessing.context.ForkServerContext | multiprocessing.c
     return multiprocessing.get_context("forkserver")
 
 
-def _serve(connection: Connection, assignment: Assignment, n_threads: int) -> None:
-    """Life of a process: a cluster comes, its outcome goes, until the line is closed."""
+def _serve(connection: Connection, n_threads: int) -> None:
+    """Life of a process: the work comes, then a cluster, its outcome goes, until the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         threading.Thread(target=_end_with_parent, daemon=True).start()
+        assignment: Assignment = connection.recv()
         receive(assignment)
         while True:
             connection.send(attempt_received(assignment.key, connection.recv(), n_threads))

@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -36,16 +37,41 @@ SLOWNESS = float(os.environ.get("SLOWNESS", "1"))
 """How many times as long everything may take, on a machine that is busy with other things."""
 
 
-def start(script: str, data: Path, workers: int) -> subprocess.Popen[str]:
+class Command:
     """A command of a user, in a process group of its own."""
-    words = [*NAMES, "--data_dir", data, "--no-save_plots", "--log_level", "error", "--workers", workers]
-    if script == "build_sets.py":
-        words += ["--cone_source", data / "cones", "--cone_radius", 20]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, ROOT / script, *map(str, words)], env=environment, cwd=data.parent, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+
+    def __init__(self, script: str, data: Path, workers: int) -> None:
+        words = [*NAMES, "--data_dir", data, "--no-save_plots", "--log_level", "error", "--workers", workers]
+        if script == "build_sets.py":
+            words += ["--cone_source", data / "cones", "--cone_radius", 20]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+        self.errors = data.parent / "errors.txt"  # not a pipe: that would wait for all processes
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, ROOT / script, *map(str, words)], env=environment, cwd=data.parent,
+                stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
+            )  # fmt: skip
+
+    def end(self, number: int) -> float:
+        """Send a signal, an interrupt to all processes of the group; how long the command took to end."""
+        if number == signal.SIGINT:
+            os.killpg(self.process.pid, number)  # before we look at it the dead process keeps its number
+        else:
+            self.process.send_signal(number)
+        begin = time.monotonic()
+        self.process.wait()
+        return time.monotonic() - begin
+
+    def outcome(self) -> tuple[int, str]:
+        """Exit code and what was shown, once the last process of the group has ended, too."""
+        code = self.process.wait()
+        for _ in range(int(6000 * SLOWNESS)):
+            try:
+                os.killpg(self.process.pid, 0)
+            except ProcessLookupError:
+                return code, self.errors.read_text(encoding="utf-8")
+            time.sleep(0.01)
+        return code, "processes are left"
 
 
 def files(data: Path) -> dict[str, bytes]:
@@ -73,18 +99,6 @@ def seconds_until(condition: Callable[[], bool]) -> float:
     return time.monotonic() - begin
 
 
-def ended_at(moment: float, number: int, process: subprocess.Popen[str]) -> dict[str, object]:
-    """What became of a run that got a signal, and how long it took to end."""
-    time.sleep(moment)
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # before we look at it the dead process keeps its number
-    else:
-        process.send_signal(number)
-    begin = time.monotonic()
-    _, errors = process.communicate()
-    return {"code": process.returncode, "seconds": round(time.monotonic() - begin, 3), "errors": errors}
-
-
 def met_python_itself(number: int, ended: dict[str, object]) -> bool:
     """Whether the signal came before Python ran any code of ours: it ends by the signal, or cannot start."""
     return ended["code"] == -number or "init_import_site" in str(ended["errors"])
@@ -94,7 +108,7 @@ def is_well_ended(number: int, ended: dict[str, object]) -> bool:
     """By our own exit code, within the time and without a traceback; 0 if it was over already."""
     if number == signal.SIGKILL or met_python_itself(number, ended):
         return ended["code"] in (-number, 0, 1)
-    is_clean = "Traceback" not in str(ended["errors"]) and "Exception ignored" not in str(ended["errors"])
+    is_clean = not re.search("Traceback|Exception ignored|processes are left", str(ended["errors"]))
     return (
         ended["code"] in (128 + number, 0) and is_clean and float(str(ended["seconds"])) < SECONDS * SLOWNESS
     )
@@ -117,11 +131,12 @@ class Trial:
 
     def _undisturbed(self, i: int, script: str) -> None:
         restored(self.data, self.states[i])
-        before, process = names(self.data), start(script, self.data, self.workers)
-        self.imports[i] = seconds_until(lambda: names(self.data) != before or process.poll() is not None)
-        self.seconds[i] = self.imports[i] + seconds_until(lambda: process.poll() is not None)
-        _, errors = process.communicate()
-        if process.returncode:
+        before, command = names(self.data), Command(script, self.data, self.workers)
+        is_over = command.process.poll
+        self.imports[i] = seconds_until(lambda: names(self.data) != before or is_over() is not None)
+        self.seconds[i] = self.imports[i] + seconds_until(lambda: is_over() is not None)
+        code, errors = command.outcome()
+        if code:
             raise SystemExit(f"the undisturbed run of {script} failed: {errors}")
         restored(self.states[i + 1], self.data)
 
@@ -133,13 +148,17 @@ class Trial:
         restored(self.data, self.states[i])
         before = names(self.data)
         moment -= i * seconds[0]
-        ended = ended_at(moment, number, start(self.scripts[i], self.data, self.workers))
+        command = Command(self.scripts[i], self.data, self.workers)
+        time.sleep(moment)
+        seconds = command.end(number)
+        code, errors = command.outcome()
+        ended = {"code": code, "seconds": round(seconds, 3), "errors": errors}
         return ended | {"script": self.scripts[i], "moment": round(moment, 3)}, names(self.data) == before
 
     def differing(self) -> list[str]:
         """Files that differ from those of an undisturbed run once both commands have gone on."""
         for script in self.scripts:
-            start(script, self.data, self.workers).communicate()
+            Command(script, self.data, self.workers).outcome()
         expected, now = files(self.states[2]), files(self.data)
         return sorted(name for name in expected.keys() | now.keys() if expected.get(name) != now.get(name))
 
