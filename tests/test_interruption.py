@@ -17,7 +17,6 @@ INTERRUPTED = (
 BUSY = """
 import ctypes, sys, time
 from gaia_oc_amd.command_line import run
-{imports}
 def main():
     open("begun", "w").close()
     {work}
@@ -34,17 +33,16 @@ CALLBACK = """
     library.qsort(numbers, 64, 4, compare(slow))"""
 
 
-def interrupted(tmp_path, number, work, imports="", delay=0.0):
+def interrupted(tmp_path, number, work):
     script = tmp_path / "script.py"
-    script.write_text(BUSY.format(work=work, imports=imports))
+    script.write_text(BUSY.format(work=work))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, script], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
-        while not delay and not (tmp_path / "begun").exists():
+        while not (tmp_path / "begun").exists():
             time.sleep(0.01)
             assert process.poll() is None, process.stderr.read()
-        time.sleep(delay)
         process.send_signal(number)
         _, errors = process.communicate()
     return process.returncode, errors
