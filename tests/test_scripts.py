@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -52,6 +53,11 @@ def call(script, *arguments):
         return importlib.import_module(script.removesuffix(".py")).main([str(word) for word in arguments])
 
 
+@cache
+def help_of(script):
+    return run(script, "--help")
+
+
 def test_all_scripts_are_there():
     assert set(SCRIPTS) == {
         "build_sets.py",
@@ -74,7 +80,7 @@ def test_all_scripts_are_there():
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_explains_every_option_and_the_readme_knows_the_script(script):
-    result = run(script, "--help")
+    result = help_of(script)
     assert result.returncode == 0, result.stderr
     assert re.search(rf"xample: python \S*{re.escape(script)}", result.stdout)
     for option in re.findall(r"^  (--\w+)", result.stdout, re.MULTILINE):
@@ -97,7 +103,7 @@ def options_in(text):
 def test_options_in_readme_commands_exist(script):
     readme = (ROOT / "README.md").read_text()
     used = options_in(" ".join(re.findall(rf"python {script}(.*)", readme)))
-    assert used <= options_in(run(script, "--help").stdout)
+    assert used <= options_in(help_of(script).stdout)
 
 
 def test_promised_options_of_the_published_tool_exist():
@@ -120,7 +126,7 @@ def test_promised_options_of_the_published_tool_exist():
         "candidate_prob_threshold new_members_prob_threshold use_tidal_radius use_comparison_tidal_radius plot_only",
     }
     for script, options in promised.items():
-        assert set(options.split()) <= options_in(run(script, "--help").stdout), script
+        assert set(options.split()) <= options_in(help_of(script).stdout), script
 
 
 @pytest.mark.parametrize(
