@@ -510,9 +510,7 @@ def run(main: Callable[[], int]) -> None:
 
 def _code_of(error: BaseException) -> int | str | None:
     """Say what ended a script; its exit code."""
-    if (
-        isinstance(error, KeyboardInterrupt) or exit_code()
-    ):  # libraries make errors of their own of an interrupt
+    if exit_code() or isinstance(error, KeyboardInterrupt):  # libraries make other errors of an interrupt
         sys.stderr.write(MESSAGE)
         return exit_code() or 128 + signal.SIGINT
     if isinstance(error, SystemExit):

@@ -227,9 +227,7 @@ class _ProcessCrew:
         theirs.close()
         self._processes[ours] = process
         with suppress(OSError):  # as in `give`
-            ours.send(
-                self._assignment
-            )  # here: an interrupt while `start` sends it would be an error over there
+            ours.send(self._assignment)  # not by `start`: cut off there, it is an error of the process
         return ours
 
     def dismiss(self) -> None:
