@@ -1,11 +1,12 @@
-# make demo: members of a simulated cluster, from nothing.   make test: the tests.   make lint: style, imports and types (make types alone).   make docs: the documentation.
+# make demo: members of a simulated cluster, from nothing.   make test: the tests, in an order that a printed seed gives.   make lint: style, imports and types (make types alone).   make docs: the documentation.
 # make test-oldest: the tests with the lower bounds of pyproject.toml.   make test-newest: with the newest of everything.
 # make tap-server (as root): a real TAP server on loopback; the tests that need one find it.   make stop-tap-server.
-# make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.   make test-random: in random order.
+# make fuzz: ten thousand damaged files and the table of docs/faults.md.   make test-loaded: the tests while six other programs work.   make test-random: ten times.
 # make kills: a hundred kills and a hundred interrupts of a batch at random moments.
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := Simulated_1
+TESTS := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-random test-loaded test-oldest test-newest fuzz kills lint types docs tap-server stop-tap-server fault-table clean
 
@@ -16,14 +17,14 @@ demo: .venv/installed
 	@echo "Tables, plots and report.html: demo/clusters/$(CLUSTER)/"
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python $(TESTS)
 
 test-random: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -o addopts="--strict-markers --strict-config -ra --nbmake --import-mode=importlib"
+	for i in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python $(TESTS) || exit 1; done
 
 test-loaded: .venv/installed-dev
 	for i in 1 2 3 4 5 6; do (while :; do :; done) & echo $$!; done > .busy; \
-	SLOWNESS=10 $(BIN)/python -m pytest -n 2 --dist loadfile; result=$$?; \
+	SLOWNESS=10 $(BIN)/python $(TESTS); result=$$?; \
 	kill $$(cat .busy); rm .busy; exit $$result
 
 fuzz: .venv/installed-dev
@@ -31,13 +32,13 @@ fuzz: .venv/installed-dev
 
 kills: .venv/installed-dev
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 100 --signal KILL
-	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal INT
+	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal INT --workers 2
 	PYTHONPATH=.:tests/support $(BIN)/python -m random_ends 50 --signal TERM
 
 # The lower bounds of pyproject.toml, in an environment of their own; what they need in turn is the newest. They are those
 # of Python 3.11: make test-oldest PYTHON=python3.11.
 test-oldest: build/oldest/installed
-	OMP_NUM_THREADS=1 build/oldest/bin/python -m pytest -n 2 --dist loadfile
+	build/oldest/bin/python $(TESTS)
 
 build/oldest/installed: pyproject.toml
 	$(PYTHON) -m venv build/oldest
@@ -47,7 +48,7 @@ build/oldest/installed: pyproject.toml
 
 # The newest packages that pip finds, for the newest Python: make test-newest PYTHON=python3.13.
 test-newest: build/newest/installed
-	OMP_NUM_THREADS=1 build/newest/bin/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 build/newest/bin/python $(TESTS)
 
 build/newest/installed: pyproject.toml
 	$(PYTHON) -m venv build/newest

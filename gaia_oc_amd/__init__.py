@@ -4,8 +4,12 @@ The public interface for ad hoc analysis stands in ``__init__.pyi``. Its names a
 so that ``import gaia_oc_amd`` costs nothing.
 """
 
-import lazy_loader
+from gaia_oc_amd.interruption import listen_in_script
 
-from gaia_oc_amd._version import __version__ as __version__
+listen_in_script()
+
+import lazy_loader  # noqa: E402 - Ctrl-C is heard while this and all the rest are imported
+
+from gaia_oc_amd._version import __version__ as __version__  # noqa: E402
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

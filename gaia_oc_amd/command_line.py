@@ -21,7 +21,7 @@ from gaia_oc_amd._version import __version__
 from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
 from gaia_oc_amd.installation import as_called, command, program
-from gaia_oc_amd.interruption import MESSAGE, exit_code, listen, obey
+from gaia_oc_amd.interruption import MESSAGE, exit_code, is_over, listen, obey, watch
 from gaia_oc_amd.options import Options, RunOptions, type_hints
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -497,30 +497,37 @@ def run(main: Callable[[], int]) -> None:
         Returns the exit code.
     """
     listen()
+    watch()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 gets \u00e9
     try:
+        obey()
         code = main()
         sys.stdout.flush()
         obey()
-        sys.exit(code)
-    except BrokenPipeError:  # nobody reads the output any more, `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)  # as the shell reports it; not 0, for a cluster may have failed
-    except UsageError as error:
-        sys.stderr.write(f"error: {one_line(error)}\n")
-        sys.exit(2)
-    except KeyboardInterrupt:
+    except BaseException as error:
+        code = _code_of(error)
+    is_over()
+    sys.exit(code)
+
+
+def _code_of(error: BaseException) -> int | str | None:
+    """Say what ended a script; its exit code."""
+    if exit_code() or isinstance(error, KeyboardInterrupt):  # libraries make other errors of an interrupt
         sys.stderr.write(MESSAGE)
-        sys.exit(exit_code() or 128 + signal.SIGINT)
-    except Exception as error:
-        if exit_code():  # libraries make errors of their own of an interrupt
-            sys.stderr.write(MESSAGE)
-            sys.exit(exit_code())
-        logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=True)
-        is_known = isinstance(error, ClusterError | ValueError | OSError | ImportError)
-        defect = f"internal: {type(error).__name__}: "  # of ours
-        hint = " (--log_level debug says where)"
-        sys.stderr.write(f"error: {'' if is_known else defect}{one_line(error)}{'' if is_known else hint}\n")
-        sys.exit(1)
+        return exit_code() or 128 + signal.SIGINT
+    if isinstance(error, SystemExit):
+        return error.code
+    if isinstance(error, BrokenPipeError):  # nobody reads the output any more, `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE  # as the shell reports it; not 0, for a cluster may have failed
+    if isinstance(error, UsageError):
+        sys.stderr.write(f"error: {one_line(error)}\n")
+        return 2
+    logging.getLogger("gaia_oc_amd").debug("where it happened:", exc_info=error)
+    is_known = isinstance(error, ClusterError | ValueError | OSError | ImportError)
+    defect = f"internal: {type(error).__name__}: "  # of ours
+    hint = " (--log_level debug says where)"
+    sys.stderr.write(f"error: {'' if is_known else defect}{one_line(error)}{'' if is_known else hint}\n")
+    return 1

@@ -4,8 +4,9 @@ import _thread
 import os
 import signal
 import sys
+import threading
 import time
-from types import FrameType
+from types import FrameType, TracebackType
 
 MESSAGE = "interrupted: every cluster that was finished is kept; the same command goes on with the others.\n"
 GRACE = 1.5
@@ -27,22 +28,44 @@ def listen() -> None:
 
     The request is remembered, for the exception alone can get lost: Python ignores one that is raised in a callback
     from C, and libraries turn it into errors of their own. What was ignored is raised again; `exit_code` tells
-    the rest. A signal that the caller ignores, as nohup and shells do for what runs in the background, stays ignored.
+    the rest. An interrupt that nobody catches gives one line and that exit code. A signal that the caller ignores, as
+    nohup and shells do for what runs in the background, stays ignored.
     """
-    _Request.number, _Request.was_raised, _Request.was_swallowed = None, False, False
-    heard = set()
+    if _Request.number is None:  # a script ran in this process before
+        _Request.was_raised = False
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
             signal.signal(number, _requested)
-            heard.add(int(number))
     sys.unraisablehook = _raise_again
-    if not _Request.is_watched and os.name == "posix":
-        _Request.is_watched = True
-        reading, writing = os.pipe()
-        os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        _thread.start_new_thread(_watch, (reading, heard))  # `threading` would wait for it at the end
+    sys.excepthook = _end
+
+
+def listen_in_script() -> None:
+    """Listen from the first import on if this program is one of our scripts: imports take a second or more.
+
+    As for `installation.scripts`, every file beside the package is one. Other programs that import the package keep
+    their own way to end.
+    """
+    main = str(getattr(sys.modules["__main__"], "__file__", None) or "")
+    folder, _, name = main.rpartition(os.sep)
+    is_beside = name.endswith(".py") and folder == __file__.rsplit(os.sep, 2)[0]
+    is_module = sys.argv[:1] == ["-m"] and "gaia_oc_amd" in sys.orig_argv  # "-m" until it runs
+    is_ours = is_beside or is_module or name.startswith("gaia-oc-")
+    if is_ours and threading.current_thread() is threading.main_thread():
+        listen()
+
+
+def watch() -> None:
+    """End the program in any case some time after it was asked to, whatever it does."""
+    if _Request.is_watched or os.name != "posix":
+        return
+    _Request.is_watched = True
+    heard = {int(number) for number in signal.valid_signals() if signal.getsignal(number) is _requested}
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    _thread.start_new_thread(_watch, (reading, heard))  # `threading` would wait for it at the end
 
 
 def exit_code() -> int | None:
@@ -62,12 +85,27 @@ def obey() -> None:
         raise KeyboardInterrupt
 
 
+def is_over() -> None:
+    """Let nothing disturb the program any more: its exit code is settled, and it is about to leave."""
+    _Request.was_raised, _Request.was_swallowed = True, False
+
+
 def _requested(number: int, frame: FrameType | None) -> None:
     if _Request.was_raised and not _Request.was_swallowed:
         return  # it is ending: nothing may disturb it
     _Request.number = _Request.number or number
     _Request.was_raised, _Request.was_swallowed = True, False
     raise KeyboardInterrupt
+
+
+def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An interrupt outside of everything that would handle it: while modules are imported, or an error is reported."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    sys.stderr.write(MESSAGE)
+    sys.stderr.flush()
+    os._exit(exit_code() or 128 + signal.SIGINT)  # Python itself would end by SIGINT, whatever the signal was
 
 
 def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:

@@ -114,12 +114,22 @@ def test_scripts_options_and_targets_exist(command, monkeypatch, capsys):
             script.main(arguments[1:])
 
 
+def before(script, arguments):
+    """What a user has run before a command; the tests come in any order."""
+    if script == "build_sets.py":
+        return []
+    evaluates_anew = script == "evaluate_clusters.py" and "--plot_only" not in arguments
+    return ["build_sets.py"] if evaluates_anew else ["build_sets.py", "evaluate_clusters.py"]
+
+
 @pytest.mark.filterwarnings("ignore")  # which the scripts log
 @pytest.mark.parametrize("command", EXECUTED)
 def test_command_runs(command, there):
     program, script, *arguments = words(command)
     assert program == "python", f"neither a script nor in documented_commands.EXCEPTIONS: {command}"
     assert script in SCRIPTS, f"neither a script nor in documented_commands.EXCEPTIONS: {command}"
+    for earlier in before(script, arguments):
+        assert main(earlier, "NGC_2509", "--no-save_plots") == 0
     assert main(script, *arguments) == 0
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import stat
 import subprocess
 import sys
@@ -485,62 +484,3 @@ def test_the_shipped_model_is_found_from_anywhere(tmp_path, monkeypatch):
     write_text(tmp_path / "deep_sets_model" / "hyper_parameters", "{}")
     with pytest.raises(FileNotFoundError, match="deep_sets_model/model_parameters does not exist"):
         Classifier.load("deep_sets_model")
-
-
-# I. Ctrl-C at any moment.
-
-BUSY = """
-import ctypes, sys, time
-from gaia_oc_amd.command_line import run
-{imports}
-def main():
-    open("begun", "w").close()
-    {work}
-    return 0
-run(main)
-"""
-CALLBACK = """
-    library = ctypes.CDLL(None)
-    compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-    def slow(a, b):
-        for _ in range(200): time.sleep(0.005)
-        return 0
-    numbers = (ctypes.c_int * 64)(*range(64))
-    library.qsort(numbers, 64, 4, compare(slow))"""
-
-
-def interrupted(tmp_path, number, work, imports="", delay=0.0):
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells have it for what runs in the background
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    script = tmp_path / "script.py"
-    script.write_text(BUSY.format(work=work, imports=imports))
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [sys.executable, script], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while not delay and not (tmp_path / "begun").exists():
-            time.sleep(0.01)
-            assert process.poll() is None, process.stderr.read()
-        time.sleep(delay)
-        process.send_signal(number)
-        _, errors = process.communicate()
-    return process.returncode, errors
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize(
-    "work",
-    [
-        "time.sleep(100)",
-        CALLBACK,
-        "\n    try: time.sleep(100)\n    except KeyboardInterrupt: raise ValueError('as libraries do') from None",
-        "\n    try: time.sleep(100)\n    except BaseException: time.sleep(100)",
-    ],
-    ids=["asleep", "in a callback", "made an error of", "swallowed"],
-)
-def test_an_interrupt_is_never_lost(tmp_path, number, work):
-    code, errors = interrupted(tmp_path, number, work)
-    assert code == 128 + number
-    assert "interrupted: every cluster that was finished is kept" in errors
-    assert "Exception ignored" not in errors
-    assert "Traceback" not in errors

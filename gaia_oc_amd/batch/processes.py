@@ -222,12 +222,12 @@ class _ProcessCrew:
 
     def _start(self) -> Connection:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_serve, args=(theirs, self._assignment, self._n_threads), daemon=True
-        )
+        process = self._context.Process(target=_serve, args=(theirs, self._n_threads), daemon=True)
         process.start()
         theirs.close()
         self._processes[ours] = process
+        with suppress(OSError):  # as in `give`
+            ours.send(self._assignment)  # not by `start`: cut off there, it is an error of the process
         return ours
 
     def dismiss(self) -> None:
@@ -253,10 +253,12 @@ def _can_fork() -> bool:
 
 def _start_server(modules: list[str]) -> None:
     """Start the process that imports modules and whose copies the others are, unless it runs already."""
-    from multiprocessing import forkserver  # not on Windows
+    from multiprocessing import forkserver, resource_tracker  # not on Windows
 
     before = os.environ.get("PYTHONPATH")
     forkserver.set_forkserver_preload(modules)
+    resource_tracker.ensure_running()  # it would unblock below what is blocked
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a terminal interrupts all processes
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # Python 3.11 does not tell it where modules are
     try:
         forkserver.ensure_running()
@@ -264,6 +266,7 @@ def _start_server(modules: list[str]) -> None:
         os.environ.pop("PYTHONPATH")
         if before is not None:
             os.environ["PYTHONPATH"] = before
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _context() -> "multiprocessing.context.ForkServerContext | multiprocessing.context.SpawnContext":
@@ -274,13 +277,14 @@ def _context() -> "multiprocessing.context.ForkServerContext | multiprocessing.c
     return multiprocessing.get_context("forkserver")
 
 
-def _serve(connection: Connection, assignment: Assignment, n_threads: int) -> None:
-    """Life of a process: a cluster comes, its outcome goes, until the line is closed."""
+def _serve(connection: Connection, n_threads: int) -> None:
+    """Life of a process: the work comes, then a cluster, its outcome goes, until the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt ends
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    receive(assignment)
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        assignment: Assignment = connection.recv()
+        receive(assignment)
         while True:
             connection.send(attempt_received(assignment.key, connection.recv(), n_threads))
     except (EOFError, OSError, KeyboardInterrupt):

@@ -15,7 +15,7 @@ import sys, time
 from gaia_oc_amd.files.data_directory import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(1000)
 """
 
 

@@ -43,6 +43,15 @@ def slow(name, *, folder, seconds):
     return work(name)
 
 
+def waiting(name, *, folder):
+    """Write a file at the beginning of the work, and end it, but for "quick", once there is a file called go."""
+    (Path(folder) / f"{name}.begun").touch()
+    while name != "quick" and not (Path(folder) / "go").exists():
+        time.sleep(0.02)
+    (Path(folder) / f"{name}.done").touch()
+    return work(name)
+
+
 class CountsUnpickling:
     """Work with a large table, which leaves a mark in a folder whenever it is unpacked."""
 
