@@ -10,10 +10,11 @@ from gaia_oc_amd.options import FigureOptions, Options, option, part
 class CepheidOptions(Options):
     """Which Cepheids are used.
 
-    The coefficient of the Wesenheit magnitude is that of Ripepi et al. (2019, A&A 625, A14): 1.90 +- 0.05. Stars
-    brighter than G 6 saturate in both releases. At G 13 Gaia's windows change, and with them parallax errors and zero
-    points; fainter stars of the disc that are called Cepheids are mostly others. Classical Cepheids are young stars
-    of the disc: stars far from the plane that are called so are mostly of other types.
+    The coefficient of the Wesenheit magnitude is that of Ripepi et al. (2019, A&A 625, A14), which the pipeline of DR3
+    takes, too (documentation of Gaia DR3, section 10.5.3). Stars brighter than G 6 saturate in both releases. At G 13
+    Gaia's windows change, and with them parallax errors and zero points; fainter stars of the disc that are called
+    Cepheids are mostly others. Classical Cepheids are young stars of the disc: stars far from the plane that are
+    called so are mostly of other types.
     """
 
     title = "Cepheids"
@@ -42,10 +43,12 @@ class LawOptions(Options):
     """How the law is fitted.
 
     The priors of the parallax zero point are independent of Cepheids and of the Large Magellanic Cloud: -0.05 +-
-    0.01 mas for bright stars of DR2 (-0.053 from asteroseismology, Zinn et al. 2019; -0.031 from eclipsing binaries,
-    Graczyk et al. 2019; -0.054, Schoenrich et al. 2019), and 0 +- 0.015 mas for what is left after the correction of
-    Lindegren et al. (2021) in DR3. Unless `fit_offset`, the Cepheids do not change it and its error is added to
-    theirs: what they say of it comes from the farthest, where others are mixed with them.
+    0.01 mas for bright stars of DR2 (-0.0528 +- 0.0024 +- 0.0086 from asteroseismology, Zinn et al. 2019, ApJ 878, 136;
+    -0.031 +- 0.011 from eclipsing binaries, Graczyk et al. 2019, ApJ 872, 85; -0.054 +- 0.006 from stars with radial
+    velocities, Schoenrich et al. 2019, MNRAS 487, 3568; all in their abstracts), and 0 +- 0.015 mas for what is left
+    after the correction of Lindegren et al. (2021) in DR3, an assumption: globular clusters fainter than G 13 leave
+    0.010 +- 0.003 mas (Vasiliev & Baumgardt 2021, MNRAS 505, 5978). Unless `fit_offset`, the Cepheids do not change it
+    and its error is added to theirs: what they say of it comes from the farthest, where others are mixed with them.
     """
 
     title = "Fit of the law"
@@ -78,9 +81,10 @@ class LawOptions(Options):
 class LmcOptions(Options):
     """The Large Magellanic Cloud and what its distance depends on.
 
-    Its Cepheids are poorer in metals than the Milky Way's by 0.45 dex (-0.41 against +0.04 dex; Romaniello et al.
-    2022, A&A 658, A29) and fainter for that: -0.3 +- 0.1 mag/dex covers the -0.2 to -0.4 mag/dex of Breuval et al.
-    (2022, ApJ 939, 89).
+    Its Cepheids have [Fe/H] = -0.409 +- 0.003 with a systematic error of 0.1 dex (Romaniello et al. 2022, A&A 658,
+    A29). Those of the Milky Way that calibrate are taken to have +0.04 dex, an assumption; 0.1 dex are 0.03 mag.
+    Cepheids poorer in metals are fainter: -0.3 +- 0.1 mag/dex lies between -0.22 in Ks (Breuval et al. 2021, ApJ 913,
+    38) and -0.384 +- 0.051 in Gaia's Wesenheit magnitude (Breuval et al. 2022, ApJ 939, 89).
     """
 
     title = "Large Magellanic Cloud"

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 LMC_CENTRE = (80.8942, -69.7561)
 """ICRS [deg], the centre of its bar, as SIMBAD has it."""
 LMC_MOTION = (1.858, 0.385)
-"""Mean proper motion [mas/yr], Gaia Collaboration, Luri et al. (2021, A&A 649, A7)."""
+"""Proper motion of its centre [mas/yr], Gaia Collaboration, Luri et al. (2021, A&A 649, A7, Table 5)."""
 LMC_PARALLAX = 0.0202
 """1 / 49.59 kpc [mas], Pietrzynski et al. (2019); only foreground stars differ from it."""
 LMC_PARALLAX_FLOOR = 0.1
