@@ -26,6 +26,8 @@ _CORNER = {
     "offset_slope": r"d$\varpi_0$/d$G$ [mas/mag]",
     "outlier_fraction": "outliers",
 }
+_LINES = (("#E69F00", 1.4), ("#56B4E9", 3.4), ("#000000", 1.0))
+"""Colours and widths of the three laws; the last two often lie on one another."""
 _GOOD = 5.0
 """Parallaxes over their errors: only of these a magnitude can be shown."""
 
@@ -64,8 +66,8 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
         good["log_period"], absolute, c=good["outlier_probability"], zorder=3, label=label, **look
     )
     x = np.linspace(stars["log_period"].min(), stars["log_period"].max(), 100)
-    for (method, each), colour in zip(laws.items(), ("#E69F00", "#56B4E9", "#000000"), strict=True):
-        top.plot(x, each.absolute(x), color=colour, lw=1.4, zorder=4, label=_words(method))
+    for (method, each), (colour, width) in zip(laws.items(), _LINES, strict=True):
+        top.plot(x, each.absolute(x), color=colour, lw=width, zorder=4, label=_words(method))
     centre = law.absolute(np.array([stars["log_period"].median()]))[0]
     top.set_ylim(centre + 6, centre - 5)
     top.set_ylabel("$M_W$ [mag]")
