@@ -1,11 +1,14 @@
 """Find the first members of clusters that no list has, from the stars of their fields alone.
 
 Give a name that the parameter table or SIMBAD knows, or a position. The cluster's folder gets a member list and a
-parameter row, which build_sets.py reads, a record of how they were made, and a plot.
+parameter row, which build_sets.py reads, a record of how they were made, and a plot. The last two examples need no
+network.
 
 example: python find_first_members.py NGC_2509
          python find_first_members.py My_1 --ra 120.2 --dec -19.05 --radius 0.25
          python build_sets.py NGC_2509 --find_first_members
+         python simulate_clusters.py Simulated_1 --data_dir simulated_data
+         python find_first_members.py Simulated_1 --data_dir simulated_data --cone_source simulated_data/cones
 """
 
 from gaia_oc_amd.command_line import read_command_line, run
