@@ -149,8 +149,9 @@ class Canvas:
 
     def fit_panel_titles(self) -> None:
         """Make room above a new figure's uppermost panels for the titles that these got since."""
-        if self.is_new and any(ax.get_title() for ax in self.axes):
-            _stretch(self.figure, above=_PANEL_TITLE)
+        titles = [ax.get_title(place) for ax in self.axes for place in ("center", "left")]
+        if self.is_new and any(titles):
+            _stretch(self.figure, above=_PANEL_TITLE * max(len(title.split("\n")) for title in titles))
 
     def place_labels(self) -> None:
         """Put the labels of a new figure's axes where their numbers end; Matplotlib would measure these."""
