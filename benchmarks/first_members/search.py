@@ -55,7 +55,7 @@ UNSEEN = 100
 METHODS = ("hdbscan", "gmm", "kmeans", "dec")
 
 
-def judged(field, method, with_motion, seed, n_runs):
+def judged(field, method, with_motion, seed, n_runs, least):
     """One search in one field as a row of numbers."""
     stars, _ = quality_cuts(field.sources)
     known = KnownMotion(field.mean, field.scatter) if with_motion else None
@@ -65,7 +65,7 @@ def judged(field, method, with_motion, seed, n_runs):
         found = find_first_members(
             field.name,
             stars,
-            SearchOptions(method=method, n_runs=n_runs),
+            SearchOptions(method=method, n_runs=n_runs, population_significance=least),
             ra=field.ra,
             dec=field.dec,
             known=known,
@@ -79,6 +79,7 @@ def judged(field, method, with_motion, seed, n_runs):
             "why": str(error),
         }
     row |= {"seconds": time.perf_counter() - start, "found": True, "significance": found.significance}
+    row["population"] = found.population
     accepted = found.stars.loc[found.stars["PMemb"] >= 0.5, "source_id"]
     sure = found.stars.loc[found.stars["PMemb"] >= 0.8, "source_id"]
     row |= {"others": len(found.others), "accepted": len(accepted)}
@@ -96,20 +97,25 @@ def judged(field, method, with_motion, seed, n_runs):
     return row
 
 
-def run(task, seed, n_runs):
+def run(task, seed, n_runs, least):
     """Make a field and search it, in a process of its own."""
     warnings.simplefilter("ignore")
     make, argument, searches = task
     field = make(argument)
     if field is None:
         return []
-    return [judged(field, method, with_motion, seed, n_runs) for method, with_motion in searches]
+    return [judged(field, method, with_motion, seed, n_runs, least) for method, with_motion in searches]
 
 
-def all_rows(tasks, workers, seed, n_runs):
+def all_rows(tasks, arguments):
     rows = []
-    with get_context("spawn").Pool(workers) as pool:
-        for i, part in enumerate(pool.imap(partial(run, seed=seed, n_runs=n_runs), tasks, chunksize=1)):
+    settings = {
+        "seed": arguments.seed,
+        "n_runs": arguments.n_runs,
+        "least": arguments.population_significance,
+    }
+    with get_context("spawn").Pool(arguments.workers) as pool:
+        for i, part in enumerate(pool.imap(partial(run, **settings), tasks, chunksize=1)):
             rows += part
             print(f"{i + 1} of {len(tasks)}", end="\r", file=sys.stderr, flush=True)
     return pd.DataFrame(rows)
@@ -172,7 +178,7 @@ def report_real(arguments):
     names = arguments.fields or pd.read_csv(arguments.real_dir / "cones.csv")["cluster"].tolist()
     searches = [(method, motion) for method in arguments.methods for motion in arguments.motion_known]
     tasks = [(partial(real_field, real_dir=arguments.real_dir), name, searches) for name in names]
-    rows = all_rows(tasks, arguments.workers, arguments.seed, arguments.n_runs)
+    rows = all_rows(tasks, arguments)
     rows.to_csv(arguments.out / "first_members_real.csv", index=False)
     fresh = rows[~rows["field"].isin(TUNED)]
     print(f"\n## {len(names)} real fields\n\n{summary(rows)}")
@@ -185,7 +191,7 @@ def report_real(arguments):
 def report_simulated(arguments):
     searches = [(method, motion) for method in arguments.methods for motion in arguments.motion_known]
     tasks = [(simulated_field, i, searches) for i in range(arguments.n_simulated)]
-    rows = all_rows(tasks, arguments.workers, arguments.seed, arguments.n_runs)
+    rows = all_rows(tasks, arguments)
     rows.to_csv(arguments.out / "first_members_simulated.csv", index=False)
     print(f"\n## {rows['field'].nunique()} simulated clusters (unlisted: no members)\n\n{summary(rows)}")
     print(f"\nNot right:\n\n{failures(rows)}")
@@ -200,7 +206,7 @@ def report_pure(arguments):
     tasks = [(dusty_field, i, searches) for i in range(UNSEEN, UNSEEN + arguments.n_pure)]
     tasks += [(partial(permuted_field, real_dir=arguments.real_dir), pair, searches) for pair in exchanged]
     tasks += [(partial(emptied_field, real_dir=arguments.real_dir), name, searches) for name in emptied]
-    rows = all_rows(tasks, arguments.workers, arguments.seed, arguments.n_runs)
+    rows = all_rows(tasks, arguments)
     rows.to_csv(arguments.out / "first_members_pure.csv", index=False)
     kinds = ["simulated, with dust"] * arguments.n_pure
     kinds += ["real, places exchanged"] * len(exchanged) + ["real, cluster taken out"] * len(emptied)
@@ -221,7 +227,9 @@ def report_speed(arguments):
     for n_stars in arguments.n_stars:
         field = simulated_field(0, n_stars=n_stars)
         for method in arguments.methods:
-            row = judged(field, method, False, arguments.seed, arguments.n_runs)
+            row = judged(
+                field, method, False, arguments.seed, arguments.n_runs, arguments.population_significance
+            )
             print(f"| {method} | {row['n_stars']} | {row['seconds']:.1f} |", flush=True)
 
 
@@ -241,6 +249,9 @@ def main():
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--real_dir", type=Path, default=Path("../shared/data/real"))
     parser.add_argument("--n_runs", type=int, default=20)
+    parser.add_argument(
+        "--population_significance", type=float, default=3.0, help="inf: by significance alone"
+    )
     parser.add_argument("--motion_known", nargs="+", type=int, choices=(0, 1), default=[0, 1])
     parser.add_argument("--fields", nargs="+", help="real fields (default: all)")
     parser.add_argument("--n_simulated", type=int, default=30)

@@ -87,6 +87,12 @@ class SearchOptions(Options):
     min_significance: float = option(
         5.0, "a group less significant than this [sigma] is not called a cluster", at_least=0, finite=False
     )
+    population_significance: float = option(
+        3.0,
+        "the same for a group whose colours and magnitudes are those of one population, where no other is found",
+        at_least=0,
+        finite=False,
+    )
     use_catalogue_motion: bool = option(
         True, "let the mean motion and parallax of the parameter table help to choose the group"
     )

@@ -275,6 +275,7 @@ def search_members(
         "source": _source(folder),
         "counts": counts,
         "significance": found.significance,
+        "population_probability": found.population,
         "cluster": _described(found.group),
         "other_groups": [_described(other.group) for other in found.others],
         "parameters": origins,

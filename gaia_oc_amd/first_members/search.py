@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from gaia_oc_amd import images
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.exceptions import NoClusterError, TooFewStarsError
 from gaia_oc_amd.first_members.choice import (
@@ -33,6 +34,8 @@ Mask = NDArray[np.bool_]
 
 _KNOWN = 2.0
 """Least significance of a group that moves as the catalogue says."""
+_POPULATION = 0.5
+"""Least probability that a group of less than the usual significance is one population."""
 _NEAR = 12.0
 """Stars farther than this from the cluster, in standard deviations, take no part in the repeated runs."""
 _MOST_NEAR = 20_000
@@ -74,6 +77,8 @@ class FirstMembers:
         Other groups of the field that are as significant as a cluster must be.
     neighbour : DataFrame, optional
         The stars with their PMemb in the other half of a double cluster, which moves as this one does.
+    population : float, optional
+        Probability that the group is one population, where its significance alone would not do.
     """
 
     name: str
@@ -81,6 +86,7 @@ class FirstMembers:
     group: JudgedGroup
     others: tuple[OtherGroup, ...] = ()
     neighbour: pd.DataFrame | None = None
+    population: float | None = None
 
     @property
     def significance(self) -> float:
@@ -165,7 +171,9 @@ def find_first_members(
     controls = _controls(field, sky, judged, options, rng)
     measured = [with_significance(group, field.stars, sky, controls, rng=rng) for group in judged]
     sure = distinct([group for group in measured if group.significance >= _needed(group, options)])
-    found = list(_with_members(name, field, sky, sure, options, rng))
+    found, population = list(_with_members(name, field, sky, sure, options, rng)), None
+    if not found:
+        found, population = _one_population(name, field, sky, measured, options, rng)
     if not found:
         raise NoClusterError(_nothing_found(name, len(stars), measured, sure, options))
     group, probability = found[0]
@@ -177,6 +185,7 @@ def find_first_members(
         group,
         tuple(_as_other(field, *pair) for pair in found[1:]),
         None if is_here.all() else there,
+        population,
     )
     _report(result)
     return result
@@ -199,6 +208,32 @@ def _with_members(
             yield group, without_tails(field.stars, probability, options.tails)
         else:
             logger.info("%s: a group of %.1f sigma, %s, %s.", name, group.significance, _place(group), reason)
+
+
+def _one_population(
+    name: str,
+    field: SearchField,
+    sky: SkyMap,
+    measured: list[JudgedGroup],
+    options: SearchOptions,
+    rng: np.random.Generator,
+) -> tuple[list[tuple[JudgedGroup, Array]], float | None]:
+    """The best group of less than the usual significance that is one population, and how probably it is."""
+    possible = [
+        group
+        for group in measured
+        if options.population_significance <= group.significance < _needed(group, options)
+    ]
+    for group, probability in _with_members(name, field, sky, distinct(possible), options, rng):
+        members = field.table[probability >= 0.5]
+        g, bp, rp = (members[f"phot_{band}_mean_mag"].to_numpy(float) for band in ("g", "bp", "rp"))
+        try:
+            population = images.population_probability(g, bp - rp)
+        except TooFewStarsError:
+            continue
+        if population >= _POPULATION:
+            return [(group, probability)], population
+    return [], None
 
 
 def without_tails(stars: FieldStars, probability: Array, tails: float) -> Array:
@@ -314,7 +349,8 @@ def _nothing_found(
         what += (
             f" (--min_significance {options.min_significance:g}), but its members are not like those of a cluster"
             if sure
-            else f", --min_significance {options.min_significance:g} is needed"
+            else f", --min_significance {options.min_significance:g} is needed, or --population_significance "
+            f"{options.population_significance:g} with the colours and magnitudes of one population"
         )
     return (
         f"{name}: no cluster was found among {n_stars} stars: {what}. Try a larger --radius (a cluster that fills "
@@ -331,6 +367,12 @@ def _place(group: JudgedGroup) -> str:
 def _report(found: FirstMembers) -> None:
     """Say what the cluster is: how many stars the list has, not how many the core holds."""
     probability = found.members["PMemb"]
+    if found.population is not None:
+        logger.warning(
+            "%s: no group has the significance that --min_significance asks for; this one is taken for its colours and "
+            "magnitudes, which are those of one population with a probability of %.2f.",
+            *(found.name, found.population),
+        )
     logger.info(
         "%s: the cluster (%.1f sigma) is %s; %d stars are listed, %d of them with PMemb >= 0.5.",
         *(found.name, found.significance, _place(found.group), len(probability), (probability >= 0.5).sum()),

@@ -8,11 +8,14 @@ import pytest
 from search_fields import field
 
 from gaia_oc_amd.exceptions import NoClusterError, TooFewStarsError
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.first_members import search as search_module
 from gaia_oc_amd.first_members.choice import overlap, with_significance
+from gaia_oc_amd.first_members.field import quality_cuts
 from gaia_oc_amd.first_members.options import SearchOptions
 from gaia_oc_amd.first_members.search import KnownMotion, find_first_members, without_tails
 from gaia_oc_amd.first_members.stars import clustering_stars
+from gaia_oc_amd.source_checks import check_sources
 
 TWO = ((0.0, 0.0, -3.0, 2.0, 1.0, 80), (0.15, 0.1, 1.0, -1.5, 0.6, 80))
 
@@ -202,6 +205,49 @@ def test_a_group_whose_members_are_unlike_a_cluster_is_none(monkeypatch):
         NoClusterError, match=r"sigma \(--min_significance 5\), but its members are not like those"
     ):
         search(field(), n_runs=1)
+
+
+def _weak(monkeypatch, population):
+    """All groups get 4 sigma, and members of any group the same probability to be one population."""
+
+    def as_if(group, *arguments, **keywords):
+        return replace(group, significance=4.0)
+
+    monkeypatch.setattr(search_module, "with_significance", as_if)
+    monkeypatch.setattr(search_module.images, "population_probability", lambda g, bp_rp: population)
+
+
+def test_a_weak_group_counts_if_it_is_one_population(monkeypatch, caplog):
+    _weak(monkeypatch, 0.8)
+    with caplog.at_level(logging.WARNING):
+        found = search(field(), n_runs=2)
+    assert found.population == 0.8
+    np.testing.assert_allclose(found.group.profile.mean, [-3, 2, 1], atol=0.06)
+    assert "those of one population with a probability of 0.80" in caplog.text
+
+
+@pytest.mark.parametrize(("population", "least"), [(0.4, 3.0), (0.8, 4.5), (0.8, np.inf)])
+def test_a_weak_group_that_is_none_or_too_weak_is_no_cluster(monkeypatch, population, least):
+    _weak(monkeypatch, population)
+    options = SearchOptions(n_runs=2, population_significance=least)
+    with pytest.raises(NoClusterError, match=f"or --population_significance {least:g} with the colours"):
+        find_first_members("Toy_1", field(), options, ra=120.0, dec=-20.0, rng=np.random.default_rng(3))
+
+
+def test_a_significant_group_is_not_asked_for_its_colours(monkeypatch):
+    monkeypatch.setattr(search_module.images, "population_probability", lambda g, bp_rp: 1 / 0)
+    assert search(field(), n_runs=2).population is None
+
+
+def test_a_cluster_that_fills_its_field_is_found_by_its_colours(shared):
+    """IC 4651 has 3.5 sigma in a box of 10 arcmin."""
+    sources = check_sources(read_table(shared / "real" / "cones" / "IC_4651.csv.gz"), "IC_4651")
+    stars, _ = quality_cuts(sources)
+    where = {"ra": 261.212, "dec": -49.917, "rng": np.random.default_rng(42)}
+    found = find_first_members("IC_4651", stars, SearchOptions(n_runs=2), **where)
+    assert found.significance < 5
+    assert found.population > 0.9
+    np.testing.assert_allclose(found.group.profile.mean, [-2.43, -5.07, 1.06], atol=0.1)
 
 
 def test_the_log_says_how_many_stars_the_list_has(caplog):
