@@ -90,7 +90,8 @@ def read_images(
     folders = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
     if len(folders) < 2:
         raise ClusterError(
-            f"{folder} holds {len(folders)} folders: at least 2 classes are needed, each a folder of images."
+            f"{folder} holds {len(folders)} folder{'s'[len(folders) == 1 :]}: at least 2 classes are needed, each a "
+            "folder of images."
         )
     files = [(number, path) for number, each in enumerate(folders) for path in _images_in(each)]
     pixels = _alike([(str(path), read_image(path)) for _, path in files], options)

@@ -142,7 +142,7 @@ def test_bands_of_different_shapes_are_refused(tmp_path):
 
 def test_one_class_and_empty_folders_are_refused(tmp_path):
     write(tmp_path / "nebula", "a", bands())
-    with pytest.raises(ClusterError, match="holds 1 folders: at least 2 classes"):
+    with pytest.raises(ClusterError, match="holds 1 folder: at least 2 classes"):
         read_images(tmp_path, SMALL)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="empty holds no image"):
