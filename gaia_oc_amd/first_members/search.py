@@ -171,7 +171,8 @@ def find_first_members(
     controls = _controls(field, sky, judged, options, rng)
     measured = [with_significance(group, field.stars, sky, controls, rng=rng) for group in judged]
     sure = distinct([group for group in measured if group.significance >= _needed(group, options)])
-    found, population = list(_with_members(name, field, sky, sure, options, rng)), None
+    population: float | None = None
+    found = list(_with_members(name, field, sky, sure, options, rng))
     if not found:
         found, population = _one_population(name, field, sky, measured, options, rng)
     if not found:
