@@ -229,7 +229,9 @@ def radii_of_members(
     seen, mean = np.flatnonzero(radius < inner), chances.mean(axis=1)
     donor = _of_like_magnitude(stars["phot_g_mean_mag"].to_numpy(float), mean, g[seen], rng)
     radius[seen] = stars["f_r"].to_numpy(float)[donor]
-    weights[seen] = chances[donor] / mean[donor, None] * (1 - outside) / max(1 - outside.mean(), _ALL_BUT_CERTAIN)
+    weights[seen] = (
+        chances[donor] / mean[donor, None] * (1 - outside) / max(1 - outside.mean(), _ALL_BUT_CERTAIN)
+    )
     return radius, weights
 
 
