@@ -93,17 +93,26 @@ def judge_candidates(
     if judge:
         save_spatial(sets_folder(name, data_dir), judge.fitted, judge.summary(rng=rng))
         chance = judged.candidates["PMemb"].to_numpy(float)
-        _warn_of_doubt(chance, judge.n_members, judge.calibration.scatter)
+        warn_of_doubt(chance, judge.n_members, judge.calibration.scatter)
     else:
         remove_spatial(sets_folder(name, data_dir))
     return judged
 
 
-def _warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: float) -> None:
-    """Say so where the field may hide the cluster: in crowded cones number and list cannot be trusted.
+def warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: float) -> None:
+    """Warn where the field may hide a cluster: in crowded cones number and list cannot be trusted.
 
     Both are judged at one standard error: the upper end of the number's interval, and the share of field stars among
     the accepted candidates if all ratios of the cone are too high by their scatter between cones.
+
+    Parameters
+    ----------
+    chance : ndarray, shape (n,)
+        Posterior probabilities of the candidates.
+    n_members : tuple of float
+        Number of members and its standard error.
+    ratio_scatter : float
+        Standard deviation between cones of the error of the ratios' logarithm.
     """
     number, error = n_members
     low, high = number_interval(number, error)

@@ -20,11 +20,11 @@ from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.membership import (
     VoteSampler,
     _folds,
-    _warn_of_doubt,
     _without,
     judge_candidates,
     judge_sets,
     membership_probabilities,
+    warn_of_doubt,
 )
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
@@ -241,7 +241,7 @@ def test_a_cluster_that_the_field_may_hide_is_told(chance, error, scatter):
     with pytest.warns(
         UserWarning, match="the field may hide this cluster: 100 members, 68 % between"
     ) as caught:
-        _warn_of_doubt(chance, (100.0, error), scatter)
+        warn_of_doubt(chance, (100.0, error), scatter)
     assert len(caught) == 1
 
 
@@ -253,11 +253,11 @@ def test_a_cluster_that_the_field_may_hide_is_told(chance, error, scatter):
 def test_a_cluster_that_stands_out_is_not_doubted(chance, error, scatter):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _warn_of_doubt(chance, (100.0, error), scatter)
+        warn_of_doubt(chance, (100.0, error), scatter)
 
 
 def test_the_warning_states_interval_and_contamination():
     with pytest.warns(
         UserWarning, match="between 67 and 149, and 13 % .* field stars, 17 % if the ratios err"
     ):
-        _warn_of_doubt(FAIR, (100.0, 40.0), 0.35)
+        warn_of_doubt(FAIR, (100.0, 40.0), 0.35)
