@@ -77,7 +77,7 @@ DOUBT = "the field may hide this cluster"
 
 
 def test_a_cluster_in_a_crowded_field_is_doubted(tmp_path):
-    """Sixty stars in front of a crowd that moves alike: neither number nor list can be trusted, and it is said."""
+    """A hundred stars in front of a crowd that moves alike: neither number nor list can be trusted, and it is said."""
     options = SimulationOptions(
         ra=270.0,
         dec=-25.0,
