@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtr
+from scipy.special import expit, logit, stdtr
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
@@ -41,7 +41,9 @@ STAGES = ((10, 3.0), (20, 2.5))
 _SAMPLES_AT_ONCE = 25_600
 """Samples that one thread holds at a time: 10 MB."""
 _MOST_CONTAMINATION, _LARGEST_RELATIVE_ERROR = 0.15, 0.3
-"""Expected share of field stars among the accepted, and error of the number, from which a cluster is hidden."""
+"""Share of field stars among the accepted, and error of the number, that one standard error may reach before a cluster
+counts as hidden."""
+_CERTAIN = 1 - 1e-6  # a posterior has six digits
 N_FOLDS = 5
 """Parts that the training members are judged in; more where a fifth is more than the support sets can spare."""
 
@@ -90,23 +92,41 @@ def judge_candidates(
     save_candidates(judged, data_dir)
     if judge:
         save_spatial(sets_folder(name, data_dir), judge.fitted, judge.summary(rng=rng))
-        _warn_of_doubt(judged.candidates["PMemb"].to_numpy(float), judge.n_members)
+        chance = judged.candidates["PMemb"].to_numpy(float)
+        warn_of_doubt(chance, judge.n_members, judge.calibration.scatter)
     else:
         remove_spatial(sets_folder(name, data_dir))
     return judged
 
 
-def _warn_of_doubt(chance: Array, n_members: tuple[float, float]) -> None:
-    """Say so where the field hides the cluster: in crowded cones number and list cannot be trusted."""
+def warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: float) -> None:
+    """Warn where the field may hide a cluster: in crowded cones number and list cannot be trusted.
+
+    Both are judged at one standard error: the upper end of the number's interval, and the share of field stars among
+    the accepted candidates if all ratios of the cone are too high by their scatter between cones.
+
+    Parameters
+    ----------
+    chance : ndarray, shape (n,)
+        Posterior probabilities of the candidates.
+    n_members : tuple of float
+        Number of members and its standard error.
+    ratio_scatter : float
+        Standard deviation between cones of the error of the ratios' logarithm.
+    """
     number, error = n_members
-    accepted = chance[chance >= PROB_THRESHOLD]
-    contamination = float(1 - accepted.mean()) if len(accepted) else 0.0
-    if contamination > _MOST_CONTAMINATION or error > _LARGEST_RELATIVE_ERROR * number:
-        low, high = number_interval(number, error)
+    low, high = number_interval(number, error)
+    accepted = np.clip(chance[chance >= PROB_THRESHOLD], PROB_THRESHOLD, _CERTAIN)
+    means = [
+        expit(logit(accepted) - shift).mean() if len(accepted) else 1.0 for shift in (0.0, ratio_scatter)
+    ]
+    expected, largest = (100 * (1 - mean) for mean in means)
+    if largest > 100 * _MOST_CONTAMINATION or high > (1 + _LARGEST_RELATIVE_ERROR) * number:
         warnings.warn(
-            f"the field hides this cluster: {number:.0f} members, 68 % between {low:.0f} and {high:.0f}, and "
-            f"{100 * contamination:.0f} % of the candidates with p >= {PROB_THRESHOLD:g} are expected to be field "
-            "stars. Take a higher threshold, and the number for no more than that.",
+            f"the field may hide this cluster: {number:.0f} members, 68 % between {low:.0f} and {high:.0f}, and "
+            f"{expected:.0f} % of the candidates with p >= {PROB_THRESHOLD:g} are expected to be field stars, "
+            f"{largest:.0f} % if the ratios err by one standard error. Take a higher threshold, and the number for no "
+            "more than that.",
             stacklevel=3,
         )
 

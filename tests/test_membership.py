@@ -1,5 +1,6 @@
 """Membership probabilities: against a plain reference, and under every change that must not matter."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ from gaia_oc_amd.membership import (
     judge_candidates,
     judge_sets,
     membership_probabilities,
+    warn_of_doubt,
 )
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets, save_sets
@@ -223,3 +225,39 @@ def test_stream_depends_on_seed_and_name_alone():
     draws = {key: cluster_rng(*key).integers(1 << 60) for key in [(1, "NGC_1"), (2, "NGC_1"), (1, "NGC_2")]}
     assert len(set(draws.values())) == 3
     assert cluster_rng(1, "ngc 1").integers(1 << 60) == draws[1, "NGC_1"]
+
+
+CLEAR = np.array([0.0, 0.3, 0.95, 0.99, 0.99, np.nan])
+DOUBTFUL = np.array([0.3, 0.6, 0.75, 0.99, 0.99])  # 17 % of the accepted are expected to be field stars
+FAIR = np.array([0.1, 0.7, 0.85, 0.95, 0.99])  # 13 %; 17 % with ratios that are too high by 0.35
+
+
+@pytest.mark.parametrize(
+    ("chance", "error", "scatter"),
+    [(DOUBTFUL, 5.0, 0.0), (FAIR, 5.0, 0.35), (CLEAR, 30.0, 0.35)],
+    ids=["expected contamination", "contamination within its error", "number within its error"],
+)
+def test_a_cluster_that_the_field_may_hide_is_told(chance, error, scatter):
+    with pytest.warns(
+        UserWarning, match="the field may hide this cluster: 100 members, 68 % between"
+    ) as caught:
+        warn_of_doubt(chance, (100.0, error), scatter)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("chance", "error", "scatter"),
+    [(FAIR, 5.0, 0.0), (CLEAR, 20.0, 0.35), (CLEAR[:2], 5.0, 0.35)],
+    ids=["fair contamination", "known number", "nobody accepted"],
+)
+def test_a_cluster_that_stands_out_is_not_doubted(chance, error, scatter):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_doubt(chance, (100.0, error), scatter)
+
+
+def test_the_warning_states_interval_and_contamination():
+    with pytest.warns(
+        UserWarning, match="between 67 and 149, and 13 % .* field stars, 17 % if the ratios err"
+    ):
+        warn_of_doubt(FAIR, (100.0, 40.0), 0.35)

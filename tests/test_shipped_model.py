@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from planted_cones import simulated_sets
 
 from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.classifier import Classifier
@@ -15,12 +16,13 @@ from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.features import add_features
 from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.membership import judge_sets, membership_probabilities
+from gaia_oc_amd.membership import judge_candidates, judge_sets, membership_probabilities
 from gaia_oc_amd.options import ConeOptions, SamplingOptions, TablePaths
 from gaia_oc_amd.set_building import build_sets, divide_cone
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.schematic_isochrones import schematic_isochrones
 from gaia_oc_amd.simulation.simulate import simulate_cluster
+from gaia_oc_amd.source_sets import save_sets
 
 MODEL = Path(__file__).resolve().parents[1] / "deep_sets_model"
 
@@ -29,12 +31,7 @@ MODEL = Path(__file__).resolve().parents[1] / "deep_sets_model"
 def scene():
     """Sets of a simulated cluster, and which of its candidates are members."""
     options = SimulationOptions(dist=1500.0, field_density=3000.0, cone_radius=20.0, n_members=300)
-    isochrones = schematic_isochrones(np.arange(8.0, 9.01, 0.1).round(1))
-    simulated = simulate_cluster(options, isochrones, rng=np.random.default_rng(77))
-    listed = simulated.members[simulated.members["PMemb"] == 1].set_index("source_id")["PMemb"]
-    row = simulated.parameters.iloc[0].to_dict()
-    sets = divide_cone(calibrate(simulated.cone), Cluster(**row), listed, nearest_age(isochrones, row["age"]))
-    true_ids = simulated.truth.loc[simulated.truth["is_member"], "source_id"]
+    sets, true_ids = simulated_sets(options, 77)
     return sets, sets.candidates["source_id"].isin(true_ids).to_numpy()
 
 
@@ -74,6 +71,37 @@ def test_sum_of_probabilities_is_the_number_of_members(scene):
     p, bright = judged(sets, sets.candidates), (sets.candidates["phot_g_mean_mag"] < 18).to_numpy()
     assert p[bright].sum() == pytest.approx(is_member[bright].sum(), rel=0.15)
     assert p.sum() == pytest.approx(is_member.sum(), rel=0.4)
+
+
+DOUBT = "the field may hide this cluster"
+
+
+def test_a_cluster_in_a_crowded_field_is_doubted(tmp_path):
+    """A hundred stars in front of a crowd that moves alike: neither number nor list can be trusted, and it is said."""
+    options = SimulationOptions(
+        ra=270.0,
+        dec=-25.0,
+        dist=2500.0,
+        pmra=0.0,
+        pmdec=-1.5,
+        field_density=100_000.0,
+        cone_radius=20.0,
+        n_members=100,
+    )
+    sets, true_ids = simulated_sets(options, 3)
+    save_sets(sets, tmp_path)
+    with pytest.warns(UserWarning, match=DOUBT):
+        judged = judge_candidates(sets.cluster.name, tmp_path, Classifier.load(MODEL), seed=1)
+    found = judged.candidates.query("PMemb >= 0.5")
+    assert (~found["source_id"].isin(true_ids)).mean() > 0.1  # it has reason to
+
+
+def test_a_cluster_in_a_sparse_field_is_not_doubted(scene, tmp_path):
+    save_sets(scene[0], tmp_path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        judge_candidates(scene[0].cluster.name, tmp_path, Classifier.load(MODEL), seed=1)
+    assert not [warning for warning in caught if DOUBT in str(warning.message)]
 
 
 def test_training_member_is_judged_like_a_star_that_nobody_listed(scene):

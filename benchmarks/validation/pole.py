@@ -2,10 +2,11 @@
 
 Simulates a cluster and turns its whole cone, lists and parameters as a rigid body to another declination: places,
 proper motions and their covariances turn, everything else, source_ids and with them all random numbers stay. Builds and
-evaluates both, and prints, as Markdown, true members that are lost (p < 0.5 or no candidate) and field stars that are
-gained.
+evaluates both, and prints, as Markdown, the field stars among the candidates, the true members that are lost (p < 0.5
+or no candidate) and the field stars that are gained: means over several clusters, and the mean difference between the
+two declinations with its standard error, cluster by cluster.
 
-example: python benchmarks/validation/pole.py data/pole
+example: python benchmarks/validation/pole.py data/pole --seeds 1 2 3 4 5 6
 """
 
 import argparse
@@ -30,6 +31,7 @@ from gaia_oc_amd.truth import read_truth
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "Turned"
+CONE_RADIUS = 32.0  # [pc]
 LISTS = ("cg18_members.csv", "t22_members.csv")
 
 
@@ -76,47 +78,72 @@ def write_turned(source, target, dec):
     copyfile(source / ISOCHRONES, target / ISOCHRONES)
 
 
-def counted(folder, model_dir):
-    """Build and evaluate; identifiers of the stars with p >= 0.5."""
+def accepted(folder, model_dir):
+    """Build and evaluate the simulated cluster of a data directory; identifiers of the stars with p >= 0.5."""
     tables = TablePaths(
         cluster_path=folder / "cluster_parameters.csv",
         members_path=folder / LISTS[0],
         comparison_path=folder / LISTS[1],
     )
     no_plots = FigureOptions(save_plots=False)
-    cone = ConeOptions(cone_source=folder / "cones")
+    cone = ConeOptions(cone_source=folder / "cones", cone_radius=CONE_RADIUS)
     build_cluster(NAME, folder, BuildOptions(paths=tables, cone=cone, figures=no_plots))
     evaluate_cluster(NAME, folder, EvaluateOptions(model_dir=model_dir, figures=no_plots))
     listed = pd.read_csv(cluster_directory(folder, NAME) / "member_list.csv")
     return set(listed.loc[listed["PMemb"] >= 0.5, "source_id"])
 
 
+def counted(folder, members, model_dir):
+    """Field stars among the candidates, members lost, field stars gained."""
+    found = accepted(folder, model_dir)
+    candidates = pd.read_csv(cluster_directory(folder, NAME) / "candidates.csv")["source_id"]
+    return len(set(candidates) - members), len(members - found), len(found - members)
+
+
+def compared(dist, seed, arguments):
+    """Counts of one cluster at both declinations, shape (2, 3), and its number of members."""
+    here, there = (arguments.folder / f"{dist:g}pc_seed{seed}_dec{dec:g}" for dec in arguments.declinations)
+    options = SimulationOptions(
+        ra=80.0, dec=arguments.declinations[0], dist=dist, n_members=300, pmra=-6000 / dist, pmdec=4000 / dist,
+        radial_velocity=20.0, cone_radius=CONE_RADIUS, max_field_stars=arguments.max_field_stars,
+    )  # fmt: skip
+    simulate_clusters([NAME], here, options, seed=seed)
+    write_turned(here, there, arguments.declinations[1])
+    truth = read_truth(NAME, here)
+    members = set(truth.loc[truth["is_member"], "source_id"])
+    counts = [counted(folder, members, arguments.model_dir) for folder in (here, there)]
+    print(f"{dist:g} pc, seed {seed}: {counts}", file=sys.stderr, flush=True)
+    return np.array(counts, float), len(members)
+
+
+def lines_of(dist, counts, n_members, declinations):
+    """Rows of the table: means at each declination, mean difference and its standard error."""
+    start = f"| {dist:g} | {n_members:.0f} |"
+    for dec, means in zip(declinations, counts.mean(axis=0), strict=True):
+        yield f"{start} {dec:g} | {' | '.join(f'{value:.1f}' for value in means)} |"
+    difference = counts[:, 1] - counts[:, 0]
+    mean, error = difference.mean(axis=0), difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+    cells = [f"{value:+.1f} ± {wrong:.1f}" for value, wrong in zip(mean, error, strict=True)]
+    yield f"{start} difference | {' | '.join(cells)} |"
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="for both data directories")
+    parser.add_argument("folder", type=Path, help="for the data directories")
     parser.add_argument("--model_dir", type=Path, default=ROOT / "deep_sets_model")
     parser.add_argument("--declinations", type=float, nargs=2, default=(60.0, 89.85))
     parser.add_argument("--distances", type=float, nargs="+", default=(1000.0, 250.0), help="[pc]")
     parser.add_argument("--max_field_stars", type=int, default=30_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=(1, 2, 3, 4), help="two or more clusters")
     arguments = parser.parse_args()
-    lines = ["| dist [pc] | dec | true members | lost | gained |", "| --- | --- | --- | --- | --- |"]
+    if len(arguments.seeds) < 2:
+        parser.error("--seeds: one cluster gives no error of the difference, give two or more.")
+    lines = ["| dist [pc] | members | dec | field candidates | lost | gained |", "| --- |" + " --- |" * 5]
     for dist in arguments.distances:
-        folders = [arguments.folder / f"{dist:g}pc_dec{dec:g}" for dec in arguments.declinations]
-        here, there = folders
-        options = SimulationOptions(
-            ra=80.0, dec=arguments.declinations[0], dist=dist, n_members=300, pmra=-6000 / dist, pmdec=4000 / dist,
-            radial_velocity=20.0, cone_radius=32.0, max_field_stars=arguments.max_field_stars,
-        )  # fmt: skip
-        simulate_clusters([NAME], here, options)
-        write_turned(here, there, arguments.declinations[1])
-        truth = read_truth(NAME, here)
-        members = set(truth.loc[truth["is_member"], "source_id"])
-        for folder, dec in zip(folders, arguments.declinations, strict=True):
-            accepted = counted(folder, arguments.model_dir)
-            lost, gained = len(members - accepted), len(accepted - members)
-            lines.append(f"| {dist:g} | {dec:g} | {len(members)} | {lost} | {gained} |")
+        counts, numbers = zip(*(compared(dist, seed, arguments) for seed in arguments.seeds), strict=True)
+        lines += lines_of(dist, np.array(counts), np.mean(numbers), arguments.declinations)
     print("\n".join(lines))
     return 0
 

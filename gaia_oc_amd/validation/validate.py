@@ -24,7 +24,7 @@ from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.spatial import read_spatial
 from gaia_oc_amd.validation.artificial import fit_cluster_model
 from gaia_oc_amd.validation.controls import Controls, control_places, look_at_controls
-from gaia_oc_amd.validation.injection import Field, StarJudge, inject_members
+from gaia_oc_amd.validation.injection import PROFILE_WEIGHTS, Field, StarJudge, inject_members
 from gaia_oc_amd.validation.options import ValidationOptions
 
 Array = NDArray[np.float64]
@@ -122,6 +122,7 @@ def measure_selection(
         binary_fraction=options.binary_fraction,
         model=model,
         spatial=fitted[0] if fitted else None,
+        ratio_scatter=ratio_scatter,
         rng=injection_rng,
     )
     places = control_places(field, options.n_controls, model=model, rng=place_rng)
@@ -228,7 +229,6 @@ SUMMARY_EDGES = (-np.inf, 18.0, 19.0, 20.0, np.inf)
 
 _LEAST_SHARE = 0.1
 _LIKE_CLUSTER = ("all", "G", "within the tidal radius")
-_FEWEST_FOR_PROFILES = 100
 _ALL_BUT_CERTAIN = 1 - 1e-6
 
 
@@ -340,15 +340,12 @@ def _interval(
 
 
 def _scatter_of_profiles(stars: pd.DataFrame, recovered: NDArray[np.bool_]) -> float:
-    """Standard deviation of the completeness between drawn profiles, beyond what their numbers of stars explain."""
-    if "profile" not in stars or len(stars) < _FEWEST_FOR_PROFILES:
+    """Standard deviation of the completeness between the profiles that the stars allow."""
+    profiles = [name for name in PROFILE_WEIGHTS if name in stars]
+    if not profiles or not len(stars):
         return 0.0
-    weight = stars["weight"].to_numpy(float)
-    groups = [stars["profile"].to_numpy() == number for number in np.unique(stars["profile"])]
-    shares = np.array([_share(recovered[group], weight[group]) for group in groups])
-    numbers = np.array([effective_number(weight[group]) for group in groups])
-    mean = _share(recovered, weight)
-    return float(np.sqrt(max(shares.var(ddof=1) - np.mean(mean * (1 - mean) / numbers), 0.0)))
+    weight = stars[profiles].to_numpy(float) * stars[["weight"]].to_numpy(float)
+    return float(np.std(weight[recovered].sum(axis=0) / weight.sum(axis=0), ddof=1))
 
 
 def _share(passed: NDArray[np.bool_], weight: Array) -> float:

@@ -15,6 +15,7 @@ from gaia_oc_amd.members import find_members
 from gaia_oc_amd.options import ConeOptions, SelectionOptions
 from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.simulation.stars import number_below
+from gaia_oc_amd.spatial import SpatialModel
 from gaia_oc_amd.validation.artificial import (
     ClusterModel,
     artificial_members,
@@ -24,7 +25,13 @@ from gaia_oc_amd.validation.artificial import (
     measure_by_donors,
 )
 from gaia_oc_amd.validation.controls import Place, control_places, directions, look_at_controls, move_stars
-from gaia_oc_amd.validation.injection import Field, inject_members, inside_cone
+from gaia_oc_amd.validation.injection import (
+    PROFILE_WEIGHTS,
+    Field,
+    inject_members,
+    inside_cone,
+    radii_of_members,
+)
 
 EDGES = (0.0, 14.0, 15.0, 16.0, 17.0, 18.0, 21.0)
 MODEL = ClusterModel(core_radius=1.5, tidal_radius=8.0, dispersion=(0.3, 0.3))
@@ -137,6 +144,74 @@ def test_weights_give_back_the_luminosity_function(field):
     expected = (g < 16).sum() / (g < limit).sum()
     bright = stars["phot_g_mean_mag"] < 16
     assert stars.loc[bright, "weight"].sum() / stars["weight"].sum() == pytest.approx(expected, rel=0.1)
+
+
+def segregated(field):
+    """The field with certain members: bright ones within 10 pc, faint ones farther out, nobody else."""
+    sets = field.sets
+    stars = pd.concat([sets.candidates, sets.non_members], ignore_index=True)
+    radius, g = stars["f_r"], stars["phot_g_mean_mag"]
+    inside = ((g < 15) & (radius < 10)) | ((g >= 15) & radius.between(15, 25))
+    stars = stars.assign(PMemb=inside.astype(float))
+    nobody = sets.members.iloc[:0]
+    return replace(
+        field, sets=replace(sets, candidates=stars, non_members=nobody, members=nobody, judged_members=nobody)
+    )
+
+
+SPATIAL = SpatialModel(np.array([4.0, -2.0, np.log(2.0), 1.5, 0.0, 0.0, 0.0]))
+UNSURE = replace(SPATIAL, covariance=np.diag([0.2, 1.0, 0.3, 0.3, 0.01, 0.01, 0.0]) ** 2)
+
+
+def test_radii_are_those_of_members_of_like_magnitude(field):
+    """Far from the edge between both kinds only one of them is near in magnitude."""
+    field = segregated(field)
+    narrow = replace(field, region=replace(field.region, radius=30.0 / 17.453))  # 30 pc, which the cone fills
+    g = np.repeat([12.5, 17.5], 500)
+    radius, _ = radii_of_members(narrow, SPATIAL, g, rng=np.random.default_rng(1))
+    assert radius[:500].max() < 10
+    assert np.median(radius[:500]) > 3
+    assert radius[500:].min() >= 15
+    assert radius[500:].max() <= 25
+
+
+def test_weights_of_the_models_say_how_far_the_halo_is_unknown(field):
+    """One certain model gives one weight; unsure ones disagree, the more the larger the error of the ratios."""
+    stars = field.sets.candidates
+    doubtful = replace(field.sets, candidates=stars.assign(PMemb=np.where(stars["f_r"] < 5, 0.9, 0.1)))
+    field = replace(field, sets=doubtful)
+    g = np.full(400, 16.0)
+
+    def scatter(spatial, error):
+        radius, weights = radii_of_members(
+            field, spatial, g, ratio_scatter=error, rng=np.random.default_rng(2)
+        )
+        assert weights.shape == (len(radius), len(PROFILE_WEIGHTS))
+        np.testing.assert_allclose(weights.mean(axis=1), 1)  # the stars are drawn from all models together
+        far = radius > 5
+        return (weights[far].sum(axis=0) / weights.sum(axis=0)).std()
+
+    assert scatter(SPATIAL, 0.0) == pytest.approx(0, abs=1e-9)
+    assert scatter(UNSURE, 0.0) > 0.01
+    assert scatter(SPATIAL, 0.5) > 0.001
+
+
+def test_where_the_cone_shows_nothing_radii_follow_the_model(field):
+    """Members beyond the cone's edge are lost to the cone, as many as the model has there."""
+    small = small_on_the_sky(field)
+    inner = small.sets.cluster.dist * np.radians(small.coverage.inner_radius)
+    wide = replace(SPATIAL, parameters=SPATIAL.parameters + np.array([0, 2, np.log(3), 0, 0, 0, 0]))
+    radius, _ = radii_of_members(small, wide, np.full(4000, 15.0), rng=np.random.default_rng(3))
+    expected = 1 - wide.fraction_within(inner) / wide.fraction_within(small.radius)
+    assert (radius > inner).mean() == pytest.approx(expected, abs=0.03)
+    assert expected > 0.3
+    stars = inject_members(
+        small, accept_all, n_artificial=1200, magnitude_edges=EDGES, model=MODEL, spatial=wide,
+        rng=np.random.default_rng(4),
+    )  # fmt: skip
+    assert set(PROFILE_WEIGHTS) <= set(stars)
+    like = stars[stars["like_cluster"]]
+    assert 1 - like["in_cone"].mean() == pytest.approx(expected, abs=0.1)
 
 
 def test_stars_outside_the_cut_are_lost_to_the_cone(field):

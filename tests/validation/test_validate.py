@@ -235,6 +235,23 @@ def test_table_of_a_case_made_by_hand():
     assert row["contamination_controls_lower"] < 0.125 < row["contamination_controls_upper"]
 
 
+def test_interval_holds_what_the_profiles_leave_open():
+    """Two profiles that give 0.4 and 0.8 of ten stars in place of 0.6: a standard deviation of 0.2 sqrt(2)."""
+    validation = hand_made()
+    recovered = (validation.injected["PMemb"] >= 0.5).to_numpy()
+    weights = {
+        "profile_0": np.where(recovered, 0.4 / 0.6, 0.6 / 0.4),
+        "profile_1": np.where(recovered, 0.8 / 0.6, 0.5),
+    }
+    with_profiles = replace(validation, injected=validation.injected.assign(**weights))
+    before, after = (
+        selection_function(v, (0.0, 20.0), (0.0, 5.0)).iloc[0] for v in (validation, with_profiles)
+    )
+    assert after["completeness"] == before["completeness"]
+    below, above = (abs(row["completeness_lower"] - row["completeness"]) for row in (before, after))
+    assert above == pytest.approx(np.hypot(below, 0.2 * np.sqrt(2)), abs=1e-6)
+
+
 def test_a_bin_that_no_control_sees_has_no_contamination_by_controls():
     result = hand_made()
     blind = replace(result, controls=replace(result.controls, seen=np.zeros((2, 1))))
