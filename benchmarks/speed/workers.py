@@ -1,8 +1,9 @@
 """How much faster two workers are than one: sets and figures built, judged and drawn for many clusters.
 
 Simulates clusters with about 20,000 candidates each, then runs build_sets.py and evaluate_clusters.py with one worker,
-with two, and on a Dask cluster of two, in turn. Every process has one thread. The machine should be quiet: time that
-passes is what counts, and other programs take the second core first.
+with two, and on a Dask cluster of two, in turn; then twice at once with half of the clusters each, which is what the
+machine can give. Every process has one thread. The machine should be quiet: time that passes is what counts, and other
+programs take the second core first.
 
 example: python benchmarks/speed/workers.py --work_dir data/workers
 """
@@ -14,7 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -72,9 +75,9 @@ def _wait_for(file: Path) -> None:
         time.sleep(0.1)
 
 
-def built_and_evaluated(names: list[str], simulated: Path, *where: object) -> Seconds:
+def built_and_evaluated(names: list[str], simulated: Path, *where: object, folder: str = "run") -> Seconds:
     """Seconds of both scripts, in a data directory of their own."""
-    data_dir = simulated.parent / "run"
+    data_dir = simulated.parent / folder
     shutil.rmtree(data_dir, ignore_errors=True)
     data_dir.mkdir()
     for path in simulated.iterdir():
@@ -85,17 +88,29 @@ def built_and_evaluated(names: list[str], simulated: Path, *where: object) -> Se
     return building, run_script("evaluate_clusters.py", *options)
 
 
-def measure(
-    names: list[str], simulated: Path, scheduler: Path | None, rounds: int
-) -> dict[str, list[Seconds]]:
+def two_runs_at_once(names: list[str], simulated: Path) -> Seconds:
+    """Seconds of two runs that know nothing of one another, with half of the clusters each: what the machine allows."""
+    halves = {"half_1": names[::2], "half_2": names[1::2]}
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda half: built_and_evaluated(halves[half], simulated, folder=half), halves))
+    for half in halves:
+        shutil.rmtree(simulated.parent / half)
+    return max(run[0] for run in runs), max(run[1] for run in runs)
+
+
+def measure(names: list[str], simulated: Path, scheduler: Path, rounds: int) -> dict[str, list[Seconds]]:
     """Seconds of each arrangement in each round."""
-    arrangements = {"one worker": ("--workers", 1), "two workers": ("--workers", 2)}
-    if scheduler is not None:
-        arrangements["a scheduler with two"] = ("--scheduler", scheduler)
+    one = partial(built_and_evaluated, names, simulated)
+    arrangements = {
+        "one worker": one,
+        "two workers": partial(one, "--workers", 2),
+        "a scheduler with two": partial(one, "--scheduler", scheduler),
+        "two runs at once, half each": partial(two_runs_at_once, names, simulated),
+    }
     seconds: dict[str, list[Seconds]] = {name: [] for name in arrangements}
     for _ in range(rounds):
-        for name, where in arrangements.items():
-            seconds[name].append(built_and_evaluated(names, simulated, *where))
+        for name, run in arrangements.items():
+            seconds[name].append(run())
     return seconds
 
 
@@ -121,9 +136,6 @@ def main() -> None:
     parser.add_argument("--field_density", type=float, default=2500, help="stars around them [1/deg^2]")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each arrangement")
     parser.add_argument(
-        "--scheduler", action=argparse.BooleanOptionalAction, default=True, help="also a Dask cluster"
-    )
-    parser.add_argument(
         "--work_dir", type=Path, required=True, help="folder for the simulation and its results"
     )
     arguments = parser.parse_args()
@@ -136,11 +148,8 @@ def main() -> None:
             *("--field_density", arguments.field_density, "--workers", os.cpu_count()),
         )  # fmt: skip
     before = load()
-    if arguments.scheduler:
-        with dask_cluster(arguments.work_dir.resolve(), 2) as scheduler:
-            seconds = measure(names, simulated, scheduler, arguments.rounds)
-    else:
-        seconds = measure(names, simulated, None, arguments.rounds)
+    with dask_cluster(arguments.work_dir.resolve(), 2) as scheduler:
+        seconds = measure(names, simulated, scheduler, arguments.rounds)
     built = arguments.work_dir.resolve() / "run" / "clusters"
     stars = [sum(1 for _ in path.open()) - 1 for path in built.glob("*/candidates.csv")]
     about = f"{len(names)} simulated clusters with {min(stars):,} to {max(stars):,} candidates"
