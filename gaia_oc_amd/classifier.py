@@ -30,7 +30,8 @@ from gaia_oc_amd.files.provenance import (
     value_fingerprint,
     without_seal,
 )
-from gaia_oc_amd.model_files import HYPER_PARAMETERS, LARGEST_WEIGHTS, MODEL_PARAMETERS, WEIGHTS, ModelFiles
+from gaia_oc_amd.model_files import HYPER_PARAMETERS, LARGEST_WEIGHTS, WEIGHTS, ModelFiles
+from gaia_oc_amd.model_files import MODEL_PARAMETERS as MODEL_PARAMETERS
 
 METRICS = "metrics"
 
