@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     closing += next_step(
         "validate_clusters.py", outcomes, given.clusters, given.run, *words_that_go_on(given, done)
     )
-    failed = finish(outcomes, *truth_texts(done, given.run.data_dir, threshold), closing=closing)
+    failed = finish(outcomes, *truth_texts(done, given.run.data_dir), closing=closing)
     if given.options.export.send_to_topcat:
         failed |= not send_to_topcat(done, given.run.data_dir)
     return failed

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, Delaunay, QhullError
 
 from gaia_oc_amd.astrometry import angular_separation, identifier_positions, tangent_plane
 from gaia_oc_amd.cone import ConeRegion
@@ -68,6 +67,8 @@ def why_absent(stars: pd.DataFrame, region: ConeRegion, sources: pd.DataFrame) -
 
 def _outside_hull(ra: Array, dec: Array, sources: pd.DataFrame, region: ConeRegion) -> NDArray[np.bool_]:
     """Whether places lie outside the hull of a cone's sources."""
+    from scipy.spatial import ConvexHull, Delaunay, QhullError  # here: its import takes a third of a second
+
     centre = (region.ra, region.dec)
     corners = np.column_stack(tangent_plane(sources["ra"].to_numpy(), sources["dec"].to_numpy(), *centre))
     places = np.column_stack(tangent_plane(ra, dec, *centre))

@@ -10,7 +10,6 @@ import erfa
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
 Array = NDArray[np.float64]
 
@@ -71,6 +70,23 @@ def angular_separation(ra: Array, dec: Array, ra_centre: float | Array, dec_cent
         Separation [deg].
     """
     return np.degrees(erfa.seps(*_radians(ra_centre, dec_centre, ra, dec)))
+
+
+def galactic_coordinates(ra: float, dec: float) -> tuple[float, float]:
+    """Galactic longitude and latitude of a direction, with the axes of the Hipparcos catalogue, which are Gaia's.
+
+    Parameters
+    ----------
+    ra, dec : float
+        [deg].
+
+    Returns
+    -------
+    l, b : float
+        [deg], l from 0 to 360.
+    """
+    longitude, latitude = erfa.icrs2g(*_radians(ra, dec))
+    return float(np.degrees(longitude)), float(np.degrees(latitude))
 
 
 def _radians(*angles: Array | float) -> list[Array]:
@@ -171,6 +187,8 @@ def fit_normal(
     -------
     NormalFit
     """
+    from scipy.special import expit  # here: its import takes a quarter of a second
+
     n, n_quantities = values.shape
     if design is None:
         design = np.broadcast_to(np.eye(n_quantities), (n, n_quantities, n_quantities))

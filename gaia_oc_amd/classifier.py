@@ -1,5 +1,6 @@
 """The classifier: network, standardisation and file format in one object."""
 
+import io
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -23,31 +24,24 @@ from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.fast_deep_sets import Judge, make_judge
 from gaia_oc_amd.files.data_directory import read_json, write_atomically, write_json
 from gaia_oc_amd.files.provenance import (
-    SEAL,
-    ChangedFileError,
     arrays_fingerprint,
     file_fingerprint,
-    is_intact,
     sealed,
     value_fingerprint,
     without_seal,
 )
-from gaia_oc_amd.installation import shipped
+from gaia_oc_amd.model_files import HYPER_PARAMETERS, LARGEST_WEIGHTS, WEIGHTS, ModelFiles
+from gaia_oc_amd.model_files import MODEL_PARAMETERS as MODEL_PARAMETERS
 
-HYPER_PARAMETERS = "hyper_parameters"
-MODEL_PARAMETERS = "model_parameters"
 METRICS = "metrics"
 
 _ISOCHRONE_FEATURES = ("f_c", "f_g")
 _CONVENTION = "star - isochrone"
-_WEIGHTS = "model_parameters_fingerprint"
 
 LARGEST_HIDDEN_SIZE = 4096
 _MOST_FEATURES = 200
 _MEANS, _STDS = 1e6, (1e-6, 1e6)
 """Bounds of a feature's mean, either way, and of its standard deviation; ours lie between 0.01 and 20."""
-_LARGEST_WEIGHTS = 1 << 30
-"""Bytes of all tensors, unpacked: far more than the widest network that may be trained."""
 
 
 @dataclass(frozen=True)
@@ -181,24 +175,28 @@ class Classifier:
             weights = files.enter_context(write_atomically(model_dir / MODEL_PARAMETERS))
             with weights.open("wb") as file:
                 torch.save(self.network.state_dict(), file)
-            write_json(settings, sealed(content | {_WEIGHTS: file_fingerprint(weights)}))
+            write_json(settings, sealed(content | {WEIGHTS: file_fingerprint(weights)}))
             (model_dir / HYPER_PARAMETERS).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, model_dir: Path | str, *, accept_changes: bool = False) -> "Classifier":
         """Read a model folder, ours or one of the published tool (DS10_v01, DS10_v02).
 
-        The weights are read as tensors only, never as pickled code. Both files of our folders are compared with the
-        fingerprints in hyper_parameters; those of the published tool have none. The published tool's isochrone
-        features are isochrone minus star; the sign is turned here, so that features mean the same everywhere.
+        See `of` and `ModelFiles.read`, whose parameters and errors these are.
+        """
+        return cls.of(ModelFiles.read(model_dir, accept_changes=accept_changes))
+
+    @classmethod
+    def of(cls, files: ModelFiles) -> "Classifier":
+        """Classifier of a model folder that was read.
+
+        The weights are read as tensors only, never as pickled code. The published tool's isochrone features are
+        isochrone minus star; the sign is turned here, so that features mean the same everywhere.
 
         Parameters
         ----------
-        model_dir : path
-            Folder with hyper_parameters and model_parameters; ``deep_sets_model`` is found from anywhere, the
-            shipped one where no other is.
-        accept_changes : bool
-            Whether files that were changed after they were written count as they are.
+        files : ModelFiles
+            The folder.
 
         Returns
         -------
@@ -206,24 +204,11 @@ class Classifier:
 
         Raises
         ------
-        FileNotFoundError
-            If the folder or one of its files does not exist.
-        ChangedFileError
-            If a file was changed after this program wrote it.
         ValueError
             If the files are damaged, do not belong together, or hold what no model has.
         """
-        model_dir = shipped(Path(model_dir))
-        for name in (HYPER_PARAMETERS, MODEL_PARAMETERS):
-            if not (model_dir / name).exists():
-                raise FileNotFoundError(
-                    f"{model_dir / name} does not exist: give a model folder with --model_dir."
-                )
-        content = read_json(model_dir / HYPER_PARAMETERS)
-        if not accept_changes:
-            _refuse_changed(content, model_dir)
         content = _with_our_keys(
-            {name: value for name, value in without_seal(content).items() if name != _WEIGHTS}
+            {name: value for name, value in without_seal(files.settings).items() if name != WEIGHTS}
         )
         try:
             sources, clusters = _standardisation(content, "source"), _standardisation(content, "cluster")
@@ -236,24 +221,10 @@ class Classifier:
             )
         except (KeyError, TypeError, RuntimeError, ValueError, OverflowError) as error:
             raise ValueError(
-                f"{model_dir / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
+                f"{files.folder / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
             ) from error
-        _load_weights(network, model_dir / MODEL_PARAMETERS)
+        _load_weights(network, files)
         return cls(network.eval(), sources, clusters, content, support)
-
-
-def _refuse_changed(content: dict[str, Any], model_dir: Path) -> None:
-    weights = content.get(_WEIGHTS)
-    intact = {
-        HYPER_PARAMETERS: is_intact(content) and (weights is None or SEAL in content),
-        MODEL_PARAMETERS: weights is None or weights == file_fingerprint(model_dir / MODEL_PARAMETERS),
-    }
-    for name, unchanged in intact.items():
-        if not unchanged:
-            raise ChangedFileError(
-                f"{model_dir / name} was changed after train_deep_sets_model.py made it: get or train the model "
-                "anew, or give --accept_changes if the change is meant."
-            )
 
 
 def _refuse_odd_settings(
@@ -324,30 +295,29 @@ def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:
     return Standardisation(names, means, stds)
 
 
-def _load_weights(network: DeepSets, path: Path) -> None:
+def _load_weights(network: DeepSets, files: ModelFiles) -> None:
     try:
-        _refuse_outsized(path)
+        _refuse_outsized(files.weights)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(files.weights), map_location="cpu", weights_only=True)
         network.load_state_dict(state)
         if not all(torch.isfinite(value).all() for value in state.values()):
             raise ValueError("a weight is not finite")
     except Exception as error:  # torch raises many types for damaged, foreign or hostile files
         raise ValueError(
-            f"{path} does not hold the weights of this network ({type(error).__name__}: {one_line(error, 200)}): it is "
-            "damaged, holds code, or does not fit the features in hyper_parameters."
+            f"{files.folder / MODEL_PARAMETERS} does not hold the weights of this network ({type(error).__name__}: "
+            f"{one_line(error, 200)}): it is damaged, holds code, or does not fit the features in hyper_parameters."
         ) from error
 
 
-def _refuse_outsized(path: Path) -> None:
+def _refuse_outsized(weights: bytes) -> None:
     """Refuse weights that would grow in memory: torch writes them as a zip file that nothing compresses."""
-    size = path.stat().st_size
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            size = max(size, sum(part.file_size for part in archive.infolist()))
-    if size > _LARGEST_WEIGHTS:
-        raise ValueError(f"it has {size} bytes, at most {_LARGEST_WEIGHTS} are read")
+    if zipfile.is_zipfile(io.BytesIO(weights)):
+        with zipfile.ZipFile(io.BytesIO(weights)) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+        if size > LARGEST_WEIGHTS:
+            raise ValueError(f"it has {size} bytes, at most {LARGEST_WEIGHTS} are read")
 
 
 def load_metrics(model_dir: Path | str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Compiled loops, work in blocks for threads, and progress bars."""
 
+import functools
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -60,6 +60,31 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+class _Compiled:
+    """A function that is compiled when it is called: numba is imported then, and not by a run with nothing to do."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    @functools.cached_property
+    def _machine_code(self) -> Any:
+        import numba
+
+        try:
+            return numba.njit(cache=True, **_OPTIONS)(self._function)
+        except RuntimeError:  # no folder for the machine code
+            return numba.njit(**_OPTIONS)(self._function)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes it for where another compiled function calls it."""
+        return self._machine_code._numba_type_
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._machine_code(*arguments)
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of NumPy arrays and numbers at its first call.
 
@@ -76,10 +101,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     callable
         The same function, some hundred times faster; it does not hold Python's global lock.
     """
-    try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # no folder for the machine code
-        return numba.njit(**_OPTIONS)(function)
+    return _Compiled(function)
 
 
 def progress_bar(iterable: Iterable[Any] | None = None, *, hidden: bool = False, **keywords: Any) -> tqdm:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gaia_oc_amd.astrometry import (
     angular_separation,
     astrometric_covariance,
+    galactic_coordinates,
     mean_direction,
     parallax_zero_point,
     tangent_plane,
@@ -26,6 +27,15 @@ def test_separation_agrees_with_astropy(ra, dec, ra_centre, dec_centre):
     assert angular_separation(np.array([ra]), np.array([dec]), ra_centre, dec_centre)[0] == pytest.approx(
         expected, abs=1e-10
     )
+
+
+@given(longitudes, st.floats(-89.9, 89.9))
+def test_galactic_coordinates_are_astropys(ra, dec):
+    """To 0.04 arcsec: astropy takes the axes from FK5."""
+    expected = SkyCoord(ra, dec, unit="deg").galactic
+    longitude, latitude = galactic_coordinates(ra, dec)
+    assert 0 <= longitude <= 360
+    assert SkyCoord(longitude, latitude, unit="deg", frame="galactic").separation(expected).deg < 1e-5
 
 
 def test_separation_keeps_precision_at_microarcseconds():

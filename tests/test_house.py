@@ -20,6 +20,15 @@ INSIDE_FUNCTIONS = {
         "batch.dask",
         "gaia_oc_amd.batch.processes",
     ): "the function is sent to workers; a scheduler has no package",
+    ("batch.run", "gaia_oc_amd.batch.dask"): "for a scheduler only",
+    ("report.index", "gaia_oc_amd.report.rendering"): "Bokeh, when an index is written",
+    ("stages.build", "gaia_oc_amd.figures"): "matplotlib, when something is drawn",
+    ("stages.evaluate", "gaia_oc_amd.figures"): "matplotlib, when something is drawn",
+    ("stages.evaluate", "gaia_oc_amd.classifier"): "PyTorch, when stars are judged",
+    ("stages.evaluate", "gaia_oc_amd.fast_deep_sets"): "PyTorch, to see whether there is such a device",
+    ("stages.evaluate", "gaia_oc_amd.membership"): "PyTorch, when stars are judged",
+    ("stages.evaluate", "gaia_oc_amd.spatial"): "scipy.optimize, when stars are judged",
+    ("stages.many", "gaia_oc_amd.classifier"): "PyTorch, for a model folder of the published tool",
 }
 """Imports of ours that do not stand at the top of their module, (importer, imported), with the reason."""
 DRAWS = {
@@ -162,6 +171,28 @@ def test_help_needs_no_library():
     )
     words = {"gaia_oc_amd", *(f"gaia_oc_amd.{name}" for name in light)}
     assert loaded - doors - words - {"lazy_loader"} == {f"gaia_oc_amd.{name}" for name in names}
+
+
+HEAVY = {
+    "torch",
+    "numba",
+    "scipy",
+    "matplotlib",
+    "astropy",
+    "bokeh",
+    "jinja2",
+    "sklearn",
+    "distributed",
+    "requests",
+}
+"""Libraries that take long to import: each is needed by a part of the work, none by a run with nothing to do."""
+
+
+@pytest.mark.parametrize("stage", ["build", "evaluate"])
+def test_a_run_with_nothing_to_do_loads_no_heavy_library(stage):
+    """tests/stages say the same of whole runs."""
+    loaded = loaded_by(f"import gaia_oc_amd.command_line, gaia_oc_amd.batch, gaia_oc_amd.stages.{stage}")
+    assert {name.split(".")[0] for name in loaded} & HEAVY == set()
 
 
 def test_a_test_stands_where_its_module_stands():

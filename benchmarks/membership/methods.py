@@ -23,8 +23,9 @@ from method_figures import all_figures, sums_of_p
 from method_tables import BOUNDS, bins_table, check_list, overall_table
 
 from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names
-from gaia_oc_amd.classifier import HYPER_PARAMETERS, MODEL_PARAMETERS, Classifier
+from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.membership import membership_probabilities
+from gaia_oc_amd.model_files import HYPER_PARAMETERS, MODEL_PARAMETERS
 from gaia_oc_amd.options import SamplingOptions
 
 BASELINES = ("hdbscan", "gmm", "boosted_trees")

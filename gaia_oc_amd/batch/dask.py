@@ -290,7 +290,11 @@ _SENT_AT_ONCE = 16
 
 
 def in_dask(
-    work: Work, clusters: list[str], scheduler: str, data_dir: Path | str | None = None
+    work: Work,
+    clusters: list[str],
+    scheduler: str,
+    data_dir: Path | str | None = None,
+    modules: tuple[str, ...] = (),
 ) -> Iterator[Outcome]:
     """Do the work for many clusters on the workers of a Dask cluster.
 
@@ -304,6 +308,8 @@ def in_dask(
         Address or scheduler file.
     data_dir : path, optional
         Folder that the workers must share with this machine.
+    modules : tuple of str
+        What the work imports when it comes to it.
 
     Yields
     ------
@@ -319,7 +325,7 @@ def in_dask(
         If there is no scheduler, or if its workers cannot do the work.
     """
     with connected(scheduler) as client:
-        crew = _DaskCrew(client, _assignment(work), data_dir)
+        crew = _DaskCrew(client, _assignment(work, modules), data_dir)
         waiting = ClusterQueue(clusters)
         try:
             while waiting or crew.busy:
@@ -335,10 +341,10 @@ def in_dask(
             crew.dismiss()
 
 
-def _assignment(work: Work) -> Assignment:
+def _assignment(work: Work, modules: tuple[str, ...]) -> Assignment:
     import cloudpickle  # comes with Dask; knows functions of the script itself
 
-    return Assignment(cloudpickle.dumps(work))
+    return Assignment(cloudpickle.dumps(work), modules)
 
 
 def _seconds_to_wait() -> float:

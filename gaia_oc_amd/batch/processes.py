@@ -1,5 +1,6 @@
 """The worker's side of a batch: it gets the work once, then one cluster after the other."""
 
+import importlib
 import logging
 import multiprocessing
 import multiprocessing.connection
@@ -41,6 +42,8 @@ class Assignment:
     ----------
     pickled : bytes
         The work, with all tables and models that it holds.
+    modules : tuple of str
+        What the work imports when it comes to it.
     log_level : int
         Level of the messages that are wanted.
     directory : str
@@ -50,6 +53,7 @@ class Assignment:
     """
 
     pickled: bytes
+    modules: tuple[str, ...] = ()
     log_level: int = field(default_factory=lambda: logging.getLogger("gaia_oc_amd").getEffectiveLevel())
     directory: str = field(default_factory=lambda: str(Path.cwd()))
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -101,6 +105,8 @@ def attempt_received(key: str, cluster: str, n_threads: int) -> Outcome:
 
 def _unpacked(assignment: Assignment, n_threads: int) -> Work:
     if assignment.key not in _WORK:
+        for name in assignment.modules:
+            importlib.import_module(name)
         _WORK[assignment.key] = pickle.loads(assignment.pickled)  # noqa: S301 - from our own client
         _ASSIGNMENTS[assignment.key] = replace(assignment, pickled=b"")
     if "torch" in sys.modules:  # processes that each use all cores slow one another down
@@ -149,7 +155,9 @@ def _captured_log(level: int) -> Iterator[list[Message]]:
 _SECONDS_TO_END = 5.0
 
 
-def in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Outcome]:
+def in_processes(
+    work: Work, clusters: list[str], workers: int, modules: tuple[str, ...] = ()
+) -> Iterator[Outcome]:
     """Do the work for many clusters in several processes, each of which has one cluster at a time.
 
     Parameters
@@ -160,13 +168,15 @@ def in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Outc
         Names.
     workers : int
         Number of processes.
+    modules : tuple of str
+        What the work imports when it comes to it: the processes are copies of one that has it.
 
     Yields
     ------
     Outcome
         As they come.
     """
-    crew = _ProcessCrew(work, workers)
+    crew = _ProcessCrew(Assignment(pickle.dumps(work), modules), workers)
     queue = ClusterQueue(clusters)
     try:
         while queue or crew.busy:
@@ -185,11 +195,11 @@ def in_processes(work: Work, clusters: list[str], workers: int) -> Iterator[Outc
 class _ProcessCrew:
     """The processes of a batch, started when there is a cluster for them."""
 
-    def __init__(self, work: Work, size: int) -> None:
-        self._assignment = Assignment(pickle.dumps(work))
+    def __init__(self, assignment: Assignment, size: int) -> None:
+        self._assignment = assignment
         self._size = size
         self._n_threads = max(1, (os.cpu_count() or 1) // size)
-        self._context = _context()
+        self._context = _context(assignment.modules)
         self._processes: dict[Connection, BaseProcess] = {}
         self._idle: list[Connection] = []
         self.busy: dict[Connection, str] = {}
@@ -269,11 +279,13 @@ def _start_server(modules: list[str]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _context() -> "multiprocessing.context.ForkServerContext | multiprocessing.context.SpawnContext":
+def _context(
+    modules: tuple[str, ...],
+) -> "multiprocessing.context.ForkServerContext | multiprocessing.context.SpawnContext":
     """How processes start: as copies of one that has imported what they need, else anew."""
     if not _can_fork():
         return multiprocessing.get_context("spawn")
-    _start_server([name for name in sys.modules if name.startswith("gaia_oc_amd.")])
+    _start_server([*(name for name in sys.modules if name.startswith("gaia_oc_amd.")), *modules])
     return multiprocessing.get_context("forkserver")
 
 

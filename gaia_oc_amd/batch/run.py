@@ -2,11 +2,11 @@
 
 import logging
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-from gaia_oc_amd.batch.dask import in_dask
 from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, shown_name, with_name
 from gaia_oc_amd.batch.processes import in_processes
 from gaia_oc_amd.exceptions import BatchStoppedError
@@ -25,6 +25,7 @@ def run_batch(
     workers: int = 1,
     scheduler: str | None = None,
     data_dir: Path | str | None = None,
+    modules: tuple[str, ...] = (),
 ) -> list[Outcome]:
     """Do the same work for many clusters, and once more for those that a service failed while it served others.
 
@@ -41,6 +42,8 @@ def run_batch(
         Address or scheduler file of a Dask cluster that does the work, instead of processes.
     data_dir : path, optional
         Folder that the workers of that cluster must share with this machine.
+    modules : tuple of str
+        What the work imports when it comes to it, which processes shall have before they start.
 
     Returns
     -------
@@ -53,22 +56,23 @@ def run_batch(
         If the Dask cluster cannot do the work; what is finished when it breaks down is returned.
     """
     names = list(dict.fromkeys(clusters))
-    outcomes = _round(work, names, workers, scheduler, data_dir)
+    spread = partial(
+        _outcomes, work, workers=workers, scheduler=scheduler, data_dir=data_dir, modules=modules
+    )
+    outcomes = _round(spread, names)
     late = [name for name in names if outcomes[name].may_pass]
     if late and len(late) < len(names):  # else the service may be down for everybody
         logger.info("%d cluster(s) that a service failed are tried once more.", len(late))
-        outcomes |= _round(work, late, workers, scheduler, data_dir)
+        outcomes |= _round(spread, late)
     return [outcomes[name] for name in clusters]
 
 
-def _round(
-    work: Work, names: list[str], workers: int, scheduler: str | None, data_dir: Path | str | None
-) -> dict[str, Outcome]:
+def _round(spread: Callable[[list[str]], Generator[Outcome]], names: list[str]) -> dict[str, Outcome]:
     """Outcome of each name; of what a breakdown has left undone, the breakdown."""
     outcomes: dict[str, Outcome] = {}
     progress = clock(names[0]) if len(names) == 1 else progress_bar(total=len(names), unit="cluster")
     try:
-        with progress as bar, closing(_outcomes(work, names, workers, scheduler, data_dir)) as finished:
+        with progress as bar, closing(spread(names)) as finished:
             for outcome in finished:
                 outcomes[outcome.cluster] = outcome
                 bar.update()
@@ -83,12 +87,20 @@ def _round(
 
 
 def _outcomes(
-    work: Work, names: list[str], workers: int, scheduler: str | None, data_dir: Path | str | None
+    work: Work,
+    names: list[str],
+    *,
+    workers: int,
+    scheduler: str | None,
+    data_dir: Path | str | None,
+    modules: tuple[str, ...],
 ) -> Generator[Outcome]:
     if scheduler is not None:
-        yield from in_dask(work, names, scheduler, data_dir)
+        from gaia_oc_amd.batch.dask import in_dask
+
+        yield from in_dask(work, names, scheduler, data_dir, modules)
     elif min(workers, len(names)) > 1:
-        yield from in_processes(work, names, min(workers, len(names)))
+        yield from in_processes(work, names, min(workers, len(names)), modules)
     else:
         yield from (attempt(work, name) for name in names)
 

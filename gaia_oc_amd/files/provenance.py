@@ -42,6 +42,13 @@ def file_fingerprint(path: Path | str) -> str:
         return hashlib.file_digest(file, _hash).hexdigest()
 
 
+def bytes_fingerprint(content: bytes) -> str:
+    """The fingerprint that a file with this content has."""
+    digest = _hash()
+    digest.update(content)
+    return digest.hexdigest()
+
+
 _WHOLE = 1 << 26
 _PIECE = 1 << 16
 _N_PIECES = 64

@@ -8,16 +8,16 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.astrometry import galactic_coordinates
 from gaia_oc_amd.files.data_directory import write_atomically
-from gaia_oc_amd.report.rendering import asset, render
 
 REPORT_FILE = "report.html"
 INDEX_FILE = "index.html"
 _HEAD = 65_536  # bytes; the summary stands at the top of a report
 _SUMMARY = re.compile(rb'<script type="application/json" id="summary">(.*?)</script>', re.DOTALL)
+_ADDRESS = re.compile(rf'<a href="(clusters/[^"/]+/{REPORT_FILE})"')
 _PATH = re.compile(r"(?:M\d{1,2} \d{1,2}h0)*")
 
 
@@ -56,6 +56,8 @@ def write_index(data_dir: Path | str) -> Path | None:
     Path or None
         The file; None, and no file is written, if there is no report.
     """
+    from gaia_oc_amd.report.rendering import asset, render
+
     rows = index_rows(data_dir)
     if not rows:
         return None
@@ -75,10 +77,26 @@ def write_index(data_dir: Path | str) -> Path | None:
 
 
 def refresh_index(data_dir: Path | str) -> None:
-    """Write index.html anew if there is one, so that it has no dead links; without reports it is removed."""
+    """Write index.html anew if there is one that does not name all reports; without reports it is removed."""
     path = Path(data_dir) / INDEX_FILE
-    if path.exists() and write_index(data_dir) is None:
+    if not path.exists() or _named_in(path) == {_address(report) for report in _reports(data_dir)}:
+        return
+    if write_index(data_dir) is None:
         path.unlink()
+
+
+def _named_in(index: Path) -> set[str]:
+    """Addresses of the reports that an index names."""
+    return set(_ADDRESS.findall(index.read_text(encoding="utf-8", errors="replace")))
+
+
+def _reports(data_dir: Path | str) -> list[Path]:
+    return sorted(Path(data_dir).glob(f"clusters/*/{REPORT_FILE}"))
+
+
+def _address(report: Path) -> str:
+    """Address of a report relative to the index."""
+    return f"clusters/{quote(report.parent.name)}/{REPORT_FILE}"
 
 
 def index_rows(data_dir: Path | str) -> list[IndexRow]:
@@ -93,12 +111,12 @@ def index_rows(data_dir: Path | str) -> list[IndexRow]:
     -------
     list of IndexRow
     """
-    reports = sorted(Path(data_dir).glob(f"clusters/*/{REPORT_FILE}"))
+    reports = _reports(data_dir)
     summaries = [_read_summary(path) for path in reports]
     return [
         IndexRow(
             path.parent.name,
-            f"clusters/{quote(path.parent.name)}/{REPORT_FILE}",
+            _address(path),
             summary,
             _place(summary.get("cluster", {})),
         )
@@ -134,8 +152,7 @@ def _place(cluster: dict[str, Any]) -> tuple[float, float] | None:
     ra, dec = (cluster.get(name) for name in ("ra", "dec"))
     if not isinstance(ra, int | float) or not isinstance(dec, int | float) or not -90 <= dec <= 90:
         return None
-    galactic = SkyCoord(ra, dec, unit="deg").galactic
-    return aitoff(galactic.l.deg, galactic.b.deg)
+    return aitoff(*galactic_coordinates(ra, dec))
 
 
 def aitoff(longitude: float, latitude: float) -> tuple[float, float]:

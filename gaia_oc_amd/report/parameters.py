@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from astropy.coordinates import SkyCoord
 
+from gaia_oc_amd.astrometry import galactic_coordinates
 from gaia_oc_amd.candidates import ZERO_POINT_ERROR
 from gaia_oc_amd.catalogues.names import NameIndex
 from gaia_oc_amd.catalogues.published import CATALOGUES
@@ -105,14 +105,14 @@ def _catalogue_value(values: pd.Series, row: Row) -> str:
 
 
 def _of_cluster(c: "Cluster") -> list[Row]:
-    galactic = SkyCoord(c.ra, c.dec, unit="deg").galactic
+    longitude, latitude = galactic_coordinates(c.ra, c.dec)
     pm, parallax = _number(c.pm_systematic_error, 3), _number(c.parallax_systematic_error, 3)
     distance, formal, systematic = _parallax_distance(c)
     return [
         Row("right ascension", f"{c.ra:.5f}", "deg", _MEANS, name="ra", digits=4),
         Row("declination", f"{c.dec:+.5f}", "deg", _MEANS, name="dec", digits=4),
-        Row("galactic longitude l", f"{galactic.l.deg:.4f}", "deg", _MEANS),
-        Row("galactic latitude b", f"{galactic.b.deg:+.4f}", "deg", _MEANS),
+        Row("galactic longitude l", f"{longitude:.4f}", "deg", _MEANS),
+        Row("galactic latitude b", f"{latitude:+.4f}", "deg", _MEANS),
         _measured("proper motion μα cos δ", (c.pmra, c.pmra_mean_error, c.pmra_error), pm, "mas/yr", "pmra"),
         _measured("proper motion μδ", (c.pmdec, c.pmdec_mean_error, c.pmdec_error), pm, "mas/yr", "pmdec"),
         _measured(

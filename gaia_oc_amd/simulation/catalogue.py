@@ -17,6 +17,9 @@ from gaia_oc_amd.simulation.space import galactic_axes, seen_from_the_sun
 
 FEWEST_LISTED = 20
 """Clusters of which a list would know fewer members are drawn again."""
+MOST_VARIED_STARS = 290_000
+"""In the field of a cluster with parameters of its own: near ones would get millions, and gigabytes of memory. With the
+scatter of the sample that tells how many they are, a cone stays below 300,000."""
 
 
 class _Drawn(NamedTuple):
@@ -58,12 +61,14 @@ def vary_options(options: SimulationOptions, *, rng: np.random.Generator) -> Sim
     Returns
     -------
     SimulationOptions
-        150 to 5,000 pc, log age 6.7 to 9.8, 30 to 3,000 members, any longitude.
+        150 to 5,000 pc, log age 6.7 to 9.8, 30 to 3,000 members, any longitude; at most `MOST_VARIED_STARS` in the
+        field, unless another limit is given.
     """
     age = float(_bounded(rng.normal, _AGE.middle, _AGE))
     dist = float(_bounded(rng.lognormal, np.log(_DISTANCE.middle), _DISTANCE))
     members = _bounded(rng.lognormal, np.log(_MEMBERS.middle), _MEMBERS)
-    varied = replace(options, age=age, dist=dist, n_members=int(members), vary=False)
+    most = options.max_field_stars or MOST_VARIED_STARS
+    varied = replace(options, age=age, dist=dist, n_members=int(members), max_field_stars=most, vary=False)
     return _with_catalogue(_with_shape(_with_place_and_motion(varied, rng), rng), rng)
 
 

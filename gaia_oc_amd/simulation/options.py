@@ -67,7 +67,9 @@ class SimulationOptions(Options):
         None, "half the side of a square that is filled instead of the cone [pc]", at_least=0.1
     )
     max_field_stars: int | None = option(
-        None, "a field of more stars is thinned evenly to about so many", at_least=100
+        None,
+        "a field of more stars is thinned evenly to about so many (default: with --vary 290000)",
+        at_least=100,
     )
     cone_pm_sigmas: float = option(
         11.0,

@@ -13,6 +13,7 @@ from gaia_oc_amd.cone import ERROR_WEIGHT, radius_on_sky
 from gaia_oc_amd.isochrones import SOLAR_METAL_FRACTION, nearest_age, of_metallicity
 from gaia_oc_amd.perspective import VELOCITY_SCALE, turn_over_cone
 from gaia_oc_amd.simulation.catalogue import (
+    MOST_VARIED_STARS,
     catalogue_parameters,
     comparison_list,
     published_list,
@@ -168,6 +169,10 @@ def _field_share(
     """Share of the field that keeps it below max_field_stars, from a small sample of it."""
     if options.max_field_stars is None:
         return 1.0
+    if (
+        options.max_field_stars == MOST_VARIED_STARS
+    ):  # a limit that nobody asked for leaves smaller fields as they are
+        rng = rng.spawn(1)[0]
     kept = 0
     for stars in draw_field(rng=rng, share=_PILOT_SHARE):
         stars = _in_square(options, stars)

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lazy_loader
 import pandas as pd
 
 from gaia_oc_amd import exports, first_members, report, stages
@@ -60,8 +59,6 @@ from gaia_oc_amd.stages.many import ALL, for_clusters, named_clusters, refuse_se
 from gaia_oc_amd.stages.options import BuildOptions
 
 logger = logging.getLogger(__name__)
-drawing = lazy_loader.load("gaia_oc_amd.figures", suppress_warning=True)
-"""Imported when something is drawn: half a second that a run with nothing to do is spared."""
 
 
 def build_clusters(
@@ -78,7 +75,10 @@ def build_clusters(
     tables = read_tables(run.data_dir, options)
     if tables.names_no_cluster:
         refuse_several(clusters, ["members_path"], run.data_dir)
-    outcomes = for_clusters(build_cluster, clusters, options, run, command=command, tables=tables)
+    modules = ("numba", "scipy.spatial", *("gaia_oc_amd.figures",) * options.figures.wanted())
+    outcomes = for_clusters(
+        build_cluster, clusters, options, run, command=command, modules=modules, tables=tables
+    )
     if any(not outcome.error for outcome in outcomes):
         _remember(run.data_dir, options)
         report.refresh_index(run.data_dir)
@@ -264,9 +264,11 @@ def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") 
     }
 
     def draw() -> tuple[dict[str, Any], list[str]]:
+        from gaia_oc_amd.figures import candidates_figure, save_and_show
+
         sets = load_sets(folder.name, folder.parents[1])
-        drawn = drawing.candidates_figure(sets, panel=figures.single_panel)
-        return {}, drawing.save_and_show({"candidates": drawn}, folder, figures)
+        drawn = candidates_figure(sets, panel=figures.single_panel)
+        return {}, save_and_show({"candidates": drawn}, folder, figures)
 
     run_stage(folder, Stage("sets_plot", made_with, command), draw, again=figures.show_plots)
 

@@ -2,24 +2,21 @@
 
 import importlib
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
-
-import lazy_loader
 
 from gaia_oc_amd import exports, report
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
-from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.command_line import CommandLine
 from gaia_oc_amd.comparison import MISSED_MEMBERS, ComparisonCounts, missed_table
 from gaia_oc_amd.defaults import read_defaults
 from gaia_oc_amd.exceptions import missing_library
-from gaia_oc_amd.fast_deep_sets import torch_device
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
-from gaia_oc_amd.files.provenance import Stage, command_again, run_stage
+from gaia_oc_amd.files.provenance import Stage, command_again, read_provenance, run_stage
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.installation import for_cluster, script_command, values_of
 from gaia_oc_amd.member_list import (
@@ -27,30 +24,25 @@ from gaia_oc_amd.member_list import (
     PROB_THRESHOLD,
     list_summary,
     member_list,
-    our_members,
 )
-from gaia_oc_amd.membership import judge_candidates
+from gaia_oc_amd.model_files import ModelFiles
 from gaia_oc_amd.options import PlotOptions, RunOptions
 from gaia_oc_amd.source_sets import (
     OUTSIDE_FILE,
     UNJUDGED_FILES,
     SourceSets,
     check_sets,
-    existing_name,
     load_sets,
     remove_exports,
     set_fingerprints,
     sets_folder,
 )
-from gaia_oc_amd.spatial import SPATIAL_FILE
-from gaia_oc_amd.stages.many import for_clusters
+from gaia_oc_amd.stages.many import for_clusters, read_model
 from gaia_oc_amd.stages.options import EvaluateOptions
-from gaia_oc_amd.truth import read_truth, score_against_truth, truth_text
+from gaia_oc_amd.truth import TRUTH_FILE, read_truth, score_against_truth, truth_text
 from gaia_oc_amd.validation.options import ValidateOptions
 
 logger = logging.getLogger(__name__)
-drawing = lazy_loader.load("gaia_oc_amd.figures", suppress_warning=True)
-"""Imported when something is drawn: half a second that a run with nothing to do is spared."""
 
 
 def evaluate_clusters(
@@ -81,10 +73,20 @@ def evaluate_clusters(
         What came of each cluster, in the order of the names.
     """
     _check_report(options)
-    classifier = _classifier(options)
-    if classifier and run.scheduler is None:  # one line now instead of one for every cluster
-        torch_device(options.sampling.device)
-    outcomes = for_clusters(evaluate_cluster, clusters, options, run, command=command, classifier=classifier)
+    model = None if options.plot_only else read_model(options)
+    if model and run.scheduler is None and options.sampling.device != "cpu":
+        from gaia_oc_amd.fast_deep_sets import torch_device
+
+        torch_device(options.sampling.device)  # one line now instead of one for every cluster
+    outcomes = for_clusters(
+        evaluate_cluster,
+        clusters,
+        options,
+        run,
+        command=command,
+        modules=_imported_later(options),
+        model=model,
+    )
     if options.plots.report:
         report.write_index(run.data_dir)
     return outcomes
@@ -95,7 +97,7 @@ def evaluate_cluster(
     data_dir: Path | str = "data",
     options: EvaluateOptions = EvaluateOptions(),
     *,
-    classifier: Classifier | None = None,
+    model: ModelFiles | None = None,
     seed: int = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
@@ -109,8 +111,8 @@ def evaluate_cluster(
         The data directory.
     options : EvaluateOptions
         What evaluate_clusters.py takes.
-    classifier : Classifier, optional
-        By default that of ``options.model_dir`` is loaded, unless ``options.plot_only``.
+    model : ModelFiles, optional
+        By default that of ``options.model_dir`` is read, unless ``options.plot_only``.
     seed : int
         Together with the name it determines the random stream.
     command : str
@@ -129,27 +131,35 @@ def evaluate_cluster(
         If there are not enough members for a support set.
     """
     _check_report(options)
-    classifier = classifier or _classifier(options)
+    if model is None and not options.plot_only:
+        model = read_model(options)
     folder = sets_folder(name, data_dir)
     command = for_cluster(command, folder.name)
     plots, figures = options.plots, options.figures
+    sets = cache(partial(load_sets, folder.name, data_dir))
     with locked(folder):
         check_sets(folder, accept=options.accept_changes)
-        if classifier is not None:
-            _evaluate(folder, classifier, options, seed=seed, command=command)
-        sets = load_sets(folder.name, data_dir)
-        if not sets.is_evaluated() and classifier is None:
+        if model is not None:
+            _evaluate(folder, model, options, seed=seed, command=command)
+        elif not sets().is_evaluated():
             command = script_command("evaluate_clusters.py", folder.name, data_dir=data_dir)
             raise ValueError(f"{name} was never evaluated: run `{command}`, without --plot_only, first.")
-        _warn_of_no_member(sets, options)
-        _list(sets, folder, plots, command=command)
+        listed = _list(sets, folder, plots, command=command)
+        _warn_of_no_member(folder.name, listed, options)
         if plots.switched_on() and figures.wanted():
             _draw(sets, folder, options, seed=seed, command=command)
         exports.export_tables(folder, [*options.export.formats(), *["mrt"] * options.export.mrt], command)
         if plots.report:
             write = partial(_write_report, sets, data_dir, options)
             run_stage(folder, Stage("report", {"plots": asdict(plots)}, command), write, again=True)
-    return list_summary(sets, plots.prob_threshold)
+    return listed
+
+
+def _imported_later(options: EvaluateOptions) -> tuple[str, ...]:
+    """Modules that an evaluation imports when there is something to do."""
+    judging = () if options.plot_only else ("gaia_oc_amd.membership", "numba")
+    drawing = ("gaia_oc_amd.figures",) if options.figures.wanted() else ()
+    return (*judging, *drawing, *("gaia_oc_amd.report.page",) * options.plots.report)
 
 
 def _check_report(options: EvaluateOptions) -> None:
@@ -161,24 +171,21 @@ def _check_report(options: EvaluateOptions) -> None:
             raise ImportError(missing_library("--report", error, "bokeh>=3.8", "jinja2>=3.1")) from error
 
 
-def _classifier(options: EvaluateOptions) -> Classifier | None:
-    if options.plot_only:
-        return None
-    return Classifier.load(options.model_dir, accept_changes=options.accept_changes)
-
-
-def _evaluate(
-    folder: Path, classifier: Classifier, options: EvaluateOptions, *, seed: int, command: str
-) -> None:
+def _evaluate(folder: Path, model: ModelFiles, options: EvaluateOptions, *, seed: int, command: str) -> None:
     """Give candidates and training members their PMemb, unless that is done."""
     made_with = {
         "options": {"sampling": asdict(options.sampling), "seed": seed},
-        "model": classifier.fingerprint(),
+        "model": model.fingerprint(),
         "sets": set_fingerprints(folder, UNJUDGED_FILES),
         "version": __version__,
     }
 
     def judge() -> tuple[dict[str, Any], list[str]]:
+        from gaia_oc_amd.classifier import Classifier
+        from gaia_oc_amd.membership import judge_candidates
+        from gaia_oc_amd.spatial import SPATIAL_FILE
+
+        classifier = Classifier.of(model)
         judge_candidates(folder.name, folder.parents[1], classifier, options=options.sampling, seed=seed)
         written = [CLUSTER_FILE, "candidates.csv", SPATIAL_FILE]
         return {}, [name for name in written if (folder / name).exists()]
@@ -186,41 +193,73 @@ def _evaluate(
     run_stage(folder, Stage("evaluation", made_with, command), judge, again=options.overwrite)
 
 
-def _warn_of_no_member(sets: SourceSets, options: EvaluateOptions) -> None:
-    """Say that a network denies even the members that it was shown."""
-    threshold = options.plots.prob_threshold
-    if len(our_members(sets, threshold)) == 0:
-        logger.warning(
-            "%s: no star has p >= %g, not one of the %d training members; the network in %s knows no such cluster: "
-            "give another --model_dir, or train it longer.",
-            *(sets.cluster.name, threshold, len(sets.members), options.model_dir),
-        )
+def _list(
+    sets: Callable[[], SourceSets], folder: Path, plots: PlotOptions, *, command: str
+) -> dict[str, Any]:
+    """Write the member list and the stars of the comparison list that it lacks, unless that is done.
 
-
-def _list(sets: SourceSets, folder: Path, plots: PlotOptions, *, command: str) -> None:
-    """Write the member list and the stars of the comparison list that it lacks, unless that is done."""
+    The numbers of the cluster, how it compares and what it is worth against the truth are kept in the record, so that
+    the sets are not read again for them.
+    """
+    inputs = (*UNJUDGED_FILES, "candidates.csv", "comparison.csv", OUTSIDE_FILE, TRUTH_FILE)
     made_with = {
         "options": {
             "prob_threshold": plots.prob_threshold,
             "candidate_prob_threshold": plots.candidate_prob_threshold,
         },
-        "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "comparison.csv", OUTSIDE_FILE)),
+        "sets": set_fingerprints(folder, inputs),
         "version": __version__,
     }
 
     def write() -> tuple[dict[str, Any], list[str]]:
         remove_exports(folder, (MEMBER_LIST,))
-        listed = member_list(sets, least_probability=plots.candidate_prob_threshold)
+        listed = member_list(sets(), least_probability=plots.candidate_prob_threshold)
         write_csv(folder / f"{MEMBER_LIST}.csv", listed)
-        write_csv(folder / MISSED_MEMBERS, missed_table(sets, plots.prob_threshold))
-        return {}, [f"{MEMBER_LIST}.csv", MISSED_MEMBERS]
+        write_csv(folder / MISSED_MEMBERS, missed_table(sets(), plots.prob_threshold))
+        summary = {
+            "numbers": list_summary(sets(), plots.prob_threshold),
+            "comparison": _compared(sets(), plots.prob_threshold),
+            "truth": _against_truth(sets(), folder, plots.prob_threshold),
+        }
+        return summary, [f"{MEMBER_LIST}.csv", MISSED_MEMBERS]
 
-    run_stage(folder, Stage("member_list", made_with, command), write)
+    of_earlier_version = not read_provenance(folder).get("member_list", {}).get("summary")
+    summary = run_stage(folder, Stage("member_list", made_with, command), write, again=of_earlier_version)
+    if summary["comparison"]:
+        logger.info("%s: %s.", folder.name, summary["comparison"])
+    return summary["numbers"]
+
+
+def _compared(sets: SourceSets, prob_threshold: float) -> str:
+    """How the members compare with those of the other list; empty without one."""
     if len(sets.comparison) or len(sets.comparison_outside):
-        logger.info("%s: %s.", folder.name, ComparisonCounts.of(sets, plots.prob_threshold))
+        return str(ComparisonCounts.of(sets, prob_threshold))
+    return ""
 
 
-def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int, command: str) -> None:
+def _against_truth(sets: SourceSets, folder: Path, prob_threshold: float) -> str:
+    """What the members of a simulated cluster are worth against the truth; empty of a real one."""
+    truth = read_truth(folder.name, folder.parents[1])
+    if truth is None:
+        return ""
+    scores = truth_text(score_against_truth(sets, truth, prob_threshold=prob_threshold))
+    return f"{folder.name} is simulated; members with p >= {prob_threshold:g} against the truth:\n{scores}\n"
+
+
+def _warn_of_no_member(name: str, listed: dict[str, Any], options: EvaluateOptions) -> None:
+    """Say that a network denies even the members that it was shown."""
+    threshold = options.plots.prob_threshold
+    if listed[f"p>={threshold:g}"] == 0:
+        logger.warning(
+            "%s: no star has p >= %g, not one of the %d training members; the network in %s knows no such cluster: "
+            "give another --model_dir, or train it longer.",
+            *(name, threshold, listed["training members"], options.model_dir),
+        )
+
+
+def _draw(
+    sets: Callable[[], SourceSets], folder: Path, options: EvaluateOptions, *, seed: int, command: str
+) -> None:
     """Draw an evaluated cluster, unless that is done."""
     plots, figures = options.plots, options.figures
     made_with = {
@@ -234,17 +273,19 @@ def _draw(sets: SourceSets, folder: Path, options: EvaluateOptions, *, seed: int
     }
 
     def draw() -> tuple[dict[str, Any], list[str]]:
-        drawn = drawing.evaluation_figures(sets, plots, seed=seed, panel=figures.single_panel)
-        return {}, drawing.save_and_show(drawn, folder, figures)
+        from gaia_oc_amd.figures import evaluation_figures, save_and_show
+
+        drawn = evaluation_figures(sets(), plots, seed=seed, panel=figures.single_panel)
+        return {}, save_and_show(drawn, folder, figures)
 
     again = options.plot_only or figures.show_plots
     run_stage(folder, Stage("evaluation_plots", made_with, command), draw, again=again)
 
 
 def _write_report(
-    sets: SourceSets, data_dir: Path | str, options: EvaluateOptions
+    sets: Callable[[], SourceSets], data_dir: Path | str, options: EvaluateOptions
 ) -> tuple[dict[str, Any], list[str]]:
-    return {}, [report.write_report(sets, data_dir, options.plots).name]
+    return {}, [report.write_report(sets(), data_dir, options.plots).name]
 
 
 def closing_lines(
@@ -312,9 +353,7 @@ def _isochrones_of(clusters: list[str], data_dir: Path) -> list[str]:
     return list(found.pop()) if len(found) == 1 else []
 
 
-def truth_texts(
-    clusters: list[str], data_dir: Path | str, prob_threshold: float = PROB_THRESHOLD
-) -> list[str]:
+def truth_texts(clusters: list[str], data_dir: Path | str) -> list[str]:
     """What the members of simulated clusters are worth against the truth; nothing of real ones.
 
     Parameters
@@ -323,25 +362,15 @@ def truth_texts(
         Clusters that were evaluated, in any spelling.
     data_dir : path
         The data directory.
-    prob_threshold : float
-        Smallest PMemb of a member.
 
     Returns
     -------
     list of str
-        A table of several lines for each simulated cluster.
+        A table of several lines for each simulated cluster, with the threshold that its list was made with.
     """
-    texts = []
-    for name in clusters:
-        truth = read_truth(existing_name(name, data_dir), data_dir)
-        if truth is not None:
-            sets = load_sets(name, data_dir)
-            scores = truth_text(score_against_truth(sets, truth, prob_threshold=prob_threshold))
-            about = (
-                f"{sets.cluster.name} is simulated; members with p >= {prob_threshold:g} against the truth:"
-            )
-            texts.append(f"{about}\n{scores}\n")
-    return texts
+    records = [read_provenance(sets_folder(name, data_dir)).get("member_list", {}) for name in clusters]
+    texts = [record.get("summary", {}).get("truth") for record in records]
+    return [text for text in texts if text]
 
 
 def send_to_topcat(clusters: list[str], data_dir: Path | str) -> bool:

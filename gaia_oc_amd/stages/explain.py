@@ -21,8 +21,10 @@ from gaia_oc_amd.files.tables import read_table, write_csv
 from gaia_oc_amd.kept_cone import RECORD
 from gaia_oc_amd.member_list import threshold_of
 from gaia_oc_amd.members import listed_members
+from gaia_oc_amd.model_files import ModelFiles
 from gaia_oc_amd.options import RunOptions, SelectionOptions
 from gaia_oc_amd.source_sets import check_sets, load_sets, sets_folder
+from gaia_oc_amd.stages.many import read_model
 from gaia_oc_amd.stages.options import ExplainOptions
 
 EXPLANATION_FILE = "explanation.csv"
@@ -76,14 +78,14 @@ def explain_stars(
     path = None if options.from_ is None else _list_file(options.from_, Path(data_dir))
     stars = _stars(folder.name, path, options)
     published = published_list(path) if path else None
-    model = Classifier.load(options.model_dir, accept_changes=options.accept_changes)
+    model = read_model(options)
     _warn_of_another_model(folder, model)
     with locked(folder):
         check_sets(folder, accept=options.accept_changes)
         table = explain(
             stars,
             load_sets(folder.name, data_dir),
-            model,
+            Classifier.of(model),
             region=_region(folder),
             by_position=published is not None and published.release == "DR2",
             prob_threshold=options.prob_threshold or threshold_of(folder),
@@ -218,7 +220,7 @@ def _selection(folder: Path) -> SelectionOptions:
     return SelectionOptions(**{name: value for name, value in kept.items() if name in known})
 
 
-def _warn_of_another_model(folder: Path, model: Classifier) -> None:
+def _warn_of_another_model(folder: Path, model: ModelFiles) -> None:
     evaluation = read_provenance(folder).get("evaluation")
     if evaluation and evaluation["made_with"].get("model") != model.fingerprint():
         logger.warning(

@@ -11,6 +11,7 @@ from gaia_oc_amd.catalogues.names import read_cluster_names
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE
 from gaia_oc_amd.installation import script_command
+from gaia_oc_amd.model_files import ModelFiles
 from gaia_oc_amd.options import FigureOptions, RunOptions
 
 ALL = "all"
@@ -26,6 +27,46 @@ class DrawnOptions(Protocol):
         ...
 
 
+class JudgingOptions(Protocol):
+    """Options of a script that needs a network."""
+
+    @property
+    def model_dir(self) -> Path:
+        """The model folder."""
+        ...
+
+    @property
+    def accept_changes(self) -> bool:
+        """Whether files that were changed by hand count as they are."""
+        ...
+
+
+def read_model(options: JudgingOptions) -> ModelFiles:
+    """The model folder that a stage judges with.
+
+    Parameters
+    ----------
+    options : Options
+        With model_dir and accept_changes.
+
+    Returns
+    -------
+    ModelFiles
+        Not a network yet. One of files that this program did not write is made all the same, to see whether it is one.
+
+    Raises
+    ------
+    OSError, ValueError
+        As of ``Classifier.load``.
+    """
+    model = ModelFiles.read(options.model_dir, accept_changes=options.accept_changes)
+    if not model.are_as_written():
+        from gaia_oc_amd.classifier import Classifier
+
+        Classifier.of(model)
+    return model
+
+
 def for_clusters(
     stage: Callable[..., dict[str, Any]],
     clusters: list[str],
@@ -33,6 +74,7 @@ def for_clusters(
     run: RunOptions,
     *,
     command: str = "",
+    modules: tuple[str, ...] = (),
     **shared: Any,
 ) -> list[Outcome]:
     """Do a stage for many clusters.
@@ -49,8 +91,10 @@ def for_clusters(
         Where, with which seed, by how many workers.
     command : str
         Shell command that does it, with ``{}`` for the cluster, for provenance.json.
+    modules : tuple of str
+        What the stage imports when it comes to it, which workers shall have before they start.
     **shared : any
-        What is read once for all clusters: tables, the classifier.
+        What is read once for all clusters: tables, the model.
 
     Returns
     -------
@@ -64,7 +108,7 @@ def for_clusters(
     """
     options.figures.refuse_windows_of(run)
     work = partial(stage, data_dir=run.data_dir, options=options, seed=run.seed, command=command, **shared)
-    return run_batch(work, named_clusters(clusters, run.data_dir), **run.where())
+    return run_batch(work, named_clusters(clusters, run.data_dir), **run.where(), modules=modules)
 
 
 def named_clusters(clusters: list[str], data_dir: Path | str) -> list[str]:

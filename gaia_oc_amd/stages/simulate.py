@@ -173,7 +173,8 @@ def _simulate_one(
         for stale in (*folder.glob("cone.*"), folder / CLUSTER_FILE):  # made from an earlier simulation
             stale.unlink(missing_ok=True)
     counts = len(cluster.cone), int(cluster.truth["is_member"].sum()), len(cluster.members)
-    logger.info("%s: %d sources, %d of them members, %d listed", name, *counts)
+    thinned = f"; the field thinned to {cluster.field_share:.0%}" if cluster.field_share < 1 else ""
+    logger.info("%s: %d sources, %d of them members, %d listed%s", name, *counts, thinned)
     return {CLUSTER_PARAMETERS: cluster.parameters, MEMBERS: cluster.members, COMPARISON: cluster.comparison}
 
 

@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from gaia_oc_amd.classifier import MODEL_PARAMETERS, Classifier, load_metrics
+from gaia_oc_amd.classifier import Classifier, load_metrics
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.figures import save_and_show, training_metrics_figure
 from gaia_oc_amd.files.data_directory import LOCK_FILE, locked
 from gaia_oc_amd.installation import script_command
+from gaia_oc_amd.model_files import MODEL_PARAMETERS
 from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.source_sets import check_sets, sets_folder
 from gaia_oc_amd.stages.many import named_clusters

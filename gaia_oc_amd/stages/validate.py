@@ -18,10 +18,11 @@ from gaia_oc_amd.installation import for_cluster
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.member_list import threshold_of
 from gaia_oc_amd.membership import membership_probabilities
+from gaia_oc_amd.model_files import ModelFiles
 from gaia_oc_amd.options import ISOCHRONES, RunOptions
 from gaia_oc_amd.posterior import Calibration
 from gaia_oc_amd.source_sets import UNJUDGED_FILES, check_sets, set_fingerprints, sets_folder
-from gaia_oc_amd.stages.many import for_clusters
+from gaia_oc_amd.stages.many import for_clusters, read_model
 from gaia_oc_amd.validation.options import ValidateOptions, ValidationOptions
 from gaia_oc_amd.validation.plots import selection_function_figure
 from gaia_oc_amd.validation.validate import (
@@ -46,7 +47,7 @@ def validate_clusters(
         options,
         run,
         command=command,
-        classifier=Classifier.load(options.model_dir, accept_changes=options.accept_changes),
+        model=read_model(options),
         isochrones=_isochrones(run.data_dir, options),
     )
 
@@ -56,7 +57,7 @@ def validate_cluster(
     data_dir: Path | str = "data",
     options: ValidateOptions = ValidateOptions(),
     *,
-    classifier: Classifier | None = None,
+    model: ModelFiles | None = None,
     isochrones: pd.DataFrame | None = None,
     seed: int = RunOptions.seed,
     command: str = "",
@@ -71,8 +72,8 @@ def validate_cluster(
         The data directory.
     options : ValidateOptions
         What validate_clusters.py takes.
-    classifier : Classifier, optional
-        By default that of ``options.model_dir`` is loaded.
+    model : ModelFiles, optional
+        By default that of ``options.model_dir`` is read.
     isochrones : DataFrame, optional
         Those that the sets were built with; by default they are read.
     seed : int
@@ -93,12 +94,12 @@ def validate_cluster(
     TooFewMembersError
         If there are too few members for a support set.
     """
-    classifier = classifier or Classifier.load(options.model_dir, accept_changes=options.accept_changes)
+    model = model or read_model(options)
     isochrones = _isochrones(data_dir, options) if isochrones is None else isochrones
     folder = sets_folder(name, data_dir)
     with locked(folder):
         check_sets(folder, accept=options.accept_changes)
-        _refuse_other_model(folder, classifier, options.model_dir)
+        _refuse_other_model(folder, model, options.model_dir)
         options = replace(options, validation=_of_the_list(options.validation, folder))
         made_with = {
             "options": {
@@ -107,19 +108,19 @@ def validate_cluster(
                 "figures": asdict(options.figures),
                 "seed": seed,
             },
-            "model": classifier.fingerprint(),
+            "model": model.fingerprint(),
             "isochrones": table_fingerprint(isochrones),
             "sets": set_fingerprints(folder, (*UNJUDGED_FILES, "candidates.csv", "cone.json")),
             "version": __version__,
         }
         stage = Stage("validation", made_with, for_cluster(command, folder.name))
-        measure = partial(_measure, folder, options, classifier, isochrones, seed)
+        measure = partial(_measure, folder, options, model, isochrones, seed)
         return run_stage(folder, stage, measure, again=options.overwrite or options.figures.show_plots)
 
 
-def _refuse_other_model(folder: Path, classifier: Classifier, model_dir: Path) -> None:
+def _refuse_other_model(folder: Path, model: ModelFiles, model_dir: Path) -> None:
     judged_by = read_provenance(folder).get("evaluation", {}).get("made_with", {}).get("model")
-    if judged_by not in (None, classifier.fingerprint()):
+    if judged_by not in (None, model.fingerprint()):
         raise ValueError(
             f"{folder.name} was evaluated with another model than {model_dir}: give the same --model_dir, or evaluate "
             "it again with this one."
@@ -141,10 +142,10 @@ def _isochrones(data_dir: Path | str, options: ValidateOptions) -> pd.DataFrame:
 
 
 def _measure(
-    folder: Path, options: ValidateOptions, classifier: Classifier, isochrones: pd.DataFrame, seed: int
+    folder: Path, options: ValidateOptions, model: ModelFiles, isochrones: pd.DataFrame, seed: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Measure completeness and contamination, write table and plot; returns the numbers and the files."""
-    validation = options.validation
+    validation, classifier = options.validation, Classifier.of(model)
     judge = partial(membership_probabilities, classifier=classifier, options=options.sampling)
     calibration = Calibration.from_dict(classifier.hyper_parameters.get("calibration"))
     result = measure_selection(

@@ -105,7 +105,7 @@ def simulated(tmp_path_factory):
 def build_and_evaluate(data_dir, cones, **where):
     """Two clusters through two stages; the files that come of it."""
     from gaia_oc_amd.catalogues.tables import read_input_tables
-    from gaia_oc_amd.classifier import Classifier
+    from gaia_oc_amd.model_files import ModelFiles
     from gaia_oc_amd.stages.build import build_cluster
     from gaia_oc_amd.stages.evaluate import evaluate_cluster
     from gaia_oc_amd.stages.options import BuildOptions, EvaluateOptions
@@ -121,7 +121,7 @@ def build_and_evaluate(data_dir, cones, **where):
         evaluate_cluster,
         data_dir=data_dir,
         options=EvaluateOptions(figures=figures),
-        classifier=Classifier.load(ROOT / "deep_sets_model"),
+        model=ModelFiles.read(ROOT / "deep_sets_model"),
     )
     for task in (build, evaluate):
         outcomes = run_batch(task, ["Sim_1", "Sim_2"], data_dir=data_dir, **where)

@@ -1,5 +1,7 @@
 """A simulated cluster in its field: tables that fit together, options that are checked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,6 +11,7 @@ from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.simulation import simulate
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.simulation.simulate import SimulatedCluster, simulate_cluster, vary_options
 from gaia_oc_amd.simulation.space import galactic_coordinates
@@ -83,6 +86,28 @@ def test_crowded_fields_are_thinned_and_say_so(isochrones):
     assert 700 < field < 1400
     assert 0 < thin.field_share < 0.5
     assert thin.truth["is_member"].sum() > 300  # members are not thinned
+
+
+def test_a_varied_cluster_gets_no_huge_field_unless_that_is_asked(isochrones, monkeypatch):
+    """Near ones would have millions of stars; the limit leaves a field that is small enough as it is."""
+    rng = np.random.default_rng
+    assert vary_options(SMALL, rng=rng(1)).max_field_stars == 290_000
+    assert vary_options(replace(SMALL, max_field_stars=10**7), rng=rng(1)).max_field_stars == 10**7
+    options = SimulationOptions(cone_radius=20.0, field_density=2000)
+
+    def field_below(most):
+        monkeypatch.setattr(simulate, "MOST_VARIED_STARS", most)
+        found = simulate_cluster(replace(options, max_field_stars=most), isochrones, rng=rng(2))
+        return found.field_share, found.cone["source_id"][~found.truth["is_member"]].to_numpy()
+
+    share, whole = field_below(None)
+    assert share == 1
+    share, same = field_below(2 * len(whole))
+    assert share == 1
+    np.testing.assert_array_equal(same, whole)
+    share, thin = field_below(len(whole) // 3)
+    assert 0.2 < share < 0.5
+    assert 0.2 < len(thin) / len(whole) < 0.5
 
 
 def test_square_frames_hold_nothing_outside(isochrones):

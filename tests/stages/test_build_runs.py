@@ -1,6 +1,9 @@
 """What runs say of themselves: paths are remembered, dead links go, and what is removed is named."""
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -21,6 +24,7 @@ from gaia_oc_amd.stages.evaluate import closing_lines, evaluate_clusters
 from gaia_oc_amd.stages.many import named_clusters, refuse_several
 from gaia_oc_amd.stages.options import BuildOptions, EvaluateOptions
 
+ROOT = Path(__file__).resolve().parents[2]
 UNDRAWN = FigureOptions(save_plots=False)
 MODEL = EvaluateOptions().model_dir
 
@@ -126,3 +130,28 @@ def test_all_are_those_that_are_built(data, inputs, paths):
     assert named_clusters(["all"], data) == ["Toy_1"]
     refuse_several(["all"], ["ra"], data)
     assert named_clusters(["all", "NGC_1"], data) == ["all", "NGC_1"]
+
+
+PROBE = """
+import importlib, sys
+code = importlib.import_module(sys.argv[1]).main(sys.argv[2:])
+print(code, *sys.modules)
+"""
+HEAVY = {"torch", "numba", "scipy", "matplotlib", "astropy", "bokeh", "jinja2"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_has_nothing_to_do_loads_no_heavy_library(workers, data, inputs, paths, monkeypatch):
+    """What such a run takes is what it imports."""
+    monkeypatch.chdir(ROOT)
+    build(data, inputs, paths)
+    evaluate(data)
+    options = ["Toy_1", "--data_dir", str(data), "--no-save_plots", "--workers", str(workers)]
+    cone = ["--cone_source", str(inputs / "stars.csv"), "--cone_format", "csv"]
+    for script, more in {"build_sets": cone, "evaluate_clusters": []}.items():
+        command = [sys.executable, "-c", PROBE, script, *options, *more]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+        code, *modules = run.stdout.splitlines()[-1].split()
+        assert code == "0"
+        assert "left as found" in run.stderr
+        assert {name.split(".")[0] for name in modules} & HEAVY == set()

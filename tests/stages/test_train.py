@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from toy_field import toy_sets
 
-from gaia_oc_amd.classifier import HYPER_PARAMETERS, MODEL_PARAMETERS, Classifier, load_metrics
+from gaia_oc_amd.classifier import Classifier, load_metrics
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.files.provenance import without_seal
 from gaia_oc_amd.membership import membership_probabilities
+from gaia_oc_amd.model_files import HYPER_PARAMETERS, MODEL_PARAMETERS
 from gaia_oc_amd.options import FigureOptions, SamplingOptions, TrainingOptions
 from gaia_oc_amd.source_sets import save_sets
 from gaia_oc_amd.stages.options import TrainOptions
