@@ -503,7 +503,7 @@ def run(main: Callable[[], int]) -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 gets \u00e9
     try:
         obey()
-        code = main()
+        code: int | str | None = main()
         sys.stdout.flush()
         obey()
     except BaseException as error:

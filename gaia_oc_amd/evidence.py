@@ -15,6 +15,7 @@ from gaia_oc_amd.features import (
     proper_motion_covariance,
     proper_motion_offset,
     proper_motion_sigmas,
+    turned_offset,
 )
 from gaia_oc_amd.parallel import n_threads
 from gaia_oc_amd.source_sets import SourceSets
@@ -38,9 +39,10 @@ _FEWEST = 10
 class FieldDensity:
     """Probability density of field stars in the space of the measurements.
 
-    The distance to the `NEIGHBOURS`-th nearest field star, in scales that are the typical errors of that
-    magnitude combined with the lengths over which the field changes. Magnitude-dependent scales let faint stars
-    be compared over the errors that they have. The density is that of one field star, whatever their number.
+    The distance to the `NEIGHBOURS`-th nearest field star, in scales that are the typical errors of that magnitude
+    combined with the lengths over which the field changes. Magnitude-dependent scales let faint stars be compared over
+    the errors that they have. Proper motions are `turned_offset`: along axes that turn, a field near a pole would be
+    smeared around a circle. The density is that of one field star, whatever their number.
 
     Parameters
     ----------
@@ -48,8 +50,8 @@ class FieldDensity:
         Field stars in scaled units.
     weights : ndarray, shape (n,)
         Number of field stars that each stands for.
-    centre : ndarray, shape (3,)
-        Mean pmra, pmdec [mas/yr] and parallax [mas] of the cluster, the origin of the scaled units.
+    cluster : Cluster
+        Its motion and parallax are the origin of the scaled units.
     knots, scales : ndarray, shape (m,), (5, m)
         Scales of pmra, pmdec, parallax, G and colour at magnitudes G.
     colour : str
@@ -60,7 +62,7 @@ class FieldDensity:
 
     tree: cKDTree
     weights: Array
-    centre: Array
+    cluster: Cluster
     knots: Array
     scales: Array
     colour: str
@@ -99,14 +101,15 @@ class FieldDensity:
         FieldDensity
         """
         weights = np.ones(len(field)) if weights is None else np.asarray(weights, float)
-        usable = np.flatnonzero(np.isfinite(_measurements(field, colour)).all(axis=1))
+        usable = np.flatnonzero(np.isfinite(_measurements(field, cluster, colour)).all(axis=1))
         if len(usable) > MOST_STARS:
             usable = np.sort(rng.choice(usable, MOST_STARS, replace=False))
         field, weights = field.iloc[usable], weights[usable]
         total = weights.sum() if counted is None else weights[counted[usable]].sum()
-        centre = np.array([cluster.pmra, cluster.pmdec, cluster.parallax])
-        knots, scales = _scales(field, centre, colour)
-        empty = cls(cKDTree(np.empty((0, 5))), weights, centre, knots, scales, colour, max(float(total), 1.0))
+        knots, scales = _scales(field, cluster, colour)
+        empty = cls(
+            cKDTree(np.empty((0, 5))), weights, cluster, knots, scales, colour, max(float(total), 1.0)
+        )
         return replace(empty, tree=cKDTree(empty._scaled(field)[0]))
 
     def log_density(self, stars: pd.DataFrame) -> Array:
@@ -140,18 +143,20 @@ class FieldDensity:
 
     def _scaled(self, stars: pd.DataFrame) -> tuple[Array, Array]:
         """Places in scaled units, shape (n, 5), and the logarithm of the unit volume, shape (n,)."""
-        values = _measurements(stars, self.colour)
+        values = _measurements(stars, self.cluster, self.colour)
         scales = np.stack([np.interp(values[:, 3], self.knots, scale) for scale in self.scales], axis=1)
-        return (values - [*self.centre, 0, 0]) / scales, np.log(scales).sum(axis=1)
+        return values / scales, np.log(scales).sum(axis=1)
 
 
-def _measurements(stars: pd.DataFrame, colour: str) -> Array:
-    return stars[["pmra", "pmdec", "parallax", "phot_g_mean_mag", colour]].to_numpy(float)
+def _measurements(stars: pd.DataFrame, cluster: Cluster, colour: str) -> Array:
+    """Offsets in proper motion and parallax, G and colour, shape (n, 5)."""
+    others = stars[["parallax", "phot_g_mean_mag", colour]].to_numpy(float) - [cluster.parallax, 0, 0]
+    return np.column_stack([turned_offset(stars, cluster), others])
 
 
-def _scales(field: pd.DataFrame, centre: Array, colour: str) -> tuple[Array, Array]:
+def _scales(field: pd.DataFrame, cluster: Cluster, colour: str) -> tuple[Array, Array]:
     """Scales of the five measurements at steps of magnitude."""
-    offsets = _measurements(field, colour)[:, :3] - centre
+    offsets = _measurements(field, cluster, colour)[:, :3]
     spread = _SHARE_OF_SPREAD * 1.4826 * np.median(np.abs(offsets), axis=0) if len(field) else np.ones(3)
     spread = np.maximum(np.array([max(spread[:2]), max(spread[:2]), spread[2]]), 1e-3)
     g = field["phot_g_mean_mag"].to_numpy(float)
@@ -186,7 +191,7 @@ _PRIOR_MEMBERS, _PRIOR_SCATTER = 2.0, 5.0
 _STARS_AT_ONCE = 4096
 _ENOUGH_FIELD, _ENOUGH_SHARE = 500, 0.3
 _FIELD_COLUMNS = (
-    "parallax", "pmra", "pmdec", "parallax_error", "pmra_error", "pmdec_error", "phot_g_mean_mag"
+    "ra", "dec", "parallax", "pmra", "pmdec", "parallax_error", "pmra_error", "pmdec_error", "phot_g_mean_mag"
 )  # fmt: skip
 _HOPELESS = 45.0
 """Sum of the squared offsets in sigmas beyond which the first reading does not look at a star's field."""

@@ -8,6 +8,7 @@ from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance
 from gaia_oc_amd.candidates import SelectionLimits
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
+from gaia_oc_amd.perspective import projection
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 
@@ -47,6 +48,20 @@ def proper_motion_offset(sources: pd.DataFrame, cluster: Cluster) -> Array:
     """
     expected = cluster.motion_at(sources["ra"].to_numpy(float), sources["dec"].to_numpy(float))
     return sources[["pmra", "pmdec"]].to_numpy(float) - expected
+
+
+def turned_offset(sources: pd.DataFrame, cluster: Cluster) -> Array:
+    """`proper_motion_offset` along the axes of the cluster's centre [mas/yr], shape (n_sources, 2).
+
+    East and north turn over the sky; near a pole they turn by as much as the right ascension.
+    """
+    ra, dec = sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)
+    turn = projection(ra, dec, (cluster.ra, cluster.dec), cluster.dist)[0]
+    angle = np.arctan2(turn[:, 1, 0] - turn[:, 0, 1], turn[:, 0, 0] + turn[:, 1, 1])
+    east, north = proper_motion_offset(sources, cluster).T
+    return np.column_stack(
+        [np.cos(angle) * east + np.sin(angle) * north, np.cos(angle) * north - np.sin(angle) * east]
+    )
 
 
 def parallax_scale(sources: pd.DataFrame, cluster: Cluster) -> Array:

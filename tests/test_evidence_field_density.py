@@ -1,11 +1,14 @@
 """Field density: right where it is known, without the star itself, and not moved by a cluster elsewhere."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.evidence import MOST_STARS, FieldDensity
+from gaia_oc_amd.perspective import local_axes
 
 CLUSTER = Cluster(
     **{
@@ -33,7 +36,7 @@ def uniform_field(n, seed=1):
     rng = np.random.default_rng(seed)
     stars = pd.DataFrame({name: rng.uniform(*bounds, n) for name, bounds in BOX.items()})
     errors = dict.fromkeys(("pmra_error", "pmdec_error", "parallax_error", "g_rp_error"), 0.05)
-    return stars.assign(**errors, source_id=np.arange(n))
+    return stars.assign(**errors, source_id=np.arange(n), ra=CLUSTER.ra, dec=CLUSTER.dec)
 
 
 def density_of(field, **keywords):
@@ -84,3 +87,22 @@ def test_star_without_colour_and_empty_field_give_nan():
     stars = field.head(2).assign(g_rp=[0.5, np.nan])
     assert np.isnan(density_of(field).log_density(stars)).tolist() == [False, True]
     assert np.isnan(density_of(field.head(3)).log_density(stars)).all()
+
+
+def test_density_does_not_depend_on_the_pole():
+    """The same field and cluster, turned as one body to declination 89.9, where east points everywhere."""
+    rng, moving = np.random.default_rng(6), replace(CLUSTER, pmra=2.0, pmdec=-1.0)
+    field = uniform_field(3000)
+    field = field.assign(ra=(359.9 + rng.normal(0, 1, 3000)) % 360, dec=40 + rng.normal(0, 1, 3000))
+    turn = local_axes(30.0, 89.9).T @ local_axes(359.9, 40.0)
+    here = local_axes(field["ra"].to_numpy(), field["dec"].to_numpy())
+    x, y, z = (here[:, 2] @ turn.T).T
+    ra, dec = np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))
+    of_motion = local_axes(ra, dec)[:, :2] @ turn @ np.swapaxes(here[:, :2], 1, 2)
+    pmra, pmdec = np.einsum("nij,nj->in", of_motion, field[["pmra", "pmdec"]].to_numpy())
+    turned = field.assign(ra=ra, dec=dec, pmra=pmra, pmdec=pmdec)
+    found = [
+        FieldDensity.of(stars, cluster, "g_rp", rng=np.random.default_rng(0)).log_density(stars)
+        for stars, cluster in ((field, moving), (turned, replace(moving, ra=30.0, dec=89.9)))
+    ]
+    np.testing.assert_allclose(*found, atol=1e-3)
