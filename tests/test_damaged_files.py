@@ -25,7 +25,7 @@ def test_a_hundred_damages_are_noticed_or_harmless():
 def test_the_harness_tells_when_something_is_wrong(monkeypatch):
     """Were no fingerprint looked at, damages would go through."""
     monkeypatch.setattr("gaia_oc_amd.source_sets.refuse_changed_sets", lambda *_: None)
-    monkeypatch.setattr("gaia_oc_amd.classifier._refuse_changed", lambda *_: None)
+    monkeypatch.setattr("gaia_oc_amd.model_files.ModelFiles._changed", lambda _: "")
     assert "silently wrong" in {damage.outcome for damage in damage_files(100, SEED)}
 
 

@@ -191,8 +191,10 @@ class HatsCatalogue:
     def _opened(self, region: ConeRegion) -> Iterator[tuple[Any, dict[str, str]]]:
         """Its circle around a region, not yet read, and its name of each archive column that it has."""
         try:
-            import dask
-            import lsdb
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of pandas, about an option that lsdb sets
+                import dask
+                import lsdb
         except ImportError as error:
             raise ConeUnavailableError(missing_library(self.origin, error, "lsdb>=0.11")) from error
         cone = lsdb.ConeSearch(region.ra, region.dec, region.radius * 3600 + _MARGIN)

@@ -11,7 +11,7 @@ from gaia_oc_amd.classifier import Classifier, load_metrics
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.files.provenance import without_seal
 from gaia_oc_amd.membership import membership_probabilities
-from gaia_oc_amd.model_files import HYPER_PARAMETERS, MODEL_PARAMETERS
+from gaia_oc_amd.model_files import HYPER_PARAMETERS, MODEL_PARAMETERS, WEIGHTS
 from gaia_oc_amd.options import FigureOptions, SamplingOptions, TrainingOptions
 from gaia_oc_amd.source_sets import save_sets
 from gaia_oc_amd.stages.options import TrainOptions
@@ -108,6 +108,7 @@ def test_models_with_training_features_are_read(tmp_path):
     ours = Classifier.load(tmp_path / "old")
     path = tmp_path / "old" / HYPER_PARAMETERS
     content = without_seal(json.loads(path.read_text()))
+    content.pop(WEIGHTS)
     for end in ("s", "_means", "_stds"):
         content[f"training_feature{end}"] = content.pop(f"source_feature{end}")
         content.pop(f"cluster_feature{end}")

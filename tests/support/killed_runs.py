@@ -9,7 +9,6 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -20,6 +19,8 @@ import evaluate_clusters
 from gaia_oc_amd.stages import build, evaluate  # noqa: F401  before the forks, too
 
 KILLED = 137
+KEPT = ("truth.csv", "simulation.json")
+"""Files of the simulation."""
 
 
 def work(data: Path) -> int:
@@ -64,8 +65,15 @@ def files(data: Path) -> dict[str, bytes]:
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
-        if path.name not in ("truth.csv", "simulation.json")
+        if path.name not in KEPT
     }
+
+
+def removed(folder: Path) -> None:
+    """Remove what the scripts made."""
+    for path in folder.iterdir():
+        if path.name not in KEPT:
+            path.unlink()
 
 
 def main(data: Path, every: int = 1) -> None:
@@ -76,10 +84,10 @@ def main(data: Path, every: int = 1) -> None:
     expected = files(data)
     while True:
         moment += every
-        shutil.rmtree(folder)
+        removed(folder)
         if in_child(data, moment) != KILLED:
             break
-        half = sorted(path.name for path in folder.glob("*")) if folder.exists() else []
+        half = sorted(files(data))
         code, now = in_child(data), files(data)
         differing = sorted(
             name for name in expected.keys() | now.keys() if now.get(name) != expected.get(name)
