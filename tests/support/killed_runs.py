@@ -62,11 +62,7 @@ def die_before(moment: int) -> None:
 
 def files(data: Path) -> dict[str, bytes]:
     folder = data / "clusters" / "Sim_1"
-    return {
-        path.name: path.read_bytes()
-        for path in folder.iterdir()
-        if path.name not in KEPT
-    }
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in KEPT}
 
 
 def removed(folder: Path) -> None:
