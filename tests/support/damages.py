@@ -321,8 +321,8 @@ replaced by huge numbers, by other types, by deep nesting, by other plausible nu
 What must come of it is the same result as without the damage, or one line and a non-zero exit; no other file changes.
 
 Sets, kept cones, records, models and checkpoints have fingerprints: "another result" would be silently wrong. A table
-that a user brings (parameters, members, isochrones, lists, stars) has none: a number that was replaced by another of the
-same kind cannot be told from what was meant, and is counted as *read as it stands*.
+that a user brings (parameters, members, isochrones, lists, stars) has none: a number that was replaced by another of
+the same kind cannot be told from what was meant, and is counted as *read as it stands*.
 
 """
 
