@@ -86,22 +86,29 @@ class Workshop:
         _write_isochrones(self.data / "isochrones.dat", toy.isochrones)
         (folder / "names.txt").write_text("NGC_1\nNGC_2  # twice\nNGC_3\n", encoding="utf-8")
         write_credentials(folder / "login", "somebody", "p4ssword")
-        own = own_tables(folder, toy.sources.head(60))
+        self.own = own_tables(folder, toy.sources.head(60))
         other_works(folder)
-        (self.data / "defaults.toml").write_text('isochrone_path = "isochrones.dat"\n', encoding="utf-8")
-        labels = toy.sources[["source_id"]].assign(is_member=True, weight=0.5)
-        (self.data / "clusters" / "Labelled").mkdir(parents=True)
-        labels.to_csv(self.data / "clusters" / "Labelled" / LABELS_FILE, index=False)
-        values = dict.fromkeys(SpatialSummary.__dataclass_fields__, 1.5)
-        save_spatial(folder, SpatialModel(np.linspace(-1, 1, 7)), SpatialSummary(**values))
-        self.checkpoint = Checkpoint(folder / CHECKPOINT, {"n_epochs": 4, "hidden_size": 8})
-        weights = {"layer": torch.linspace(-1, 1, 60)}
-        self.checkpoint.write(TrainingState(weights, {}, weights, 0.5, 1, {"loss": [2.0, 1.0]}))
-        _save_model(self.model)
+        self._write_results(toy.sources)
         self.cone = ConeOptions(cone_source=(str(folder / "stars.csv"),))
         self.tables = read_input_tables(self.data)
         run_stage_of(self.cluster, self.built)
-        self.readers: dict[str, tuple[list[Path], Callable[[], object]]] = {
+
+    def _write_results(self, stars: pd.DataFrame) -> None:
+        (self.data / "defaults.toml").write_text('isochrone_path = "isochrones.dat"\n', encoding="utf-8")
+        labels = stars[["source_id"]].assign(is_member=True, weight=0.5)
+        (self.data / "clusters" / "Labelled").mkdir(parents=True)
+        labels.to_csv(self.data / "clusters" / "Labelled" / LABELS_FILE, index=False)
+        values = dict.fromkeys(SpatialSummary.__dataclass_fields__, 1.5)
+        save_spatial(self.folder, SpatialModel(np.linspace(-1, 1, 7)), SpatialSummary(**values))
+        self.checkpoint = Checkpoint(self.folder / CHECKPOINT, {"n_epochs": 4, "hidden_size": 8})
+        weights = {"layer": torch.linspace(-1, 1, 60)}
+        self.checkpoint.write(TrainingState(weights, {}, weights, 0.5, 1, {"loss": [2.0, 1.0]}))
+        _save_model(self.model)
+
+    def readers(self) -> dict[str, tuple[list[Path], Callable[[], object]]]:
+        """Files of each kind, and what reads them."""
+        folder = self.folder
+        return {
             "sets": ([self.cluster / f for f in SET_FILES], self.sets),
             "kept cone": ([self.cluster / "cone.parquet", self.cluster / "cone.json"], self.from_cone),
             "record of the stages": (
@@ -111,7 +118,7 @@ class Workshop:
             "model": ([self.model / "hyper_parameters", self.model / "model_parameters"], self.loaded_model),
             **{
                 f"own table, {path.name.removeprefix('t.')}": ([path], partial(read_table, path))
-                for path in own
+                for path in self.own
             },
             "input tables": ([self.data / f for f in INPUT_FILES], self.inputs),
             "list of names": (
@@ -276,7 +283,7 @@ def damage_files(number: int, seed: int) -> Iterator[Damage]:
         kept = Path(store) / "kept"
         shutil.copytree(shop.folder, kept)
         before, expected = everything(shop.folder), {}
-        readers = shop.readers
+        readers = shop.readers()
         for name, (_, read) in readers.items():
             expected[name] = fingerprint(read())
         for _ in range(number):
