@@ -3,11 +3,11 @@
 import datetime
 import ipaddress
 import ssl
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from loopback import serving
 
 ARRAY_SIZES = {"char": 'arraysize="*"'}
 
@@ -99,12 +99,6 @@ def served(stub, certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
     stub.server = f"127.0.0.1:{server.server_port}"
-    try:
+    with serving(server):
         yield stub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
