@@ -20,7 +20,8 @@ from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standa
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.evidence import half_number_radius, read_cone
 from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
-from gaia_oc_amd.files.data_directory import json_ready, read_sealed, write_json, write_sealed
+from gaia_oc_amd.files.data_directory import json_ready, write_json
+from gaia_oc_amd.files.provenance import read_sealed, write_sealed
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
 from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration, scatter_between_cones
@@ -110,9 +111,7 @@ class Checkpoint:
             If it is damaged, or belongs to a training with other clusters or options.
         """
         if not self.path.exists():
-            raise FileNotFoundError(
-                f"{self.path} does not exist, nothing can be resumed: train without --resume."
-            )
+            raise FileNotFoundError(f"there is no {self.path}, nothing can be resumed: train without --resume.")
         try:
             content = torch.load(io.BytesIO(read_sealed(self.path)), weights_only=True)
             state, kept = TrainingState(**content["state"]), content["made_with"]

@@ -1,7 +1,6 @@
 """Where the files of a cluster lie, how they are written, and who may change them now."""
 
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -149,34 +148,6 @@ def json_ready(value: Any) -> Any:
 
 _LARGEST_JSON = 1 << 25
 """Bytes; the largest that we write has a few thousand."""
-
-
-def write_sealed(path: Path | str, content: bytes) -> None:
-    """Write bytes behind their own fingerprint, as a whole or not at all; for `read_sealed`."""
-    with write_atomically(path) as temporary:
-        temporary.write_bytes(_fingerprint(content) + content)
-
-
-def read_sealed(path: Path | str) -> bytes:
-    """Bytes that `write_sealed` wrote.
-
-    Raises
-    ------
-    ValueError
-        If they are not those.
-    """
-    whole = Path(path).read_bytes()
-    seal, content = whole[:_SEAL_LENGTH], whole[_SEAL_LENGTH:]
-    if seal != _fingerprint(content):
-        raise ValueError(f"{path} was changed after it was made: make it again.")
-    return content
-
-
-_SEAL_LENGTH = 16
-
-
-def _fingerprint(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_SEAL_LENGTH).digest()
 
 
 def read_json(path: Path | str) -> dict[str, Any]:

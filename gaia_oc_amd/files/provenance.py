@@ -22,6 +22,7 @@ from gaia_oc_amd.files.data_directory import (
     json_text,
     read_json,
     remove_leftovers,
+    write_atomically,
     write_json,
 )
 from gaia_oc_amd.installation import moved_command, script_command
@@ -103,6 +104,30 @@ def arrays_fingerprint(arrays: dict[str, np.ndarray]) -> str:
         digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def write_sealed(path: Path | str, content: bytes) -> None:
+    """Write bytes behind their own fingerprint, as a whole or not at all; for `read_sealed`."""
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(bytes_fingerprint(content).encode() + content)
+
+
+def read_sealed(path: Path | str) -> bytes:
+    """Bytes that `write_sealed` wrote.
+
+    Raises
+    ------
+    ChangedFileError
+        If they are not those.
+    """
+    whole = Path(path).read_bytes()
+    seal, content = whole[:_SEAL_LENGTH], whole[_SEAL_LENGTH:]
+    if seal != bytes_fingerprint(content).encode():
+        raise ChangedFileError(f"{path} was changed after it was made: make it again.")
+    return content
+
+
+_SEAL_LENGTH = 32
 
 
 def _hash() -> Any:
