@@ -111,7 +111,7 @@ class Checkpoint:
             If it is damaged, or belongs to a training with other clusters or options.
         """
         if not self.path.exists():
-            raise FileNotFoundError(f"there is no {self.path}, nothing can be resumed: train without --resume.")
+            raise FileNotFoundError(f"{self.path} is absent, nothing can be resumed: train without --resume.")
         try:
             content = torch.load(io.BytesIO(read_sealed(self.path)), weights_only=True)
             state, kept = TrainingState(**content["state"]), content["made_with"]
