@@ -19,7 +19,8 @@ from gaia_oc_amd.features import (
 )
 from gaia_oc_amd.parallel import n_threads
 from gaia_oc_amd.source_sets import SourceSets
-from gaia_oc_amd.spatial import fit_spatial_model, places_of, posterior
+from gaia_oc_amd.spatial import places_of, posterior
+from gaia_oc_amd.spatial_fit import fit_spatial_model
 
 Array = NDArray[np.float64]
 
@@ -239,7 +240,7 @@ def read_cone(sets: SourceSets, *, rng: np.random.Generator) -> ConeReading:
     """Read a cone twice: first with the listed members, then with what that reading found.
 
     The first reading compares each star with normal distributions about the listed members' means and with the
-    density of the field, finds where the members stand (`gaia_oc_amd.spatial`) and how their magnitudes are
+    density of the field, finds where the members stand (`gaia_oc_amd.spatial_fit`) and how their magnitudes are
     distributed, and gives each star a chance. Stars that are surely members then give means, dispersions and
     sequence. No network takes part, so that a training reads cones as an evaluation does.
 

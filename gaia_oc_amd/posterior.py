@@ -27,22 +27,21 @@ from gaia_oc_amd.parallel import for_each_block, one_thread
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.spatial import (
+    LARGEST_LOG_RATIO,
     SpatialModel,
     SpatialSummary,
     ambiguity,
-    fit_spatial_model,
     members_with_error,
     places_of,
     posterior,
     summarise,
 )
+from gaia_oc_amd.spatial_fit import fit_spatial_model
 
 Index = NDArray[np.int64]
 
 
 Array = NDArray[np.float64]
-
-_LARGEST_LOG_RATIO = 50.0
 
 KNOTS = (12.0, 15.0, 17.0, 18.0, 19.0, 20.0, 20.7)
 """G magnitudes between which the calibration is interpolated."""
@@ -117,7 +116,7 @@ class Calibration:
 
 def _ramps(log_ratios: Array) -> Array:
     """Parts of log ratios that lie in each of the intervals between bends, shape (n, n_slopes); they add up."""
-    x = np.clip(log_ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO)[:, None]
+    x = np.clip(log_ratios, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)[:, None]
     edges = np.array([-np.inf, *BENDS, np.inf])
     lower, upper = edges[:-1], edges[1:]
     zero = np.clip(0.0, lower, upper)  # so that an interval below 0 counts downwards from its end
@@ -319,7 +318,7 @@ class ConeJudge:
         """Logarithm of p / (1 - p) of stars with the columns of the sets, shape (n_stars,)."""
         prior = self.fitted.log_odds(places_of(stars, self.reading.sets.cluster))
         ratios = self.log_ratios(stars, rng=rng)
-        return np.clip(ratios, -_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO) + prior
+        return np.clip(ratios, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO) + prior
 
     def summary(self, *, rng: np.random.Generator) -> SpatialSummary:
         """Number, radii and halo of the cluster with their errors."""

@@ -26,7 +26,8 @@ from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.fast_deep_sets import Batch
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
-from gaia_oc_amd.spatial import fit_spatial_model, places_of
+from gaia_oc_amd.spatial import places_of
+from gaia_oc_amd.spatial_fit import fit_spatial_model
 from gaia_oc_amd.truth import read_labels
 
 Array = NDArray[np.float64]

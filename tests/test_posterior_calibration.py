@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gaia_oc_amd.posterior import BENDS, KNOTS, Calibration, fit_calibration, scatter_between_cones
-from gaia_oc_amd.spatial import fit_spatial_model, members_with_error, number_interval
+from gaia_oc_amd.spatial import members_with_error, number_interval
+from gaia_oc_amd.spatial_fit import fit_spatial_model
 
 
 def judged(seed=1, n=60_000, *, slope=1.0, shift=0.0):

@@ -23,7 +23,8 @@ from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.evidence import half_number_radius
 from gaia_oc_amd.posterior import ConeJudge
-from gaia_oc_amd.spatial import fit_spatial_model, places_of, posterior
+from gaia_oc_amd.spatial import places_of, posterior
+from gaia_oc_amd.spatial_fit import fit_spatial_model
 from gaia_oc_amd.training_sets import true_log_odds
 
 KINDS = ("as evaluated", "mean ratio 1, small halo", "true labels")
