@@ -42,10 +42,10 @@ def folder(tmp_path_factory):
     )
     shutil.copytree(data / "cones", folder / "my_tables")
     for cones in (data / "cones", folder / "mine" / "cones"):  # found there, no archive is asked
-        for path in cones.glob("*.csv.gz"):
-            home = data / "clusters" / path.name.removesuffix(".csv.gz")
+        for path in cones.glob("*.parquet"):
+            home = data / "clusters" / path.stem
             home.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, home / "cone.csv.gz")
+            pd.read_parquet(path).to_csv(home / "cone.csv", index=False)
     both = [pd.read_csv(place / "cg18_members.csv") for place in (data, folder / "mine")]
     pd.concat(both).to_csv(folder / "my_members.csv", index=False)
     shutil.copy(data / "cluster_parameters.csv", folder / "my_table.csv")
@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
     for old, new in (("cg18_members", "hunt24_members"), ("cluster_parameters", "hunt24_parameters")):
         shutil.copy(data / f"{old}.csv", data / f"{new}.csv")
     (folder / "survey.txt").write_text("NGC_2509\nNGC_752\n")
-    field = pd.read_csv(demo / "cones" / "Simulated_1.csv.gz")
+    field = pd.read_parquet(demo / "cones" / "Simulated_1.parquet")
     members = pd.read_csv(demo / "clusters/Simulated_1/members.csv")["source_id"]
     mine = pd.concat(
         [field[field["source_id"].isin(members)][:40], field[~field["source_id"].isin(members)][:200]]

@@ -177,7 +177,7 @@ def _curve(
 def clusters(bench: Bench, findings: Findings) -> None:
     """Time of building and evaluating many small clusters with one and with two workers."""
     names = [f"Small_{i + 1:02d}" for i in range(max(*bench.clusters, bench.n_parallel))]
-    missing = [name for name in names if not (bench.small_dir / "cones" / f"{name}.csv.gz").exists()]
+    missing = [name for name in names if not (bench.small_dir / "cones" / f"{name}.parquet").exists()]
     if missing:
         _say(f"simulating {len(missing)} small clusters...")
         density = ("--field_density", bench.small_density, *SMALL_OPTIONS)

@@ -50,13 +50,13 @@ if __name__ == "__main__":
 def cut_from_one_sky(tables: list[Path], folder: Path) -> list[Path]:
     """Each cone as a Parquet file, with the stars that other cones have in it: the copy's cones have these, too."""
     folder.mkdir()
-    stars = [pd.read_csv(path) for path in tables]
+    stars = [pd.read_parquet(path) for path in tables]
     sky, files = pd.concat(stars, ignore_index=True), []
     places = sky["ra"].to_numpy(), sky["dec"].to_numpy()
     for own, path in zip(stars, tables, strict=True):
         centre = mean_direction(own["ra"].to_numpy(), own["dec"].to_numpy())
         reach = angular_separation(own["ra"].to_numpy(), own["dec"].to_numpy(), *centre).max()
-        files.append(folder / f"{path.name.removesuffix('.csv.gz')}.parquet")
+        files.append(folder / path.name)
         sky[angular_separation(*places, *centre) < 1.3 * reach].to_parquet(files[-1], index=False)
     return files
 
@@ -66,7 +66,7 @@ def import_copy(tables: list[Path], work_dir: Path, rows: int) -> Path:
     script = work_dir / "import_copy.py"
     script.write_text(IMPORT)
     whole = work_dir / "sky.parquet"  # hats-import reads no packed CSV
-    pd.concat([pd.read_csv(path) for path in tables], ignore_index=True).to_parquet(whole, index=False)
+    pd.concat([pd.read_parquet(path) for path in tables], ignore_index=True).to_parquet(whole, index=False)
     run_process([sys.executable, script, work_dir, rows, whole], cwd=work_dir)
     return work_dir / "copy"
 
@@ -114,7 +114,7 @@ def main() -> None:
     simulate = [sys.executable, ROOT / "simulate_clusters.py", *names, "--vary", "--data_dir", data_dir]
     run_process([*simulate, "--max_field_stars", options.field_stars], cwd=work_dir)
     shutil.copytree(data_dir, second, ignore=shutil.ignore_patterns("cones"))
-    tables = [data_dir / "cones" / f"{name}.csv.gz" for name in names]
+    tables = [data_dir / "cones" / f"{name}.parquet" for name in names]
     cut_from_one_sky(tables, work_dir / "cones")
     copy = import_copy(tables, work_dir, options.partition_rows)
     of_files = built(names, data_dir, str(work_dir / "cones"))

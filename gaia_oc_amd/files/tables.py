@@ -82,6 +82,8 @@ def _arrow_column(values: pd.Series) -> "pa.Array | pa.ChunkedArray | None":
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
     if values.dtype in (np.float64, np.int64):
         column = pa.array(values.to_numpy(), from_pandas=True)
         is_whole = values.dtype == np.float64 and _all_whole(values.to_numpy(float))

@@ -1,5 +1,7 @@
 """What Gaia DR3 would publish of stars: noise, correlations, systematic offsets and the archive's columns."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -91,10 +93,14 @@ def measure(stars: pd.DataFrame, scanning: ScanningLaw, *, rng: np.random.Genera
     table["ecl_lat"] = ecliptic_latitude(table["ra"].to_numpy(), table["dec"].to_numpy())
     table = table.assign(ruwe=ruwe, **_solution(table, scanning, rng), **{NOISE_FACTOR: factor})
     table["parallax"] += _zero_point(table)
-    columns = [name for name in ARCHIVE_COLUMNS if name != "source_id"]
-    rounded = table[[*columns, NOISE_FACTOR]].round(_DECIMALS).set_index(stars.index)
-    # a database does not keep the sign of -0.0
-    return rounded.assign(**(rounded.select_dtypes("float") + 0.0))
+    names = [name for name in (*ARCHIVE_COLUMNS, NOISE_FACTOR) if name != "source_id"]
+    rounded = {name: _rounded(table.pop(name).to_numpy(), name) for name in names}
+    return pd.DataFrame(rounded, stars.index, copy=False)
+
+
+def _rounded(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Values with the digits of their column, counts as they are; a database does not keep the sign of -0.0."""
+    return np.round(values, _DECIMALS[name]) + 0.0 if name in _DECIMALS else values
 
 
 def effective_wavenumber(bp_rp: Array) -> Array:

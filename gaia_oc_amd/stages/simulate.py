@@ -45,7 +45,7 @@ SIMULATED DATA, made by simulate_clusters.py of gaia_oc_amd. No star in this fol
 cluster_parameters.csv   what a catalogue would say of the clusters
 cg18_members.csv         a published member list: bright members of the inner cluster, with a few field stars
 t22_members.csv          a wider, less complete list to compare with
-cones/<NAME>.csv.gz      sources around the cluster with the Gaia archive's columns
+cones/<NAME>.parquet     sources around the cluster with the Gaia archive's columns
 clusters/<NAME>/simulation.json  what the cluster was simulated with
 clusters/<NAME>/truth.csv  what the sources of the cone really are
 isochrones.dat           SCHEMATIC isochrones, unless you put others here before
@@ -167,10 +167,11 @@ def _simulate_one(
         options = draw_cluster(options, isochrones, rng=rng)
     cluster = simulate_cluster(options, isochrones, rng=rng, name=name)
     with locked(folder):
-        write_table(data_dir / CONES / f"{name}.csv.gz", cluster.cone, "csv.gz")
+        write_table(data_dir / CONES / f"{name}.parquet", cluster.cone, "parquet")
         write_csv(folder / "truth.csv", cluster.truth.round(_TRUTH_DECIMALS))
         write_json(folder / SETTINGS, asdict(options) | {"field_share": cluster.field_share})
-        for stale in (*folder.glob("cone.*"), folder / CLUSTER_FILE):  # made from an earlier simulation
+        stale_cone = data_dir / CONES / f"{name}.csv.gz"  # as cones were written before
+        for stale in (*folder.glob("cone.*"), folder / CLUSTER_FILE, stale_cone):  # of an earlier simulation
             stale.unlink(missing_ok=True)
     counts = len(cluster.cone), int(cluster.truth["is_member"].sum()), len(cluster.members)
     thinned = f"; the field thinned to {cluster.field_share:.0%}" if cluster.field_share < 1 else ""

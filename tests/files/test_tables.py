@@ -46,6 +46,12 @@ def test_what_is_written_is_read_back_to_the_last_digit(tmp_path, sources, forma
     pd.testing.assert_frame_equal(read_table(tmp_path / FORMATS[format]), sources, check_exact=True)
 
 
+def test_categories_are_written_as_what_they_stand_for(tmp_path):
+    kinds = pd.Categorical(["disc", "halo", None, "disc"], categories=["halo", "disc", "bulge"])
+    write_csv(tmp_path / "t.csv", pd.DataFrame({"x": [1, 2, 3, 4], "kind": kinds}))
+    assert (tmp_path / "t.csv").read_text().split() == ["x,kind", "1,disc", "2,halo", "3,", "4,disc"]
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_equal_tables_make_equal_files_and_leave_nothing_else(tmp_path, sources, format):
     for folder in ("a", "b"):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
+from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.simulation.options import SimulationOptions
 from gaia_oc_amd.stages.simulate import MARKER, simulate_clusters
 
@@ -14,8 +15,8 @@ TINY = SimulationOptions(cone_radius=13, field_density=300, n_members=80)
 
 
 def read_all(folder):
-    files = sorted(path for path in folder.rglob("*.csv*") if path.is_file())
-    return {str(path.relative_to(folder)): pd.read_csv(path) for path in files}
+    files = sorted([*folder.rglob("*.csv"), *folder.rglob("*.parquet")])
+    return {str(path.relative_to(folder)): read_table(path) for path in files}
 
 
 def test_data_directory_has_what_build_sets_reads(tmp_path):
@@ -25,10 +26,10 @@ def test_data_directory_has_what_build_sets_reads(tmp_path):
         "cluster_parameters.csv",
         "cg18_members.csv",
         "t22_members.csv",
-        "cones/My_cluster.csv.gz",
+        "cones/My_cluster.parquet",
         "clusters/My_cluster/truth.csv",
     }
-    assert list(tables["cones/My_cluster.csv.gz"].columns) == list(ARCHIVE_COLUMNS)
+    assert list(tables["cones/My_cluster.parquet"].columns) == list(ARCHIVE_COLUMNS)
     assert "SCHEMATIC" in (tmp_path / "isochrones.dat").read_text()[:200]
     assert "SIMULATED" in (tmp_path / "README.txt").read_text()
     assert (tmp_path / MARKER).exists()
@@ -43,9 +44,13 @@ def test_seed_and_name_alone_make_a_cluster(tmp_path):
     assert set(one) == set(two)
     for name, table in one.items():
         pd.testing.assert_frame_equal(table, two[name])
-    assert not one["cones/A.csv.gz"].equals(one["cones/B.csv.gz"])
+    (tmp_path / "two" / "cones" / "A.csv.gz").touch()  # of an earlier version
+    simulate_clusters(["A"], tmp_path / "two", TINY, seed=7)
+    assert set(read_all(tmp_path / "two")) == set(one)
+    assert not list(tmp_path.rglob("*.csv.gz"))
+    assert not one["cones/A.parquet"].equals(one["cones/B.parquet"])
     simulate_clusters(["A"], tmp_path / "three", TINY, seed=8)
-    assert not read_all(tmp_path / "three")["cones/A.csv.gz"].equals(one["cones/A.csv.gz"])
+    assert not read_all(tmp_path / "three")["cones/A.parquet"].equals(one["cones/A.parquet"])
 
 
 def test_workers_change_nothing(tmp_path):
@@ -84,7 +89,7 @@ def test_own_isochrones_are_used_and_kept(tmp_path):
     assert (tmp_path / "isochrones.dat").read_bytes() == before
     tables = read_all(tmp_path)
     truth = tables["clusters/A/truth.csv"]
-    members = tables["cones/A.csv.gz"][truth["is_member"] & (truth["g_true"] < 17)]
+    members = tables["cones/A.parquet"][truth["is_member"] & (truth["g_true"] < 17)]
     assert members["g_rp"].to_numpy() == pytest.approx(0.5, abs=0.05)
 
 
@@ -106,7 +111,7 @@ def test_script_simulates_and_refuses(tmp_path, capsys):
 
     small = ["--cone_radius", "13", "--field_density", "300", "--n_members", "60", "--log_level", "error"]
     assert script.main(["--data_dir", str(tmp_path / "data"), *small]) == 0
-    assert (tmp_path / "data" / "cones" / "Simulated_1.csv.gz").exists()
+    assert (tmp_path / "data" / "cones" / "Simulated_1.parquet").exists()
     with pytest.raises(SystemExit) as error:
         script.main(["--data_dir", str(tmp_path / "data"), "--dist", "-5"])
     assert error.value.code == 2

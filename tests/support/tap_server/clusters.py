@@ -27,7 +27,7 @@ def make_clusters(folder: Path, n: int = len(NAMES)) -> None:
 
 def cluster_sources(folder: Path) -> pd.DataFrame:
     """Stars of all clusters, with the columns that the server has."""
-    cones = [pd.read_csv(path) for path in sorted((folder / CONES).glob("*.csv.gz"))]
+    cones = [pd.read_parquet(path) for path in sorted((folder / CONES).glob("*.parquet"))]
     return pd.concat(cones, ignore_index=True).reindex(columns=list(ARCHIVE_COLUMNS))
 
 
