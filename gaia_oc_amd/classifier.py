@@ -3,25 +3,22 @@
 import io
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import SET_COLUMNS
-from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
 from gaia_oc_amd.exceptions import one_line
-from gaia_oc_amd.fast_deep_sets import Judge, make_judge
+from gaia_oc_amd.fast_deep_sets import CompiledJudge, Judge, Weights, weight_shapes
 from gaia_oc_amd.files.data_directory import read_json, write_atomically, write_json
 from gaia_oc_amd.files.provenance import (
     arrays_fingerprint,
@@ -32,6 +29,9 @@ from gaia_oc_amd.files.provenance import (
 )
 from gaia_oc_amd.model_files import HYPER_PARAMETERS, LARGEST_WEIGHTS, WEIGHTS, ModelFiles
 from gaia_oc_amd.model_files import MODEL_PARAMETERS as MODEL_PARAMETERS
+
+if TYPE_CHECKING:
+    from gaia_oc_amd.deep_sets import DeepSets
 
 METRICS = "metrics"
 
@@ -67,9 +67,9 @@ class Standardisation:
         stds = values.std(axis=0)
         return cls(names, values.mean(axis=0), np.where(stds > 0, stds, 1.0))
 
-    def __call__(self, values: NDArray[np.float32] | NDArray[np.float64]) -> Tensor:
+    def __call__(self, values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float32]:
         """Standardise an array whose last axis holds the features, as float32."""
-        return torch.from_numpy(((values - self.means) / self.stds).astype(np.float32))
+        return ((values - self.means) / self.stds).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Classifier:
 
     Parameters
     ----------
-    network : DeepSets
-        In evaluation mode.
+    weights : mapping
+        Weights and biases of the network, `fast_deep_sets.weight_shapes`.
     source_features, cluster_features : Standardisation
         Which features the network reads, and how they are standardised.
     hyper_parameters : dict
@@ -88,7 +88,7 @@ class Classifier:
         Features of the support stars where they are not those of the source itself.
     """
 
-    network: DeepSets
+    weights: Weights
     source_features: Standardisation
     cluster_features: Standardisation
     hyper_parameters: dict[str, Any] = field(default_factory=dict)
@@ -99,12 +99,23 @@ class Classifier:
         """What the model was trained for: "votes", the published definition, or "posterior"."""
         return "posterior" if self.hyper_parameters.get("probability") == "posterior" else "votes"
 
+    @property
+    def network(self) -> "DeepSets":
+        """The network in PyTorch."""
+        from gaia_oc_amd.deep_sets import DeepSets
+
+        return DeepSets.of(self.weights, len((self.support_features or self.source_features).names))
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of its layers."""
+        return len(self.weights["ro.1.bias"])
+
     def fingerprint(self) -> str:
         """Fingerprint of everything that its probabilities depend on."""
-        arrays = {name: value.numpy() for name, value in self.network.state_dict().items()}
         kinds = (self.source_features, self.cluster_features, self.support_features)
         features = [(kind.names, kind.means, kind.stds) if kind else None for kind in kinds]
-        return value_fingerprint([arrays_fingerprint(arrays), features, self.hyper_parameters])
+        return value_fingerprint([arrays_fingerprint(dict(self.weights)), features, self.hyper_parameters])
 
     def judge(
         self,
@@ -123,7 +134,7 @@ class Classifier:
         whole : mapping
             The cluster features: of the cluster, or of the cone.
         device, precision : str
-            As for `fast_deep_sets.make_judge`.
+            As for `make_judge`.
 
         Returns
         -------
@@ -138,19 +149,19 @@ class Classifier:
         """
         of_support = self.support_features or self.source_features
         standardised = of_support(support[list(of_support.names)].to_numpy(float))
-        judge = make_judge(self.network, standardised, device=device, precision=precision)
+        judge = make_judge(self.weights, standardised, device=device, precision=precision)
         of_whole = self.cluster_features(
             np.array([whole[name] for name in self.cluster_features.names], float)
         )
 
         def of_stars(candidates: NDArray[np.floating], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-            stars = self.source_features(candidates)
-            return judge(torch.cat([stars, of_whole.expand(len(stars), -1)], dim=1).numpy(), chosen)
+            whole = np.broadcast_to(of_whole, (len(candidates), len(of_whole)))
+            return judge(np.hstack([self.source_features(candidates), whole]), chosen)
 
         return of_stars
 
     def save(self, model_dir: Path | str) -> None:
-        """Write ``hyper_parameters`` (JSON) and ``model_parameters`` (tensors) into a folder."""
+        """Write ``hyper_parameters`` (JSON) and ``model_parameters`` (arrays) into a folder."""
         kinds = {
             "source": self.source_features,
             "cluster": self.cluster_features,
@@ -165,16 +176,16 @@ class Classifier:
                     f"{kind}_feature_stds": features.stds,
                 }
         content |= {
-            "hidden_size": self.network.hidden_size,
+            "hidden_size": self.hidden_size,
             "isochrone_convention": _CONVENTION,
             "version": __version__,
         }
-        model_dir = Path(model_dir)
+        model_dir, arrays = Path(model_dir), cast(dict[str, Any], self.weights)
         with ExitStack() as files:  # which renames in the opposite order: hyper_parameters last
             settings = files.enter_context(write_atomically(model_dir / HYPER_PARAMETERS))
             weights = files.enter_context(write_atomically(model_dir / MODEL_PARAMETERS))
             with weights.open("wb") as file:
-                torch.save(self.network.state_dict(), file)
+                np.savez(file, **arrays)
             write_json(settings, sealed(content | {WEIGHTS: file_fingerprint(weights)}))
             (model_dir / HYPER_PARAMETERS).unlink(missing_ok=True)
 
@@ -190,7 +201,8 @@ class Classifier:
     def of(cls, files: ModelFiles) -> "Classifier":
         """Classifier of a model folder that was read.
 
-        The weights are read as tensors only, never as pickled code. The published tool's isochrone features are
+        The weights are read as arrays only, never as pickled code; those that PyTorch wrote, as the published tool and
+        earlier versions of this one did, are read by PyTorch. The published tool's isochrone features are
         isochrone minus star; the sign is turned here, so that features mean the same everywhere.
 
         Parameters
@@ -214,7 +226,7 @@ class Classifier:
             sources, clusters = _standardisation(content, "source"), _standardisation(content, "cluster")
             support = _standardisation(content, "support") if "support_features" in content else None
             _refuse_odd_settings(content, sources, clusters, support)
-            network = DeepSets(
+            shapes = weight_shapes(
                 len(sources.names) + len(clusters.names),
                 len((support or sources).names),
                 content["hidden_size"],
@@ -223,8 +235,45 @@ class Classifier:
             raise ValueError(
                 f"{files.folder / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
             ) from error
-        _load_weights(network, files)
-        return cls(network.eval(), sources, clusters, content, support)
+        return cls(_weights(files, shapes), sources, clusters, content, support)
+
+
+def make_judge(
+    weights: Weights,
+    support: NDArray[np.float32],
+    *,
+    device: str = "cpu",
+    precision: Literal["float32", "bfloat16"] = "float32",
+) -> Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]]:
+    """Make a network ready for judging many stars against the members of one cluster.
+
+    Parameters
+    ----------
+    weights : mapping
+        Of the trained network, as `fast_deep_sets.weight_shapes` says.
+    support : ndarray of float32, shape (n_members, n_support_features)
+        Standardised features of the members.
+    device : str
+        "cpu", "cuda" or "cuda:N".
+    precision : {'float32', 'bfloat16'}
+        Of the network's arithmetic.
+
+    Returns
+    -------
+    callable
+        As `Judge`, but for standardised features of star and cluster, as float32. It may be called from several threads
+        at once, and what it says of a star does not depend on their number.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device.
+    """
+    if device == "cpu" and precision == "float32":
+        return CompiledJudge(weights, support)
+    from gaia_oc_amd.deep_sets import TorchJudge
+
+    return TorchJudge(weights, support, device, precision)
 
 
 def _refuse_odd_settings(
@@ -295,24 +344,44 @@ def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:
     return Standardisation(names, means, stds)
 
 
-def _load_weights(network: DeepSets, files: ModelFiles) -> None:
+def _weights(files: ModelFiles, shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:
+    """Weights and biases of a model folder, whoever wrote them, with these names and shapes."""
     try:
         _refuse_outsized(files.weights)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = torch.load(io.BytesIO(files.weights), map_location="cpu", weights_only=True)
-        network.load_state_dict(state)
-        if not all(torch.isfinite(value).all() for value in state.values()):
-            raise ValueError("a weight is not finite")
-    except Exception as error:  # torch raises many types for damaged, foreign or hostile files
+        content = _arrays(files.weights)
+        if differing := sorted(set(content) ^ set(shapes)):
+            raise ValueError(f"{differing[0]} is missing or unknown")
+        for name, shape in shapes.items():
+            if content[name].shape != shape or content[name].dtype.kind != "f":
+                raise ValueError(f"{name} has not the shape {shape}, or holds no floating-point numbers")
+            if not np.isfinite(content[name]).all():
+                raise ValueError("a weight is not finite")
+    except Exception as error:  # NumPy and torch raise many types for damaged, foreign or hostile files
         raise ValueError(
             f"{files.folder / MODEL_PARAMETERS} does not hold the weights of this network ({type(error).__name__}: "
             f"{one_line(error, 200)}): it is damaged, holds code, or does not fit the features in hyper_parameters."
         ) from error
+    return {name: content[name].astype(np.float32) for name in shapes}
+
+
+def _arrays(weights: bytes) -> dict[str, NDArray[Any]]:
+    """Arrays of a file of NumPy's, or of tensors that PyTorch wrote."""
+    if zipfile.is_zipfile(io.BytesIO(weights)):
+        with zipfile.ZipFile(io.BytesIO(weights)) as archive:
+            is_ours = all(name.endswith(".npy") for name in archive.namelist())
+        if is_ours:
+            with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
+                return dict(arrays)
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tensors = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def _refuse_outsized(weights: bytes) -> None:
-    """Refuse weights that would grow in memory: torch writes them as a zip file that nothing compresses."""
+    """Refuse weights that would grow in memory: neither NumPy nor PyTorch compresses what they write here."""
     if zipfile.is_zipfile(io.BytesIO(weights)):
         with zipfile.ZipFile(io.BytesIO(weights)) as archive:
             size = sum(part.file_size for part in archive.infolist())

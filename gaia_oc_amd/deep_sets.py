@@ -1,19 +1,14 @@
-"""The Deep Sets network, and the support sets that it looks at."""
+"""The Deep Sets network in PyTorch: for training, for accelerators, and as the definition of the fast one."""
+
+import warnings
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.parallel import compiled
+from gaia_oc_amd.fast_deep_sets import N_EQUIVARIANT_LAYERS, Array, Index, Weights
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-
-
-N_EQUIVARIANT_LAYERS = 5
 DROPOUT = 0.5
 
 
@@ -82,6 +77,18 @@ class DeepSets(nn.Module):
             nn.Linear(hidden_size, 2),
         )
 
+    @classmethod
+    def of(cls, weights: Weights, n_support_features: int) -> "DeepSets":
+        """Network with these weights, ready to judge."""
+        hidden_size, n_features = weights["phi.0.Gamma.weight"].shape
+        network = cls(n_features - n_support_features, n_support_features, hidden_size)
+        network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+        return network.eval()
+
+    def weights(self) -> dict[str, Array]:
+        """Weights and biases now, with memory of their own."""
+        return {name: value.numpy().copy() for name, value in self.state_dict().items()}
+
     @property
     def layers(self) -> list[EquivariantLayer]:
         """The equivariant layers, in their order."""
@@ -143,65 +150,53 @@ class DeepSets(nn.Module):
         return self.ro(self.phi[1:](x).mean(dim=1))
 
 
-def draw_support_sets(
-    n_members: ArrayLike,
-    size: int,
-    *,
-    rng: np.random.Generator,
-    excluded: ArrayLike | None = None,
-    n_sets: int | None = None,
-) -> NDArray[np.int64]:
-    """Draw many sets of different members at once, every set equally likely.
+_PAIRS_AT_ONCE_ON_DEVICE = 65_536
 
-    Floyd's algorithm: `size` steps, whatever the number of members.
 
-    Parameters
-    ----------
-    n_members : int or array_like of shape (n_sets,)
-        Number of members to choose from, of each set's own cluster.
-    size : int
-        Size of a support set.
-    rng : Generator
-        Source of randomness.
-    excluded : array_like, shape (n_sets,), optional
-        Index of a member that its set must not contain; negative where there is none.
-    n_sets : int, optional
-        Number of sets, needed if `n_members` is one number and nothing is excluded.
+class TorchJudge:
+    """`fast_deep_sets.CompiledJudge` all by PyTorch, for accelerators and reduced precision."""
 
-    Returns
-    -------
-    ndarray, shape (n_sets, size)
-        Indices of members, within each cluster from 0.
+    def __init__(self, weights: Weights, support: Array, device: str, precision: str) -> None:
+        self._device, self._type = torch_device(device), getattr(torch, precision)
+        if self._device.type == "cpu" and precision == "bfloat16" and not _computes_bfloat16():
+            warnings.warn("this processor has no bfloat16 arithmetic: float32 is faster here.", stacklevel=3)
+        self._network = DeepSets.of(weights, support.shape[1]).to(self._device, self._type)
+        self._support = torch.from_numpy(support).to(self._device, self._type)
+
+    def __call__(self, candidates: Array, chosen: Index) -> Array:
+        """See `Judge`."""
+        parts = [np.empty(0, np.float32)]
+        with torch.inference_mode():
+            for start in range(0, len(candidates), _PAIRS_AT_ONCE_ON_DEVICE):
+                part = slice(start, start + _PAIRS_AT_ONCE_ON_DEVICE)
+                pairs = torch.from_numpy(candidates[part]).to(self._device, self._type)
+                logits = self._network.set_logits(
+                    pairs, self._support, torch.from_numpy(chosen[part]).to(self._device)
+                )
+                parts.append((logits[:, 1] - logits[:, 0]).float().cpu().numpy())
+        return np.concatenate(parts)
+
+
+def _computes_bfloat16() -> bool:
+    """Whether the processor multiplies matrices of bfloat16, as far as PyTorch can tell."""
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(known.get(name, True) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def torch_device(name: str) -> torch.device:
+    """PyTorch's device of a name.
 
     Raises
     ------
-    TooFewMembersError
-        If a cluster has fewer members than a set needs.
+    ValueError
+        If this machine has none of that name.
     """
-    excluded = np.full(n_sets or np.size(n_members), -1) if excluded is None else np.asarray(excluded)
-    available = np.broadcast_to(n_members, excluded.shape) - (excluded >= 0)
-    if available.size and available.min() < size:
-        raise TooFewMembersError(
-            f"a support set of {size} needs {size} members besides the star itself, there are "
-            f"{available.min()}: lower --size_support_set."
-        )
-    chosen = np.empty((len(available), size), np.int64)
-    _choose(rng.random(chosen.shape), np.ascontiguousarray(available), excluded, chosen)
-    return chosen
-
-
-@compiled
-def _choose(uniform: Array, available: Index, excluded: Index, chosen: Index) -> None:
-    """Fill `chosen` by Floyd's algorithm: each step takes a number up to its own last one, or else that last one."""
-    size = chosen.shape[1]
-    for i in range(len(chosen)):
-        for step in range(size):
-            last = available[i] - size + step
-            number = int(uniform[i, step] * (last + 1))
-            for earlier in range(step):
-                if chosen[i, earlier] == number:
-                    number = last
-            chosen[i, step] = number
-        if excluded[i] >= 0:
-            for step in range(size):
-                chosen[i, step] += chosen[i, step] >= excluded[i]
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"--device {name}: PyTorch finds no such device ({str(error).splitlines()[0]}): use --device cpu, or "
+            "install a PyTorch built for the accelerator."
+        ) from error
+    return device

@@ -14,14 +14,13 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster import update_from_members
 from gaia_oc_amd.columns import REJECTED_BY
-from gaia_oc_amd.deep_sets import draw_support_sets
 from gaia_oc_amd.evidence import (
     CONE_FEATURES,
     STAR_FEATURES,
     SUPPORT_FEATURES,
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.fast_deep_sets import Judge
+from gaia_oc_amd.fast_deep_sets import Judge, draw_support_sets
 from gaia_oc_amd.features import (
     add_features,
     can_be_sampled,

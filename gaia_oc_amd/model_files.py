@@ -1,4 +1,4 @@
-"""The files of a model folder, compared with their fingerprints; `classifier` makes a network of them, with PyTorch."""
+"""The files of a model folder, compared with their fingerprints; `classifier` makes a network of them."""
 
 from dataclasses import dataclass
 from pathlib import Path

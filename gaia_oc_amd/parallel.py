@@ -2,14 +2,17 @@
 
 import functools
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController, threadpool_limits
 from tqdm import tqdm
 
 _TICK = 1.0
@@ -125,23 +128,38 @@ def progress_bar(iterable: Iterable[Any] | None = None, *, hidden: bool = False,
 
 
 def n_threads() -> int:
-    """Threads that this process may use, PyTorch's number: a worker has its share of the cores."""
-    import torch  # here: build_sets.py runs without it, and its import takes seconds
+    """Threads that this process may use: OMP_NUM_THREADS (in a worker its share), or else all cores."""
+    with suppress(KeyError, ValueError):
+        return max(int(os.environ["OMP_NUM_THREADS"].split(",")[0]), 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    return torch.get_num_threads()
+
+def use_at_most(n: int) -> None:
+    """Let this process use so many threads, or fewer where it may: here, in libraries, and in those not yet loaded.
+
+    Parameters
+    ----------
+    n : int
+        A worker's share of the cores.
+    """
+    n = min(n, n_threads())
+    os.environ["OMP_NUM_THREADS"] = str(n)
+    threadpool_limits(n)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(n)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Sum in a fixed order: with several threads weights and probabilities would depend on their number."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    """Let NumPy's BLAS sum in a fixed order: with several threads probabilities would depend on their number."""
+    with _libraries().limit(limits=1):
         yield
-    finally:
-        torch.set_num_threads(before)
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Libraries with threads of their own that were loaded before the first use; they are looked for only once."""
+    return ThreadpoolController()
 
 
 def for_each_block(
@@ -152,7 +170,7 @@ def for_each_block(
     rng: np.random.Generator,
     name: str,
 ) -> None:
-    """Do the same for every block of rows, in as many threads as PyTorch has.
+    """Do the same for every block of rows, in as many threads as this process may use.
 
     Every block has a random stream of its own, and within a thread nothing else runs in parallel: the result
     depends neither on the number of threads nor on their order.

@@ -11,7 +11,6 @@ from scipy.optimize import minimize
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster import update_from_members
-from gaia_oc_amd.deep_sets import draw_support_sets
 from gaia_oc_amd.evidence import (
     ConeReading,
     cone_evidence,
@@ -20,7 +19,7 @@ from gaia_oc_amd.evidence import (
     star_evidence,
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.fast_deep_sets import Judge
+from gaia_oc_amd.fast_deep_sets import Judge, draw_support_sets
 from gaia_oc_amd.features import draw_normal
 from gaia_oc_amd.options import SamplingOptions, SelectionOptions
 from gaia_oc_amd.parallel import for_each_block, one_thread

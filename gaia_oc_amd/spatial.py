@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from torch import Tensor
+from scipy.special import expit, log_expit
 
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.cluster import Cluster
@@ -83,9 +82,7 @@ class SpatialModel:
 
     def log_odds(self, places: Array) -> Array:
         """Logarithm of members over field stars at places from `places_of`, shape (n,)."""
-        with torch.no_grad():
-            odds = log_odds_at(torch.from_numpy(self.parameters), *place_tensors(places, self.gradient))
-        return odds.numpy()
+        return log_odds_at(self.parameters, places, self.gradient)[0]
 
     def fraction_within(self, radius: float | Array) -> float | Array:
         """Share of all members within a projected radius [pc]."""
@@ -197,10 +194,7 @@ def members_with_error(
     known = ~np.isnan(log_ratios)
     chance = posterior(log_ratios[known], model.log_odds(places[known]))
     number, spread = float(chance.sum()), chance * (1 - chance)
-    parameters = torch.tensor(model.parameters, requires_grad=True)
-    odds = log_odds_at(parameters, *place_tensors(places[known], model.gradient))
-    (of_number,) = torch.autograd.grad((odds * torch.from_numpy(spread)).sum(), parameters)
-    slope = of_number.numpy()
+    slope = log_odds_at(model.parameters, places[known], model.gradient)[1] @ spread
     common = number * np.hypot(_LEAST_ERROR, scatter * ambiguity(chance))
     return number, float(np.sqrt(spread.sum() + slope @ model.covariance @ slope + common**2))
 
@@ -315,31 +309,53 @@ def read_spatial(folder: Path) -> tuple[SpatialModel, SpatialSummary] | None:
         raise ValueError(f"{path} lacks or garbles {error}: evaluate the cluster again.") from error
 
 
-def place_tensors(places: Array, gradient: Array) -> tuple[Tensor, Tensor, Tensor]:
-    """Offsets (n, 2), magnitudes over the reference (n,), logarithm of the field's relative density (n,)."""
-    offsets = torch.from_numpy(np.ascontiguousarray(places[:, :2]))
-    magnitude = torch.from_numpy(places[:, 2] - _REFERENCE_G)
-    density = np.maximum(1 + places[:, :2] @ gradient, _LEAST_FIELD)
-    return offsets, magnitude, torch.from_numpy(np.log(density))
+def log_odds_at(parameters: Array, places: Array, gradient: Array) -> tuple[Array, Array]:
+    """Logarithm of members over field stars, and its derivatives.
 
+    Parameters
+    ----------
+    parameters : ndarray, shape (7,)
+        `NAMES`.
+    places : ndarray, shape (n, 3)
+        From `places_of`.
+    gradient : ndarray, shape (2,)
+        Of the field, as in `SpatialModel`.
 
-def log_odds_at(parameters: Tensor, offsets: Tensor, magnitude: Tensor, log_field: Tensor) -> Tensor:
-    """Logarithm of members over field stars, shape (n,)."""
+    Returns
+    -------
+    log_odds : ndarray, shape (n,)
+    slopes : ndarray, shape (7, n)
+        Derivatives with respect to the parameters.
+    """
     log_scale, halo, log_core, log_ratio, e1, e2, segregation = parameters
-    size = torch.sqrt(e1**2 + e2**2 + 1e-12)
-    even, odd = torch.cosh(size), torch.sinh(size) / size
-    x, y = offsets.T
-    squared = even * (x**2 + y**2) + odd * (e1 * (x**2 - y**2) + 2 * e2 * x * y)
-    scales = (log_core + segregation * magnitude, log_core + log_ratio)
-    shares = (torch.nn.functional.logsigmoid(-halo), torch.nn.functional.logsigmoid(halo))
-    of_core, of_halo = (
-        share + _log_density(squared, 2 * scale, n, half)
-        for share, scale, n, half in zip(shares, scales, _EXPONENTS, _HALF, strict=True)
-    )
-    return log_scale - np.log(np.pi) + torch.logaddexp(of_core, of_halo) - log_field
+    x, y, magnitude = places[:, 0], places[:, 1], places[:, 2] - _REFERENCE_G
+    log_field = np.log(np.maximum(1 + places[:, :2] @ gradient, _LEAST_FIELD))
+    size = np.sqrt(e1**2 + e2**2 + 1e-12)
+    even, odd = np.cosh(size), np.sinh(size) / size
+    circle, plus, cross = x**2 + y**2, x**2 - y**2, 2 * x * y
+    turned = e1 * plus + e2 * cross
+    squared = even * circle + odd * turned
+    core, core_by_scale, core_by_squared = _log_density(squared, log_core + segregation * magnitude, part=0)
+    wide, wide_by_scale, wide_by_squared = _log_density(squared, log_core + log_ratio, part=1)
+    core, wide = core + log_expit(-halo), wide + log_expit(halo)
+    odds = log_scale - np.log(np.pi) + np.logaddexp(core, wide) - log_field
+    share = expit(wide - core)  # of the halo, here
+    by_core, by_wide = (1 - share) * core_by_scale, share * wide_by_scale
+    by_squared = (1 - share) * core_by_squared + share * wide_by_squared
+    stretch = odd * circle + (even - odd) / size**2 * turned
+    slopes = [np.ones_like(x), share - expit(halo), by_core + by_wide, by_wide]
+    slopes += [by_squared * (e1 * stretch + odd * plus), by_squared * (e2 * stretch + odd * cross)]
+    return odds, np.stack([*slopes, by_core * magnitude])
 
 
-def _log_density(squared: Tensor, log_squared_scale: Tensor, exponent: float, half: float) -> Tensor:
-    """Logarithm of pi times the surface density of one member [1/pc^2] at a squared radius [pc^2]."""
-    inner = np.log(half) - log_squared_scale
-    return np.log(exponent - 1) + inner - exponent * torch.log1p(squared * torch.exp(inner))
+def _log_density(squared: Array, log_scale: Array | float, *, part: int) -> tuple[Array, Array, Array]:
+    """Logarithm of pi times the surface density of one member [1/pc^2] at a squared radius [pc^2], and its slopes.
+
+    These are the derivatives with respect to the logarithm of the scale and to the squared radius.
+    """
+    exponent, half = _EXPONENTS[part], _HALF[part]
+    log_unit = np.log(half) - 2 * log_scale
+    unit = np.exp(log_unit)
+    within = squared * unit
+    density = np.log(exponent - 1) + log_unit - exponent * np.log1p(within)
+    return density, 2 * (exponent * within / (1 + within) - 1), -exponent * unit / (1 + within)

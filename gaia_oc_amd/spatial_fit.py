@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from torch import Tensor
+from scipy.special import expit
 
 from gaia_oc_amd.spatial import (
     LARGEST_LOG_RATIO,
     NAMES,
     SpatialModel,
     log_odds_at,
-    place_tensors,
     posterior,
 )
 
@@ -32,6 +30,8 @@ stars that look like members is accepted 45 pc away."""
 _STEP = np.array(
     [0.1, 0.3, 0.1, 0.2, 0.05, 0.05, 0.01]
 )  # in which all parameters are about equally well known
+_NEAR = 1e-3
+"""Of a step, over which the gradient's change gives the curvature to 1e-7."""
 _WIDEST = 4.0  # scales of the prior that a parameter may lie from its mean
 _CLOSED, _LOWEST_PRIOR = -5.0, -8.0
 """Log odds below which a star counts with its cell's mean ratio, and log prior odds that are granted everywhere."""
@@ -195,34 +195,32 @@ def _maximised(
     """Model of greatest posterior probability for one gradient and one mean ratio of the field."""
     centres, numbers, magnitude_bin = stars.cells()
     closed, numbers_closed, ratios_closed = stars.closed(start.log_odds(stars.places))
-    open_places, cells = place_tensors(stars.places[~closed], gradient), place_tensors(centres, gradient)
-    ratio, weight, total, n_closed, of_closed, mean, centre, scale, step = map(
-        torch.from_numpy,
-        (stars.log_ratios[~closed], stars.weights[~closed], numbers, numbers_closed, ratios_closed,
-         null[magnitude_bin], prior, _PRIOR_SCALE, _STEP),
-    )  # fmt: skip
-    softplus = torch.nn.functional.softplus
+    ratio, weight, places = stars.log_ratios[~closed], stars.weights[~closed], stars.places[~closed]
 
-    def loss(parameters: Tensor) -> Tensor:
-        of_cells = log_odds_at(parameters, *cells)
-        likelihood = (weight * softplus(log_odds_at(parameters, *open_places) + ratio)).sum()
-        likelihood = likelihood + (n_closed * softplus(of_cells + of_closed)).sum()
-        likelihood = likelihood - (total * softplus(of_cells + mean)).sum()
-        return 0.5 * torch.square((parameters - centre) / scale).sum() - likelihood
-
-    def value_and_gradient(values: Array) -> tuple[float, Array]:
-        parameters = torch.tensor(values, requires_grad=True)
-        value = loss(parameters * step)
-        (gradient,) = torch.autograd.grad(value, parameters)
-        return float(value.detach()), gradient.numpy()
+    def value_and_gradient(steps: Array) -> tuple[float, Array]:
+        """Minus the logarithm of the posterior, and its change with each parameter in units of `_STEP`."""
+        deviates = (steps * _STEP - prior) / _PRIOR_SCALE
+        odds, slopes = log_odds_at(steps * _STEP, places, gradient)
+        of_cells, slopes_of_cells = log_odds_at(steps * _STEP, centres, gradient)
+        value = 0.5 * np.square(deviates).sum() - weight @ np.logaddexp(0, odds + ratio)
+        value -= numbers_closed @ np.logaddexp(0, of_cells + ratios_closed)
+        value += numbers @ np.logaddexp(0, of_cells + null[magnitude_bin])
+        excess = numbers * expit(of_cells + null[magnitude_bin])
+        excess -= numbers_closed * expit(of_cells + ratios_closed)
+        slope = deviates / _PRIOR_SCALE + slopes_of_cells @ excess - slopes @ (weight * expit(odds + ratio))
+        return float(value), slope * _STEP
 
     reach = _WIDEST * _PRIOR_SCALE
     bounds = list(zip((prior - reach) / _STEP, (prior + reach) / _STEP, strict=True))
-    best = _STEP * minimize(
+    best = minimize(
         value_and_gradient, start.parameters / _STEP, jac=True, method="L-BFGS-B", bounds=bounds,
         options={"maxiter": _MOST_STEPS},
     ).x  # fmt: skip
-    curvature = torch.autograd.functional.hessian(loss, torch.from_numpy(best)).numpy()
+    ends = [
+        [value_and_gradient(best + sign * way)[1] for sign in (1, -1)] for way in _NEAR * np.eye(len(best))
+    ]
+    curvature = np.array([(after - before) / (2 * _NEAR) for after, before in ends]) / np.outer(_STEP, _STEP)
+    best, curvature = best * _STEP, (curvature + curvature.T) / 2
     values, vectors = np.linalg.eigh(curvature)
     covariance = (vectors / np.maximum(values, 1 / np.square(_PRIOR_SCALE).max())) @ vectors.T
     return SpatialModel(best, covariance, gradient)

@@ -19,9 +19,9 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.evidence import half_number_radius, read_cone
-from gaia_oc_amd.fast_deep_sets import Batch, GradientEngine
 from gaia_oc_amd.files.data_directory import json_ready, write_json
 from gaia_oc_amd.files.provenance import read_sealed, write_sealed
+from gaia_oc_amd.gradients import Batch, GradientEngine
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.parallel import progress_bar
 from gaia_oc_amd.posterior import Calibration, ConeJudge, fit_calibration, scatter_between_cones
@@ -208,7 +208,7 @@ def train_deep_sets_model(
         network.load_state_dict(start.network.state_dict())
     state = fit(network, examples[0], examples[1], options, seed=seed, checkpoint=checkpoint)
     network.load_state_dict(state.best_network, assign=True)
-    classifier = Classifier(network.eval(), source_features, cluster_features, made_with, support_features)
+    classifier = Classifier(network.weights(), source_features, cluster_features, made_with, support_features)
     if options.probability == "posterior":
         judged = validation or training
         known = [name for name in judged if read_truth(name, data_dir) is not None]  # lists lack members
@@ -237,7 +237,7 @@ def options_of(start: Classifier | None, options: TrainingOptions) -> TrainingOp
     """Options with kind, features and width of the model that a training starts from."""
     if start is None:
         return options
-    own = replace(options, probability=start.probability, hidden_size=start.network.hidden_size)
+    own = replace(options, probability=start.probability, hidden_size=start.hidden_size)
     if start.probability != "votes":
         return own
     names = tuple(start.source_features.names), tuple(start.cluster_features.names)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Standardisation
-from gaia_oc_amd.deep_sets import draw_support_sets
 from gaia_oc_amd.evidence import (
     CONE_FEATURES,
     STAR_FEATURES,
@@ -23,7 +22,8 @@ from gaia_oc_amd.evidence import (
     star_evidence,
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
-from gaia_oc_amd.fast_deep_sets import Batch
+from gaia_oc_amd.fast_deep_sets import draw_support_sets
+from gaia_oc_amd.gradients import Batch
 from gaia_oc_amd.options import TrainingOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.spatial import places_of
@@ -155,9 +155,9 @@ def make_training_set(
             )
     clusters = cluster_table([sets for sets in all_sets])[list(cluster_features.names)].to_numpy(float)
     return TrainingSet(
-        members=source_features(np.concatenate(members)),
-        non_members=source_features(np.concatenate(non_members)),
-        clusters=cluster_features(clusters),
+        members=torch.from_numpy(source_features(np.concatenate(members))),
+        non_members=torch.from_numpy(source_features(np.concatenate(non_members))),
+        clusters=torch.from_numpy(cluster_features(clusters)),
         n_members=np.array([len(own) for own in members]),
         n_non_members=np.array([len(others) for others in non_members]),
     )
@@ -433,10 +433,12 @@ def make_posterior_set(
                 f"{cone.name} has only members or only field stars with known truth: leave it out."
             )
     stars = pd.concat([cone.stars for cone in examples], ignore_index=True)
+    cones = pd.DataFrame([cone.cone for cone in examples])
+    support = np.concatenate([cone.support.to_numpy(float) for cone in examples])
     return PosteriorSet(
-        stars=of_stars(stars[list(of_stars.names)].to_numpy(float)),
-        members=of_support(np.concatenate([cone.support.to_numpy(float) for cone in examples])),
-        cones=of_cones(pd.DataFrame([cone.cone for cone in examples])[list(of_cones.names)].to_numpy(float)),
+        stars=torch.from_numpy(of_stars(stars[list(of_stars.names)].to_numpy(float))),
+        members=torch.from_numpy(of_support(support)),
+        cones=torch.from_numpy(of_cones(cones[list(of_cones.names)].to_numpy(float))),
         cone=np.repeat(np.arange(len(examples)), [len(cone.stars) for cone in examples]),
         own=stars["own"].to_numpy(np.int64),
         is_member=stars["is_member"].to_numpy(np.int64),

@@ -3,7 +3,10 @@
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ import torch
 from gaia_oc_amd.classifier import Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
 
+ROOT = Path(__file__).resolve().parents[1]
 FEATURES = ("f_r", "f_pm", "f_plx", "f_c", "f_g")
 
 
@@ -22,7 +26,7 @@ def classifier():
     network.initialise(torch.Generator().manual_seed(4))
     rng = np.random.default_rng(6)
     return Classifier(
-        network.eval(),
+        network.weights(),
         Standardisation(FEATURES, rng.normal(size=5), rng.uniform(0.5, 2, 5)),
         Standardisation(("a0", "age", "parallax"), rng.normal(size=3), rng.uniform(0.5, 2, 3)),
         {"size_support_set": 7, "training_clusters": ["A", "B"]},
@@ -49,7 +53,7 @@ def test_stars_are_judged_as_the_network_defines_it(kind, n, size, classifier):
         network = DeepSets(8, 3, hidden_size=16)
         network.initialise(torch.Generator().manual_seed(5))
         of_support = Standardisation(names, rng.normal(size=3), rng.uniform(0.5, 2, 3))
-        classifier = replace(classifier, network=network.eval(), support_features=of_support)
+        classifier = replace(classifier, weights=network.weights(), support_features=of_support)
     support = pd.DataFrame(rng.normal(size=(30, len(names))), columns=list(names))
     stars, whole = rng.normal(size=(n, 5)), {"parallax": 1.0, "a0": 0.3, "age": 8.5, "unread": np.nan}
     chosen = np.array([rng.choice(30, size, replace=False) for _ in range(n)])
@@ -102,10 +106,53 @@ def test_published_models_get_the_isochrone_features_turned(shared):
     content = json.loads((folder / "hyper_parameters").read_text())
     classifier = Classifier.load(folder)
     star = dict.fromkeys(FEATURES, 0.0) | {"f_r": 3.0, "f_c": 0.2, "f_g": -0.5}
-    found = classifier.source_features(np.array([list(star.values())]))[0].numpy()
+    found = classifier.source_features(np.array([list(star.values())]))[0]
     as_published = dict(star, f_c=-0.2, f_g=0.5)
     means, stds = np.array(content["source_feature_means"]), np.array(content["source_feature_stds"])
     np.testing.assert_allclose(found, (np.array(list(as_published.values())) - means) / stds, rtol=1e-5)
+
+
+def test_weights_that_pytorch_wrote_are_the_same(classifier, tmp_path):
+    classifier.save(tmp_path)
+    torch.save(classifier.network.state_dict(), tmp_path / "model_parameters")
+    loaded = Classifier.load(tmp_path, accept_changes=True)
+    assert list(loaded.weights) == list(classifier.weights)
+    for name, value in loaded.weights.items():
+        np.testing.assert_array_equal(value, classifier.weights[name])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"ro.4.bias": np.array([None, "x"])}, "Object arrays cannot be loaded"),
+        ({"ro.4.bias": np.array([1, 2])}, "ro.4.bias has not the shape"),
+        ({"ro.4.bias": np.zeros(3, np.float32)}, "ro.4.bias has not the shape"),
+        ({"ro.4.bias": np.array([0, np.inf])}, "a weight is not finite"),
+        ({"ro.5.bias": np.zeros(3)}, "ro.5.bias is missing or unknown"),
+        ({"ro.4.bias": None}, "ro.4.bias is missing or unknown"),
+    ],
+)
+def test_arrays_that_are_no_weights_of_the_network_are_refused(classifier, tmp_path, changed, message):
+    classifier.save(tmp_path)
+    arrays = {name: value for name, value in ({**classifier.weights} | changed).items() if value is not None}
+    np.savez(tmp_path / "weights.npz", **arrays)
+    (tmp_path / "weights.npz").rename(tmp_path / "model_parameters")
+    with pytest.raises(ValueError, match=f"does not hold the weights.*{message}"):
+        Classifier.load(tmp_path, accept_changes=True)
+
+
+def test_judging_needs_no_pytorch():
+    code = """
+import sys
+import numpy as np, pandas as pd
+from gaia_oc_amd.classifier import Classifier
+model = Classifier.load("deep_sets_model")
+support = pd.DataFrame(np.zeros((9, len(model.support_features.names))), columns=list(model.support_features.names))
+judge = model.judge(support, dict.fromkeys(model.cluster_features.names, 1.0))
+print(judge(np.zeros((2, len(model.source_features.names))), np.zeros((2, 3), int)).shape, "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "(2,) False"
 
 
 class Hostile:

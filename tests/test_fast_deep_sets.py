@@ -8,8 +8,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from gaia_oc_amd.classifier import make_judge
 from gaia_oc_amd.deep_sets import DeepSets
-from gaia_oc_amd.fast_deep_sets import activations, first_activations, make_judge, set_activations
+from gaia_oc_amd.fast_deep_sets import (
+    activations,
+    first_activations,
+    set_activations,
+    weight_shapes,
+)
 
 
 def network(n_candidate=8, n_support=5, hidden_size=64):
@@ -43,10 +49,17 @@ def forward(network, candidates, support, chosen):
 def test_judge_agrees_with_the_network(n, size, hidden):
     net, (candidates, support, chosen) = network(hidden_size=hidden), inputs(n, size)
     expected = forward(net, candidates, support, chosen)
-    found = make_judge(net, support)(candidates, chosen)
+    found = make_judge(net.weights(), support.numpy())(candidates, chosen)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2e-5)
     assert n < 100 or expected.std() > 0.3
+
+
+@pytest.mark.parametrize("sizes", [(8, 5, 64), (3, 1, 2)])
+def test_names_and_shapes_are_those_of_the_network(sizes):
+    weights = DeepSets(*sizes).weights()
+    assert {name: value.shape for name, value in weights.items()} == weight_shapes(*sizes)
+    assert list(weights) == list(weight_shapes(*sizes))
 
 
 def test_reduced_precision_is_close_and_another_device_the_same():
@@ -54,17 +67,17 @@ def test_reduced_precision_is_close_and_another_device_the_same():
     expected = forward(net, candidates, support, chosen)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "this processor has no bfloat16 arithmetic")
-        rough = make_judge(net, support, precision="bfloat16")(candidates, chosen)
+        rough = make_judge(net.weights(), support.numpy(), precision="bfloat16")(candidates, chosen)
     assert 1e-4 < np.abs(rough - expected).max() < 0.2 * expected.std()
     np.testing.assert_allclose(
-        make_judge(net, support, device="cpu:0")(candidates, chosen), expected, atol=2e-5
+        make_judge(net.weights(), support.numpy(), device="cpu:0")(candidates, chosen), expected, atol=2e-5
     )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_agrees():
     net, (candidates, support, chosen) = network(), inputs(3000, 10)
-    found = make_judge(net, support, device="cuda")(candidates, chosen)
+    found = make_judge(net.weights(), support.numpy(), device="cuda")(candidates, chosen)
     np.testing.assert_allclose(found, forward(net, candidates, support, chosen), atol=1e-3)
 
 
@@ -72,12 +85,12 @@ def test_cuda_agrees():
 def test_device_that_is_not_there_is_refused(device):
     net, (_, support, _) = network(), inputs(1, 10)
     with pytest.raises(ValueError, match=f"--device {device}: PyTorch finds no such device"):
-        make_judge(net, support, device=device)
+        make_judge(net.weights(), support.numpy(), device=device)
 
 
 def test_a_star_is_judged_alike_alone_in_company_and_in_threads():
     net, (candidates, support, chosen) = network(), inputs(1200, 10)
-    judge = make_judge(net, support)
+    judge = make_judge(net.weights(), support.numpy())
     together = judge(candidates, chosen)
     with ThreadPoolExecutor(4) as pool:
         parts = list(pool.map(lambda _: judge(candidates, chosen), range(8)))
@@ -87,7 +100,7 @@ def test_a_star_is_judged_alike_alone_in_company_and_in_threads():
 
 def test_order_of_the_support_set_does_not_matter():
     net, (candidates, support, chosen) = network(), inputs(100, 10)
-    judge = make_judge(net, support)
+    judge = make_judge(net.weights(), support.numpy())
     np.testing.assert_allclose(
         judge(candidates, chosen[:, ::-1].copy()), judge(candidates, chosen), atol=1e-5
     )

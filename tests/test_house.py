@@ -24,11 +24,15 @@ INSIDE_FUNCTIONS = {
     ("report.index", "gaia_oc_amd.report.rendering"): "Bokeh, when an index is written",
     ("stages.build", "gaia_oc_amd.figures"): "matplotlib, when something is drawn",
     ("stages.evaluate", "gaia_oc_amd.figures"): "matplotlib, when something is drawn",
-    ("stages.evaluate", "gaia_oc_amd.classifier"): "PyTorch, when stars are judged",
-    ("stages.evaluate", "gaia_oc_amd.fast_deep_sets"): "PyTorch, to see whether there is such a device",
-    ("stages.evaluate", "gaia_oc_amd.membership"): "PyTorch, when stars are judged",
+    ("stages.evaluate", "gaia_oc_amd.classifier"): "SciPy, when stars are judged",
+    (
+        "classifier",
+        "gaia_oc_amd.deep_sets",
+    ): "PyTorch, for accelerators, reduced precision and the network itself",
+    ("stages.evaluate", "gaia_oc_amd.deep_sets"): "PyTorch, to see whether there is such a device",
+    ("stages.evaluate", "gaia_oc_amd.membership"): "SciPy, when stars are judged",
     ("stages.evaluate", "gaia_oc_amd.spatial"): "scipy.optimize, when stars are judged",
-    ("stages.many", "gaia_oc_amd.classifier"): "PyTorch, for a model folder of the published tool",
+    ("stages.many", "gaia_oc_amd.classifier"): "SciPy, for a model folder of the published tool",
 }
 """Imports of ours that do not stand at the top of their module, (importer, imported), with the reason."""
 DRAWS = {

@@ -262,7 +262,7 @@ def model(request, tmp_path):
     settings = {"probability": request.param}
     if request.param == "posterior":
         settings["calibration"] = {"slope": 1.0, "intercepts": [0.0] * 5}
-    Classifier(network.eval(), kinds[0], kinds[1], settings, kinds[2]).save(tmp_path / "model")
+    Classifier(network.weights(), kinds[0], kinds[1], settings, kinds[2]).save(tmp_path / "model")
     return tmp_path / "model"
 
 

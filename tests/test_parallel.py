@@ -1,35 +1,40 @@
 """Blocks in threads: all of them once, each with its own stream, and none after a failure."""
 
+import os
 import threading
 import time
 
 import numpy as np
 import pytest
-import torch
+from threadpoolctl import threadpool_info
 
 from gaia_oc_amd.parallel import for_each_block, n_threads
 
 
 @pytest.fixture(params=[1, 3])
-def parallel(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+def parallel(request, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", str(request.param))
+    return request.param
+
+
+def blas_threads():
+    """Of NumPy's BLAS."""
+    return {library["num_threads"] for library in threadpool_info() if "numpy" in library["filepath"]}
 
 
 def test_every_row_is_met_once_by_a_stream_of_its_own(parallel):
-    drawn, inside = np.zeros(100), []
+    drawn, inside, before = np.zeros(100), [], blas_threads()
 
     def work(rows, rng):
-        inside.append((threading.get_ident(), torch.get_num_threads()))
+        inside.append((threading.get_ident(), blas_threads()))
         drawn[rows] += rng.random(len(rows))
 
     for_each_block(work, np.arange(100), 7, rng=np.random.default_rng(1), name="toy")
     streams = np.random.default_rng(1).spawn(15)
     expected = np.concatenate([rng.random(n) for rng, n in zip(streams, [7] * 14 + [2], strict=True)])
     np.testing.assert_array_equal(drawn, expected)
-    assert {n for _, n in inside} == {1}
+    assert all(n == {1} for _, n in inside)
+    assert blas_threads() == before
     assert n_threads() == parallel
 
 
@@ -46,6 +51,14 @@ def test_failure_passes_through_and_ends_the_rest(parallel):
         for_each_block(work, np.arange(100), 1, rng=np.random.default_rng(1), name="toy")
     assert len(begun) < 50
     assert n_threads() == parallel
+
+
+@pytest.mark.parametrize(("said", "threads"), [("4", 4), ("2,1", 2), ("0", 1), ("many", None), (None, None)])
+def test_threads_are_those_that_the_environment_allows(said, threads, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert n_threads() == threads or (threads is None and 1 <= n_threads() <= os.cpu_count())
 
 
 def test_no_rows_are_no_work():

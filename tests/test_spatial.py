@@ -8,6 +8,7 @@ from scipy.integrate import quad
 from gaia_oc_amd.spatial import (
     SpatialModel,
     ambiguity,
+    log_odds_at,
     members_with_error,
     number_interval,
     posterior,
@@ -39,6 +40,17 @@ def test_density_of_the_odds_adds_up_to_the_fraction_within():
     half = model.core_radius
     ratio = np.diff(model.log_odds(np.array([[0.0, 0, 18], [half, 0, 18]])))[0]
     assert ratio == pytest.approx(-np.log(2), rel=1e-6)
+
+
+@pytest.mark.parametrize("ellipticity", [0.0, 0.4])
+def test_derivatives_are_those_of_the_density(ellipticity):
+    rng = np.random.default_rng(2)
+    places = np.column_stack([rng.normal(0, 6, (300, 2)), rng.uniform(12, 20.5, 300)])
+    parameters, gradient = np.array([2.0, -1.5, 0.4, 1.6, ellipticity, -ellipticity / 2, 0.05]), [0.01, -0.02]
+    _, slopes = log_odds_at(parameters, places, gradient)
+    for number, way in enumerate(1e-5 * np.eye(7)):
+        after, before = (log_odds_at(parameters + sign * way, places, gradient)[0] for sign in (1, -1))
+        np.testing.assert_allclose(slopes[number], (after - before) / 2e-5, atol=1e-8)
 
 
 def test_density_falls_whatever_the_parameters():

@@ -41,7 +41,7 @@ def write_model(name, data_dir, model_dir):
     n_source, n_cluster = (len(part.names) for part in features)
     network = DeepSets(n_source + n_cluster, n_source, options.hidden_size)
     network.initialise(torch.Generator().manual_seed(1))
-    Classifier(network.eval(), *features).save(model_dir)
+    Classifier(network.weights(), *features).save(model_dir)
     return {}
 
 
@@ -96,7 +96,7 @@ def write_members_only(name, data_dir):
 
 def write_cones(name, data_dir, folder, sizes):
     """Cones of wanted numbers of sources, from that of a cluster; all its listed members are in each."""
-    cone = read_table(Path(data_dir) / "cones" / f"{name}.csv.gz")
+    cone = read_table(Path(data_dir) / "cones" / f"{name}.parquet")
     listed = cone["source_id"].isin(read_input_tables(data_dir).members["source_id"])
     rng = np.random.default_rng(1)
     for n in sizes:

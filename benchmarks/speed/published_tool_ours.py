@@ -15,7 +15,8 @@ from published_tool_limit import fastest
 from timing import answer, machine, measured
 
 from gaia_oc_amd.classifier import Classifier
-from gaia_oc_amd.deep_sets import DeepSets, draw_support_sets
+from gaia_oc_amd.deep_sets import DeepSets
+from gaia_oc_amd.fast_deep_sets import draw_support_sets
 from gaia_oc_amd.features import can_be_sampled, sample_features
 from gaia_oc_amd.isochrones import isochrone_offsets
 from gaia_oc_amd.membership import judge_candidates, vote_probabilities

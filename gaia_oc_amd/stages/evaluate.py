@@ -75,7 +75,7 @@ def evaluate_clusters(
     _check_report(options)
     model = None if options.plot_only else read_model(options)
     if model and run.scheduler is None and options.sampling.device != "cpu":
-        from gaia_oc_amd.fast_deep_sets import torch_device
+        from gaia_oc_amd.deep_sets import torch_device
 
         torch_device(options.sampling.device)  # one line now instead of one for every cluster
     outcomes = for_clusters(

@@ -247,7 +247,7 @@ def _save_model(folder: Path) -> None:
         for names in (STAR_FEATURES, CONE_FEATURES, SUPPORT_FEATURES)
     ]
     settings = {"probability": "posterior", "calibration": {"slope": 1.0, "intercepts": [0.0] * 5}}
-    Classifier(network.eval(), kinds[0], kinds[1], settings, kinds[2]).save(folder)
+    Classifier(network.weights(), kinds[0], kinds[1], settings, kinds[2]).save(folder)
 
 
 @dataclass(frozen=True)

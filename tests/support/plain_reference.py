@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from gaia_oc_amd.astrometry import astrometric_covariance
-from gaia_oc_amd.deep_sets import draw_support_sets
+from gaia_oc_amd.fast_deep_sets import draw_support_sets
 from gaia_oc_amd.photometry import photometric_covariance
 
 
@@ -47,16 +47,16 @@ def vote_shares(candidates, sets, classifier, n_samples, size_support_set, rng):
     support = classifier.source_features(sets.members[list(classifier.source_features.names)].to_numpy(float))
     of_cluster = [getattr(sets.cluster, name) for name in classifier.cluster_features.names]
     of_cluster = classifier.cluster_features(np.array([of_cluster]))
-    votes = np.zeros(len(candidates))
+    votes, network = np.zeros(len(candidates)), classifier.network
     for i in range(len(candidates)):
         for j in range(n_samples):
             features = plain_features(candidates.iloc[i], astrometry[i, j], photometry[i, j], sets)
             ordered = np.array([[features[name] for name in classifier.source_features.names]])
-            candidate = torch.cat([classifier.source_features(ordered), of_cluster], dim=1)
+            candidate = np.hstack([classifier.source_features(ordered), of_cluster])
             members = support[chosen[i * n_samples + j]]
-            x = torch.cat([candidate.expand(len(members), -1), members], dim=1)[None]
+            x = np.hstack([np.repeat(candidate, len(members), axis=0), members])[None]
             with torch.no_grad():
-                votes[i] += int(classifier.network(x).argmax())
+                votes[i] += int(network(torch.from_numpy(x)).argmax())
     return votes / n_samples
 
 

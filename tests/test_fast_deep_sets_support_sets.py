@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gaia_oc_amd.deep_sets import draw_support_sets
 from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.fast_deep_sets import draw_support_sets
 
 
 def test_members_of_a_set_are_different_and_exist():
