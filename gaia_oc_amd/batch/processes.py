@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from gaia_oc_amd.batch.outcomes import ClusterQueue, Message, Outcome, Work, attempt
+from gaia_oc_amd.parallel import use_at_most
 
 _MAX_BATCHES = 3
 """Batches that a Dask worker keeps the work of: the present one, and those whose clients died or still run."""
@@ -109,8 +110,7 @@ def _unpacked(assignment: Assignment, n_threads: int) -> Work:
             importlib.import_module(name)
         _WORK[assignment.key] = pickle.loads(assignment.pickled)  # noqa: S301 - from our own client
         _ASSIGNMENTS[assignment.key] = replace(assignment, pickled=b"")
-    if "torch" in sys.modules:  # processes that each use all cores slow one another down
-        sys.modules["torch"].set_num_threads(n_threads)
+    use_at_most(n_threads)  # processes that each use all cores slow one another down
     return _WORK[assignment.key]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from batch_work import CountsUnpickling, killed, work
+from batch_work import CountsUnpickling, killed, threads, work
 from documented_commands import blocks
 
 from gaia_oc_amd.batch.outcomes import MAX_DEATHS_IN_A_ROW, ClusterQueue, Outcome
@@ -42,6 +42,16 @@ def test_killed_worker_costs_only_its_own_cluster(tmp_path):
     outcomes = run_batch(partial(killed, folder=tmp_path), ["killed", "killed_once", *names], workers=2)
     assert outcomes[0].error.startswith("killed: its worker died 3 times")
     assert not any(outcome.error for outcome in outcomes[1:])
+
+
+def test_workers_share_the_cores_also_in_libraries(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    share = max(1, os.cpu_count() // 2)
+    for outcome in run_batch(threads, ["a", "b", "c"], workers=2):
+        assert outcome.summary["ours"] <= share
+        assert outcome.summary["BLAS"]
+        assert max(outcome.summary["BLAS"]) <= share
+        assert max(outcome.summary["OpenMP"], default=1) <= share
 
 
 def test_workers_that_die_of_everything_end_the_batch():

@@ -64,3 +64,18 @@ class CountsUnpickling:
     def __setstate__(self, state):
         self.__dict__.update(state)
         (Path(self.folder) / f"unpickled_{os.getpid()}_{time.time_ns()}").touch()
+
+
+def threads(name):
+    """Threads of ours, of the libraries for matrices and of those with OpenMP."""
+    import sklearn.cluster  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    from gaia_oc_amd.parallel import n_threads
+
+    libraries = threadpool_info()
+    return {
+        "ours": n_threads(),
+        "BLAS": [library["num_threads"] for library in libraries if library["user_api"] == "blas"],
+        "OpenMP": [library["num_threads"] for library in libraries if library["user_api"] == "openmp"],
+    }
