@@ -50,6 +50,7 @@ from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import (
     SET_FILES,
     UNJUDGED_FILES,
+    SourceSets,
     check_sets,
     load_sets,
     save_sets,
@@ -213,9 +214,11 @@ def build_cluster(
         again = options.overwrite or options.cone.overwrite_cone or judged_since
         again = again or has_new_source(cluster.name, folder, options.paths.columns)
         sets = Stage("sets", _sets_made_with(cluster, tables, options), command)
-        summary = run_stage(folder, sets, partial(_make_sets, name, tables, data_dir, options), again=again)
+        built: list[SourceSets] = []
+        make = partial(_make_sets, name, tables, data_dir, options, built)
+        summary = run_stage(folder, sets, make, again=again)
         if options.figures.wanted():
-            draw_candidates(folder, options.figures, command=command)
+            draw_candidates(folder, options.figures, command=command, built=built[0] if built else None)
         exports.export_tables(folder, options.export.formats(), command)
     return summary
 
@@ -245,7 +248,9 @@ def read_tables(data_dir: Path | str, options: BuildOptions) -> InputTables:
     return read_input_tables(data_dir, options.paths, need_parameters=not by_hand)
 
 
-def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") -> None:
+def draw_candidates(
+    folder: Path, figures: FigureOptions, *, command: str = "", built: SourceSets | None = None
+) -> None:
     """Draw the candidate selection of sets that a folder holds, unless that is done.
 
     Parameters
@@ -256,6 +261,8 @@ def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") 
         Where the figure goes.
     command : str
         Shell command that does it, for provenance.json.
+    built : SourceSets, optional
+        What was just saved there; by default it is read.
     """
     made_with = {
         "options": {"figures": asdict(figures)},
@@ -266,7 +273,7 @@ def draw_candidates(folder: Path, figures: FigureOptions, *, command: str = "") 
     def draw() -> tuple[dict[str, Any], list[str]]:
         from gaia_oc_amd.figures import candidates_figure, save_and_show
 
-        sets = load_sets(folder.name, folder.parents[1])
+        sets = built or load_sets(folder.name, folder.parents[1])
         drawn = candidates_figure(sets, panel=figures.single_panel)
         return {}, save_and_show({"candidates": drawn}, folder, figures)
 
@@ -358,12 +365,13 @@ def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _make_sets(
-    name: str, tables: InputTables, data_dir: Path, options: BuildOptions
+    name: str, tables: InputTables, data_dir: Path, options: BuildOptions, built: list[SourceSets]
 ) -> tuple[dict[str, int], list[str]]:
-    """Build and save the sets; returns their sizes and the files that hold them."""
+    """Build and save the sets, and add them to `built`; returns their sizes and the files that hold them."""
     chosen = {key: getattr(options, key) for key in ("cone", "member", "selection", "given")}
     sets = build_sets(name, tables, data_dir, **chosen)
     folder = save_sets(sets, data_dir, made_with=chosen)
+    built.append(sets)
     if poor := poor_stages(sets.stage_offsets):
         logger.warning(
             "%s: the members lie beside the isochrone: %s. Try another --age, --a0, --dist or metallicity, or "

@@ -136,11 +136,12 @@ def evaluate_cluster(
     folder = sets_folder(name, data_dir)
     command = for_cluster(command, folder.name)
     plots, figures = options.plots, options.figures
-    sets = cache(partial(load_sets, folder.name, data_dir))
+    sets: Callable[[], SourceSets] = cache(partial(load_sets, folder.name, data_dir))
     with locked(folder):
         check_sets(folder, accept=options.accept_changes)
         if model is not None:
-            _evaluate(folder, model, options, seed=seed, command=command)
+            judged = _evaluate(folder, model, options, seed=seed, command=command)
+            sets = sets if judged is None else lambda: judged  # as they would be read
         elif not sets().is_evaluated():
             command = script_command("evaluate_clusters.py", folder.name, data_dir=data_dir)
             raise ValueError(f"{name} was never evaluated: run `{command}`, without --plot_only, first.")
@@ -171,8 +172,11 @@ def _check_report(options: EvaluateOptions) -> None:
             raise ImportError(missing_library("--report", error, "bokeh>=3.8", "jinja2>=3.1")) from error
 
 
-def _evaluate(folder: Path, model: ModelFiles, options: EvaluateOptions, *, seed: int, command: str) -> None:
-    """Give candidates and training members their PMemb, unless that is done."""
+def _evaluate(
+    folder: Path, model: ModelFiles, options: EvaluateOptions, *, seed: int, command: str
+) -> SourceSets | None:
+    """Give candidates and training members their PMemb, and return the sets; None if that is done."""
+    judged: list[SourceSets] = []
     made_with = {
         "options": {"sampling": asdict(options.sampling), "seed": seed},
         "model": model.fingerprint(),
@@ -185,12 +189,15 @@ def _evaluate(folder: Path, model: ModelFiles, options: EvaluateOptions, *, seed
         from gaia_oc_amd.membership import judge_candidates
         from gaia_oc_amd.spatial import SPATIAL_FILE
 
-        classifier = Classifier.of(model)
-        judge_candidates(folder.name, folder.parents[1], classifier, options=options.sampling, seed=seed)
+        classifier, data_dir = Classifier.of(model), folder.parents[1]
+        judged.append(
+            judge_candidates(folder.name, data_dir, classifier, options=options.sampling, seed=seed)
+        )
         written = [CLUSTER_FILE, "candidates.csv", SPATIAL_FILE]
         return {}, [name for name in written if (folder / name).exists()]
 
     run_stage(folder, Stage("evaluation", made_with, command), judge, again=options.overwrite)
+    return judged[0] if judged else None
 
 
 def _list(
