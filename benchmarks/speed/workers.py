@@ -42,6 +42,7 @@ def dask_cluster(folder: Path, n_workers: int) -> Iterator[Path]:
     file = folder / "scheduler.json"
     where = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file]
     worker = ["worker", "--scheduler-file", file, "--nthreads", "1", "--no-dashboard"]
+    worker += ["--preload", "gaia_oc_amd.membership", "--preload", "gaia_oc_amd.figures"]
     file.unlink(missing_ok=True)
     processes = []
     try:
