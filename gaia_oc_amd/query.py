@@ -18,7 +18,7 @@ from gaia_oc_amd.archive.local_tables import HatsCatalogue, LocalTable, SharedTa
 from gaia_oc_amd.archive.parquet import ParquetFiles
 from gaia_oc_amd.column_names import SOURCES, VIZIER_GAIA
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
-from gaia_oc_amd.cone import N_OBS_COLUMNS, ConeRegion, cut_to_region, in_order, wrong_rows
+from gaia_oc_amd.cone import ConeRegion, cut_to_region, in_order, wrong_rows
 from gaia_oc_amd.exceptions import (
     ArchiveBusyError,
     ArchiveUnavailableError,
@@ -371,7 +371,7 @@ class Service:
             If it lacks columns that nothing can stand in for.
         """
         login = self.credentials_path if self.mirror.url == GAIA_ARCHIVE else None
-        query = mirror_query(region, self.mirror, available_columns(self.mirror))
+        query = cone_query(region, table=self.mirror.table, columns=available_columns(self.mirror))
         answer = archive.query_archive(
             query,
             url=self.mirror.url,
@@ -414,33 +414,30 @@ def _published_columns(url: str, table: str) -> frozenset[str]:
     return frozenset(answer["column_name"].astype(str).str.strip().str.lower())
 
 
-def mirror_query(region: ConeRegion, mirror: Mirror, columns: Mapping[str, str]) -> str:
-    """ADQL text of the cone search of `cone_query` in a service's own names.
+def cone_query(
+    region: ConeRegion, *, table: str = SOURCE_TABLE, columns: Mapping[str, str] | None = None
+) -> "archive.Select":
+    """Cone search (Eqs. 1 and 2 of van Groeningen et al. 2023) for stars observed in G, BP and RP.
 
     Parameters
     ----------
     region : ConeRegion
         Where to look.
-    mirror : Mirror
-        Gives the table.
-    columns : dict of str
-        The service's ADQL name of each archive column that it has.
+    table : str
+        The service's name of the source table.
+    columns : dict of str, optional
+        The service's ADQL name of each archive column that it has; by default the archive's own.
 
     Returns
     -------
-    str
+    Select
         A query whose result has the archive's names.
     """
-    if tuple(columns) == ARCHIVE_COLUMNS and tuple(columns.values()) == ARCHIVE_COLUMNS:
-        return cone_query(region, table=mirror.table)
-    selected = (theirs if theirs == ours else f"{theirs} AS {ours}" for ours, theirs in columns.items())
-    observed = "\n  AND ".join(_observed(columns, band) for band in BANDS)
-    return (
-        f"SELECT {', '.join(selected)}\nFROM {mirror.table}\n"
-        f"WHERE 1 = CONTAINS(POINT('ICRS', {columns['ra']}, {columns['dec']}), "
-        f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
-        f"  AND {observed}" + motion_conditions(region, columns)
-    )
+    names = columns or {name: name for name in ARCHIVE_COLUMNS}
+    circle = f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r})"
+    inside = f"1 = CONTAINS(POINT('ICRS', {names['ra']}, {names['dec']}), {circle})"
+    observed = (_observed(names, band) for band in BANDS)
+    return archive.Select(names, table, (inside, *observed, *motion_conditions(region, names)))
 
 
 def _observed(columns: Mapping[str, str], band: str) -> str:
@@ -449,32 +446,8 @@ def _observed(columns: Mapping[str, str], band: str) -> str:
     return f"{columns[n_obs]} > 0" if n_obs in columns else f"{columns[f'phot_{band}_mean_mag']} IS NOT NULL"
 
 
-def cone_query(region: ConeRegion, *, table: str = SOURCE_TABLE) -> str:
-    """ADQL text of a cone search (Eqs. 1 and 2 of van Groeningen et al. 2023).
-
-    Parameters
-    ----------
-    region : ConeRegion
-        Where to look.
-    table : str
-        The service's name of the source table.
-
-    Returns
-    -------
-    str
-        A query for the archive columns of stars observed in G, BP and RP.
-    """
-    observed = "\n  AND ".join(f"{name} > 0" for name in N_OBS_COLUMNS)
-    return (
-        f"SELECT {', '.join(ARCHIVE_COLUMNS)}\nFROM {table}\n"
-        f"WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), "
-        f"CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))\n"
-        f"  AND {observed}" + motion_conditions(region)
-    )
-
-
-def motion_conditions(region: ConeRegion, columns: Mapping[str, str] | None = None) -> str:
-    """ADQL of the limits in proper motion and parallax, each with its AND; nothing where there is none.
+def motion_conditions(region: ConeRegion, names: Mapping[str, str]) -> tuple[str, str]:
+    """ADQL of the limits in proper motion and in parallax.
 
     A region without a limit still leaves out the stars that lack the quantity, as one with a limit does.
 
@@ -482,14 +455,13 @@ def motion_conditions(region: ConeRegion, columns: Mapping[str, str] | None = No
     ----------
     region : ConeRegion
         Where to look.
-    columns : dict of str, optional
-        The service's ADQL name of each archive column; by default the archive's own.
+    names : dict of str
+        The service's ADQL name of each archive column.
 
     Returns
     -------
-    str
+    tuple of str
     """
-    names = columns or {name: name for name in ARCHIVE_COLUMNS}
     pmra, pmdec, parallax = (names[name] for name in ("pmra", "pmdec", "parallax"))
     square = f"POWER({pmra} - ({region.pmra!r}), 2) + POWER({pmdec} - ({region.pmdec!r}), 2)"
     near = f"SQRT({square}) <= {region.pm_radius!r}"
@@ -499,11 +471,10 @@ def motion_conditions(region: ConeRegion, columns: Mapping[str, str] | None = No
         near += f" + {region.error_weight!r} * SQRT(({errors}) / 2)"
         alike += f" + {region.error_weight!r} * {names['parallax_error']}"
     limits = region.motion_intervals
-    conditions = [
+    return (
         near if "pmra" in limits else f"{pmra} IS NOT NULL",
         alike if "parallax" in limits else f"{parallax} IS NOT NULL",
-    ]
-    return "".join(f"\n  AND {condition}" for condition in conditions)
+    )
 
 
 FLUX_ZERO_POINTS = {"g": 25.6873668671, "bp": 25.3385422158, "rp": 24.7478955012}

@@ -8,11 +8,9 @@ from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.query import (
     MIRRORS,
     VIZIER_COLUMNS,
-    Mirror,
     available_columns,
     cone_query,
     find_mirror,
-    mirror_query,
 )
 
 
@@ -51,14 +49,11 @@ def test_vizier_has_a_name_for_every_column():
 
 def test_archives_own_names_give_the_archives_own_query():
     for name in ("gaia", "ari"):
-        assert mirror_query(REGION, MIRRORS[name], available_columns(MIRRORS[name])) == cone_query(REGION)
-    assert mirror_query(REGION, Mirror("u", "s.t"), available_columns(Mirror("u", "s.t"))) == cone_query(
-        REGION, table="s.t"
-    )
+        assert cone_query(REGION, columns=available_columns(MIRRORS[name])) == cone_query(REGION)
 
 
 def test_vizier_query_is_plain_adql_in_quoted_names():
-    query = mirror_query(REGION, MIRRORS["vizier"], VIZIER_COLUMNS)
+    query = str(cone_query(REGION, table=MIRRORS["vizier"].table, columns=VIZIER_COLUMNS))
     assert query.startswith('SELECT "Source" AS source_id, "RA_ICRS" AS ra, ')
     assert '"E(BP/RP)" AS phot_bp_rp_excess_factor\nFROM "I/355/gaiadr3"\nWHERE 1 = CONTAINS(POINT(' in query
     assert '"o_BPmag" > 0' in query

@@ -9,10 +9,9 @@ from cone_tables import REGION, with_archive_columns
 from toy_field import toy_field
 
 from gaia_oc_amd.archive.parquet import ParquetFiles
-from gaia_oc_amd.archive.results import plain_select
 from gaia_oc_amd.cone import ConeRegion, cut_to_region, in_order
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.query import MIRRORS, VIZIER_COLUMNS, cone_query, load_cone, mirror_query, stars_in_cone
+from gaia_oc_amd.query import VIZIER_COLUMNS, cone_query, load_cone, stars_in_cone
 from gaia_oc_amd.source_checks import check_sources
 
 NO_LIMITS = replace(REGION, pm_radius=np.inf, parallax_width=np.inf)
@@ -44,21 +43,20 @@ def test_the_whole_circle_on_the_sky_is_there(sources):
 
 
 def test_queries_have_no_infinity_in_them():
-    vizier = mirror_query(NO_LIMITS, MIRRORS["vizier"], VIZIER_COLUMNS)
-    for query, name in ((cone_query(NO_LIMITS), "pmra"), (vizier, '"pmRA"')):
+    vizier = str(cone_query(NO_LIMITS, columns=VIZIER_COLUMNS))
+    for query, name in ((str(cone_query(NO_LIMITS)), "pmra"), (vizier, '"pmRA"')):
         assert "inf" not in query.lower().replace('"', "")
         assert "POWER" not in query
         assert "ABS" not in query
         assert f"{name} IS NOT NULL" in query
         assert "CONTAINS" in query
-    assert plain_select(cone_query(NO_LIMITS)) is not None  # so that it can be counted and split
-    one = cone_query(replace(REGION, pm_radius=np.inf))
+    one = str(cone_query(replace(REGION, pm_radius=np.inf)))
     assert "POWER" not in one
     assert "ABS(parallax" in one
 
 
 def test_a_query_with_limits_is_as_it_was():
-    text = cone_query(REGION)
+    text = str(cone_query(REGION))
     assert "SQRT(POWER(pmra - (-3.0), 2) + POWER(pmdec - (2.0), 2)) <= 1.0" in text
     assert text.endswith("AND ABS(parallax - (1.0)) <= 0.5")
 

@@ -22,11 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from gaia_oc_amd.archive import GAIA_ARCHIVE, query_archive
+from gaia_oc_amd.archive import GAIA_ARCHIVE, Select, query_archive
 from gaia_oc_amd.archive.session import ArchiveSession, GaveUpError, NonsenseError, Patience
 from gaia_oc_amd.astrometry import angular_separation
 from gaia_oc_amd.catalogues.download import download_isochrones, download_table
@@ -119,12 +120,13 @@ class RealField:
         radius = round(float(max(corners)) + EDGE, 6)
         return ConeRegion(round(ra, 6), round(dec, 6), radius, 0.0, 0.0, np.inf, 0.0, np.inf)
 
-    def query(self, table: str = TABLE) -> str:
-        """ADQL for all archive columns of the sources of the field.
+    def query(self, table: str = TABLE) -> Select:
+        """Query for all archive columns of the sources of the field.
 
         The circle is what a service has an index for; the box cuts it.
         """
         region = self.region
+        columns = {name: name for name in ARCHIVE_COLUMNS}
         conditions = [
             f"1 = CONTAINS(POINT('ICRS', ra, dec), CIRCLE('ICRS', {region.ra!r}, {region.dec!r}, {region.radius!r}))",
             f"ra BETWEEN {self.ra_min!r} AND {self.ra_max!r}",
@@ -133,7 +135,7 @@ class RealField:
         ]
         conditions += [f"parallax >= {self.parallax_min!r}"] if np.isfinite(self.parallax_min) else []
         conditions += [f"parallax <= {self.parallax_max!r}"] if np.isfinite(self.parallax_max) else []
-        return f"SELECT {', '.join(ARCHIVE_COLUMNS)}\nFROM {table}\nWHERE " + "\n  AND ".join(conditions)
+        return Select(columns, table, tuple(conditions))
 
     def complaint(self, rows: pd.DataFrame) -> str | None:
         """What the query cannot have asked for, None if nothing."""
@@ -200,16 +202,14 @@ def fetch_almeida_part(session: ArchiveSession, name: str, folder: Path) -> None
     if path.exists():
         return
 
-    def ask() -> bytes:
-        response = session.get(f"{session.url}/{name}_data_stars.npy")
+    def is_list(response: requests.Response) -> None:
         response.raise_for_status()
-        content = response.content
-        _almeida_list(content, name)
-        return content
+        _almeida_list(response.content, name)
 
-    content = session.attempt(f"fetching Almeida et al.'s list of {name} from {session.url}", ask)
+    step = f"fetching Almeida et al.'s list of {name} from {session.url}"
+    response = session.request("GET", f"{session.url}/{name}_data_stars.npy", step=step, check=is_list)
     with write_atomically(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(response.content)
 
 
 def _almeida_list(content: bytes, name: str) -> pd.DataFrame:

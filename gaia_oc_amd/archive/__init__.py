@@ -1,6 +1,6 @@
 """Rows of Gaia's source table from services and local files; nothing here checks or cuts a cone.
 
-The door: `query_archive`, and the address of the Gaia archive.
+The door: `query_archive`, the `Select` of a table that it takes, and the address of the Gaia archive.
 """
 
 import lazy_loader
@@ -10,6 +10,6 @@ GAIA_ARCHIVE = "https://gea.esac.esa.int/tap-server/tap"
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "results": ["query_archive"],
+        "results": ["Select", "query_archive"],
     },
 )

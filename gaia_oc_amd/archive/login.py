@@ -7,11 +7,12 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import requests
 
-from gaia_oc_amd.archive.session import ArchiveSession, LastingError, PassingError
+from gaia_oc_amd.archive.session import ArchiveSession, GaveUpError, LastingError, PassingError
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
 from gaia_oc_amd.files.data_directory import write_text
 from gaia_oc_amd.installation import script_command
@@ -186,39 +187,38 @@ def logged_in(session: ArchiveSession, credentials: tuple[str, str] | None) -> I
         raise ClusterError(f"{session.url} is not encrypted: the password is only sent to https addresses.")
     session.private = True
 
-    def log_in() -> None:
-        session.attempt("logging in", lambda: _log_in(session, *credentials))
-
     try:
-        log_in()
-        session.log_in = log_in
+        _log_in(session, *credentials)
+        session.log_in = partial(_log_in, session, *credentials)
         yield
     finally:
         _log_out(session)
 
 
 def _log_in(session: ArchiveSession, username: str, password: str) -> None:
+    def accepted(response: requests.Response) -> None:
+        if response.status_code in (401, 403):
+            raise ArchiveUnavailableError(f"the Gaia archive refused the login of {username}: {_REMEDY}")
+        response.raise_for_status()
+        if response.is_redirect:
+            raise LastingError("it answered with a redirection, to which a password is not sent")
+        if not session.cookies:
+            raise PassingError("it set no cookie")
+
     session.cookies.clear()
-    response = session.post(
-        _beside(session.url, "login"),
-        data={"username": username, "password": password},
-        allow_redirects=False,
-    )
-    if response.status_code in (401, 403):
-        raise ArchiveUnavailableError(f"the Gaia archive refused the login of {username}: {_REMEDY}")
-    response.raise_for_status()
-    if response.is_redirect:
-        raise LastingError("it answered with a redirection, to which a password is not sent")
-    if not session.cookies:
-        raise PassingError("it set no cookie")
+    form = {"username": username, "password": password}
+    session.request(
+        "POST", _beside(session.url, "login"), data=form, allow_redirects=False, step="logging in", check=accepted
+    )  # fmt: skip
 
 
 def _log_out(session: ArchiveSession) -> None:
     """End the session at the archive; if that fails, it expires there by itself."""
     if session.cookies:
-        short = (session.patience.connect, min(session.patience.read, 20.0))
-        with contextlib.suppress(requests.RequestException, PassingError, LastingError):
-            session.post(_beside(session.url, "logout"), timeout=short, allow_redirects=False)
+        short, session.log_in = (session.patience.connect, min(session.patience.read, 20.0)), None
+        with contextlib.suppress(GaveUpError):
+            url = _beside(session.url, "logout")
+            session.request("POST", url, timeout=short, allow_redirects=False, step="logging out", tries=1)
     session.cookies.clear()
 
 

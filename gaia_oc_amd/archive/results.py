@@ -1,9 +1,8 @@
 """Whole, verified results of queries; a result that a service cuts at its row limit is asked for in parts."""
 
 import logging
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,92 +19,30 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PlainSelect:
-    """A query for named columns of one table, without grouping, sorting or a limit.
+class Select:
+    """A query for columns of one table under conditions, which can be counted and split.
 
     Parameters
     ----------
-    columns : tuple of str
-        Names, in the query's order; quoted ones keep their quotes, renamed ones their ``AS``.
+    columns : dict of str
+        By its name in the result, what each column is called in the table, or an expression.
     table : str
         Name of the table.
-    condition : str
-        What stands after WHERE, may be empty.
+    conditions : tuple of str
+        All must hold; one with OR has its parentheses.
     """
 
-    columns: tuple[str, ...]
+    columns: Mapping[str, str]
     table: str
-    condition: str = ""
+    conditions: tuple[str, ...] = ()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns of the result."""
-        return tuple(_split(column)[1].strip('"') for column in self.columns)
-
-    def expression(self, name: str) -> str:
-        """What the query calls the column that has this name in the result.
-
-        Raises
-        ------
-        KeyError
-            If the result has no such column.
-        """
-        return dict(zip(self.names, (_split(column)[0] for column in self.columns), strict=True))[name]
-
-    def text(self) -> str:
-        """Return the query as ADQL."""
-        where = f"\nWHERE {self.condition}" if self.condition else ""
-        return f"SELECT {', '.join(self.columns)}\nFROM {self.table}{where}"
-
-    def narrowed(self, condition: str) -> "PlainSelect":
-        """Give the query one more condition, which must hold too."""
-        both = f"{self.condition}\n  AND {condition}" if self.condition else condition
-        return PlainSelect(self.columns, self.table, both)
-
-    def asking(self, *expressions: str) -> "PlainSelect":
-        """Ask for other expressions of the same rows."""
-        return PlainSelect(expressions, self.table, self.condition)
-
-
-_NAME = r'(?:\w+|"[^"]+")'
-_COLUMN = rf"{_NAME}(?:\s+AS\s+{_NAME})?"
-_PLAIN = re.compile(
-    rf"\s*SELECT\s+(?P<columns>{_COLUMN}(?:\s*,\s*{_COLUMN})*)\s+FROM\s+(?P<table>{_NAME}(?:\.{_NAME})*)"
-    r"(?:\s+WHERE\s+(?P<condition>.+?))?[\s;]*",
-    re.IGNORECASE | re.DOTALL,
-)
-_MORE_THAN_PLAIN = re.compile(
-    r"--|;|\b(?:GROUP|ORDER|HAVING|UNION|EXCEPT|INTERSECT|OFFSET|SELECT|JOIN)\b", re.IGNORECASE
-)
-
-
-def plain_select(query: str) -> PlainSelect | None:
-    """Take a query apart, if it is plain.
-
-    Parameters
-    ----------
-    query : str
-        ADQL.
-
-    Returns
-    -------
-    PlainSelect or None
-        None if the query is anything but columns of one table under a condition.
-    """
-    match = _PLAIN.fullmatch(query)
-    condition = (match["condition"] or "") if match else ""
-    if match is None or _MORE_THAN_PLAIN.search(condition):
-        return None
-    if re.search(r"\bOR\b", condition, re.IGNORECASE):
-        condition = f"({condition})"
-    columns = tuple(re.findall(_COLUMN, match["columns"], re.IGNORECASE))
-    return PlainSelect(columns, match["table"], condition)
-
-
-def _split(column: str) -> tuple[str, str]:
-    """What a column is called in the table, and in the result."""
-    own, _, renamed = re.sub(r"\s+AS\s+", "\n", column, flags=re.IGNORECASE).partition("\n")
-    return own, renamed or own
+    def __str__(self) -> str:
+        """The query as ADQL."""
+        columns = (
+            theirs if theirs == ours else f"{theirs} AS {ours}" for ours, theirs in self.columns.items()
+        )
+        where = "\nWHERE " + "\n  AND ".join(self.conditions) if self.conditions else ""
+        return f"SELECT {', '.join(columns)}\nFROM {self.table}{where}"
 
 
 Complaint = Callable[[pd.DataFrame], str | None]
@@ -128,18 +65,15 @@ class Extent:
 class Part:
     """The rows of a query with low <= source_id < high; None is no bound."""
 
-    select: PlainSelect
+    select: Select
     low: int | None = None
     high: int | None = None
 
-    def query(self) -> PlainSelect:
+    def query(self) -> Select:
         """Return the query for these rows alone."""
-        select, name = self.select, self.select.expression("source_id")
-        if self.low is not None:
-            select = select.narrowed(f"{name} >= {self.low}")
-        if self.high is not None:
-            select = select.narrowed(f"{name} < {self.high}")
-        return select
+        name, bounds = self.select.columns["source_id"], ((">=", self.low), ("<", self.high))
+        within = tuple(f"{name} {sign} {bound}" for sign, bound in bounds if bound is not None)
+        return replace(self.select, conditions=self.select.conditions + within)
 
     def halves(self, middle: int) -> tuple["Part", "Part"]:
         """Split into the rows below a source_id and those from it on."""
@@ -147,10 +81,10 @@ class Part:
 
 
 def fetch_in_parts(
-    select: PlainSelect,
+    select: Select,
     cut: Answer,
-    fetch: Callable[[PlainSelect, int | None], Answer],
-    measure: Callable[[PlainSelect], Extent | None],
+    fetch: Callable[[Select, int | None], Answer],
+    measure: Callable[[Select], Extent | None],
     origin: str,
 ) -> pd.DataFrame:
     """All rows of a query whose result was cut, in the order of their parts.
@@ -160,7 +94,7 @@ def fetch_in_parts(
 
     Parameters
     ----------
-    select : PlainSelect
+    select : Select
         The query; source_id is among its columns.
     cut : Answer
         What the service gave for it.
@@ -234,7 +168,7 @@ def _too_many(origin: str, limit: int) -> str:
 
 
 def query_archive(
-    query: str,
+    query: str | Select,
     *,
     url: str = GAIA_ARCHIVE,
     credentials_path: Path | str | None = None,
@@ -244,13 +178,13 @@ def query_archive(
 ) -> pd.DataFrame:
     """Run a query as an asynchronous job and return its whole result, verified.
 
-    What may pass is tried again (see `archive.session.Patience`). A result that the service cuts at its row limit is
-    asked for in parts. Columns, repeated source_id and, where the service can count, the number of rows are checked;
-    a wrong result is asked for once more.
+    What may pass is tried again (see `archive.session.Patience`). Repeated source_id are found out, of a `Select`
+    missing columns and, where the service can count, missing rows, too; a wrong result is asked for once more. The
+    result of a `Select` that the service cuts at its row limit is asked for in parts.
 
     Parameters
     ----------
-    query : str
+    query : str or Select
         ADQL.
     url : str
         TAP base URL.
@@ -306,36 +240,32 @@ def _usable(url: str) -> str:
 
 
 def _whole_result(
-    session: ArchiveSession, query: str, job_file: Path | None, complaint: Complaint | None
+    session: ArchiveSession, query: str | Select, job_file: Path | None, complaint: Complaint | None
 ) -> pd.DataFrame:
     """All rows, in parts if the service cuts them."""
-    select = plain_select(query)
-    answer = _verified(session, query, select, job_file, complaint=complaint)
+    answer = _verified(session, query, job_file, complaint=complaint)
     if not answer.is_cut:
         return answer.rows
-    if select is None or "source_id" not in select.names:
+    if isinstance(query, str) or "source_id" not in query.columns:
         raise ClusterError(
             f"{session.url} cut the result at its row limit, {len(answer.rows)} rows: ask for source_id in a plain "
             "SELECT ... FROM ... WHERE, which can be split, or for less."
         )
     rows = fetch_in_parts(
-        select,
+        query,
         answer,
-        lambda part, n_rows: _verified(
-            session, part.text(), part, job_file, n_rows=n_rows, complaint=complaint
-        ),
+        lambda part, n_rows: _verified(session, part, job_file, n_rows=n_rows, complaint=complaint),
         lambda part: _extent(session, part),
         session.url,
     )
-    if wrong := _complaint(rows, select):
+    if wrong := _complaint(rows, query):
         raise ArchiveBusyError(f"{session.url} gave a wrong result ({wrong}): try again later.")
     return rows
 
 
 def _verified(
     session: ArchiveSession,
-    query: str,
-    select: PlainSelect | None,
+    query: str | Select,
     job_file: Path | None,
     *,
     n_rows: int | None = None,
@@ -344,12 +274,12 @@ def _verified(
     """Answer whose columns, identifiers and number of rows are right; a wrong one is asked for once more."""
     wrong = None
     for _ in range(2):
-        answer = run_query(session, query, job_file=job_file)
-        wrong = _complaint(answer.rows, select) or (complaint and complaint(answer.rows))
+        answer = run_query(session, str(query), job_file=job_file)
+        wrong = _complaint(answer.rows, query) or (complaint and complaint(answer.rows))
         if wrong is None:
-            if answer.is_cut or select is None:
+            if answer.is_cut or isinstance(query, str):
                 return answer
-            n_rows = _count(session, select) if n_rows is None else n_rows
+            n_rows = _count(session, query) if n_rows is None else n_rows
             if n_rows is None or n_rows == len(answer.rows):
                 return answer
             if _looks_cut(len(answer.rows), n_rows):
@@ -363,12 +293,12 @@ def _verified(
     )
 
 
-def _complaint(rows: pd.DataFrame, select: PlainSelect | None) -> str | None:
+def _complaint(rows: pd.DataFrame, query: str | Select) -> str | None:
     """What is wrong with the rows of a query."""
-    if select is not None:
-        absent = sorted({name.lower() for name in select.names} - {str(name).lower() for name in rows})
-        if absent:
-            return f"without the column(s) {', '.join(absent)}"
+    wanted = () if isinstance(query, str) else query.columns
+    absent = sorted({name.lower() for name in wanted} - {str(name).lower() for name in rows})
+    if absent:
+        return f"without the column(s) {', '.join(absent)}"
     if "source_id" in rows and (repeated := int(rows["source_id"].duplicated().sum())):
         return f"{repeated} repeated source_id"
     return None
@@ -379,13 +309,13 @@ def _looks_cut(n_rows: int, n_counted: int) -> bool:
     return 0 < n_rows < n_counted and n_rows % 100 == 0
 
 
-def _count(session: ArchiveSession, select: PlainSelect) -> int | None:
-    row = ask_one_row(session, select.asking("COUNT(*) AS n_rows").text())
+def _count(session: ArchiveSession, select: Select) -> int | None:
+    row = ask_one_row(session, str(replace(select, columns={"n_rows": "COUNT(*)"})))
     return None if row is None else row.get("n_rows")
 
 
-def _extent(session: ArchiveSession, select: PlainSelect) -> Extent | None:
-    name = select.expression("source_id")
-    asking = ("COUNT(*) AS n_rows", f"MIN({name}) AS low", f"MAX({name}) AS high")
-    row = ask_one_row(session, select.asking(*asking).text())
-    return Extent(**row) if row is not None and {"n_rows", "low", "high"} == row.keys() else None
+def _extent(session: ArchiveSession, select: Select) -> Extent | None:
+    name = select.columns["source_id"]
+    columns = {"n_rows": "COUNT(*)", "low": f"MIN({name})", "high": f"MAX({name})"}
+    row = ask_one_row(session, str(replace(select, columns=columns)))
+    return Extent(**row) if row is not None and columns.keys() == row.keys() else None

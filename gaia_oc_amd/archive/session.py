@@ -10,14 +10,13 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
+from xml.parsers import expat
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-
-from gaia_oc_amd.exceptions import one_line
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,12 +83,12 @@ class LastingError(Exception):
 class GaveUpError(Exception):
     """A step failed for good; the message says which, why, how often it was tried and for how long.
 
-    `passing` says whether a later try could succeed.
+    `passing` says whether a later try could succeed, `code` is the HTTP status of the answer, if there was one.
     """
 
-    def __init__(self, message: str, *, passing: bool = False) -> None:
+    def __init__(self, message: str, *, passing: bool = False, code: int | None = None) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.passing, self.code = passing, code
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Failure:
 
 
 def failure_of(error: Exception) -> Failure:
-    """What an error of pyvo, requests or urllib3 means.
+    """What an error of requests or urllib3 means.
 
     Parameters
     ----------
@@ -120,16 +119,8 @@ def failure_of(error: Exception) -> Failure:
     Exception
         `error` itself, if no service is to blame.
     """
-    import pyvo
-
     if isinstance(error, PassingError | LastingError):
         return Failure(str(error), isinstance(error, PassingError))
-    if isinstance(error, pyvo.dal.DALQueryError):
-        return Failure(f"the service reports an error: {one_line(error, 200)}", passing=False)
-    if isinstance(error, pyvo.dal.DALServiceError):
-        if isinstance(error.cause, Exception):
-            return failure_of(error.cause)
-        return Failure(one_line(error, 200), passing=True)
     if isinstance(error, requests.HTTPError) and (answer := error.response) is not None:
         reason = f"it answered {answer.status_code} {answer.reason or ''}".rstrip()
         return Failure(
@@ -185,22 +176,21 @@ def _retry_after(headers: Any) -> float:
 
 
 _CHUNK = 1 << 16
-_PROLOGUE = 1_000_000
-"""Bytes at the start of an answer among which entities would be defined."""
 LARGEST_ANSWER = 1 << 31
 """Bytes of an answer, as it comes and unpacked: ten million sources."""
 _MOST_LAYERS = 3
 """How often an answer may have been packed; a file that unpacks to itself would keep us for ever."""
-_MOST_COOKIES = 50
 _MOST_REDIRECTS = 5
 
 
 class ArchiveSession(requests.Session):
     """A session at one service, with one clock for all that is asked there.
 
-    It hands out an answer only when that has arrived to its last byte, unpacked. Addresses on the service's own host
-    are moved to the scheme and port that the user gave: the Gaia archive names its jobs by ``http://``. While
-    `private` is set, nothing is sent to any other host.
+    It hands out an answer only when that has arrived to its last byte, unpacked, and is what was asked for. Until then
+    it asks again, as long as its patience lasts: pyvo, which asks through it, sees good answers only.
+
+    Addresses on the service's own host are moved to the scheme and port that the user gave: the Gaia archive names its
+    jobs by ``http://``. While `private` is set, nothing is sent to any other host.
 
     Parameters
     ----------
@@ -263,7 +253,7 @@ class ArchiveSession(requests.Session):
                 if last and not expired:
                     often = "once" if number == 1 else f"{number} times in {time.monotonic() - start:.3g} s"
                     message = f"{step}: {failure.reason}; tried {often}{renewed}"
-                    raise GaveUpError(message, passing=failure.passing) from error
+                    raise GaveUpError(message, passing=failure.passing, code=failure.code) from error
             if expired and self.log_in:
                 logger.info("%s: the login has expired, logging in again.", step)
                 self.log_in()
@@ -294,12 +284,46 @@ class ArchiveSession(requests.Session):
         return _origin(urlsplit(url)) == _origin(self._origin)
 
     def request(
-        self, method: str | bytes, url: str | bytes, *args: Any, **keywords: Any
+        self,
+        method: str | bytes,
+        url: str | bytes,
+        *args: Any,
+        step: str = "",
+        check: Callable[[requests.Response], None] | None = None,
+        tries: int | None = None,
+        **keywords: Any,
     ) -> requests.Response:
-        """Send a request; a `timeout` counts only as a pair, since pyvo gives up on a job's phase after 10 s."""
+        """Ask until there is a good answer; what is asked must do no harm when asked twice.
+
+        Parameters
+        ----------
+        method, url, *args, **keywords
+            Of `requests.Session.request`. A `timeout` counts only as a pair, since pyvo gives up on a job's phase after
+            10 s.
+        step : str
+            What is done, for messages.
+        check : callable, optional
+            Raises an error at an answer that is none; by default that of a GET must be a job or a VOTable.
+        tries : int, optional
+            Instead of the patience's.
+
+        Raises
+        ------
+        GaveUpError
+            If there is none.
+        """
+        verb, own = str(method), self.own_address(str(url))
         if not isinstance(keywords.get("timeout"), tuple):
             keywords["timeout"] = (self.patience.connect, self.patience.read)
-        return super().request(str(method), self.own_address(str(url)), *args, **keywords | {"stream": True})
+        check = check or (xml_answer if verb == "GET" else requests.Response.raise_for_status)
+        step = step or ("fetching the result" if "/results" in own else "asking for the job")
+
+        def ask() -> requests.Response:
+            response = super(ArchiveSession, self).request(verb, own, *args, **keywords | {"stream": True})
+            check(response)
+            return response
+
+        return self.attempt(step, ask, tries=tries)
 
     def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:
         """Send one request, redirected ones too, but never to another host while logged in."""
@@ -310,11 +334,7 @@ class ArchiveSession(requests.Session):
             raise LastingError(
                 f"it sends a logged-in user on to another address, at {parts.hostname}; not followed"
             )
-        response = super().send(request, **keywords)
-        if len(self.cookies) > _MOST_COOKIES:
-            self.cookies.clear()
-            raise LastingError(f"it sets more than {_MOST_COOKIES} cookies")
-        return response
+        return super().send(request, **keywords)
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
@@ -335,17 +355,9 @@ class _WholeAnswers(HTTPAdapter):
         response = super().send(request, *args, **keywords)
         try:
             packed = self._read(response.raw, min(self._session.patience.answer, left))
-        except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as error:
-            raise PassingError(failure_of(error).reason) from error
         finally:
             response.close()
-        response.raw = urllib3.HTTPResponse(
-            io.BytesIO(_unpacked(packed)),
-            preload_content=False,
-            original_response=getattr(
-                response.raw, "_original_response", None
-            ),  # requests finds cookies there
-        )
+        response.raw = _Answer(_unpacked(packed), response.raw)
         return response
 
     def _read(self, raw: Any, bound: float) -> bytes:
@@ -364,11 +376,19 @@ class _WholeAnswers(HTTPAdapter):
         return bytes(content)
 
 
-def _unpacked(content: bytes) -> bytes:
-    """Content as it is, or, of a gzip file or transfer, what was packed; the checksum is verified.
+class _Answer(io.BytesIO):
+    """A whole answer, as requests and pyvo read one."""
 
-    XML whose entities would grow beyond all memory when they are read is refused.
-    """
+    def __init__(self, content: bytes, raw: Any) -> None:
+        super().__init__(content)
+        self._original_response = getattr(raw, "_original_response", None)  # requests finds cookies there
+
+    def read(self, size: int | None = -1, /, decode_content: bool = True) -> bytes:
+        return super().read(size)
+
+
+def _unpacked(content: bytes) -> bytes:
+    """Content as it is, or, of a gzip file or transfer, what was packed; the checksum is verified."""
     for _ in range(_MOST_LAYERS):  # a packed file may have been packed again on its way
         if not content.startswith(b"\x1f\x8b"):
             break
@@ -379,8 +399,35 @@ def _unpacked(content: bytes) -> bytes:
             raise NonsenseError("the answer is damaged, it cannot be unpacked") from error
         if len(content) > LARGEST_ANSWER:
             raise LastingError(f"its answer unpacks to more than {LARGEST_ANSWER} bytes")
-    if content.startswith(b"\x1f\x8b"):
-        raise LastingError(f"its answer is packed more than {_MOST_LAYERS} times")
-    if any("<!ENTITY".encode(code) in content[:_PROLOGUE] for code in ("ascii", "utf-16-le")):
-        raise LastingError("its answer defines XML entities, which no VOTable or job needs")
     return content
+
+
+def xml_answer(response: requests.Response) -> None:
+    """Refuse an answer that is no whole job or VOTable, or whose entities would grow beyond all memory when read.
+
+    Parameters
+    ----------
+    response : Response
+        Of a session; it can still be read.
+
+    Raises
+    ------
+    NonsenseError, LastingError, requests.HTTPError
+        If it is.
+    """
+    response.raise_for_status()
+    parser = expat.ParserCreate()
+
+    def root(name: str, _: dict[str, str]) -> None:
+        parser.StartElementHandler = None
+        if name.rpartition(":")[2] not in ("job", "VOTABLE"):
+            raise NonsenseError("the answer is not a whole job or VOTable")
+
+    def entity(*_: object) -> NoReturn:
+        raise LastingError("its answer defines XML entities, which no VOTable or job needs")
+
+    parser.StartElementHandler, parser.EntityDeclHandler = root, entity
+    try:
+        parser.Parse(response.raw.getvalue(), True)
+    except expat.ExpatError as error:
+        raise NonsenseError("the answer is not a whole job or VOTable") from error

@@ -92,7 +92,7 @@ query_archive(Path(sys.argv[1]).read_text(), url=sys.argv[2], job_file=Path(sys.
 def test_a_killed_process_leaves_a_job_that_the_next_goes_on_with(url, tmp_path, caplog):
     caplog.set_level("INFO", logger="gaia_oc_amd")
     job_file = tmp_path / "job.json"
-    (tmp_path / "query").write_text(cone_query(REGION))
+    (tmp_path / "query").write_text(str(cone_query(REGION)))
     command = [sys.executable, "-c", KILLED, str(tmp_path / "query"), url, str(job_file)]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
         while not job_file.exists() and process.poll() is None:
