@@ -15,8 +15,8 @@ from gaia_oc_amd.files.tables import write_table
 
 logger = logging.getLogger(__name__)
 
-CONE_FILES = {"votable": "cone.vot.gz", "csv": "cone.csv", "parquet": "cone.parquet"}
-_KEPT_NAMES = (*CONE_FILES.values(), "cone.csv.gz")
+CONE_FILES = {"votable": "cone.vot", "csv": "cone.csv", "parquet": "cone.parquet"}
+_KEPT_NAMES = (*CONE_FILES.values(), "cone.vot.gz", "cone.csv.gz")  # the last two are of older versions
 RECORD = "cone.json"
 
 

@@ -13,7 +13,9 @@ from gaia_oc_amd.cluster import update_from_members
 from gaia_oc_amd.columns import REJECTED_BY, SET_COLUMNS
 from gaia_oc_amd.cone import calibrate
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClusterError
-from gaia_oc_amd.files.tables import read_table, write_rows
+from gaia_oc_amd.files.data_directory import read_json, write_json
+from gaia_oc_amd.files.provenance import file_fingerprint, sealed
+from gaia_oc_amd.files.tables import read_table, write_rows, write_table
 from gaia_oc_amd.options import ConeOptions, MemberOptions, SelectionOptions
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import SET_NAMES, accept_changes, load_sets, save_candidates, save_sets
@@ -28,7 +30,7 @@ def cone_file(toy, tmp_path):
 
 
 def build(toy, cone_file, tmp_path, name="Toy_1", *, cone=None, **options):
-    cone = ConeOptions(cone_source=str(cone_file), cone_format="csv", **cone or {})
+    cone = ConeOptions(**{"cone_source": str(cone_file), "cone_format": "csv"} | (cone or {}))
     return build_sets(name, tables(toy), tmp_path / "data", cone=cone, **options)
 
 
@@ -175,6 +177,20 @@ def test_kept_cone_is_used_until_the_region_changes(toy, cone_file, tmp_path):
         "cone.csv",
         "cone.json",
     ]
+
+
+@pytest.mark.parametrize("name", ["cone.vot.gz", "cone.vot"])
+def test_a_kept_votable_is_used_packed_as_older_versions_wrote_it_or_not(toy, cone_file, tmp_path, name):
+    first = build(toy, cone_file, tmp_path, cone={"cone_format": "votable"})
+    folder = tmp_path / "data/clusters/Toy_1"
+    record = read_json(folder / "cone.json")
+    write_table(folder / name, read_table(folder / "cone.vot"), "votable")
+    for other in {"cone.vot", "cone.vot.gz"} - {name}:
+        (folder / other).unlink(missing_ok=True)
+    write_json(folder / "cone.json", sealed(record | {"files": {name: file_fingerprint(folder / name)}}))
+    cone_file.unlink()
+    again = build(toy, cone_file, tmp_path, cone={"cone_format": "votable"})
+    pd.testing.assert_frame_equal(first.candidates, again.candidates)
 
 
 def test_means_are_those_of_the_members(toy):

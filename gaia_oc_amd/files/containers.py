@@ -1,6 +1,8 @@
 """Read FITS, VOTable, Parquet and Feather files: every table that they hold, as plain columns with their units."""
 
+import binascii
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -181,14 +183,66 @@ def read_votable(path: Path) -> list[FileTable]:
     from astropy.io.votable import parse
 
     content = _votable_content(path)
+    stream = _STREAM.search(content)
+    end = content.find(b"<", stream.end()) if stream else -1
+    xml = content[: stream.end()] + content[end:] if stream else content
+    if any(entity in xml for entity in _ENTITIES):  # astropy would expand them, to a thousand times its size
+        raise TableError("it defines XML entities, which no VOTable needs")
     with warnings.catch_warnings(), foreign_units():
         warnings.simplefilter("ignore")  # units and UCDs of other people's tables
+        if stream and xml.count(b"<TABLE") == 1:
+            head = parse(io.BytesIO(xml))
+            _refuse_cut(head)
+            if (rows := _numbers(head.get_first_table(), content[stream.end() : end])) is not None:
+                return [rows]
         document = parse(io.BytesIO(content))
         _refuse_cut(document)
         tables = [table for table in document.iter_tables() if len(table.fields)]
         if not tables:
             raise TableError("it holds no table: name a file with a table of rows")
         return [file_table(table.to_table(use_names_over_ids=True)) for table in tables]
+
+
+_STREAM = re.compile(rb"<BINARY2>\s*<STREAM encoding=[\"']base64[\"']>")
+_NUMBERS = {
+    "unsignedByte": "u1",
+    "short": ">i2",
+    "int": ">i4",
+    "long": ">i8",
+    "float": ">f4",
+    "double": ">f8",
+}
+
+
+def _numbers(head: Any, stream: bytes) -> FileTable | None:
+    """Rows of a BINARY2 stream at once, where astropy takes one after the other; None if not all are plain numbers.
+
+    Parameters
+    ----------
+    head : astropy.io.votable.tree.TableElement
+        The table without its rows.
+    stream : bytes
+        In base64.
+    """
+    kinds = [_NUMBERS.get(field.datatype) for field in head.fields]
+    if None in kinds or any(field.arraysize or field.values.null is not None for field in head.fields):
+        return None
+    try:
+        content = binascii.a2b_base64(stream.replace(b"\n", b""), strict_mode=True)
+    except binascii.Error:  # of other white space, or damaged
+        return None
+    names = [f"f{number}" for number in range(len(kinds))]
+    kind = np.dtype([("missing", np.uint8, (len(kinds) + 7) // 8), *zip(names, kinds, strict=True)])
+    if len(content) % kind.itemsize:
+        raise TableError("its stream ends within a row: it was cut off, make or download it again")
+    rows = np.frombuffer(content, kind)
+    missing = np.unpackbits(rows["missing"].reshape(len(rows), -1), axis=1).astype(bool)
+    empty = head.to_table(use_names_over_ids=True)
+    columns = {
+        ours: _plain(np.ma.MaskedArray(rows[name], missing[:, number]))
+        for number, (ours, name) in enumerate(zip(empty.colnames, names, strict=True))
+    }
+    return FileTable(pd.DataFrame(columns, copy=False), _units(empty))
 
 
 def _refuse_cut(document: Any) -> None:
@@ -230,7 +284,7 @@ def _resources(resources: Any) -> list[Any]:
 
 
 def _votable_content(path: Path) -> bytes:
-    """Unpacked document; astropy would expand its entities, to a thousand times its size."""
+    """Unpacked document."""
     packed = path.stat().st_size
     if packed <= _LARGEST_VOTABLE // _GZIP_GROWTH:
         content = file_content(path)
@@ -238,8 +292,6 @@ def _votable_content(path: Path) -> bytes:
         content = first_bytes(path, _LARGEST_VOTABLE + 1)
     if len(content) > _LARGEST_VOTABLE:
         raise TableError(f"it has more than {_LARGEST_VOTABLE} bytes, try Parquet or CSV")
-    if any(entity in content for entity in _ENTITIES):
-        raise TableError("it defines XML entities, which no VOTable needs")
     if b"<FITS" in content[:_HEAD]:
         raise TableError(
             "its rows are a FITS file inside the document: save it as FITS, or as VOTable in TABLEDATA"

@@ -1,7 +1,9 @@
 """Tables: every format gives the same table back, and no bad file passes for a good one."""
 
+import base64
 import gzip
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,8 @@ import pytest
 from astropy.io import votable
 from astropy.table import MaskedColumn, Table
 
-from gaia_oc_amd.files.containers import from_astropy
+from gaia_oc_amd.column_names import SOURCES
+from gaia_oc_amd.files.containers import from_astropy, read_votable
 from gaia_oc_amd.files.tables import read_table, whole_numbers, write_csv, write_table
 
 FORMATS = {"votable": "t.vot.gz", "csv": "t.csv", "csv.gz": "t.csv.gz", "parquet": "t.parquet"}
@@ -93,6 +96,57 @@ def test_votable_of_another_writer(tmp_path, sources, layout, characters):
     assert result["text"].tolist() == ["NGC_2509", "M_67"] * 25
     assert result["short"].isna().sum() == 1
     assert result.loc[4, "short"] == 4
+
+
+@pytest.fixture
+def numbers(sources):
+    """A BINARY2 document of another writer with numbers of every kind, and missing ones."""
+    table = Table.from_pandas(sources.drop(columns="name"))
+    for kind in ("u1", "i2", "i4", "i8", "f4", "f8"):
+        values = np.arange(50).astype(kind) + np.array(0.1).astype(kind)
+        table[f"n_{kind}"] = MaskedColumn(values, mask=np.arange(50) % 7 == 3)
+    table["n_i8"].unit = "mas"
+    document = io.BytesIO()
+    votable.from_table(table).to_xml(document, tabledata_format="binary2")
+    return document.getvalue()
+
+
+def test_numbers_of_a_stream_are_those_that_astropy_reads_row_by_row(tmp_path, numbers, monkeypatch):
+    (tmp_path / "t.vot").write_bytes(numbers)
+    quick, numbers_at_once = read_votable(tmp_path / "t.vot"), []
+    monkeypatch.setattr("gaia_oc_amd.files.containers._numbers", lambda *rows: numbers_at_once.append(rows))
+    slow = read_votable(tmp_path / "t.vot")
+    assert len(numbers_at_once) == 1
+    pd.testing.assert_frame_equal(quick[0].rows, slow[0].rows, check_exact=True)
+    assert quick[0].units == slow[0].units == {"n_i8": "mas"}
+    assert len(quick) == len(slow) == 1
+
+
+def test_a_stream_is_read_as_a_whole_or_refused(tmp_path, numbers):
+    begin, stream, end = re.split(rb"(?<=base64\">)|(?=</STREAM>)", numbers)
+    packed = base64.b64decode(stream)
+    whole = read_votable_of(tmp_path, numbers)
+    spaced = stream.replace(b"\n", b" \r\n\t")
+    pd.testing.assert_frame_equal(read_votable_of(tmp_path, begin + spaced + end), whole)
+    with pytest.raises(ValueError, match="stream ends within a row"):
+        read_votable_of(tmp_path, begin + base64.b64encode(packed[:-5]) + end)
+    for damaged in (
+        begin,
+        begin + stream,
+        b"<BINARY2><STREAM encoding='base64'>",
+        begin + b"<a>" + stream + end,
+    ):
+        with pytest.raises(ValueError, match="cannot be read as a table"):
+            read_votable_of(tmp_path, damaged)
+    second = numbers.replace(
+        b"<RESOURCE", b"<RESOURCE><TABLE><FIELD name='x' datatype='int'/></TABLE></RESOURCE><RESOURCE", 1
+    )
+    pd.testing.assert_frame_equal(read_votable_of(tmp_path, second), whole)
+
+
+def read_votable_of(folder, content):
+    (folder / "t.vot").write_bytes(content)
+    return read_table(folder / "t.vot", names=SOURCES)
 
 
 def test_fits_of_another_byte_order_with_masked_and_byte_columns(tmp_path, sources):
