@@ -14,8 +14,6 @@ BEYOND = "beyond"
 LIMITS = ("radius", "field", "proper_motion", "parallax", "unmeasured", "within", "unplaced")
 """The cone's radius; the field whose stars there are, where a table ends before the cone does; its proper motions; its
 parallaxes; one of these two, as the star's own are not known; none of all; not known, for lack of a place."""
-AWAY = ("radius", "field", "unplaced")
-"""Of a star that does not stand in the field, as far as is known."""
 CUT = ("proper_motion", "parallax", "unmeasured")
 """Of a star that stands in the field, but that the cone's limits in motion and parallax leave out."""
 

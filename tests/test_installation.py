@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gaia_oc_amd._version import __version__
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.exceptions import missing_library, one_line
 from gaia_oc_amd.installation import as_called, program, scripts, shipped
@@ -196,6 +197,10 @@ def test_messages_name_requirements_that_an_extra_has():
         )
     line = missing_library("--report", ImportError("No module named 'bokeh'"), "bokeh>=3.8", "jinja2>=3.1")
     assert line.endswith('(No module named \'bokeh\'): pip install "bokeh>=3.8" "jinja2>=3.1"')
+
+
+def test_the_citation_is_of_this_version():
+    assert re.findall(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.M) == [__version__]
 
 
 def sources():

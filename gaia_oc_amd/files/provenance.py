@@ -7,7 +7,7 @@ import platform
 import re
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -448,6 +448,22 @@ def _is(path: Path, fingerprint: str) -> bool:
 
 
 @cache
+def made_by(command: str, options: object, *names: str) -> dict[str, Any]:
+    """What a result of no cluster says of how it was made: version, command, and its script's options.
+
+    Parameters
+    ----------
+    command : str
+        Shell command that makes it.
+    options : dataclass
+        Of the script.
+    *names : str
+        Its fields that decide the result, dataclasses themselves.
+    """
+    made_with = {name: asdict(getattr(options, name)) for name in names}
+    return {"version": __version__, "command": command, "made_with": made_with}
+
+
 def versions() -> dict[str, str]:
     """Versions of the package, of Python, and of the libraries that results depend on."""
     found = {"gaia_oc_amd": __version__, "python": platform.python_version()}

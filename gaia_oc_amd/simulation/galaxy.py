@@ -228,9 +228,8 @@ class Dust:
 
     def __init__(self, options: SimulationOptions, *, rng: np.random.Generator) -> None:
         self._options = options
-        edges = np.arange(0, 30_000, _CLUMP_LENGTH)
         scatter = _CLUMP_SCATTER if options.a0 > 0 else 0.0
-        self._clump_edges, self._clumps = edges, rng.lognormal(0, scatter, len(edges))
+        self._clumps = rng.lognormal(0, scatter, int(30_000 / _CLUMP_LENGTH))
         self._waves, self._amplitudes, self._phases = _draw_waves(options, rng)
         self._axes = local_axes(options.ra, options.dec)
         self._centre = float(np.sum(self._amplitudes * np.cos(self._phases)))

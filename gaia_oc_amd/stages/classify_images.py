@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd._version import __version__
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import locked, write_json
+from gaia_oc_amd.files.provenance import made_by
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.images.classification import LINEAR, METHODS, Judgement, classify, judge_images
 from gaia_oc_amd.images.classifier import ImageClassifier
@@ -122,16 +122,7 @@ def _save(judgement: Judgement, folder: Path, options: ClassifyImagesOptions, co
             kind: asdict(classifier.parameters) for kind, classifier in judgement.classifiers.items()
         },
         "simulated": str(options.images.images).strip().lower() == "simulated",
-        "version": __version__,
-        "command": command,
-        "made_with": {
-            "images": {
-                name: None if value is None else str(value) for name, value in asdict(options.images).items()
-            },
-            "augmentation": asdict(options.augmentation),
-            "training": asdict(options.training),
-        },
-    }
+    } | made_by(command, options, "images", "augmentation", "training")
     write_json(folder / SKILL_FILE, record)
 
 

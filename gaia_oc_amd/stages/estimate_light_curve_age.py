@@ -1,15 +1,14 @@
 """Ages from light curves judged on known clusters and given to others, saved and drawn."""
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd._version import __version__
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import locked, write_json
+from gaia_oc_amd.files.provenance import made_by
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.light_curves.ages import CHOSEN, MODELS, Judgement, judge_ages, predict_ages
 from gaia_oc_amd.light_curves.options import LightCurveAgeOptions
@@ -100,16 +99,7 @@ def _record(judgement: Judgement, options: LightCurveAgeOptions, command: str) -
         "within_network_width": judgement.within_width,
         "models": searched,
         "simulated": options.light_curves.curves.strip().lower() == "simulated",
-        "version": __version__,
-        "command": command,
-        "made_with": {
-            "light_curves": {
-                name: None if value is None else str(value)
-                for name, value in asdict(options.light_curves).items()
-            },
-            "learning": asdict(options.learning),
-        },
-    }
+    } | made_by(command, options, "light_curves", "learning")
 
 
 def verdict(judgement: Judgement, galaxy: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaia_oc_amd._version import __version__
 from gaia_oc_amd.cepheids.clusters import calibrate_with_clusters, find_cluster_cepheids
 from gaia_oc_amd.cepheids.distance import (
     LITERATURE_MODULUS,
@@ -25,6 +24,7 @@ from gaia_oc_amd.cepheids.selection import select_cepheids
 from gaia_oc_amd.cepheids.tables import period_column, read_cepheids
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import locked, write_json
+from gaia_oc_amd.files.provenance import made_by
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.options import CREDENTIALS, RunOptions
 
@@ -99,13 +99,8 @@ def fit_law(
             "n_stars": stars["galaxy"].value_counts().to_dict(),
             "n_cluster_cepheids": int(found["is_member"].sum()),
             "simulated": options.cepheids.source.lower() == "simulated",
-            "version": __version__,
-            "command": command,
-            "made_with": {
-                name: asdict(getattr(options, name)) for name in ("cepheids", "law", "lmc", "cluster")
-            },
         }
-        write_json(folder / LAW_FILE, record)
+        write_json(folder / LAW_FILE, record | made_by(command, options, "cepheids", "law", "lmc", "cluster"))
         _draw(stars, laws, moduli, folder, options)
     return summary(all_laws, moduli, parallax)
 
