@@ -207,12 +207,25 @@ def test_columns_keep_both_names():
     )
 
 
-def test_an_answer_with_entities_is_refused(service):
-    service.body = (
-        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;">]><VOTABLE>&b;</VOTABLE>'
-    )
+@pytest.mark.parametrize("code", ["utf-8", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("before", ["", f"<!-- {'x' * 2_000_000} -->"], ids=["first", "late"])
+def test_an_answer_with_entities_is_refused(service, code, before):
+    text = f'{before}<!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;">]><VOTABLE>&b;</VOTABLE>'
+    service.body = f'<?xml version="1.0" encoding="{code[:6]}"?>{text}'.encode(code)
     with pytest.raises(ArchiveUnavailableError, match="XML entities.*will not help"):
         query_archive("SELECT ra FROM t", url=service.url)
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html/>", b"<VOTABLE>", b"<a:VOTABLE xmlns:a='x'>", b"\xff\xfe<VOTABLE/>", b"<jobs/>", b"{}"]
+)
+def test_what_is_no_whole_votable_is_asked_for_again(service, body, caplog):
+    caplog.set_level(logging.INFO)
+    service.body = body
+    with pytest.raises(ArchiveUnavailableError, match="not a whole job or VOTable; tried 3 times"):
+        query_archive("SELECT ra FROM t", url=service.url)
+    assert caplog.text.count("trying again") == 2
+    assert len(service.queries) == 1
 
 
 # Jobs that outlive this process
@@ -284,6 +297,14 @@ def test_other_jobs_are_not_picked_up(service, tmp_path):
         path.write_text(damaged)
         assert len(query_archive(query, url=service.url, job_file=path)) == 460
         assert not path.exists()
+
+
+def test_a_job_stays_remembered_while_the_service_cannot_be_reached(tmp_path):
+    path, url = tmp_path / "job.json", "http://127.0.0.1:9/tap"
+    remember_job(path, query_digest(url, "SELECT ra FROM t"), f"{url}/async/1")
+    with pytest.raises(ArchiveUnavailableError, match="asking for the job: the connection was refused"):
+        query_archive("SELECT ra FROM t", url=url, job_file=path, patience=FAST)
+    assert json.loads(path.read_text())["url"] == f"{url}/async/1"
 
 
 # Secrets
