@@ -89,6 +89,15 @@ def test_one_thing_shows_the_time_that_it_takes(level, monkeypatch):
     assert silent.getvalue() == ""
 
 
+@pytest.mark.parametrize(
+    ("installed", "options"), [("bokeh jinja2", "--report --no-save_plots"), ("jinja2", "--no-save_plots")]
+)
+def test_what_to_do_next_needs_no_library_that_is_absent(monkeypatch, installed, options):
+    done, words = Outcome("a", 1.0, {"n": 1}), ("--report", "--no-save_plots")
+    monkeypatch.setattr("gaia_oc_amd.batch.run.find_spec", lambda name: name in installed.split() or None)
+    assert next_step("x.py", [done], ["a"], RunOptions(), *words) == [f"next: python x.py a {options}"]
+
+
 def test_what_to_do_next_can_be_copied(tmp_path, capsys):
     done, failed = Outcome("a", 1.0, {"n": 1}), Outcome("b", 1.0, error="b: no")
     run = RunOptions(data_dir=tmp_path / "my data")

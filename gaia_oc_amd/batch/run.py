@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from gaia_oc_amd.batch.outcomes import Outcome, Work, attempt, shown_name, with_name
@@ -182,7 +183,7 @@ def next_step(
     run : RunOptions
         Gives the data directory.
     *options : str
-        Words that follow.
+        Words that follow; ``--report`` is left out where its libraries are not installed.
 
     Returns
     -------
@@ -191,4 +192,6 @@ def next_step(
     """
     if all(outcome.error for outcome in outcomes):
         return []
-    return [f"next: {script_command(script, *clusters, *options, data_dir=run.data_dir)}"]
+    can_report = all(find_spec(library) for library in ("bokeh", "jinja2"))
+    words = (word for word in options if word != "--report" or can_report)
+    return [f"next: {script_command(script, *clusters, *words, data_dir=run.data_dir)}"]
