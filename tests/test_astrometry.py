@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaia_oc_amd.astrometry import (
@@ -21,6 +21,7 @@ from gaia_oc_amd.astrometry import (
 longitudes, latitudes = st.floats(0, 360, exclude_max=True), st.floats(-90, 90)
 
 
+@settings(deadline=None)
 @given(longitudes, latitudes, longitudes, latitudes)
 def test_separation_agrees_with_astropy(ra, dec, ra_centre, dec_centre):
     expected = SkyCoord(ra, dec, unit="deg").separation(SkyCoord(ra_centre, dec_centre, unit="deg")).deg
@@ -29,6 +30,7 @@ def test_separation_agrees_with_astropy(ra, dec, ra_centre, dec_centre):
     )
 
 
+@settings(deadline=None)
 @given(longitudes, st.floats(-89.9, 89.9))
 def test_galactic_coordinates_are_astropys(ra, dec):
     """To 0.04 arcsec: astropy takes the axes from FK5."""

@@ -196,7 +196,9 @@ class TestTrainingMembersAreJudgedWithoutThemselves:
         part = np.array([3, 7])
         stars, others = _without(sets.members.reset_index(drop=True), part, sets)
         left = sets.members.drop(sets.members.index[part])
-        assert others.cluster == update_from_members(sets.cluster, left)
+        assert repr(others.cluster) == repr(
+            update_from_members(sets.cluster, left)
+        )  # nan is no nan, from Python 3.13 on in dataclasses, too
         assert others.members["source_id"].tolist() == left["source_id"].tolist()
         offset = np.hypot(stars["pmra"] - others.cluster.pmra, stars["pmdec"] - others.cluster.pmdec)
         np.testing.assert_allclose(stars["f_pm"], offset)
@@ -205,8 +207,8 @@ class TestTrainingMembersAreJudgedWithoutThemselves:
         far = sets.members.iloc[:1].assign(pmra=sets.cluster.pmra + 0.5, rejected_by="proper_motion")
         listed = pd.concat([sets.members.iloc[1:], far], ignore_index=True)
         stars, others = _without(listed, np.array([len(listed) - 1]), replace(sets, members=sets.members[1:]))
-        assert others.cluster == update_from_members(sets.cluster, sets.members.iloc[1:])
-        assert others.cluster != update_from_members(sets.cluster, listed)
+        assert repr(others.cluster) == repr(update_from_members(sets.cluster, sets.members.iloc[1:]))
+        assert repr(others.cluster) != repr(update_from_members(sets.cluster, listed))
         assert stars["source_id"].tolist() == far["source_id"].tolist()
         assert len(others.members) == len(sets.members) - 1
 

@@ -1,5 +1,7 @@
 """Training sets, splitting, and a training that learns, repeats itself and can be interrupted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from gaia_oc_amd.classifier import Classifier, load_metrics
 from gaia_oc_amd.deep_sets import DeepSets
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.options import TrainingOptions
-from gaia_oc_amd.source_sets import SourceSets, save_sets
+from gaia_oc_amd.source_sets import save_sets
 from gaia_oc_amd.training import Checkpoint, classification_metrics, train_deep_sets_model
 from gaia_oc_amd.training_sets import make_training_set, split_clusters, standardisations
 
@@ -84,9 +86,7 @@ def test_a_source_without_features_is_left_out():
     sets = toy_sets(0)
     broken = sets.members.copy()
     broken.iloc[0, broken.columns.get_loc("f_c")] = np.nan
-    training, batches = draw(
-        TrainingOptions(size_support_set=5), sets=[SourceSets(**vars(sets) | {"members": broken})]
-    )
+    training, batches = draw(TrainingOptions(size_support_set=5), sets=[replace(sets, members=broken)])
     assert len(training.members) == 59
     assert all(torch.isfinite(batch.candidates).all() for batch in batches)
 
@@ -118,7 +118,7 @@ def test_shuffled_labels_are_not_learned(data_dir, tmp_path):
         sets = toy_sets(seed)
         mixed = pd.concat([sets.members, sets.non_members]).sample(frac=1, random_state=seed)
         save_sets(
-            SourceSets(**vars(sets) | {"members": mixed.iloc[:60], "non_members": mixed.iloc[60:]}),
+            replace(sets, members=mixed.iloc[:60], non_members=mixed.iloc[60:]),
             tmp_path / "data",
         )
     train_deep_sets_model(NAMES, tmp_path / "data", tmp_path, options=FAST, seed=3)
