@@ -46,7 +46,8 @@ build/oldest/installed: pyproject.toml
 	build/oldest/bin/uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct -e ".[dev,distributed]"
 	touch $@
 
-# The newest packages that pip finds, for the newest Python: make test-newest PYTHON=python3.13.
+# The newest packages that pip finds, for the newest Python: make test-newest PYTHON=python3.13. They take 6 GB where pip finds
+# PyTorch with CUDA.
 test-newest: build/newest/installed
 	OMP_NUM_THREADS=1 build/newest/bin/python $(TESTS)
 
