@@ -429,5 +429,5 @@ def xml_answer(response: requests.Response) -> None:
     parser.StartElementHandler, parser.EntityDeclHandler = root, entity
     try:
         parser.Parse(response.raw.getvalue(), True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the last two of an encoding that is none
         raise NonsenseError("the answer is not a whole job or VOTable") from error

@@ -217,7 +217,19 @@ def test_an_answer_with_entities_is_refused(service, code, before):
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html/>", b"<VOTABLE>", b"<a:VOTABLE xmlns:a='x'>", b"\xff\xfe<VOTABLE/>", b"<jobs/>", b"{}"]
+    "body",
+    [
+        *(
+            b"<html/>",
+            b"<VOTABLE>",
+            b"<a:VOTABLE xmlns:a='x'>",
+            b"\xff\xfe<VOTABLE/>",
+            b"<jobs/>",
+            b"{}",
+            b"",
+        ),
+        *(f"<?xml version='1.0' encoding='{name}'?><VOTABLE/>".encode() for name in ("gbk", "none", "utf-7")),
+    ],
 )
 def test_what_is_no_whole_votable_is_asked_for_again(service, body, caplog):
     caplog.set_level(logging.INFO)
