@@ -23,6 +23,7 @@ from .archive.login import create_gaia_credentials_file as create_gaia_credentia
 from .catalogues.tables import read_input_tables as read_input_tables
 from .cluster import Cluster as Cluster
 from .query import cone_query as cone_query
+from .archive.results import Select as Select
 from .archive.results import query_archive as query_archive
 from .files.tables import read_table as read_table
 from .cone import calibrate as calibrate
