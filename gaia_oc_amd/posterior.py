@@ -182,16 +182,12 @@ def scatter_between_cones(cones: list[tuple[Array, Array, float, int]]) -> float
     return float(min(np.quantile(needed, _ONE_SIGMA), _LARGEST_SCATTER)) if needed else 0.0
 
 
-SUPPORT_DRAWS = 6
-"""Support sets that the logits of a star are averaged over, unless the first leaves no doubt."""
-_CLEAR = -4.0
-"""Log ratio below which it leaves none."""
 DECIMALS = 6
 """Digits that a posterior is rounded to; it is good to two."""
 _BEYOND = 2.0
 """Distance from the isochrone, in limits of the selection, from which no star is a member: there neither class has
 stars to learn from, and the ratio of their likelihoods could be anything."""
-_STARS_AT_ONCE, _DRAWS_AT_ONCE = 20_000, 4096
+_STARS_AT_ONCE, _SETS_AT_ONCE = 20_000, 4096
 
 
 def support_size(n_members: int, wanted: int) -> int:
@@ -370,10 +366,7 @@ class ConeJudge:
         usable = np.flatnonzero(np.isfinite(evidence).all(axis=1))
         features = evidence[usable]
         own = ids.get_indexer(pd.Index(stars["source_id"]))[usable]
-        found = self._mean_logits(judge, len(ids), features, own, 1, rng=rng)
-        open_ = np.flatnonzero(found > _CLEAR)
-        more = self._mean_logits(judge, len(ids), features[open_], own[open_], SUPPORT_DRAWS - 1, rng=rng)
-        found[open_] += (1 - 1 / SUPPORT_DRAWS) * (more - found[open_])
+        found = self._logits(judge, len(ids), features, own, rng=rng)
         g = stars["phot_g_mean_mag"].to_numpy(float)
         log_ratios = np.full(len(stars), np.nan)
         log_ratios[usable] = self.calibration(found, g[usable])
@@ -396,29 +389,20 @@ class ConeJudge:
         ids = pd.Index(self.reading.members["source_id"].to_numpy()[usable])
         return of_members[usable], ids
 
-    def _mean_logits(
-        self,
-        judge: Judge,
-        n_members: int,
-        features: Array,
-        own: Index,
-        n_draws: int,
-        *,
-        rng: np.random.Generator,
+    def _logits(
+        self, judge: Judge, n_members: int, features: Array, own: Index, *, rng: np.random.Generator
     ) -> Array:
-        """Differences of the logits of each star, averaged over support sets of its own."""
-        means = np.empty(len(features))
+        """Differences of the logits of each star, with a support set of its own."""
+        logits = np.empty(len(features))
         size = support_size(n_members, self.sampling.size_support_set)
 
-        def average(rows: Index, rng: np.random.Generator) -> None:
-            chosen = draw_support_sets(n_members, size, rng=rng, excluded=np.repeat(own[rows], n_draws))
-            difference = judge(np.repeat(features[rows], n_draws, axis=0), chosen)
-            means[rows] = difference.reshape(len(rows), n_draws).mean(axis=1, dtype=float)
+        def judged(rows: Index, rng: np.random.Generator) -> None:
+            chosen = draw_support_sets(n_members, size, rng=rng, excluded=own[rows])
+            logits[rows] = judge(features[rows], chosen)
 
-        stars_at_once = max(_DRAWS_AT_ONCE // n_draws, 1)
         name = self.reading.sets.cluster.name
-        for_each_block(average, np.arange(len(features)), stars_at_once, rng=rng, name=name)
-        return means
+        for_each_block(judged, np.arange(len(features)), _SETS_AT_ONCE, rng=rng, name=name)
+        return logits
 
 
 def _known_for_places(stars: pd.DataFrame, reading: ConeReading) -> NDArray[np.bool_]:

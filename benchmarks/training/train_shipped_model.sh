@@ -11,17 +11,21 @@
 #   FETCH   options of fetch_real_fields.py, another mirror of VizieR, say
 #   REAL    a folder with real fields and lists that are there already (the developers' is ../shared/data/real), or "none":
 #           simulated clusters alone, on schematic isochrones
-#   WIDE NARROW MORE SQUARE SMALL    numbers of the simulated clusters of each kind; INDEPENDENT: names of those to measure
+#   WIDE NARROW MORE NEAR CROWDED SQUARE SMALL    numbers of the simulated clusters of each kind; INDEPENDENT: names of
+#           those to measure
 #   REAL_TRAINING REAL_TEST          real clusters, names or files with names
 #   THIN    by what the number of field stars is divided; EPOCHS, VALIDATION (share of the clusters), WORKERS, PYTHON
 #
 # Simulated clusters lie on PARSEC isochrones of three metallicities (their sets are built with those of a fourth or fifth,
-# as a catalogue's isochrones are never quite right), in wide cones, in narrower ones with more of their field, and in
-# square frames of two sizes.
+# as a catalogue's isochrones are never quite right), in wide cones, in narrower ones with more of their field, within
+# 300 pc and before the bulge, where few would be drawn, and in square frames of two sizes. Par_147 to Par_169 are left
+# for choices that must not be made on what was trained on. The fifth isochrones end at log age 8.4, so that old clusters
+# of MORE have no sets; those of the other kinds have.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ -n "${TINY:-}" ]; then
-  DATA=${DATA:-data/tiny} WIDE=${WIDE:-1} NARROW=${NARROW:-41} MORE=${MORE:-111} SQUARE=${SQUARE:-1} SMALL=${SMALL:-1}
+  DATA=${DATA:-data/tiny} WIDE=${WIDE:-1} NARROW=${NARROW:-41} MORE=${MORE:-111} NEAR=${NEAR:-1}
+  CROWDED=${CROWDED:-1} SQUARE=${SQUARE:-1} SMALL=${SMALL:-1}
   THIN=${THIN:-10} EPOCHS=${EPOCHS:-2} VALIDATION=${VALIDATION:-0.4} INDEPENDENT=${INDEPENDENT:-Ind_05}
   REAL_TRAINING=${REAL_TRAINING:-NGC_2509 Berkeley_54}
   REAL_TEST=${REAL_TEST:-NGC_2355 NGC_1798 NGC_609 NGC_2204 Berkeley_32}
@@ -29,7 +33,8 @@ fi
 if [ -z "${PYTHON:-}" ]; then if [ -x .venv/bin/python ]; then PYTHON=.venv/bin/python; else PYTHON=python3; fi; fi
 DATA=${DATA:-data} WORKERS=${WORKERS:-2} THIN=${THIN:-1} EPOCHS=${EPOCHS:-8} VALIDATION=${VALIDATION:-0.2}
 MODEL=${MODEL:-$DATA/deep_sets_model}
-WIDE=${WIDE:-$(seq 1 30)} NARROW=${NARROW:-$(seq 41 110)} MORE=${MORE:-$(seq 111 145)}
+WIDE=${WIDE:-$(seq 1 30)} NARROW=${NARROW:-$(seq 41 110; seq 170 225)} MORE=${MORE:-$(seq 111 145)}
+NEAR=${NEAR:-$(seq 1 14)} CROWDED=${CROWDED:-$(seq 1 16)}
 SQUARE=${SQUARE:-$(seq 1 14; seq 16 40)} SMALL=${SMALL:-$(seq 1 10; seq 12 22; seq 24 25)}  # three have no field star
 INDEPENDENT=${INDEPENDENT:-$(printf 'Ind_%02d ' {1..16})}
 REAL_TRAINING=${REAL_TRAINING:-benchmarks/training/training_clusters.txt}
@@ -71,27 +76,29 @@ build() {
   done < "$2"
 }
 
-# simulate NAME_FORMAT NUMBERS SEED FOLDER ISOCHRONES OPTIONS...: adds the names to the training clusters
+# simulate NAME_FORMAT NUMBERS FOLDER ISOCHRONES COMMAND...: adds the names to the training clusters
 simulate() {
-  local format=$1 numbers=$2 seed=$3 simulated=$DATA/$4 with=$5
-  shift 5
+  local format=$1 numbers=$2 simulated=$DATA/$3 with=$4
+  shift 4
   mkdir -p "$simulated"
   if [ -f "$three" ]; then install -m 644 "$three" "$simulated/isochrones.dat"; fi
   printf "$format\n" $numbers > "$simulated.txt"
   missing "$simulated" < "$simulated.txt" > "$simulated.missing.txt"
   if [ -s "$simulated.missing.txt" ]; then
-    "$PYTHON" simulate_clusters.py "$simulated.missing.txt" --data_dir "$simulated" --vary --seed "$seed" \
-      --workers "$WORKERS" "$@"
+    "$PYTHON" "$@" "$simulated.missing.txt" --data_dir "$simulated"
   fi
   build "$simulated" "$simulated.txt" "$with" >> "$DATA/training_clusters.txt"
 }
 
+vary="simulate_clusters.py --vary --workers $WORKERS" rare=benchmarks/training/rare_cones.py
 : > "$DATA/training_clusters.txt"
-simulate Par_%03g "$WIDE" 2000 wide "$fourth" --cone_radius 50 --max_field_stars $((50000 / THIN))
-simulate Par_%03g "$NARROW" 2000 narrow "$fourth" --cone_radius 32 --max_field_stars $((60000 / THIN))
-simulate Par_%03g "$MORE" 2000 more "$fifth" --cone_radius 32 --max_field_stars $((60000 / THIN))
-simulate Sq_%02g "$SQUARE" 3000 squares "$fourth" --square_half_width 8 --g_max 18
-simulate Sm_%02g "$SMALL" 4000 small "$fifth" --square_half_width 4 --g_max 18 --cone_radius 30
+simulate Par_%03g "$WIDE" wide "$fourth" $vary --seed 2000 --cone_radius 50 --max_field_stars $((50000 / THIN))
+simulate Par_%03g "$NARROW" narrow "$fourth" $vary --seed 2000 --cone_radius 32 --max_field_stars $((60000 / THIN))
+simulate Par_%03g "$MORE" more "$fifth" $vary --seed 2000 --cone_radius 32 --max_field_stars $((60000 / THIN))
+simulate Near_%02g "$NEAR" near "$fourth" $rare near --max_field_stars $((60000 / THIN))
+simulate Crowd_%02g "$CROWDED" crowded "$fourth" $rare crowded --max_field_stars $((120000 / THIN))
+simulate Sq_%02g "$SQUARE" squares "$fourth" $vary --seed 3000 --square_half_width 8 --g_max 18
+simulate Sm_%02g "$SMALL" small "$fifth" $vary --seed 4000 --square_half_width 4 --g_max 18 --cone_radius 30
 if [ "$REAL" != none ]; then
   "$PYTHON" build_sets.py $REAL_TRAINING $REAL_TEST --data_dir "$DATA" --cone_source "$REAL/cones" \
     --members_path "$REAL/cg18_members.csv.gz" --comparison_path "$REAL/t22_members.csv.gz" \
