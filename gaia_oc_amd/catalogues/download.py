@@ -419,5 +419,7 @@ def _check(path: Path, link: str, log_ages: np.ndarray) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    """What a network error says at its end, which is why it happened."""
-    return one_line(one_line(error).rpartition("(Caused by ")[2], 200)
+    """What the innermost of the errors that a network error carries says: why it happened."""
+    while isinstance(inner := getattr(error, "reason", None) or next(iter(error.args), None), BaseException):
+        error = inner
+    return one_line(re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(error)), 200)
