@@ -338,7 +338,8 @@ def log_odds_at(parameters: Array, places: Array, gradient: Array) -> tuple[Arra
     core, core_by_scale, core_by_squared = _log_density(squared, log_core + segregation * magnitude, part=0)
     wide, wide_by_scale, wide_by_squared = _log_density(squared, log_core + log_ratio, part=1)
     core, wide = core + log_expit(-halo), wide + log_expit(halo)
-    odds = log_scale - np.log(np.pi) + np.logaddexp(core, wide) - log_field
+    with np.errstate(invalid="ignore"):  # of a star without a magnitude nothing is known
+        odds = log_scale - np.log(np.pi) + np.logaddexp(core, wide) - log_field
     share = expit(wide - core)  # of the halo, here
     by_core, by_wide = (1 - share) * core_by_scale, share * wide_by_scale
     by_squared = (1 - share) * core_by_squared + share * wide_by_squared

@@ -37,5 +37,5 @@ def test_a_name_determines_its_cluster():
 
 def test_cones_are_written_as_the_simulator_writes_them(tmp_path):
     assert rare_cones.main(["near", "Rare_1", "--data_dir", str(tmp_path), "--max_field_stars", "500"]) == 0
-    assert (tmp_path / "cones" / "Rare_1.csv.gz").exists()
+    assert (tmp_path / "cones" / "Rare_1.parquet").exists()
     assert (tmp_path / "clusters" / "Rare_1" / "truth.csv").exists()
