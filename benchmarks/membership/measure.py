@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import average_precision_score
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import baselines
 from judged_stars import Cone
+from metrics import average_precision, completeness_at_contamination
 
 from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names
 from gaia_oc_amd.classifier import Classifier
@@ -43,6 +43,8 @@ PARTS = {
     "G >= 20": lambda s: s["g"] >= 20,
     "dist < 300 pc": lambda s: s["dist"] < 300,
 }
+PURITIES = {"r > 10 pc": 0.7, "G 19-20": 0.88, "G >= 20": 0.7}
+"""At which the completeness of a part is asked for, whatever the threshold."""
 MOST_FIELD = 30
 """Sure field stars per member that the trees of the bound learn from; weights make up for the others."""
 LEAST = 0.02
@@ -112,11 +114,6 @@ def stars_of(cone, verdicts):
     return table
 
 
-def area(stars, p):
-    """Average precision; NaN without members."""
-    return average_precision_score(stars["is_member"], p) if stars["is_member"].any() else np.nan
-
-
 def parts_table(stars, methods):
     """Area, completeness / purity and sum of p over the truth in every part."""
     lines = [f"| stars | true | {' | '.join(methods)} |", "| --- | --- |" + " --- |" * len(methods)]
@@ -126,11 +123,23 @@ def parts_table(stars, methods):
         for method in methods:
             p = part[method].to_numpy()
             found, right = (p >= 0.5).sum(), (truth & (p >= 0.5)).sum()
-            complete, pure = right / max(truth.sum(), 1), right / max(found, 1)
-            cells.append(
-                f"**{area(part, p):.3f}**; {complete:.2f} / {pure:.2f}; {p.sum() / max(truth.sum(), 1):.2f}"
+            complete, pure, total = (
+                right / max(truth.sum(), 1),
+                right / max(found, 1),
+                p.sum() / max(truth.sum(), 1),
             )
+            cells.append(f"**{average_precision(truth, p):.3f}**; {complete:.2f} / {pure:.2f}; {total:.2f}")
         lines.append(f"| {label} | {truth.sum()} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def purity_table(stars, methods):
+    """Completeness of the parts of `PURITIES` at the threshold that gives each method the most at that purity."""
+    lines = [f"| stars | purity | {' | '.join(methods)} |", "| --- | --- |" + " --- |" * len(methods)]
+    for label, purity in PURITIES.items():
+        part = stars[np.asarray(PARTS[label](stars))]
+        cells = [completeness_at_contamination(part["is_member"], part[m], 1 - purity) for m in methods]
+        lines.append(f"| {label} | {purity:g} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
     return "\n".join(lines)
 
 
@@ -233,6 +242,8 @@ def main():
             f"{len(tables)} cones, {len(stars)} stars, {stars['is_member'].sum()} members. "
             "Area; completeness / purity at p >= 0.5; sum of p over the true number:",
             parts_table(stars, names),
+            "Completeness at a purity, each method at its own threshold:",
+            purity_table(stars, names),
             "Mean p and true share of members (stars) in bins of p:",
             reliability_table(stars, names),
             "Sum of p over the true number, stated error, contamination at p >= 0.5:",
