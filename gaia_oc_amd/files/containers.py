@@ -123,7 +123,7 @@ def opened_fits(path: Path) -> Iterator["fits.HDUList"]:
     try:
         with fits.open(path, memmap=False) as units:
             yield units
-    except (VerifyError, zipfile.BadZipFile, LookupError, AttributeError, TypeError) as error:
+    except (VerifyError, zipfile.BadZipFile, LookupError, AttributeError, TypeError, MemoryError) as error:
         raise OSError(f"{type(error).__name__}: {one_line(error)}") from error
 
 

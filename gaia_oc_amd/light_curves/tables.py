@@ -38,6 +38,8 @@ _YOUNGEST, _OLDEST = 5.0, 10.3
 """Bounds of log10 of an age [yr]; the universe is 10.14."""
 _SUFFIXES = (".fits", ".fit", ".fits.gz", ".csv", ".csv.gz", ".parquet", ".ecsv", ".vot", ".vot.gz")
 _TABLE = "time, flux and flux_err, and cluster and sector where there are several"
+_MOST_BINS = 1_000_000
+"""Of one light curve: 57 years of half hours."""
 
 
 @dataclass(frozen=True)
@@ -228,12 +230,18 @@ def _usable(rows: pd.DataFrame, options: LightCurveOptions, origin: str) -> pd.D
             len(rows),
         )
     parts, short = [], 0
-    for _, curve in rows[good].groupby(["cluster", "sector"], sort=False):
+    for (cluster, sector), curve in rows[good].groupby(["cluster", "sector"], sort=False):
+        span = float(np.ptp(curve["time"]))
+        if span * 1440 > _MOST_BINS * options.cadence:
+            raise ValueError(
+                f"{origin}: the times of {cluster}, sector {sector}, span {span:.3g} d, more than {_MOST_BINS:,} "
+                f"bins of {options.cadence:g} min: correct them (they are in days), or give a longer --cadence."
+            )
         points = binned(curve.sort_values("time", kind="stable"), options.cadence)
         if len(points) < options.n_min_points:
             short += 1
             continue
-        parts.append(points.assign(cluster=curve["cluster"].iloc[0], sector=curve["sector"].iloc[0]))
+        parts.append(points.assign(cluster=cluster, sector=sector))
     if short:
         logger.info(
             "%s: %d light curves have fewer than %d bins of %g min and are left out.",
