@@ -275,7 +275,9 @@ def test_bad_answers_leave_the_old_file_and_one_line(vizier, tmp_path, status, b
 
 
 def test_a_server_that_is_not_there(tmp_path):
-    with pytest.raises(ArchiveUnavailableError, match=r"gave no readable table \S+ \(Failed to establish .*refused\)"):
+    with pytest.raises(
+        ArchiveUnavailableError, match=r"gave no readable table \S+ \(Failed to establish .*refused\)"
+    ):
         download_table(T22_MEMBERS, tmp_path, server="127.0.0.1:9")
 
 
