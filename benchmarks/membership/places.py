@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from judged_stars import Cone
-from measure import area, calibration_error
+from measure import calibration_error
+from metrics import average_precision
 
 from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names
 from gaia_oc_amd.classifier import Classifier
@@ -56,8 +57,8 @@ def row(stars, kind):
     sums = stars.groupby("cluster")[[kind, "is_member"]].sum()
     error = np.log(sums[kind] / sums["is_member"])
     cells = [
-        f"{area(stars, p):.3f}",
-        f"{area(stars[far], p[far]):.3f}",
+        f"{average_precision(truth, p):.3f}",
+        f"{average_precision(truth[far], p[far]):.3f}",
         f"{p[far].sum() / truth[far].sum():.2f}",
         f"{(np.abs(np.exp(error) - 1) <= 0.1).sum()} of {len(error)}",
         f"{np.sqrt(np.square(error).mean()):.2f}",
