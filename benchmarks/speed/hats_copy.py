@@ -65,7 +65,7 @@ def import_copy(tables: list[Path], work_dir: Path, rows: int) -> Path:
     """A HATS catalogue of tables, in partitions of at most so many rows."""
     script = work_dir / "import_copy.py"
     script.write_text(IMPORT)
-    whole = work_dir / "sky.parquet"  # hats-import reads no packed CSV
+    whole = work_dir / "sky.parquet"
     pd.concat([pd.read_parquet(path) for path in tables], ignore_index=True).to_parquet(whole, index=False)
     run_process([sys.executable, script, work_dir, rows, whole], cwd=work_dir)
     return work_dir / "copy"
