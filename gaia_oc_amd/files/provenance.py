@@ -447,9 +447,8 @@ def _is(path: Path, fingerprint: str) -> bool:
         return False
 
 
-@cache
 def made_by(command: str, options: object, *names: str) -> dict[str, Any]:
-    """What a result of no cluster says of how it was made: version, command, and its script's options.
+    """How a result that belongs to no cluster was made, for its file: version, command and options.
 
     Parameters
     ----------
@@ -459,11 +458,16 @@ def made_by(command: str, options: object, *names: str) -> dict[str, Any]:
         Of the script.
     *names : str
         Its fields that decide the result, dataclasses themselves.
+
+    Returns
+    -------
+    dict
     """
     made_with = {name: asdict(getattr(options, name)) for name in names}
     return {"version": __version__, "command": command, "made_with": made_with}
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of the package, of Python, and of the libraries that results depend on."""
     found = {"gaia_oc_amd": __version__, "python": platform.python_version()}
