@@ -9,9 +9,13 @@ example: python benchmarks/cepheids/coverage.py --runs 200
 """
 
 import argparse
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.cepheids.law import fit_parallaxes, fit_posterior
 from gaia_oc_amd.cepheids.model import calibrators

@@ -6,12 +6,15 @@ Candidates of a cluster whose sets were built are repeated until there are so ma
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.membership import judge_candidates
