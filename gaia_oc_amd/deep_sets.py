@@ -154,7 +154,22 @@ _PAIRS_AT_ONCE_ON_DEVICE = 65_536
 
 
 class TorchJudge:
-    """`fast_deep_sets.CompiledJudge` all by PyTorch, for accelerators and reduced precision."""
+    """What `fast_deep_sets.CompiledJudge` does, all by PyTorch, for accelerators and reduced precision.
+
+    Parameters
+    ----------
+    weights, support
+        As for `fast_deep_sets.CompiledJudge`.
+    device : str
+        PyTorch's name of the accelerator, or "cpu".
+    precision : {'float32', 'bfloat16'}
+        Of the arithmetic.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device.
+    """
 
     def __init__(self, weights: Weights, support: Array, device: str, precision: str) -> None:
         self._device, self._type = torch_device(device), getattr(torch, precision)
@@ -164,7 +179,7 @@ class TorchJudge:
         self._support = torch.from_numpy(support).to(self._device, self._type)
 
     def __call__(self, candidates: Array, chosen: Index) -> Array:
-        """See `Judge`."""
+        """As `fast_deep_sets.CompiledJudge`."""
         parts = [np.empty(0, np.float32)]
         with torch.inference_mode():
             for start in range(0, len(candidates), _PAIRS_AT_ONCE_ON_DEVICE):

@@ -1,4 +1,4 @@
-"""The network of deep_sets.py once more, for speed and without PyTorch; tests hold the two together."""
+"""The network of deep_sets.py without PyTorch, for speed, and its support sets; tests hold the networks together."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -40,7 +40,7 @@ def elu(x: np.float32) -> np.float32:
 
 @compiled
 def first_activations(
-    of_candidates: Array, of_support: Array, set_part: Array, chosen: NDArray[np.int64], x: Array, mean: Array
+    of_candidates: Array, of_support: Array, set_part: Array, chosen: Index, x: Array, mean: Array
 ) -> None:
     """First layer from the parts that were computed once per candidate and once per support star.
 
@@ -165,7 +165,15 @@ def weight_shapes(n_candidate: int, n_support: int, hidden_size: int) -> dict[st
 
 
 class CompiledJudge:
-    """Matrix products by NumPy's BLAS, everything between them in one compiled pass."""
+    """Matrix products by NumPy's BLAS, everything between them in one compiled pass.
+
+    Parameters
+    ----------
+    weights : mapping
+        Of the network, as `weight_shapes` says.
+    support : ndarray of float32, shape (n_members, n_support)
+        Standardised features of the members.
+    """
 
     def __init__(self, weights: Weights, support: Array) -> None:
         gamma, bias, set_weight = (
@@ -186,7 +194,7 @@ class CompiledJudge:
         )
 
     def __call__(self, candidates: Array, chosen: Index) -> Array:
-        """See `Judge`."""
+        """As `Judge`, of standardised features of star and cluster, shape (n, n_candidate)."""
         verdicts = np.empty(len(candidates), np.float32)
         size, width = chosen.shape[1], self._of_support.shape[1]
         x = np.empty((min(len(candidates), _PAIRS_AT_ONCE), size, width), np.float32)
@@ -223,7 +231,7 @@ def draw_support_sets(
     rng: np.random.Generator,
     excluded: ArrayLike | None = None,
     n_sets: int | None = None,
-) -> NDArray[np.int64]:
+) -> Index:
     """Draw many sets of different members at once, every set equally likely.
 
     Floyd's algorithm: `size` steps, whatever the number of members.
@@ -264,7 +272,7 @@ def draw_support_sets(
 
 
 @compiled
-def _choose(uniform: Array, available: Index, excluded: Index, chosen: Index) -> None:
+def _choose(uniform: NDArray[np.float64], available: Index, excluded: Index, chosen: Index) -> None:
     """Fill `chosen` by Floyd's algorithm: each step takes a number up to its own last one, or else that last one."""
     size = chosen.shape[1]
     for i in range(len(chosen)):

@@ -19,7 +19,7 @@ MODEL_PARAMETERS = "model_parameters"
 WEIGHTS = "model_parameters_fingerprint"
 """Key of hyper_parameters under which the fingerprint of the other file stands."""
 LARGEST_WEIGHTS = 1 << 30
-"""Bytes of all tensors, unpacked: far more than the widest network that may be trained."""
+"""Bytes of all arrays, unpacked: far more than the widest network that may be trained."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,8 +38,6 @@ from gaia_oc_amd.spatial import (
 from gaia_oc_amd.spatial_fit import fit_spatial_model
 
 Index = NDArray[np.int64]
-
-
 Array = NDArray[np.float64]
 
 KNOTS = (12.0, 15.0, 17.0, 18.0, 19.0, 20.0, 20.7)
