@@ -135,7 +135,7 @@ def n_threads() -> int:
 
 
 def use_at_most(n: int) -> None:
-    """Let this process use so many threads, or fewer where it may: here, in libraries, and in those not yet loaded.
+    """Let this process use at most so many threads, ours and those of libraries, loaded now or later.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def one_thread() -> Iterator[None]:
 
 @functools.cache
 def _libraries() -> ThreadpoolController:
-    """Libraries with threads of their own that were loaded before the first use; they are looked for only once."""
+    """Libraries with threads of their own, as far as they are loaded at the first call: the search is made once."""
     return ThreadpoolController()
 
 

@@ -7,13 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from gaia_oc_amd.spatial import (
-    LARGEST_LOG_RATIO,
-    NAMES,
-    SpatialModel,
-    log_odds_at,
-    posterior,
-)
+from gaia_oc_amd.spatial import LARGEST_LOG_RATIO, NAMES, SpatialModel, log_odds_at, posterior
 
 Array = NDArray[np.float64]
 
@@ -27,11 +21,10 @@ _HALO = {"halo_logit": -1.0, "log_halo_over_core": 2.1}
 """Means of the prior for calibrated ratios, chosen on validation clusters: a mode lies below the mean where few members
 show the halo, so these lie above what the simulated cones show. With -0.6 and 2.2 a fifth of the bright
 stars that look like members is accepted 45 pc away."""
-_STEP = np.array(
-    [0.1, 0.3, 0.1, 0.2, 0.05, 0.05, 0.01]
-)  # in which all parameters are about equally well known
+_STEP = np.array([0.1, 0.3, 0.1, 0.2, 0.05, 0.05, 0.01])
+"""Units in which all parameters are about equally well known."""
 _NEAR = 1e-3
-"""Of a step, over which the gradient's change gives the curvature to 1e-7."""
+"""Part of a step over which the gradient's change gives the curvature to 1e-7."""
 _WIDEST = 4.0  # scales of the prior that a parameter may lie from its mean
 _CLOSED, _LOWEST_PRIOR = -5.0, -8.0
 """Log odds below which a star counts with its cell's mean ratio, and log prior odds that are granted everywhere."""

@@ -178,8 +178,8 @@ def query_archive(
 ) -> pd.DataFrame:
     """Run a query as an asynchronous job and return its whole result, verified.
 
-    What may pass is tried again (see `archive.session.Patience`). Repeated source_id are found out, of a `Select`
-    missing columns and, where the service can count, missing rows, too; a wrong result is asked for once more. The
+    What may pass is tried again (see `archive.session.Patience`). Repeated source_id are found out. So are missing
+    columns of a `Select` and, where the service can count, missing rows. A wrong result is asked for once more. The
     result of a `Select` that the service cuts at its row limit is asked for in parts.
 
     Parameters

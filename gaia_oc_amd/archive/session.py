@@ -413,7 +413,7 @@ def xml_answer(response: requests.Response) -> None:
     Raises
     ------
     NonsenseError, LastingError, requests.HTTPError
-        If it is.
+        If the answer is such a one.
     """
     response.raise_for_status()
     parser = expat.ParserCreate()
