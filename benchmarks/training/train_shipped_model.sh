@@ -18,7 +18,7 @@
 #
 # Simulated clusters lie on PARSEC isochrones of three metallicities (their sets are built with those of a fourth or fifth,
 # as a catalogue's isochrones are never quite right), in wide cones, in narrower ones with more of their field, within
-# 300 pc and before the bulge, where few would be drawn, and in square frames of two sizes. Par_147 to Par_169 are left
+# 300 pc and in front of the bulge, where few would be drawn, and in square frames of two sizes. Par_147 to Par_169 are left
 # for choices that must not be made on what was trained on. The fifth isochrones end at log age 8.4, so that old clusters
 # of MORE have no sets; those of the other kinds have.
 set -euo pipefail
