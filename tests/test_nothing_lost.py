@@ -26,6 +26,7 @@ from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
 from gaia_oc_amd.files.data_directory import read_json, write_text
 from gaia_oc_amd.files.provenance import PROVENANCE, Stage, read_provenance, run_stage
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.posterior import Calibration
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import load_sets, save_candidates, save_sets
 
@@ -261,7 +262,7 @@ def model(request, tmp_path):
     ]
     settings = {"probability": request.param}
     if request.param == "posterior":
-        settings["calibration"] = {"slope": 1.0, "intercepts": [0.0] * 5}
+        settings["calibration"] = Calibration().as_dict()
     Classifier(network.weights(), kinds[0], kinds[1], settings, kinds[2]).save(tmp_path / "model")
     return tmp_path / "model"
 

@@ -2,10 +2,20 @@
 
 import json
 import warnings
+from dataclasses import dataclass
 
 import pytest
 
-from gaia_oc_amd.files.provenance import PROVENANCE, Stage, forget, read_provenance, run_stage, versions
+from gaia_oc_amd._version import __version__
+from gaia_oc_amd.files.provenance import (
+    PROVENANCE,
+    Stage,
+    forget,
+    made_by,
+    read_provenance,
+    run_stage,
+    versions,
+)
 
 SETS = Stage("sets", {"options": {"radius": 50.0}, "code": "abc"}, "python build_sets.py X")
 
@@ -30,6 +40,25 @@ def test_a_stage_is_done_once(tmp_path):
     assert record["command"] == "python build_sets.py X"
     assert record["versions"] == versions()
     assert "numpy" in record["versions"]
+
+
+@dataclass
+class Law:
+    pivot: float
+    periods: list[float]
+
+
+@dataclass
+class Options:
+    law: Law
+    figures: None = None
+
+
+def test_a_result_of_no_cluster_says_how_it_was_made():
+    for pivot in (1.0, 2.0):
+        record = made_by("python x.py", Options(Law(pivot, [3.0])), "law")
+        made_with = {"law": {"pivot": pivot, "periods": [3.0]}}
+        assert record == {"version": __version__, "command": "python x.py", "made_with": made_with}
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.light_curves.simulated import simulate_light_curves
 from gaia_oc_amd.light_curves.tables import read_light_curves
 from gaia_oc_amd.options import ConeOptions
+from gaia_oc_amd.posterior import Calibration
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import load_sets, save_sets
 from gaia_oc_amd.spatial import SPATIAL_FILE, SpatialModel, SpatialSummary, read_spatial, save_spatial
@@ -246,7 +247,7 @@ def _save_model(folder: Path) -> None:
         Standardisation(names, np.linspace(-1, 1, len(names)), np.linspace(0.5, 2, len(names)))
         for names in (STAR_FEATURES, CONE_FEATURES, SUPPORT_FEATURES)
     ]
-    settings = {"probability": "posterior", "calibration": {"slope": 1.0, "intercepts": [0.0] * 5}}
+    settings = {"probability": "posterior", "calibration": Calibration().as_dict()}
     Classifier(network.weights(), kinds[0], kinds[1], settings, kinds[2]).save(folder)
 
 
