@@ -153,7 +153,7 @@ def make_training_set(
                 f"{sets.cluster.name} has {len(own)} usable members and {len(others)} non-members; training needs at "
                 f"least {size_support_set + 1} and 1: lower --size_support_set or leave the cluster out."
             )
-    clusters = cluster_table([sets for sets in all_sets])[list(cluster_features.names)].to_numpy(float)
+    clusters = cluster_table(all_sets)[list(cluster_features.names)].to_numpy(float)
     return TrainingSet(
         members=torch.from_numpy(source_features(np.concatenate(members))),
         non_members=torch.from_numpy(source_features(np.concatenate(non_members))),
