@@ -39,6 +39,7 @@ _ISOCHRONE_FEATURES = ("f_c", "f_g")
 _CONVENTION = "star - isochrone"
 
 LARGEST_HIDDEN_SIZE = 4096
+_LARGEST_WEIGHT = 1e6  # either way; those of trained networks are below 100
 _MOST_FEATURES = 200
 _MEANS, _STDS = 1e6, (1e-6, 1e6)
 """Bounds of a feature's mean, either way, and of its standard deviation; ours lie between 0.01 and 20."""
@@ -348,14 +349,12 @@ def _weights(files: ModelFiles, shapes: dict[str, tuple[int, ...]]) -> dict[str,
     """Weights and biases of a model folder, whoever wrote them, with these names and shapes."""
     try:
         _refuse_outsized(files.weights)
-        content = _arrays(files.weights)
-        if differing := sorted(set(content) ^ set(shapes)):
-            raise ValueError(f"{differing[0]} is missing or unknown")
+        content = _arrays(files.weights, set(shapes))
         for name, shape in shapes.items():
             if content[name].shape != shape or content[name].dtype.kind != "f":
                 raise ValueError(f"{name} has not the shape {shape}, or holds no floating-point numbers")
-            if not np.isfinite(content[name]).all():
-                raise ValueError("a weight is not finite")
+            if not (np.abs(content[name]) <= _LARGEST_WEIGHT).all():  # NaN is not, either
+                raise ValueError(f"a weight is not within {_LARGEST_WEIGHT:g} of 0")
     except Exception as error:  # NumPy and torch raise many types for damaged, foreign or hostile files
         raise ValueError(
             f"{files.folder / MODEL_PARAMETERS} does not hold the weights of this network ({type(error).__name__}: "
@@ -364,20 +363,31 @@ def _weights(files: ModelFiles, shapes: dict[str, tuple[int, ...]]) -> dict[str,
     return {name: content[name].astype(np.float32) for name in shapes}
 
 
-def _arrays(weights: bytes) -> dict[str, NDArray[Any]]:
-    """Arrays of a file of NumPy's, or of tensors that PyTorch wrote."""
+def _arrays(weights: bytes, names: set[str]) -> dict[str, NDArray[Any]]:
+    """Arrays of these names from a file of NumPy's, or of tensors that PyTorch wrote."""
+    if not weights.startswith((b"PK", b"\x80")):  # an archive, or what PyTorch wrote before it wrote archives
+        raise ValueError("it is a file of neither NumPy nor PyTorch")
+    if weights.startswith(b"PK") and not zipfile.is_zipfile(io.BytesIO(weights)):
+        raise ValueError("it is truncated")
     if zipfile.is_zipfile(io.BytesIO(weights)):
         with zipfile.ZipFile(io.BytesIO(weights)) as archive:
             is_ours = all(name.endswith(".npy") for name in archive.namelist())
         if is_ours:
             with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
+                _refuse_other_names(set(arrays.files), names)  # before they are unpacked
                 return dict(arrays)
     import torch
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tensors = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
+    _refuse_other_names(set(tensors), names)
     return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _refuse_other_names(found: set[str], names: set[str]) -> None:
+    if differing := sorted(found ^ names):
+        raise ValueError(f"{differing[0]} is missing or unknown")
 
 
 def _refuse_outsized(weights: bytes) -> None:

@@ -127,7 +127,8 @@ def test_weights_that_pytorch_wrote_are_the_same(classifier, tmp_path):
         ({"ro.4.bias": np.array([None, "x"])}, "Object arrays cannot be loaded"),
         ({"ro.4.bias": np.array([1, 2])}, "ro.4.bias has not the shape"),
         ({"ro.4.bias": np.zeros(3, np.float32)}, "ro.4.bias has not the shape"),
-        ({"ro.4.bias": np.array([0, np.inf])}, "a weight is not finite"),
+        ({"ro.4.bias": np.array([0, np.inf])}, r"a weight is not within 1e\+06 of 0"),
+        ({"ro.4.bias": np.array([0, 1e300])}, r"a weight is not within 1e\+06 of 0"),
         ({"ro.5.bias": np.zeros(3)}, "ro.5.bias is missing or unknown"),
         ({"ro.4.bias": None}, "ro.4.bias is missing or unknown"),
     ],
@@ -137,6 +138,23 @@ def test_arrays_that_are_no_weights_of_the_network_are_refused(classifier, tmp_p
     arrays = {name: value for name, value in ({**classifier.weights} | changed).items() if value is not None}
     np.savez(tmp_path / "weights.npz", **arrays)
     (tmp_path / "weights.npz").rename(tmp_path / "model_parameters")
+    with pytest.raises(ValueError, match=f"does not hold the weights.*{message}"):
+        Classifier.load(tmp_path, accept_changes=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content[:5000], "it is truncated"),
+        (lambda content: b"<html>", "it is a file of neither NumPy nor PyTorch"),
+        (lambda content: b"", "it is a file of neither NumPy nor PyTorch"),
+    ],
+)
+def test_files_that_are_none_are_told_without_pytorch(classifier, tmp_path, change, message, monkeypatch):
+    classifier.save(tmp_path)
+    path = tmp_path / "model_parameters"
+    path.write_bytes(change(path.read_bytes()))
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ValueError, match=f"does not hold the weights.*{message}"):
         Classifier.load(tmp_path, accept_changes=True)
 

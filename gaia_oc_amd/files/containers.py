@@ -184,25 +184,49 @@ def read_votable(path: Path) -> list[FileTable]:
 
     content = _votable_content(path)
     stream = _STREAM.search(content)
-    end = content.find(b"<", stream.end()) if stream else -1
+    end = content.find(b"</STREAM>", stream.end()) if stream else -1
+    stream = stream if end >= 0 else None
     xml = content[: stream.end()] + content[end:] if stream else content
     if any(entity in xml for entity in _ENTITIES):  # astropy would expand them, to a thousand times its size
         raise TableError("it defines XML entities, which no VOTable needs")
     with warnings.catch_warnings(), foreign_units():
         warnings.simplefilter("ignore")  # units and UCDs of other people's tables
-        if stream and xml.count(b"<TABLE") == 1:
+        if stream and xml.count(b"<TABLE") == 1 and not _is_left_out(content[: stream.start()]):
             head = parse(io.BytesIO(xml))
             _refuse_cut(head)
             if (rows := _numbers(head.get_first_table(), content[stream.end() : end])) is not None:
+                _refuse_short(xml, [rows])
                 return [rows]
         document = parse(io.BytesIO(content))
         _refuse_cut(document)
         tables = [table for table in document.iter_tables() if len(table.fields)]
         if not tables:
             raise TableError("it holds no table: name a file with a table of rows")
-        return [file_table(table.to_table(use_names_over_ids=True)) for table in tables]
+        read = [file_table(table.to_table(use_names_over_ids=True)) for table in tables]
+        _refuse_short(xml, read)
+        return read
 
 
+def _is_left_out(before: bytes) -> bool:
+    """Whether what follows stands in a comment of XML, or is literal text."""
+    return any(
+        before.rfind(opens) > before.rfind(ends)
+        for opens, ends in ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"))
+    )
+
+
+def _refuse_short(xml: bytes, tables: list[FileTable]) -> None:
+    """Refuse a document with one table that says how many rows it has, and has others; astropy does not look."""
+    stated = _N_ROWS.findall(xml)
+    if len(stated) == len(tables) == xml.count(b"<TABLE") == 1 and int(stated[0]) != (
+        found := len(tables[0].rows)
+    ):
+        raise TableError(
+            f"it has {found} of its {int(stated[0])} rows: it was cut off, make or download it again"
+        )
+
+
+_N_ROWS = re.compile(rb"<TABLE\b[^>]*\bnrows=[\"'](\d{1,18})[\"']")
 _STREAM = re.compile(rb"<BINARY2>\s*<STREAM encoding=[\"']base64[\"']>")
 _NUMBERS = {
     "unsignedByte": "u1",
@@ -236,7 +260,7 @@ def _numbers(head: Any, stream: bytes) -> FileTable | None:
     if len(content) % kind.itemsize:
         raise TableError("its stream ends within a row: it was cut off, make or download it again")
     rows = np.frombuffer(content, kind)
-    missing = np.unpackbits(rows["missing"].reshape(len(rows), -1), axis=1).astype(bool)
+    missing = np.unpackbits(rows["missing"].reshape(len(rows), kind["missing"].itemsize), axis=1).astype(bool)
     empty = head.to_table(use_names_over_ids=True)
     columns = {
         ours: _plain(np.ma.MaskedArray(rows[name], missing[:, number]))

@@ -175,7 +175,7 @@ _SETS = "(members|candidates|non_members|comparison)"
 _PICTURE = r"\.(png|pdf|svg)"
 _DRAWN = "|".join(PlotOptions().switched_on())
 _WRITES = {
-    "sets": rf"cluster\.json|({_SETS}|comparison_outside)\.csv|cone\.(json|parquet|vot\.gz|csv|csv\.gz)",
+    "sets": rf"cluster\.json|({_SETS}|comparison_outside)\.csv|cone\.(json|parquet|vot|vot\.gz|csv|csv\.gz)",
     "sets_plot": f"candidates{_PICTURE}",
     "evaluation": r"cluster\.json|spatial\.json|candidates\.csv",
     "member_list": r"(member_list|missed_members)\.csv",

@@ -144,6 +144,30 @@ def test_a_stream_is_read_as_a_whole_or_refused(tmp_path, numbers):
     pd.testing.assert_frame_equal(read_votable_of(tmp_path, second), whole)
 
 
+def test_only_what_xml_has_as_the_stream_is_read(tmp_path, numbers):
+    """Comments and literal text are astropy's to tell apart; rows that are missing are missed."""
+    begin, stream, end = re.split(rb"(?<=base64\">)|(?=</STREAM>)", numbers)
+    whole = read_votable_of(tmp_path, numbers)
+    left_out = b"<!-- <BINARY2><STREAM encoding='base64'>AAAA</STREAM></BINARY2> --><RESOURCE"
+    for same in (
+        begin + b"<![CDATA[" + stream + b"]]>" + end,
+        begin + stream[: len(stream) // 2] + b"<!-- half -->" + stream[len(stream) // 2 :] + end,
+        numbers.replace(b"<RESOURCE", left_out, 1),
+        numbers.replace(b"<TABLE", b"<TABLE nrows='50'", 1),
+    ):
+        pd.testing.assert_frame_equal(read_votable_of(tmp_path, same), whole)
+    for rows in (b"49", b"51"):
+        with pytest.raises(ValueError, match=rf"it has 50 of its {rows.decode()} rows"):
+            read_votable_of(tmp_path, numbers.replace(b"<TABLE", b"<TABLE nrows='" + rows + b"'", 1))
+
+
+def test_a_votable_without_a_row_is_a_table_without_a_row(tmp_path, sources):
+    write_table(tmp_path / "t.vot", sources.iloc[:0].drop(columns="name"), "votable")
+    read = read_votable(tmp_path / "t.vot")[0].rows
+    assert list(read) == list(sources.drop(columns="name"))
+    assert read.empty
+
+
 def read_votable_of(folder, content):
     (folder / "t.vot").write_bytes(content)
     return read_table(folder / "t.vot", names=SOURCES)

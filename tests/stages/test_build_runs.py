@@ -56,8 +56,8 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
-def build(data, inputs, paths, **options):
-    cone = ConeOptions(cone_source=(str(inputs / "stars.csv"),), cone_format="csv")
+def build(data, inputs, paths, *, cone_format="csv", **options):
+    cone = ConeOptions(cone_source=(str(inputs / "stars.csv"),), cone_format=cone_format)
     given = BuildOptions(paths=paths, cone=cone, figures=UNDRAWN, **options)
     outcomes = build_clusters(["Toy_1"], given, RunOptions(data_dir=data), command="python build_sets.py {}")
     assert not outcomes[0].error
@@ -137,6 +137,20 @@ import importlib, sys
 code = importlib.import_module(sys.argv[1]).main(sys.argv[2:])
 print(code, *sys.modules)
 """
+
+
+@pytest.mark.parametrize("cone_format", ["parquet", "votable", "csv"])
+def test_sets_are_known_again_whatever_the_format_of_the_cone(cone_format, data, inputs, paths, caplog):
+    build(data, inputs, paths, cone_format=cone_format)
+    evaluate(data, report=False)
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        build(data, inputs, paths, cone_format=cone_format)
+    assert "left as found" in caplog.text
+    assert "tampered" not in caplog.text
+    assert (data / "clusters" / "Toy_1" / "member_list.csv").exists()
+
+
 HEAVY = {"torch", "numba", "scipy", "matplotlib", "astropy", "bokeh", "jinja2"}
 
 
