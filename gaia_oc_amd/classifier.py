@@ -232,7 +232,7 @@ class Classifier:
                 len((support or sources).names),
                 content["hidden_size"],
             )
-        except (KeyError, TypeError, RuntimeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"{files.folder / HYPER_PARAMETERS} lacks or garbles {error}: is it a model folder?"
             ) from error
@@ -367,9 +367,9 @@ def _arrays(weights: bytes, names: set[str]) -> dict[str, NDArray[Any]]:
     """Arrays of these names from a file of NumPy's, or of tensors that PyTorch wrote."""
     if not weights.startswith((b"PK", b"\x80")):  # an archive, or what PyTorch wrote before it wrote archives
         raise ValueError("it is a file of neither NumPy nor PyTorch")
-    if weights.startswith(b"PK") and not zipfile.is_zipfile(io.BytesIO(weights)):
-        raise ValueError("it is truncated")
-    if zipfile.is_zipfile(io.BytesIO(weights)):
+    if weights.startswith(b"PK"):
+        if not zipfile.is_zipfile(io.BytesIO(weights)):
+            raise ValueError("it is truncated")
         with zipfile.ZipFile(io.BytesIO(weights)) as archive:
             is_ours = all(name.endswith(".npy") for name in archive.namelist())
         if is_ours:

@@ -190,6 +190,23 @@ def numbers_table(stars, verdicts_of, methods):
     return "\n".join(lines)
 
 
+def report(stars, verdicts_of, methods):
+    """All tables, with what each of them shows."""
+    return "\n\n".join(
+        [
+            f"{len(verdicts_of)} cones, {len(stars)} stars, {stars['is_member'].sum()} members. "
+            "Area; completeness / purity at p >= 0.5; sum of p over the true number:",
+            parts_table(stars, methods),
+            "Completeness at a purity, each method at its own threshold:",
+            purity_table(stars, methods),
+            "Mean p and true share of members (stars) in bins of p:",
+            reliability_table(stars, methods),
+            "Sum of p over the true number, stated error, contamination at p >= 0.5:",
+            numbers_table(stars, verdicts_of, methods),
+        ]
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -236,20 +253,7 @@ def main():
         }
         tables.append(stars_of(cone, verdicts))
         verdicts_of[cone.name] = verdicts
-    stars, names = pd.concat(tables, ignore_index=True), list(methods)
-    text = "\n\n".join(
-        [
-            f"{len(tables)} cones, {len(stars)} stars, {stars['is_member'].sum()} members. "
-            "Area; completeness / purity at p >= 0.5; sum of p over the true number:",
-            parts_table(stars, names),
-            "Completeness at a purity, each method at its own threshold:",
-            purity_table(stars, names),
-            "Mean p and true share of members (stars) in bins of p:",
-            reliability_table(stars, names),
-            "Sum of p over the true number, stated error, contamination at p >= 0.5:",
-            numbers_table(stars, verdicts_of, names),
-        ]
-    )
+    text = report(pd.concat(tables, ignore_index=True), verdicts_of, list(methods))
     print(text)
     if arguments.out:
         arguments.out.write_text(text + "\n")
