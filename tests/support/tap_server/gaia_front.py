@@ -26,13 +26,11 @@ class Front:
         self.sessions: set[str] = set()
         self.ever: set[str] = set()
         self.owned: set[str] = set()
-        self.logins = 0
 
     def log_in(self) -> str:
         session = secrets.token_hex(12)
         self.sessions.add(session)
         self.ever.add(session)
-        self.logins += 1
         return session
 
     def expire(self) -> None:

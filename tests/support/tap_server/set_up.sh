@@ -55,7 +55,7 @@ RC
 publish() {
   local inputs=/var/gavo/inputs/gaiadr3
   mkdir -p "$inputs"
-  [ -e cluster_data/isochrones.dat ] || (cd ../../.. && PYTHONPATH=.:tests/support "$PYTHON" -m tap_server.clusters tests/support/tap_server/cluster_data 50)
+  compgen -G 'cluster_data/cones/*.parquet' >/dev/null || (rm -rf cluster_data; cd ../../.. && PYTHONPATH=.:tests/support "$PYTHON" -m tap_server.clusters tests/support/tap_server/cluster_data 50)
   (cd ../../.. && PYTHONPATH=.:tests/support "$PYTHON" -m tap_server.table_description "$inputs" 20000 tests/support/tap_server/cluster_data)
   chown -R dachsroot:gavo "$inputs"
   su dachsroot -s /bin/bash -c "cd $inputs && dachs imp q"
