@@ -1,7 +1,6 @@
 """The cone that a cluster's folder keeps: written with its fingerprint, compared with it before it is used again."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -58,13 +57,7 @@ def keep_cone(
     write_json(folder / RECORD, sealed(made_by | marks))
 
 
-def is_current(
-    folder: Path,
-    region: ConeRegion,
-    asked_for: tuple[str, ...],
-    source_fingerprint: str | None,
-    columns: Mapping[str, str],
-) -> bool:
+def is_current(folder: Path, region: ConeRegion, *, same_source: bool) -> bool:
     """Whether a kept cone was made for a region from a source that is asked for, or by the user's own hand.
 
     Parameters
@@ -73,12 +66,8 @@ def is_current(
         The cluster's folder, which holds a cone.
     region : ConeRegion
         Where the stars are wanted.
-    asked_for : tuple of str
-        Sources that may have been used.
-    source_fingerprint : str or None
-        Of the table that the record names, as it is now; None if it is none of this machine, or is there no more.
-    columns : mapping of str to str
-        What the user calls columns of that table, by ours; nothing for a service.
+    same_source : bool
+        Whether the source that the record names is asked for, and still is what it was.
 
     Returns
     -------
@@ -98,30 +87,19 @@ def is_current(
     kept_region = kept.get("region")
     if isinstance(kept_region, dict):
         kept_region = {"error_weight": 0.0} | kept_region  # which older records do not have
-    same = kept_region == region.as_dict() and kept.get("source") in asked_for
-    if not same or kept.get("n_sources") is None:
+    if kept_region != region.as_dict() or kept.get("n_sources") is None:
         logger.info(
-            "%s describes another region or source, or an unfinished cone: it is fetched again.",
-            folder / RECORD,
+            "%s describes another region, or an unfinished cone: it is fetched again.", folder / RECORD
         )
-        return False
-    if is_replaced(kept, source_fingerprint, columns):
+    elif not same_source:
         logger.info(
-            "%s: %s is another table than it was, or --columns names others of its columns: the cone is cut again.",
-            *(folder.name, kept["source"]),
+            "%s: the kept cone is of another source, of a table that was replaced, or of other --columns: it is "
+            "fetched again.",
+            folder.name,
         )
-        return False
-    return True
-
-
-def is_replaced(record: dict[str, Any], source_fingerprint: str | None, columns: Mapping[str, str]) -> bool:
-    """Whether the table that a cone was cut from is there with other content, or other columns are meant."""
-    if record.get("columns", {}) != columns:
+    else:
         return True
-    return source_fingerprint is not None and record.get("source_fingerprint") not in (
-        None,
-        source_fingerprint,
-    )
+    return False
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

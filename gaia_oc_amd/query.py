@@ -26,7 +26,7 @@ from gaia_oc_amd.exceptions import (
     ConeUnavailableError,
 )
 from gaia_oc_amd.files.provenance import quick_fingerprint
-from gaia_oc_amd.kept_cone import is_current, is_replaced, keep_cone, kept_cone, read_record
+from gaia_oc_amd.kept_cone import is_current, keep_cone, kept_cone, read_record
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.photometry import BANDS
 from gaia_oc_amd.source_checks import check_sources, refuse_missing_columns
@@ -87,13 +87,8 @@ def load_cone(
         If the kept cone was changed since this program wrote it.
     """
     kept = None if options.overwrite_cone else kept_cone(folder)
-    kept_source = _kept_source(folder) if kept else ""
     if kept and is_current(
-        folder,
-        region,
-        options.cone_source,
-        source_fingerprint(kept_source, name, folder),
-        _named_columns(kept_source, columns),
+        folder, region, same_source=not has_new_source(name, folder, options.cone_source, columns)
     ):
         logger.debug("%s: the cone in %s is used.", name, kept)
         return stars_in_cone(LocalTable(kept), region)
@@ -108,28 +103,36 @@ def load_cone(
     return sources
 
 
-def has_new_source(name: str, folder: Path, columns: tuple[str, ...] = ()) -> bool:
-    """Whether the table that a cluster's kept cone was cut from was replaced, or others of its columns are meant."""
-    record, word = read_record(folder), _kept_source(folder)
-    now = source_fingerprint(word, name, folder)
-    return record is not None and is_replaced(record, now, _named_columns(word, columns))
+def has_new_source(
+    name: str, folder: Path, asked_for: tuple[str, ...], columns: tuple[str, ...] = ()
+) -> bool:
+    """Whether a cluster's kept cone is from no source that is asked for, as that source and its columns are now.
 
+    A table is known by its content, wherever it lies; one that is there no more is taken to be what it was.
 
-def _kept_source(folder: Path) -> str:
-    """Word of the source that a kept cone is from; empty if none is recorded."""
-    word = (read_record(folder) or {}).get("source")
-    return word if isinstance(word, str) else ""
+    Raises
+    ------
+    ValueError
+        If the cone's record is damaged.
+    """
+    record = read_record(folder)
+    if record is None:
+        return False
+    word, mark = record.get("source"), record.get("source_fingerprint")
+    if not isinstance(word, str) or record.get("columns", {}) != _named_columns(word, columns):
+        return True
+    if word in asked_for and (mark is None or source_fingerprint(word, name, folder) in (None, mark)):
+        return False
+    return mark is None or all(source_fingerprint(other, name, folder) != mark for other in asked_for)
 
 
 def _named_columns(word: str, columns: tuple[str, ...]) -> dict[str, str]:
     """Columns of stars that the user names, by ours, where a source has names that are not known."""
-    return {} if not word or find_mirror(word) else dict(SOURCES.with_given(columns).given)
+    return {} if find_mirror(word) else dict(SOURCES.with_given(columns).given)
 
 
 def source_fingerprint(word: str, name: str, folder: Path) -> str | None:
     """Fingerprint of the table on this machine that a word of `star_source` names; None if it names none."""
-    if not word:
-        return None
     try:
         source = star_source(word, name, folder)
         return quick_fingerprint(source.path) if isinstance(source, LocalTable | ParquetFiles) else None

@@ -153,6 +153,23 @@ def test_next_source_is_tried_and_recorded(field, services, tmp_path, caplog):
         load_cone("Toy 1", REGION, tmp_path / "cone", ConeOptions(cone_source=str(tmp_path / "none.csv")))
 
 
+def test_a_kept_cone_is_of_the_same_table_wherever_that_lies(field, tmp_path, monkeypatch):
+    table, moved = tmp_path / "stars.csv", tmp_path / "elsewhere" / "sky.csv"
+    field.sources.to_csv(table, index=False)
+    stars = load_cone("Toy_1", REGION, tmp_path / "cone", ConeOptions(cone_source=str(table)))
+    kept = (tmp_path / "cone" / "cone.json").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    moved.parent.mkdir()
+    table.rename(moved)
+    for word in ("elsewhere/sky.csv", str(moved), str(table)):
+        again = load_cone("Toy_1", REGION, tmp_path / "cone", ConeOptions(cone_source=word))
+        pd.testing.assert_frame_equal(again, stars)
+        assert (tmp_path / "cone" / "cone.json").read_bytes() == kept
+    field.sources.iloc[::2].to_csv(moved, index=False)
+    other = load_cone("Toy_1", REGION, tmp_path / "cone", ConeOptions(cone_source=str(moved)))
+    assert len(other) < len(stars)
+
+
 def test_if_none_has_the_stars_each_is_named_with_its_reason(tmp_path):
     (tmp_path / "tables").mkdir()
     words = (str(tmp_path / "tables"), NOBODY)
@@ -198,11 +215,11 @@ def test_a_kept_cone_of_other_columns_is_cut_again(field, tmp_path, caplog):
     assert "columns" not in json.loads((tmp_path / "cone" / "cone.json").read_text())
     with caplog.at_level(logging.INFO):
         other = load_cone("Toy_1", REGION, tmp_path / "cone", options, columns=("parallax=other",))
-    assert "--columns names others of its columns: the cone is cut again" in caplog.text
+    assert "of other --columns: it is fetched again" in caplog.text
     both = plain.merge(other, on="source_id")
     assert both["parallax_y"].to_numpy() == pytest.approx(both["parallax_x"].to_numpy() + 0.001, abs=1e-9)
-    assert has_new_source("Toy_1", tmp_path / "cone")
-    assert not has_new_source("Toy_1", tmp_path / "cone", ("parallax=other",))
+    assert has_new_source("Toy_1", tmp_path / "cone", options.cone_source)
+    assert not has_new_source("Toy_1", tmp_path / "cone", options.cone_source, ("parallax=other",))
     table.unlink()  # what was cut by these names stays good
     again = load_cone("Toy_1", REGION, tmp_path / "cone", options, columns=("PARALLAX=other",))
     pd.testing.assert_frame_equal(again, other)

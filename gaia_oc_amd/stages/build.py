@@ -212,7 +212,7 @@ def build_cluster(
             accept_cone(folder)
         judged_since = options.member.bootstrap_members and "evaluation" in read_provenance(folder)
         again = options.overwrite or options.cone.overwrite_cone or judged_since
-        again = again or has_new_source(cluster.name, folder, options.paths.columns)
+        again = again or has_new_source(cluster.name, folder, options.cone.cone_source, options.paths.columns)
         sets = Stage("sets", _sets_made_with(cluster, tables, options), command)
         built: list[SourceSets] = []
         make = partial(_make_sets, name, tables, data_dir, options, built)
@@ -343,11 +343,11 @@ def with_found_members(
 
 
 def _sets_made_with(cluster: Cluster, tables: InputTables, options: BuildOptions) -> dict[str, Any]:
-    """Everything that the sets depend on; whether the cone is fetched again does not count."""
+    """Everything that the sets depend on, but for the source of the cone, which the cone's own record knows."""
     compared, compared_name = tables.compared_with(cluster.name)
     return {
         "options": {
-            "cone": _without(asdict(options.cone), "overwrite_cone"),
+            "cone": _without(asdict(options.cone), "overwrite_cone", "cone_source"),
             "member": asdict(options.member),
             "selection": asdict(options.selection),
             "given": asdict(options.given),
@@ -360,8 +360,8 @@ def _sets_made_with(cluster: Cluster, tables: InputTables, options: BuildOptions
     }
 
 
-def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != name}
+def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in names}
 
 
 def _make_sets(

@@ -1,6 +1,7 @@
 """What runs say of themselves: paths are remembered, dead links go, and what is removed is named."""
 
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,23 @@ def test_what_is_removed_is_named_and_the_index_has_no_dead_link(data, inputs, p
     assert told.endswith(f"again: python evaluate_clusters.py Toy_1 --report --data_dir {data}.")
     assert not (data / "clusters/Toy_1/report.html").exists()
     assert not (data / "index.html").exists()
+
+
+def test_a_copied_data_folder_beside_its_table_is_not_built_again(data, inputs, paths, tmp_path, caplog):
+    build(data, inputs, paths)
+    there = tmp_path / "there"
+    shutil.copytree(data, there / "data")
+    shutil.copytree(inputs, there / "inputs")
+    shutil.rmtree(data)
+    (inputs / "stars.csv").unlink()
+    with caplog.at_level(logging.INFO):
+        build(there / "data", there / "inputs", paths)
+    assert "already there, made in the same way" in caplog.text
+    stars = pd.read_csv(there / "inputs" / "stars.csv")
+    stars.iloc[::2].to_csv(there / "inputs" / "stars.csv", index=False)
+    before = (there / "data/clusters/Toy_1/candidates.csv").read_bytes()
+    build(there / "data", there / "inputs", paths)
+    assert (there / "data/clusters/Toy_1/candidates.csv").read_bytes() != before
 
 
 def test_all_are_those_that_are_built(data, inputs, paths):
