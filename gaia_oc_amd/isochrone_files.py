@@ -137,7 +137,7 @@ def _read_file(path: Path) -> list[_Curves]:
     text = _text(path)
     groups: dict[tuple[str, _Heading], list[str]] = {}
     for heading, block in _blocks(text, path):
-        groups.setdefault((_kind(heading.names, path), heading), []).append(block)
+        groups.setdefault((_kind(heading.names), heading), []).append(block)
     if not groups:
         raise ValueError(f"{path} has no isochrone table: {_remedy(path)}.")
     curves = []
@@ -239,7 +239,7 @@ _ROTATING_NAMES = {f"{band}_fSBmag": f"{band}mag" for band in ("G", "G_BP", "G_R
 """What PARSEC 2.0 calls magnitudes that depend on no inclination: of a star of the mean surface brightness."""
 
 
-def _kind(names: tuple[str, ...], path: Path) -> str:
+def _kind(names: tuple[str, ...]) -> str:
     if "M/Mo(ini)" in names:
         return "BaSTI"
     return "MIST" if "initial_mass" in names else "PARSEC"

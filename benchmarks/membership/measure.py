@@ -182,7 +182,8 @@ def numbers_table(stars, verdicts_of, methods):
             low, high = number_interval(number, error)
             inside[method] += low <= true <= high
             contamination = 1 - part["is_member"][part[method] >= 0.5].mean()
-            cells.append(f"{number / true:.2f} ± {error / true:.2f} ({100 * contamination:.0f} %)")
+            stated = "" if np.isnan(error) else f" ± {error / true:.2f}"
+            cells.append(f"{number / true:.2f}{stated} ({100 * contamination:.0f} %)")
         lines.append(f"| {name} | {true} | {' | '.join(cells)} |")
     n = stars["cluster"].nunique()
     lines.append(f"| within 10 % | of {n} | {' | '.join(str(within[m]) for m in methods)} |")
