@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit, stdtr
+from scipy.special import expit, logit, ndtr
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
@@ -480,6 +480,9 @@ class VoteSampler:
 
 
 def _chance_of_a_vote(mean: Array, std: Array, n_samples: int) -> Array:
-    """Chance that a further logit is positive, by Student's t-distribution: the logits taken as normal."""
+    """Chance that a further logit is positive, the logits taken as normal.
+
+    The wide tails of Student's t-distribution would add up over the field stars of a cone to members that are not there.
+    """
     with np.errstate(divide="ignore"):
-        return stdtr(n_samples - 1, mean / (std * np.sqrt(1 + 1 / n_samples)))
+        return ndtr(mean / (std * np.sqrt(1 + 1 / n_samples)))

@@ -99,6 +99,8 @@ def test_stopping_early_changes_little_and_saves_samples(sets, classifier, monke
     change = np.abs(shares[True] - shares[False])
     assert change.max() < 0.2
     assert change.mean() < 0.03
+    far = shares[False] == 0  # a thousand of them must not add up to members
+    assert shares[True][far].mean() < 2e-4
     sure = (shares[False] < 0.3) | (shares[False] > 0.7)
     assert ((shares[True] > 0.5) == (shares[False] > 0.5))[sure].all()
 
