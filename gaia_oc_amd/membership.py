@@ -482,7 +482,7 @@ class VoteSampler:
 def _chance_of_a_vote(mean: Array, std: Array, n_samples: int) -> Array:
     """Chance that a further logit is positive, the logits taken as normal.
 
-    The wide tails of Student's t-distribution would add up over the field stars of a cone to members that are not there.
+    The tails of Student's t-distribution would add up over the field stars of a cone to members that are not there.
     """
     with np.errstate(divide="ignore"):
         return ndtr(mean / (std * np.sqrt(1 + 1 / n_samples)))
