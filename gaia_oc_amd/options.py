@@ -434,7 +434,9 @@ class SamplingOptions(Options):
         "posterior (calibrated) or votes (published definition); default: what the model was trained for",
     )
     n_samples: int = option(100, "votes: noisy samples of each candidate", at_least=1)
-    size_support_set: int = option(10, "number of members in a support set", at_least=1)
+    size_support_set: int = option(
+        10, "number of members in a support set; for a posterior up to twice as many", at_least=1
+    )
     stop_early: bool = option(False, "votes: stop after 10 or 20 samples of a star if these leave no doubt")
     device: str = option("cpu", "where the network is computed: cpu, cuda, or cuda:1")
     precision: Literal["float32", "bfloat16"] = option(

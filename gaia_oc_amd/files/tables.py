@@ -161,7 +161,8 @@ def read_table(
     ----------
     path : path
         Text of any dialect (CSV, TSV, ECSV, VizieR's and TOPCAT's: see `files.text_tables`), VOTable, FITS, Parquet
-        or Feather, compressed with gzip or not.
+        or Feather. Each may be compressed with gzip; text and VOTable also with bzip2 or xz, or in a zip archive of
+        one file.
     columns : container of str, optional
         Columns of a text file that are read if they are there; by default, and from other formats, all.
     names : TableNames, optional

@@ -92,7 +92,7 @@ def read_text(path: Path, wanted: Callable[[str], bool] | None = None) -> list[F
     Parameters
     ----------
     path : path
-        The file, compressed with gzip or not.
+        The file, compressed with gzip, bzip2 or xz, in a zip archive of its own, or as it is.
     wanted : callable, optional
         Whether a column of a name is read; by default all are.
 
