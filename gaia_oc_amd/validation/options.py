@@ -36,7 +36,7 @@ class ValidationOptions(Options):
         None, "smallest probability of a member (default: that of the evaluation)", above=0, at_most=1
     )
     removal_threshold: float = option(
-        0.1, "likely members with this probability are removed before a control is judged", above=0, at_most=1
+        0.1, "stars of at least this probability are removed before a control is judged", above=0, at_most=1
     )
     binary_fraction: float = option(
         0.3,
