@@ -204,7 +204,7 @@ def without_training_members(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, Any] | None = None) -> Path:
-    """Write the four CSVs and cluster.json into the cluster's folder, all of them or none.
+    """Write the CSVs of the sets and cluster.json into the cluster's folder, all of them or none.
 
     The files are written beside the old ones first. cluster.json is removed before they are renamed and renamed
     last: sets without it were interrupted and count as absent. It holds the fingerprints of the CSVs and its own.
