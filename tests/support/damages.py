@@ -324,13 +324,13 @@ FINE = ("same", "refused", "read")
 
 _HEAD = """# Damaged files
 
-Every file that the product reads, damaged at random: bits flipped, cut, emptied, parts repeated or exchanged, values
-replaced by huge numbers, by other types, by deep nesting, by other plausible numbers, or the whole by another file.
-What must come of it is the same result as without the damage, or one line and a non-zero exit; no other file changes.
+Every file that the program reads was damaged at random: bits flipped, cut, emptied, parts repeated or exchanged, values
+replaced by huge numbers, other types, deep nesting or other plausible numbers, or the whole replaced by another file.
+Two outcomes are right: the same result as without the damage, or one line and a non-zero exit. No other file may change.
 
-Sets, kept cones, records, models and checkpoints have fingerprints: "another result" would be silently wrong. A table
-that a user brings (parameters, members, isochrones, lists, stars) has none: a number that was replaced by another of
-the same kind cannot be told from what was meant, and is counted as *read as it stands*.
+Sets, kept cones, records, models and checkpoints have fingerprints. Another result of them would be silently wrong. A
+table that a user brings (parameters, members, isochrones, lists, stars) has none. Nobody can tell a number that was
+replaced by another of the same kind from what was meant. It is counted as *read as it stands*.
 
 """
 
