@@ -46,7 +46,7 @@ LARGEST_PAGE = 3_000_000
 _TEXT = 150_000
 """Bytes of a page without data, scripts and pictures, generously."""
 SELECTION_FUNCTION = "selection_function.csv"
-"""As validate_clusters.py calls it; its module would load PyTorch."""
+"""As validate_clusters.py calls it; its module takes long to import."""
 
 
 def write_report(sets: "SourceSets", data_dir: Path | str, options: PlotOptions | None = None) -> Path:
