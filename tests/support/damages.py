@@ -326,7 +326,8 @@ _HEAD = """# Damaged files
 
 Every file that the program reads was damaged at random: bits flipped, cut, emptied, parts repeated or exchanged, values
 replaced by huge numbers, other types, deep nesting or other plausible numbers, or the whole replaced by another file.
-Two outcomes are right: the same result as without the damage, or one line and a non-zero exit. No other file may change.
+Two outcomes are right: the same result as without the damage, or one line and a non-zero exit. No other file may
+change.
 
 Sets, kept cones, records, models and checkpoints have fingerprints. Another result of them would be silently wrong. A
 table that a user brings (parameters, members, isochrones, lists, stars) has none. Nobody can tell a number that was
