@@ -474,6 +474,10 @@ class FigureOptions(Options):
             )
 
 
+WHOLE_FIGURES = ("save_plots", "show_plots", "plot_format", "no_title")
+"""Options of figures that have no panels to choose from."""
+
+
 @dataclass(frozen=True)
 class PlotOptions(Options):
     """Which stars are members, which plots are drawn of them, and whether a report is written."""

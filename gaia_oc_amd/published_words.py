@@ -39,7 +39,7 @@ ANSWERS = {
     "comparison_prob_column": f"{_COLUMN}PMemb=Proba",
     "comparison_label": _LABEL,
     "cone_verbose": "--verbose reports everything, the cone search included",
-    "hard_size_ss": "a support set always has --size_support_set members; leave it out",
+    "hard_size_ss": "--size_support_set says how many members a support set has; leave it out",
     "isochrone_path": "the sets hold the isochrone that they were built with; leave it out",
     "members_cluster_column": f"{_COLUMN}cluster=Cluster",
     "members_id_column": f"{_COLUMN}source_id=Source",

@@ -137,7 +137,7 @@ Standardisations = tuple[Standardisation, Standardisation, Standardisation | Non
 def train_deep_sets_model(
     clusters: list[str],
     data_dir: Path | str,
-    model_dir: Path | str = "deep_sets_model",
+    model_dir: Path | str = "trained_model",
     *,
     options: TrainingOptions | None = None,
     seed: int = 42,

@@ -195,7 +195,7 @@ def report(stars, verdicts_of, methods):
     """All tables, with what each of them shows."""
     return "\n\n".join(
         [
-            f"{len(verdicts_of)} cones, {len(stars)} stars, {stars['is_member'].sum()} members. "
+            f"{len(verdicts_of)} cones, {len(stars):,} stars, {stars['is_member'].sum():,} members. "
             "Area; completeness / purity at p >= 0.5; sum of p over the true number:",
             parts_table(stars, methods),
             "Completeness at a purity, each method at its own threshold:",

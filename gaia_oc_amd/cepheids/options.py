@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gaia_oc_amd.options import FigureOptions, Options, option, part
+from gaia_oc_amd.options import WHOLE_FIGURES, FigureOptions, Options, option, part
 
 
 @dataclass(frozen=True)
@@ -136,4 +136,4 @@ class LeavittOptions(Options):
     law: LawOptions = part(LawOptions())
     lmc: LmcOptions = part(LmcOptions())
     cluster: ClusterCepheidOptions = part(ClusterCepheidOptions())
-    figures: FigureOptions = part(FigureOptions())
+    figures: FigureOptions = part(FigureOptions(), *WHOLE_FIGURES)

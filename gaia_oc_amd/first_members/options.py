@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from gaia_oc_amd.options import ConeOptions, FigureOptions, Method, Options, TablePaths, option, part, require
+from gaia_oc_amd.options import (
+    WHOLE_FIGURES,
+    ConeOptions,
+    FigureOptions,
+    Method,
+    Options,
+    TablePaths,
+    option,
+    part,
+    require,
+)
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,7 @@ class FindOptions(Options):
         "credentials_path",
         "columns",
     )
-    figures: FigureOptions = part(FigureOptions())
+    figures: FigureOptions = part(FigureOptions(), *WHOLE_FIGURES)
     fit_isochrone: bool = option(
         False, "fit age, extinction and distance to the colours and magnitudes of the members"
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gaia_oc_amd.options import FigureOptions, Options, option, part, require
+from gaia_oc_amd.options import WHOLE_FIGURES, FigureOptions, Options, option, part, require
 
 
 @dataclass(frozen=True)
@@ -77,4 +77,4 @@ class ClassifyImagesOptions(Options):
     images: ImageOptions = part(ImageOptions())
     augmentation: AugmentationOptions = part(AugmentationOptions())
     training: TrainingOptions = part(TrainingOptions())
-    figures: FigureOptions = part(FigureOptions())
+    figures: FigureOptions = part(FigureOptions(), *WHOLE_FIGURES)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from gaia_oc_amd.options import (
     ACCEPT_CHANGES,
+    WHOLE_FIGURES,
     ConeOptions,
     FigureOptions,
     Options,
@@ -102,7 +103,7 @@ class FitOptions(Options):
         "columns",
     )
     cone: ConeOptions = part(ConeOptions(), "cone_source", "cone_radius")
-    figures: FigureOptions = part(FigureOptions())
+    figures: FigureOptions = part(FigureOptions(), *WHOLE_FIGURES)
     light_curve_age: bool = option(
         False,
         "take the age from estimate_light_curve_age.py as the prior, if light curves tell ages there",

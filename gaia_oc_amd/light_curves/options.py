@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gaia_oc_amd.options import FigureOptions, Options, option, part
+from gaia_oc_amd.options import WHOLE_FIGURES, FigureOptions, Options, option, part
 
 
 @dataclass(frozen=True)
@@ -58,4 +58,4 @@ class LightCurveAgeOptions(Options):
 
     light_curves: LightCurveOptions = part(LightCurveOptions())
     learning: LearningOptions = part(LearningOptions())
-    figures: FigureOptions = part(FigureOptions())
+    figures: FigureOptions = part(FigureOptions(), *WHOLE_FIGURES)

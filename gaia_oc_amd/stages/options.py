@@ -6,6 +6,7 @@ from pathlib import Path
 from gaia_oc_amd.options import (
     ACCEPT_CHANGES,
     SHIPPED_MODEL,
+    WHOLE_FIGURES,
     ConeOptions,
     ExportOptions,
     FigureOptions,
@@ -89,7 +90,7 @@ class TrainOptions(Options):
 
     model_dir: Path = option(Path("trained_model"), "folder that the model is written to")
     training: TrainingOptions = part(TrainingOptions())
-    figures: FigureOptions = part(FigureOptions())
+    figures: FigureOptions = part(FigureOptions(), *WHOLE_FIGURES)
     resume: bool = option(False, "go on from the checkpoint of an interrupted training")
     accept_changes: bool = option(False, ACCEPT_CHANGES)
     load_model: bool = option(False, "start from the trained model that is in model_dir, and replace it")
@@ -129,7 +130,7 @@ class CompareOptions(Options):
         at_least=0,
         at_most=6,
     )
-    figures: FigureOptions = part(FigureOptions(), "save_plots", "show_plots", "plot_format", "no_title")
+    figures: FigureOptions = part(FigureOptions(), *WHOLE_FIGURES)
 
 
 @dataclass(frozen=True)

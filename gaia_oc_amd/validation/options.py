@@ -7,6 +7,7 @@ from pathlib import Path
 from gaia_oc_amd.options import (
     ACCEPT_CHANGES,
     SHIPPED_MODEL,
+    WHOLE_FIGURES,
     FigureOptions,
     Options,
     SamplingOptions,
@@ -67,6 +68,6 @@ class ValidateOptions(Options):
     validation: ValidationOptions = part(ValidationOptions())
     sampling: SamplingOptions = part(SamplingOptions(), "probability", "n_samples", "size_support_set")
     paths: TablePaths = part(TablePaths(), "isochrone_path", "isochrone_rotation")
-    figures: FigureOptions = part(FigureOptions())
+    figures: FigureOptions = part(FigureOptions(), *WHOLE_FIGURES)
     overwrite: bool = option(False, "validate again, even if it was done with the same model and options")
     accept_changes: bool = option(False, ACCEPT_CHANGES)

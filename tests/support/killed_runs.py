@@ -12,8 +12,6 @@ import os
 import sys
 from pathlib import Path
 
-import torch  # before the forks, for its import takes longer than the work
-
 import build_sets
 import evaluate_clusters
 from gaia_oc_amd.stages import build, evaluate  # noqa: F401  before the forks, too
@@ -73,7 +71,6 @@ def removed(folder: Path) -> None:
 
 
 def main(data: Path, every: int = 1) -> None:
-    torch.set_num_threads(1)
     folder, found, moment = data / "clusters" / "Sim_1", [], 1 - every
     with contextlib.redirect_stdout(io.StringIO()):
         assert work(data) == 0  # here, so that the children find everything loaded and compiled
