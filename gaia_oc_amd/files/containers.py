@@ -184,8 +184,8 @@ def read_votable(path: Path) -> list[FileTable]:
 
     content = _votable_content(path)
     stream = _STREAM.search(content)
-    end = content.find(b"</STREAM>", stream.end()) if stream else -1
-    stream = stream if end >= 0 else None
+    end = content.find(b"<", stream.end()) if stream else -1  # of one letter: quick
+    stream = stream if content.startswith(b"</STREAM>", end) else None
     xml = content[: stream.end()] + content[end:] if stream else content
     if any(entity in xml for entity in _ENTITIES):  # astropy would expand them, to a thousand times its size
         raise TableError("it defines XML entities, which no VOTable needs")
@@ -238,6 +238,10 @@ _NUMBERS = {
 }
 
 
+_ROWS_AT_ONCE = 2048
+"""Rows of a stream that a processor keeps at hand while its columns are taken from it."""
+
+
 def _numbers(head: Any, stream: bytes) -> FileTable | None:
     """Rows of a BINARY2 stream at once, where astropy takes one after the other; None if not all are plain numbers.
 
@@ -261,9 +265,16 @@ def _numbers(head: Any, stream: bytes) -> FileTable | None:
         raise TableError("its stream ends within a row: it was cut off, make or download it again")
     rows = np.frombuffer(content, kind)
     missing = np.unpackbits(rows["missing"].reshape(len(rows), kind["missing"].itemsize), axis=1).astype(bool)
+    values = {name: np.empty(len(rows), kind[name].newbyteorder("=")) for name in names}
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        for name in names:
+            values[name][part] = rows[name][part]
     empty = head.to_table(use_names_over_ids=True)
     columns = {
-        ours: _plain(np.ma.MaskedArray(rows[name], missing[:, number]))
+        ours: _plain(
+            np.ma.MaskedArray(values[name], missing[:, number] if missing[:, number].any() else False)
+        )
         for number, (ours, name) in enumerate(zip(empty.colnames, names, strict=True))
     }
     return FileTable(pd.DataFrame(columns, copy=False), _units(empty))
@@ -348,7 +359,7 @@ def _plain(column: Any) -> NDArray[Any] | pd.Series:
             for item in values.tolist()
         ]
         return pd.Series(text, dtype="str").str.rstrip(" \0").mask(mask)
-    values = values.astype(values.dtype.newbyteorder("="))
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype.kind in "iu" and mask.any() and (np.abs(values[~mask].astype(float)) > 2.0**53).any():
         return pd.Series(values.astype(str), dtype="str").mask(mask)
     return np.where(mask, np.nan, values) if mask.any() else values
