@@ -10,6 +10,7 @@ from matplotlib.patheffects import AbstractPathEffect
 SETTINGS: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
+    "axes.titley": 1.0,  # where Matplotlib puts it, too, once it has measured the numbers below
     "axes.labelsize": 8,
     "figure.titlesize": 9,
     "legend.fontsize": 7.5,

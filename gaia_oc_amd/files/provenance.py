@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import platform
 import re
 import warnings
@@ -30,9 +31,14 @@ from gaia_oc_amd.options import EXPORT_SUFFIXES, PlotOptions
 
 logger = logging.getLogger(__name__)
 
+_LARGE = 1 << 20  # bytes, a millisecond's work
+_fingerprints: dict[tuple[int, ...], str] = {}
+
 
 def file_fingerprint(path: Path | str) -> str:
     """Fingerprint of a file's bytes (BLAKE2b, 128 bits).
+
+    A large file is read once in a run, as long as inode, size and time say that it is the same.
 
     Raises
     ------
@@ -40,7 +46,13 @@ def file_fingerprint(path: Path | str) -> str:
         If it cannot be read.
     """
     with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, _hash).hexdigest()
+        about = os.fstat(file.fileno())
+        if about.st_size < _LARGE:
+            return hashlib.file_digest(file, _hash).hexdigest()
+        content = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+        if content not in _fingerprints:
+            _fingerprints[content] = hashlib.file_digest(file, _hash).hexdigest()
+        return _fingerprints[content]
 
 
 def bytes_fingerprint(content: bytes) -> str:
