@@ -111,7 +111,8 @@ class FieldDensity:
         empty = cls(
             cKDTree(np.empty((0, 5))), weights, cluster, knots, scales, colour, max(float(total), 1.0)
         )
-        return replace(empty, tree=cKDTree(empty._scaled(field)[0]))
+        # the neighbours are the same of any tree; in this one they are found in four fifths of the time
+        return replace(empty, tree=cKDTree(empty._scaled(field)[0], leafsize=32, balanced_tree=False))
 
     def log_density(self, stars: pd.DataFrame) -> Array:
         """Natural logarithm of the field's density at the place of each star.

@@ -27,10 +27,10 @@ def local_axes(ra: ArrayLike, dec: ArrayLike) -> Array:
         Rows are east, north and outward in equatorial Cartesian coordinates (ICRS).
     """
     ra, dec = np.radians(ra), np.radians(dec)
-    zero = np.zeros(np.shape(ra))
-    east = [-np.sin(ra), np.cos(ra), zero]
-    north = [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)]
-    outward = [np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)]
+    (sin_ra, cos_ra), (sin_dec, cos_dec) = ((np.sin(angle), np.cos(angle)) for angle in (ra, dec))
+    east = [-sin_ra, cos_ra, np.zeros(np.shape(ra))]
+    north = [-sin_dec * cos_ra, -sin_dec * sin_ra, cos_dec]
+    outward = [cos_dec * cos_ra, cos_dec * sin_ra, sin_dec]
     axes = np.array([east, north, outward])
     return np.moveaxis(axes, (0, 1), (-2, -1))
 
