@@ -490,8 +490,8 @@ def command_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
 
 
 _GARBAGE = (50_000, 10, 10)
-"""When Python looks for garbage, seldom: an evaluation makes a million objects that stay, and `batch` looks for it
-before each cluster."""
+"""When Python looks for garbage, seldom: an evaluation makes a million objects that stay, and `run_stage` looks for it
+before sets are built or stars judged."""
 
 
 def run(main: Callable[[], int]) -> None:

@@ -1,6 +1,5 @@
 """What came of each cluster of a batch, and which ones still wait."""
 
-import gc
 import logging
 import time
 import traceback
@@ -70,7 +69,6 @@ def attempt(work: Work, cluster: str) -> Outcome:
         Its error carries the cluster's name.
     """
     start = time.perf_counter()
-    gc.collect()  # the figures of the cluster before; between clusters it is looked for seldom (`command_line.run`)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -1,5 +1,6 @@
 """What made the files of a cluster, by fingerprints, and whether a stage of the work has to be done at all."""
 
+import gc
 import hashlib
 import json
 import logging
@@ -277,6 +278,8 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
         level, what = logging.DEBUG if stage.name in _PLOTS else logging.INFO, stage.name.replace("_", " ")
         logger.log(level, "%s: %s already there, made in the same way: left as found.", folder.name, what)
         return read_provenance(folder)[stage.name]["summary"]
+    if stage.name in ("sets", "evaluation"):
+        gc.collect()  # figures of the cluster before: garbage is looked for seldom (`command_line.run`)
     _drop(folder, (stage.name,))
     remove_leftovers(folder)
     try:
