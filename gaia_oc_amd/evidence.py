@@ -192,6 +192,9 @@ _SEQUENCE_RANGE = (np.array([-0.15, -0.75]), np.array([0.15, 0.75]))  # mag; bey
 _PRIOR_MEMBERS, _PRIOR_SCATTER = 2.0, 5.0
 _STARS_AT_ONCE = 4096
 _ENOUGH_FIELD, _ENOUGH_SHARE = 500, 0.3
+_FARTHEST_LISTED = 12.5
+"""Radius of 90 % of the listed members [pc] up to which a list is believed: of 341 simulated and real ones the widest
+has it. One of field stars reaches as far as its cone, and would leave no field."""
 _FIELD_COLUMNS = (
     "ra", "dec", "parallax", "pmra", "pmdec", "parallax_error", "pmra_error", "pmdec_error", "phot_g_mean_mag"
 )  # fmt: skip
@@ -245,11 +248,11 @@ def read_cone(sets: SourceSets, *, rng: np.random.Generator) -> ConeReading:
     distributed, and gives each star a chance. Stars that are surely members then give means, dispersions and
     sequence. No network takes part, so that a training reads cones as an evaluation does.
 
-    The field is what lies beyond twice the radius that holds 90 % of the listed members, and its density that of
-    one candidate: candidates are what is judged, so the likelihoods of theirs have to add up to 1. Where that leaves
-    fewer than 500 stars or less than 30 % of the cone's, all stars count by their chance of being none of the
-    members, and the density is that of one star, since nobody knows how many candidates are field; elsewhere such
-    chances would only thin the field where it looks like the cluster.
+    The field is what lies beyond twice the radius that holds 90 % of the listed members (25 pc at most), and its
+    density that of one candidate: candidates are what is judged, so the likelihoods of theirs have to add up to 1.
+    Where that leaves fewer than 500 stars or less than 30 % of the cone's, all stars count by their chance of being
+    none of the members, and the density is that of one star, since nobody knows how many candidates are field;
+    elsewhere such chances would only thin the field where it looks like the cluster.
 
     Parameters
     ----------
@@ -265,7 +268,7 @@ def read_cone(sets: SourceSets, *, rng: np.random.Generator) -> ConeReading:
     field = pd.concat([sets.candidates, sets.non_members], ignore_index=True)[
         ["f_r", *_FIELD_COLUMNS, sets.colour, f"{sets.colour}_error"]
     ]
-    excluded = 2 * float(np.quantile(sets.members["f_r"], 0.9))
+    excluded = 2 * min(float(np.quantile(sets.members["f_r"], 0.9)), _FARTHEST_LISTED)
     far, candidate = field["f_r"].to_numpy() > excluded, np.arange(len(field)) < len(sets.candidates)
     whole = far.sum() < max(_ENOUGH_FIELD, _ENOUGH_SHARE * len(field))
     if whole:

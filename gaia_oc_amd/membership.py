@@ -99,7 +99,7 @@ def judge_candidates(
 
 
 def warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: float) -> None:
-    """Warn where the field may hide a cluster: in crowded cones number and list cannot be trusted.
+    """Warn where there is no cluster, and where the field may hide it: in crowded cones nothing can be trusted.
 
     Both are judged at one standard error: the upper end of the number's interval, and the share of field stars among
     the accepted candidates if all ratios of the cone are too high by their scatter between cones.
@@ -115,6 +115,13 @@ def warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: 
     """
     number, error = n_members
     low, high = number_interval(number, error)
+    if error >= number:
+        warnings.warn(
+            f"the stars of this cone show no cluster: {number:.0f} members, 68 % between {low:.0f} and {high:.0f}. Are "
+            "the list of members and the cluster's parameters right?",
+            stacklevel=3,
+        )
+        return
     accepted = np.clip(chance[chance >= PROB_THRESHOLD], PROB_THRESHOLD, _CERTAIN)
     means = [
         expit(logit(accepted) - shift).mean() if len(accepted) else 1.0 for shift in (0.0, ratio_scatter)

@@ -172,6 +172,7 @@ def scatter_between_cones(cones: list[tuple[Array, Array, float, int]]) -> float
     needed = []
     for log_ratios, places, size, true in cones:
         model = fit_spatial_model(log_ratios, places, size=size, calibrated=True)
+        log_ratios = model.ratios(log_ratios)
         number, error = members_with_error(model, log_ratios, places)
         offset = np.log(max(number, 1.0) / max(true, 1))
         missing = np.sqrt(max(offset**2 - (error / max(number, 1.0)) ** 2, 0.0))
@@ -271,6 +272,7 @@ class ConeJudge:
             size = half_number_radius(sets.members)
             known = np.where(_known_for_places(stars, reading), np.inf, log_ratios)
             spatial = fit_spatial_model(known, places, size=size, calibrated=True)
+            log_ratios = spatial.ratios(log_ratios)
             number = members_with_error(spatial, log_ratios, places, scatter=judge.calibration.scatter)
         of_candidates = log_ratios[: len(sets.candidates)]
         return replace(judge, spatial=spatial, n_members=number, of_candidates=of_candidates)
@@ -322,6 +324,8 @@ class ConeJudge:
     def log_ratios(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
         """Logarithm of the likelihood ratio of member and field star, calibrated, place left aside.
 
+        Once places are fitted, the field is that of the cone with the look-alikes found there.
+
         Parameters
         ----------
         stars : DataFrame
@@ -349,7 +353,8 @@ class ConeJudge:
         )
         parts = [stars.iloc[i : i + _STARS_AT_ONCE] for i in range(0, len(stars), _STARS_AT_ONCE)]
         log_ratios = [self._of_part(part, judge, ids, rng) for part in parts]
-        return np.concatenate([np.empty(0), *log_ratios])
+        found = np.concatenate([np.empty(0), *log_ratios])
+        return self.spatial.ratios(found) if self.spatial else found
 
     def _of_part(
         self,

@@ -63,11 +63,23 @@ class SpatialModel:
         Their covariance, from the curvature of the posterior at its maximum.
     gradient : ndarray, shape (2,)
         Relative change of the field's density to the east and north [1/pc].
+    look_alikes : float
+        Number of field stars that measure as members do over that of the field stars which the ratios know of: more
+        than the ratios expect, all over the cone, and no cluster. 0 where nothing shows them.
     """
 
     parameters: Array
     covariance: Array = field(default_factory=lambda: np.zeros((len(NAMES), len(NAMES))))
     gradient: Array = field(default_factory=lambda: np.zeros(2))
+    look_alikes: float = 0.0
+
+    def ratios(self, log_ratios: Array) -> Array:
+        """Logarithm of L / (1 + u L) from that of L: u look-alikes make the field denser where members are."""
+        if not self.look_alikes:
+            return log_ratios
+        bounded = np.clip(log_ratios, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
+        with np.errstate(invalid="ignore"):  # nothing is known of a star without colour
+            return np.asarray(-np.logaddexp(-bounded, np.log(self.look_alikes)))
 
     @property
     def halo_share(self) -> float:
@@ -147,9 +159,10 @@ class SpatialModel:
             raise ValueError(
                 f"the spatial model lacks or garbles {error}: evaluate the cluster again."
             ) from error
-        shapes = [model.parameters.shape, model.covariance.shape, model.gradient.shape]
+        shapes = [np.shape(value) for value in vars(model).values()]
         whole = all(np.isfinite(value).all() for value in vars(model).values())
-        if shapes != [(len(NAMES),), (len(NAMES), len(NAMES)), (2,)] or not whole:
+        expected = [(len(NAMES),), (len(NAMES), len(NAMES)), (2,), ()]
+        if shapes != expected or not whole or model.look_alikes < 0:
             raise ValueError("the spatial model is incomplete: evaluate the cluster again.")
         return model
 

@@ -23,10 +23,19 @@ show the halo, so these lie above what the simulated cones show. With -0.6 and 2
 stars that look like members is accepted 45 pc away."""
 _STEP = np.array([0.1, 0.3, 0.1, 0.2, 0.05, 0.05, 0.01])
 """Units in which all parameters are about equally well known."""
+_LARGEST_SIZE = 6.0
+"""Half-number radius [pc] beyond which a list says nothing of the core: no list of a cluster here reaches it in
+simulations, and one of the 42 real ones (NGC_2204, 6.1 pc). One of field stars has that of its cone."""
+_ALIKE_MEAN, _ALIKE_SCALE, _ALIKE_STEP = -10.0, 2.5, 0.3
+"""Prior of the logarithm of `SpatialModel.look_alikes`: next to none."""
+_ALIKE_BOUNDS = (-20.0, 3.0)
+_ALIKE_STARTS = np.arange(-7.0, 2.5)
+_DECISIVE = float(np.log(10))
+"""Logarithm of how much more probable look-alikes have to make a cone: one cone in ten may hold them."""
 _NEAR = 1e-3
 """Part of a step over which the gradient's change gives the curvature to 1e-7."""
 _WIDEST = 4.0  # scales of the prior that a parameter may lie from its mean
-_CLOSED, _LOWEST_PRIOR = -5.0, -8.0
+_CLOSED, _LOWEST_PRIOR, _LOWEST_WITH_ALIKE = -5.0, -8.0, -3.0
 """Log odds below which a star counts with its cell's mean ratio, and log prior odds that are granted everywhere."""
 _RINGS_PER_FACTOR_E, _SECTORS = 6, 8
 _MAGNITUDE_EDGES = np.array([14.0, 15.0, 16.0, 17.0, 18.0, 18.5, 19.0, 19.5, 20.0, 20.4])
@@ -59,7 +68,8 @@ def fit_spatial_model(
     places : ndarray, shape (n, 3)
         From `places_of`.
     size : float
-        Radius that holds half of the known members [pc]; the core's scale is looked for around it.
+        Radius that holds half of the known members [pc]; the core's scale is looked for around it, or around
+        `_LARGEST_SIZE` where it is larger.
     weights : ndarray, shape (n,), optional
         How many stars each stands for.
     calibrated : bool
@@ -77,7 +87,7 @@ def fit_spatial_model(
         np.clip(log_ratios[known], -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO), places[known], weights[known]
     )
     names = np.array(NAMES)
-    prior = _PRIOR_MEAN + np.log(max(size, 0.05)) * (names == "log_core")
+    prior = _PRIOR_MEAN + np.log(np.clip(size, 0.05, _LARGEST_SIZE)) * (names == "log_core")
     for name, mean in _HALO.items() if calibrated else ():
         prior[names == name] = mean
     model = SpatialModel(prior)
@@ -89,8 +99,22 @@ def fit_spatial_model(
         gradient = field_gradient(stars.places, stars.weights * (1 - chance))
         if calibrated and done:  # chances from before any fit hardly know members in a thin field
             null = stars.field_means(chance)
-        model = _maximised(model, prior, stars, null, gradient)
-    return model
+        model = _Posterior.of(model, prior, stars, null, gradient).maximised()[0]
+    return _unless_alike(model, prior, stars, null) if calibrated else model
+
+
+def _unless_alike(model: SpatialModel, prior: Array, stars: "_Stars", null: Array) -> SpatialModel:
+    """A model, or one with look-alikes where these make the stars far more probable.
+
+    A list of field stars finds stars that measure as it does all over the cone. Without look-alikes they become a halo
+    that fills it, and a mean ratio and a gradient that were measured without them are not the field's: where the mean
+    is below 1 it is not used to compare, and the gradient is that of all stars.
+    """
+    fair, gradient = np.maximum(null, 0.0), field_gradient(stars.places, stars.weights)
+    start = SpatialModel(prior, gradient=gradient)
+    alone = _Posterior.of(model, prior, stars, fair, gradient).maximised()[1]
+    with_alike, value = _Posterior.of(start, prior, stars, fair, gradient, alike=True).maximised()
+    return with_alike if value < alone - _DECISIVE else model
 
 
 @dataclass(frozen=True)
@@ -167,9 +191,9 @@ class _Stars:
         measured = np.log(np.maximum(first, 1e-9)) - np.log(stars + 1e-9)
         return trust * measured + (1 - trust) * implied
 
-    def closed(self, log_odds: Array) -> tuple[NDArray[np.bool_], Array, Array]:
+    def closed(self, log_odds: Array, lowest: float) -> tuple[NDArray[np.bool_], Array, Array]:
         """Stars that no place would make members, with their number and the logarithm of their mean ratio by cell."""
-        closed = self.log_ratios + np.maximum(log_odds, _LOWEST_PRIOR) < _CLOSED
+        closed = self.log_ratios + np.maximum(log_odds, lowest) < _CLOSED
         n_cells = int(self.cell.max()) + 1
         weight = self.weights[closed]
         number = _sums(self.cell[closed], weight, n_cells)
@@ -182,41 +206,115 @@ def _sums(cell: NDArray[np.int64], values: Array, n_cells: int = 0) -> Array:
     return np.asarray(np.bincount(cell, values, minlength=n_cells), float)
 
 
-def _maximised(
-    start: SpatialModel, prior: Array, stars: _Stars, null: Array, gradient: Array
-) -> SpatialModel:
-    """Model of greatest posterior probability for one gradient and one mean ratio of the field."""
-    centres, numbers, magnitude_bin = stars.cells()
-    closed, numbers_closed, ratios_closed = stars.closed(start.log_odds(stars.places))
-    ratio, weight, places = stars.log_ratios[~closed], stars.weights[~closed], stars.places[~closed]
+@dataclass(frozen=True)
+class _Posterior:
+    """Posterior of the parameters for one gradient and one mean ratio of the field.
 
-    def value_and_gradient(steps: Array) -> tuple[float, Array]:
-        """Minus the logarithm of the posterior, and its change with each parameter in units of `_STEP`."""
-        deviates = (steps * _STEP - prior) / _PRIOR_SCALE
-        odds, slopes = log_odds_at(steps * _STEP, places, gradient)
-        of_cells, slopes_of_cells = log_odds_at(steps * _STEP, centres, gradient)
-        value = 0.5 * np.square(deviates).sum() - weight @ np.logaddexp(0, odds + ratio)
-        value -= numbers_closed @ np.logaddexp(0, of_cells + ratios_closed)
-        value += numbers @ np.logaddexp(0, of_cells + null[magnitude_bin])
-        excess = numbers * expit(of_cells + null[magnitude_bin])
-        excess -= numbers_closed * expit(of_cells + ratios_closed)
-        slope = deviates / _PRIOR_SCALE + slopes_of_cells @ excess - slopes @ (weight * expit(odds + ratio))
-        return float(value), slope * _STEP
+    Parameters
+    ----------
+    prior, scale, step : ndarray, shape (7,) or (8,)
+        Means and standard deviations of the prior, and units in which all parameters are about equally well known; the
+        eighth is the logarithm of `SpatialModel.look_alikes`.
+    begin : ndarray, shape (7,) or (8,)
+        Parameters to begin with.
+    gradient : ndarray, shape (2,)
+        Of the field.
+    log_ratios, weights, places : ndarray, shape (n,), (n,), (n, 3)
+        Stars that a place might make members.
+    centres, numbers, means : ndarray, shape (n_cells, 3), (n_cells,), (n_cells,)
+        Of cells of sky and magnitude: mean place, number of stars and logarithm of the field's mean ratio.
+    closed_numbers, closed_ratios : ndarray, shape (n_cells,)
+        Number of the other stars of each cell, and logarithm of their mean ratio.
+    """
 
-    reach = _WIDEST * _PRIOR_SCALE
-    bounds = list(zip((prior - reach) / _STEP, (prior + reach) / _STEP, strict=True))
-    best = minimize(
-        value_and_gradient, start.parameters / _STEP, jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": _MOST_STEPS},
-    ).x  # fmt: skip
-    ends = [
-        [value_and_gradient(best + sign * way)[1] for sign in (1, -1)] for way in _NEAR * np.eye(len(best))
-    ]
-    curvature = np.array([(after - before) / (2 * _NEAR) for after, before in ends]) / np.outer(_STEP, _STEP)
-    best, curvature = best * _STEP, (curvature + curvature.T) / 2
-    values, vectors = np.linalg.eigh(curvature)
-    covariance = (vectors / np.maximum(values, 1 / np.square(_PRIOR_SCALE).max())) @ vectors.T
-    return SpatialModel(best, covariance, gradient)
+    prior: Array
+    scale: Array
+    step: Array
+    begin: Array
+    gradient: Array
+    log_ratios: Array
+    weights: Array
+    places: Array
+    centres: Array
+    numbers: Array
+    means: Array
+    closed_numbers: Array
+    closed_ratios: Array
+
+    @classmethod
+    def of(
+        cls,
+        start: SpatialModel,
+        prior: Array,
+        stars: _Stars,
+        null: Array,
+        gradient: Array,
+        *,
+        alike: bool = False,
+    ) -> "_Posterior":
+        """For the stars of a cone and the field's mean ratio in bins of magnitude, with look-alikes or without."""
+        centres, numbers, magnitude_bin = stars.cells()
+        lowest = _LOWEST_WITH_ALIKE if alike else _LOWEST_PRIOR
+        closed, closed_numbers, closed_ratios = stars.closed(start.log_odds(stars.places), lowest)
+        parts = (prior, _ALIKE_MEAN), (_PRIOR_SCALE, _ALIKE_SCALE), (_STEP, _ALIKE_STEP)
+        of_all = [np.append(seven, eighth) if alike else seven for seven, eighth in parts]
+        begin = np.append(start.parameters, _ALIKE_MEAN) if alike else start.parameters
+        open_ = ~closed
+        return cls(
+            *of_all, begin, gradient, stars.log_ratios[open_], stars.weights[open_], stars.places[open_],
+            centres, numbers, null[magnitude_bin], closed_numbers, closed_ratios,
+        )  # fmt: skip
+
+    def __call__(self, steps: Array) -> tuple[float, Array]:
+        """Minus the posterior's logarithm, and its change with each parameter in units of `step`, shape (n,)."""
+        deviates = (steps * self.step - self.prior) / self.scale
+        odds, slopes = self._odds(steps, self.places)
+        of_cells, slopes_of_cells = self._odds(steps, self.centres)
+        value = 0.5 * np.square(deviates).sum() - self.weights @ np.logaddexp(0, odds + self.log_ratios)
+        value -= self.closed_numbers @ np.logaddexp(0, of_cells + self.closed_ratios)
+        value += self.numbers @ np.logaddexp(0, of_cells + self.means)
+        excess = self.numbers * expit(of_cells + self.means)
+        excess -= self.closed_numbers * expit(of_cells + self.closed_ratios)
+        slope = slopes_of_cells @ excess - slopes @ (self.weights * expit(odds + self.log_ratios))
+        return float(value), (deviates / self.scale + slope) * self.step
+
+    def _odds(self, steps: Array, places: Array) -> tuple[Array, Array]:
+        """Logarithm of members and look-alikes over field stars, and its slopes, shape (n,), (n_parameters, n)."""
+        parameters, n = steps * self.step, len(NAMES)
+        odds, slopes = log_odds_at(parameters[:n], places, self.gradient)
+        if len(parameters) == n:
+            return odds, slopes
+        total = np.logaddexp(odds, parameters[n])
+        return total, np.vstack([slopes * np.exp(odds - total), np.exp(parameters[n] - total)])
+
+    def maximised(self) -> tuple[SpatialModel, float]:
+        """Model of greatest posterior probability, and minus the logarithm of that."""
+        reach, n, begin = _WIDEST * self.scale, len(NAMES), self.begin / self.step
+        lower, upper = self.prior - reach, self.prior + reach
+        if len(begin) > n:
+            lower[n], upper[n] = _ALIKE_BOUNDS
+            starts = [np.where(np.arange(len(begin)) == n, u / self.step, begin) for u in _ALIKE_STARTS]
+            begin = min(starts, key=lambda start: self(start)[0])
+        found = minimize(
+            self, begin, jac=True, method="L-BFGS-B",
+            bounds=list(zip(lower / self.step, upper / self.step, strict=True)), options={"maxiter": _MOST_STEPS},
+        )  # fmt: skip
+        best = found.x * self.step
+        covariance = self._covariance(found.x)[:n, :n]
+        alike = float(np.exp(best[n:]).sum())
+        return SpatialModel(best[:n], covariance, self.gradient, alike), float(found.fun)
+
+    def _covariance(self, best: Array) -> Array:
+        """Inverse of the curvature; the curvature holds the prior's, so no direction is known worse than by the prior.
+
+        Where the stars' own part is negative, as beside a bound, the prior is left.
+        """
+        ends = [[self(best + sign * way)[1] for sign in (1, -1)] for way in _NEAR * np.eye(len(best))]
+        in_scales = np.outer(self.scale / self.step, self.scale / self.step)
+        curvature = np.array([(after - before) / (2 * _NEAR) for after, before in ends]) * in_scales
+        values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+        covariance = (vectors / np.maximum(values, 1.0)) @ vectors.T
+        return np.asarray(covariance * np.outer(self.scale, self.scale))
 
 
 def field_gradient(places: Array, weights: Array) -> Array:

@@ -1,5 +1,7 @@
 """Core and halo: profiles that agree with themselves, numbers with their errors, and their file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from core_and_halo import OUTER, cone
@@ -81,9 +83,24 @@ def test_files_keep_it_and_damaged_ones_are_refused(tmp_path):
     kept, results = read_spatial(tmp_path)
     assert results == summary
     np.testing.assert_array_equal(kept.covariance, model.covariance)
+    for wrong in (-0.1, [0.0, 1.0], None):
+        save_spatial(tmp_path, replace(model, look_alikes=wrong), summary)
+        with pytest.raises(ValueError, match="evaluate the cluster again"):
+            read_spatial(tmp_path)
     (tmp_path / "spatial.json").write_text('{"results": {}}')
     with pytest.raises(ValueError, match="evaluate the cluster again"):
         read_spatial(tmp_path)
+
+
+def test_look_alikes_bound_the_ratio():
+    ratios = np.array([-np.inf, -3.0, 0.0, 3.0, 40.0, np.inf, np.nan])
+    plain = SpatialModel(np.zeros(7))
+    np.testing.assert_array_equal(plain.ratios(ratios), ratios)
+    found = replace(plain, look_alikes=0.2).ratios(ratios)
+    np.testing.assert_allclose(np.exp(found[1:4]), np.exp(ratios[1:4]) / (1 + 0.2 * np.exp(ratios[1:4])))
+    np.testing.assert_allclose(found[4:6], np.log(5.0))
+    assert found[0] < -30
+    assert np.isnan(found[6])
 
 
 def test_errors_of_the_ratio_count_where_members_are_in_doubt():

@@ -5,7 +5,7 @@ import pytest
 from core_and_halo import OUTER, cone, deep
 
 from gaia_oc_amd.spatial import members_with_error, posterior, summarise
-from gaia_oc_amd.spatial_fit import field_gradient, fit_spatial_model
+from gaia_oc_amd.spatial_fit import _PRIOR_SCALE, field_gradient, fit_spatial_model
 
 
 @pytest.mark.parametrize("contrast", [3.0, 5.0])
@@ -36,6 +36,56 @@ def test_cone_without_members_has_none():
     ratios, places, _ = cone(0, 0, 20_000, contrast=4.0)
     model = fit_spatial_model(ratios, places, size=2.0)
     assert members_with_error(model, ratios, places)[0] < 15
+
+
+@pytest.mark.parametrize("n_members", [0, 5, 400])
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_nothing_is_known_worse_than_by_the_prior(n_members, calibrated):
+    ratios, places, _ = cone(n_members, 0, 4000, contrast=3.0)
+    model = fit_spatial_model(ratios, deep(places), size=1.5, calibrated=calibrated)
+    values, vectors = np.linalg.eigh(model.covariance / np.outer(_PRIOR_SCALE, _PRIOR_SCALE))
+    assert (values > 0).all(), vectors
+    assert values.max() <= 1 + 1e-6
+    summary = summarise(model, (1.0, 1.0), outer=OUTER, rng=np.random.default_rng(0))
+    assert summary.core_radius_error < 0.5 * summary.core_radius
+    assert summary.half_number_radius_error < summary.half_number_radius
+    assert summary.halo_share_error < 0.5
+
+
+def field_of_look_alikes(share=0.2, n_field=8000):
+    """Ratios and places of a field without a cluster, of which a share measures as members would."""
+    ratios, places, _ = cone(0, 0, n_field, contrast=3.0)
+    alike = np.random.default_rng(3).uniform(size=len(ratios)) < share
+    return ratios + np.where(alike, 9.0, 0.0), deep(places), alike
+
+
+@pytest.mark.parametrize("size", [3.0, 25.0])
+def test_field_stars_that_look_like_members_make_no_cluster(size):
+    ratios, places, alike = field_of_look_alikes()
+    model = fit_spatial_model(ratios, places, size=size, calibrated=True)
+    number, error = members_with_error(model, model.ratios(ratios), places)
+    assert alike.sum() > 1500
+    assert number < 30
+    assert number < 3 * error
+    assert model.look_alikes == pytest.approx(0.25, rel=0.2)
+
+
+def test_a_cluster_among_look_alikes_is_found():
+    ratios, places, _ = field_of_look_alikes(0.05)
+    own_ratios, own_places, is_member = cone(150, 0, 1, contrast=3.0, seed=4)
+    ratios, places = np.append(ratios, own_ratios), np.vstack([places, deep(own_places)])
+    model = fit_spatial_model(ratios, places, size=1.5, calibrated=True)
+    number, _ = members_with_error(model, model.ratios(ratios), places)
+    assert number == pytest.approx(is_member.sum(), rel=0.35)
+
+
+@pytest.mark.parametrize("n_members", [30, 400])
+def test_a_cluster_has_no_look_alikes_in_its_field(n_members):
+    ratios, places, is_member = cone(n_members, 0, 8000, contrast=4.0)
+    model = fit_spatial_model(ratios, deep(places), size=1.5, calibrated=True)
+    assert model.look_alikes == 0
+    number, error = members_with_error(model, ratios, places)
+    assert abs(number - is_member.sum()) < 3 * error
 
 
 def test_order_of_the_stars_does_not_matter():
