@@ -271,7 +271,9 @@ class ConeJudge:
         with one_thread():
             size = half_number_radius(sets.members)
             known = np.where(_known_for_places(stars, reading), np.inf, log_ratios)
-            spatial = fit_spatial_model(known, places, size=size, calibrated=True)
+            spatial = fit_spatial_model(
+                known, places, size=size, calibrated=True, field_is_seen=not reading.members_everywhere
+            )
             log_ratios = spatial.ratios(log_ratios)
             number = members_with_error(spatial, log_ratios, places, scatter=judge.calibration.scatter)
         of_candidates = log_ratios[: len(sets.candidates)]

@@ -51,7 +51,13 @@ _MOST_STEPS = 200
 
 
 def fit_spatial_model(
-    log_ratios: Array, places: Array, *, size: float, weights: Array | None = None, calibrated: bool = False
+    log_ratios: Array,
+    places: Array,
+    *,
+    size: float,
+    weights: Array | None = None,
+    calibrated: bool = False,
+    field_is_seen: bool = True,
 ) -> SpatialModel:
     """Core, halo and number of members of greatest posterior probability, given each star's likelihood ratio.
 
@@ -75,7 +81,10 @@ def fit_spatial_model(
     calibrated : bool
         Whether the ratios are a model's. Then halos are expected as simulated members show them, and m is measured as
         far as it can be (`_Stars.field_means`), so that a ratio that is too high for the faint stars of this cone does
-        not make members of them.
+        not make members of them; and the field may hold look-alikes (`_unless_alike`).
+    field_is_seen : bool
+        Whether the cone reaches beyond its members. In a frame that they fill they are what stands everywhere, and none
+        is taken for a look-alike.
 
     Returns
     -------
@@ -100,7 +109,7 @@ def fit_spatial_model(
         if calibrated and done:  # chances from before any fit hardly know members in a thin field
             null = stars.field_means(chance)
         model = _Posterior.of(model, prior, stars, null, gradient).maximised()[0]
-    return _unless_alike(model, prior, stars, null) if calibrated else model
+    return _unless_alike(model, prior, stars, null) if calibrated and field_is_seen else model
 
 
 def _unless_alike(model: SpatialModel, prior: Array, stars: "_Stars", null: Array) -> SpatialModel:

@@ -256,6 +256,12 @@ def test_a_cluster_that_stands_out_is_not_doubted(chance, error, scatter):
         warn_of_doubt(chance, (100.0, error), scatter)
 
 
+def test_a_cone_without_a_cluster_is_told():
+    with pytest.warns(UserWarning, match="show no cluster: 4 members, 68 % between 0 and 49") as caught:
+        warn_of_doubt(CLEAR[:2], (4.0, 10.0), 0.2)
+    assert len(caught) == 1
+
+
 def test_the_warning_states_interval_and_contamination():
     with pytest.warns(
         UserWarning, match="between 67 and 149, and 13 % .* field stars, 17 % if the ratios err"

@@ -70,6 +70,16 @@ def test_field_stars_that_look_like_members_make_no_cluster(size):
     assert model.look_alikes == pytest.approx(0.25, rel=0.2)
 
 
+def test_members_that_fill_a_frame_are_no_look_alikes():
+    ratios, places, is_member = cone(3000, 0, 6000, contrast=4.0)
+    frame = np.abs(places[:, :2]).max(axis=1) < 1.0
+    known = np.where(is_member, np.inf, ratios)[frame]
+    model = fit_spatial_model(known, places[frame], size=4.0, calibrated=True, field_is_seen=False)
+    assert model.look_alikes == 0
+    number, _ = members_with_error(model, ratios[frame], places[frame])
+    assert number == pytest.approx(is_member[frame].sum(), rel=0.1)
+
+
 def test_a_cluster_among_look_alikes_is_found():
     ratios, places, _ = field_of_look_alikes(0.05)
     own_ratios, own_places, is_member = cone(150, 0, 1, contrast=3.0, seed=4)
