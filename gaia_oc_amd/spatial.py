@@ -154,6 +154,7 @@ class SpatialModel:
             If the values are not those of a model.
         """
         try:
+            content = {"look_alikes": 0.0} | content  # models of before know none
             model = cls(**{name: np.array(content[name], float) for name in cls.__dataclass_fields__})
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(

@@ -83,6 +83,8 @@ def test_files_keep_it_and_damaged_ones_are_refused(tmp_path):
     kept, results = read_spatial(tmp_path)
     assert results == summary
     np.testing.assert_array_equal(kept.covariance, model.covariance)
+    before = {name: value for name, value in model.as_dict().items() if name != "look_alikes"}
+    assert SpatialModel.from_dict(before).look_alikes == 0
     for wrong in (-0.1, [0.0, 1.0], None):
         save_spatial(tmp_path, replace(model, look_alikes=wrong), summary)
         with pytest.raises(ValueError, match="evaluate the cluster again"):
