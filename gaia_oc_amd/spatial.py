@@ -154,8 +154,10 @@ class SpatialModel:
             If the values are not those of a model.
         """
         try:
-            content = {"look_alikes": 0.0} | content  # models of before know none
-            model = cls(**{name: np.array(content[name], float) for name in cls.__dataclass_fields__})
+            arrays = (np.array(content[name], float) for name in ("parameters", "covariance", "gradient"))
+            model = cls(
+                *arrays, look_alikes=float(content.get("look_alikes", 0.0))
+            )  # models of before know none
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"the spatial model lacks or garbles {error}: evaluate the cluster again."

@@ -266,11 +266,11 @@ class _Posterior:
         lowest = _LOWEST_WITH_ALIKE if alike else _LOWEST_PRIOR
         closed, closed_numbers, closed_ratios = stars.closed(start.log_odds(stars.places), lowest)
         parts = (prior, _ALIKE_MEAN), (_PRIOR_SCALE, _ALIKE_SCALE), (_STEP, _ALIKE_STEP)
-        of_all = [np.append(seven, eighth) if alike else seven for seven, eighth in parts]
+        prior, scale, step = (np.append(seven, eighth) if alike else seven for seven, eighth in parts)
         begin = np.append(start.parameters, _ALIKE_MEAN) if alike else start.parameters
         open_ = ~closed
         return cls(
-            *of_all, begin, gradient, stars.log_ratios[open_], stars.weights[open_], stars.places[open_],
+            prior, scale, step, begin, gradient, stars.log_ratios[open_], stars.weights[open_], stars.places[open_],
             centres, numbers, null[magnitude_bin], closed_numbers, closed_ratios,
         )  # fmt: skip
 
