@@ -154,14 +154,15 @@ class SpatialModel:
             If the values are not those of a model.
         """
         try:
-            arrays = (np.array(content[name], float) for name in ("parameters", "covariance", "gradient"))
-            model = cls(
-                *arrays, look_alikes=float(content.get("look_alikes", 0.0))
-            )  # models of before know none
+            parameters, covariance, gradient = (
+                np.array(content[name], float) for name in ("parameters", "covariance", "gradient")
+            )
+            alike = float(content.get("look_alikes", 0.0))  # models of before know none
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"the spatial model lacks or garbles {error}: evaluate the cluster again."
             ) from error
+        model = cls(parameters, covariance, gradient, alike)
         shapes = [np.shape(value) for value in vars(model).values()]
         whole = all(np.isfinite(value).all() for value in vars(model).values())
         expected = [(len(NAMES),), (len(NAMES), len(NAMES)), (2,), ()]
