@@ -104,7 +104,7 @@ class Watched:
         return self.page.locator("#stars-table tbody tr")
 
     def set_threshold(self, value):
-        self.page.fill("#threshold", str(value))
+        self.page.fill("#threshold", f"{value:g}")
         self.page.wait_for_timeout(100)
 
     def look_at(self, section):
