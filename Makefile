@@ -43,7 +43,7 @@ test-oldest: build/oldest/installed
 build/oldest/installed: pyproject.toml
 	$(PYTHON) -m venv build/oldest
 	build/oldest/bin/python -m pip install --quiet uv
-	build/oldest/bin/uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct -e ".[dev,distributed]"
+	build/oldest/bin/uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct -e ".[dev,distributed,cepheids,images]"
 	touch $@
 
 # The newest packages that pip finds, for the newest Python: make test-newest PYTHON=python3.13. They take 6 GB where pip finds

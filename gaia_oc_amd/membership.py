@@ -89,6 +89,7 @@ def judge_candidates(
     if unjudged:
         warnings.warn(f"{unjudged} candidates lack a colour or an error and get no PMemb.", stacklevel=2)
     save_candidates(judged, data_dir)
+    warn_of_refused(judged.judged_members["PMemb"].to_numpy(float))
     if judge:
         save_spatial(sets_folder(name, data_dir), judge.fitted, judge.summary(rng=rng))
         chance = judged.candidates["PMemb"].to_numpy(float)
@@ -96,6 +97,23 @@ def judge_candidates(
     else:
         remove_spatial(sets_folder(name, data_dir))
     return judged
+
+
+def warn_of_refused(chance: Array) -> None:
+    """Warn where most training members are no members by what the cone shows: the list may be of other stars.
+
+    Parameters
+    ----------
+    chance : ndarray, shape (n,)
+        Probabilities of the training members, each judged by the others.
+    """
+    n_accepted = int((chance >= PROB_THRESHOLD).sum())
+    if n_accepted < len(chance) / 2:
+        warnings.warn(
+            f"{n_accepted} of the {len(chance)} training members have p >= {PROB_THRESHOLD:g}: the list and the "
+            "members found here are different stars. Are the list and the cluster's parameters right?",
+            stacklevel=3,
+        )
 
 
 def warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: float) -> None:

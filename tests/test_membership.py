@@ -25,6 +25,7 @@ from gaia_oc_amd.membership import (
     judge_sets,
     membership_probabilities,
     warn_of_doubt,
+    warn_of_refused,
 )
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.source_sets import load_sets, save_sets
@@ -162,6 +163,7 @@ def test_sampled_features_scatter_by_the_errors(sets):
     assert (features[..., 0] == stars["f_r"].to_numpy()[:, None]).all()
 
 
+@pytest.mark.filterwarnings("ignore:0 of the 60 training members")
 def test_evaluation_rewrites_candidates_and_nothing_else(sets, classifier, tmp_path):
     folder = save_sets(sets, tmp_path)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -260,6 +262,15 @@ def test_a_cone_without_a_cluster_is_told():
     with pytest.warns(UserWarning, match="show no cluster: 4 members, 68 % between 0 and 49") as caught:
         warn_of_doubt(CLEAR[:2], (4.0, 10.0), 0.2)
     assert len(caught) == 1
+
+
+def test_a_list_of_other_stars_is_told():
+    with pytest.warns(UserWarning, match="1 of the 4 training members have p >= 0.5: the list and") as caught:
+        warn_of_refused(np.array([0.9, 0.4, 0.0, np.nan]))
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_refused(np.array([0.9, 0.5, 0.0, np.nan]))
 
 
 def test_the_warning_states_interval_and_contamination():
