@@ -39,6 +39,8 @@ PANELS = """() => [0, 1, 2, 3].map((n) => {
     lines: named("lines").get_length(),
     label: [view.model.below[0].axis_label, view.model.left[0].axis_label] };
 })"""
+LOOK = f"""() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(
+  JSON.stringify([scrollY, document.body.innerText, ({PANELS})()])))))"""
 CMD, SKY, MOTION, PARALLAX = range(4)
 
 
@@ -103,13 +105,20 @@ class Watched:
     def rows(self):
         return self.page.locator("#stars-table tbody tr")
 
+    def settle(self, looks=4):
+        """Wait until so many looks in a row, a tenth of a second and two drawn frames apart, are the same."""
+        seen = []
+        while len(seen) < looks or len(set(seen[-looks:])) > 1:
+            self.page.wait_for_timeout(100)
+            seen.append(self.page.evaluate(LOOK))
+
     def set_threshold(self, value):
         self.page.fill("#threshold", f"{value:g}")
-        self.page.wait_for_timeout(100)
+        self.settle(2)
 
     def look_at(self, section):
         self.page.evaluate("id => document.getElementById(id).scrollIntoView()", section)
-        self.page.wait_for_timeout(100)
+        self.settle(2)
 
     def place(self, panel, x, y):
         """Where a point of a panel is on the screen."""
@@ -131,7 +140,7 @@ class Watched:
         self.page.mouse.down()
         self.page.mouse.move(*self.place(panel, *opposite), steps=4)
         self.page.mouse.up()
-        self.page.wait_for_timeout(300)
+        self.settle()
 
     def mode(self, name):
         self.page.click(f"[data-mode={name}]")
@@ -251,13 +260,13 @@ def test_the_wheel_scrolls_the_page_unless_zoom_is_chosen(report):
     before = report.panels()[CMD]["x"]
     report.page.mouse.move(*report.place(CMD, np.mean(before), np.mean(report.panels()[CMD]["y"])))
     report.page.mouse.wheel(0, 100)
-    report.page.wait_for_timeout(300)
+    report.settle()
     assert report.panels()[CMD]["x"] == before
     report.look_at("stars")
     report.mode("zoom")
     report.page.mouse.move(*report.place(CMD, np.mean(before), np.mean(report.panels()[CMD]["y"])))
     report.page.mouse.wheel(0, -200)
-    report.page.wait_for_timeout(300)
+    report.settle()
     after = report.panels()[CMD]["x"]
     assert abs(after[1] - after[0]) < abs(before[1] - before[0])
 
@@ -286,7 +295,7 @@ def test_any_two_columns_make_a_panel(report, stars):
     i = lonely_star(stars[stars["r"] < 25].reset_index(drop=True), "r", "p", scales=(1.0, 0.05))
     star = stars[stars["r"] < 25].iloc[i]
     report.page.mouse.click(*report.place(CMD, star["r"], star["p"]))
-    report.page.wait_for_timeout(300)
+    report.settle()
     assert [stars["id"][k] for k in report.selected()] == [star["id"]]
     report.page.select_option("#x-0", "parallax")
     report.page.select_option("#y-0", "g")
@@ -363,7 +372,7 @@ def test_tap_in_the_diagram_marks_the_row(report, stars):
     report.set_threshold(0.01)
     report.look_at("stars")
     report.page.mouse.click(*report.place(CMD, stars["g_rp"][i], stars["g"][i]))
-    report.page.wait_for_timeout(200)
+    report.settle()
     assert report.selected() == [i]
     assert report.rows().count() == 1
     assert report.rows().first.locator("th").inner_text() == stars["id"][i]
@@ -508,7 +517,7 @@ def test_figures_are_dark_in_the_dark(browser, folder):
     """The middle of a panel's margin, and of the pictures' white paper, is as dark as the page."""
     watched = Watched(browser, (folder / "clusters/Test_1/report.html").as_uri(), color_scheme="dark")
     watched.page.wait_for_selector("body[data-ready]", timeout=600_000)
-    watched.page.wait_for_timeout(500)
+    watched.settle()
     for selector in ("#opening img", "#panel-1", "#figure-comparison img"):
         shot = watched.page.locator(selector).first.screenshot()
         pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("L"))
