@@ -13,7 +13,13 @@ from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.files.data_directory import cluster_directory, locked
 from gaia_oc_amd.files.provenance import Stage, run_stage, table_fingerprint
 from gaia_oc_amd.files.tables import read_table
-from gaia_oc_amd.first_members.field import SearchTables, SearchTarget, find_target, read_search_tables
+from gaia_oc_amd.first_members.field import (
+    FIELD_FOLDER,
+    SearchTables,
+    SearchTarget,
+    find_target,
+    read_search_tables,
+)
 from gaia_oc_amd.first_members.options import FindOptions
 from gaia_oc_amd.first_members.plots import first_members_figure
 from gaia_oc_amd.first_members.results import (
@@ -25,6 +31,7 @@ from gaia_oc_amd.first_members.results import (
 )
 from gaia_oc_amd.installation import for_cluster, values_of
 from gaia_oc_amd.options import RunOptions
+from gaia_oc_amd.query import has_new_source
 from gaia_oc_amd.source_sets import existing_name
 from gaia_oc_amd.stages.many import for_clusters, refuse_several
 from gaia_oc_amd.stages.options import BuildOptions, FirstMembersOptions
@@ -122,6 +129,9 @@ def search_and_save(
         "first_members", _made_with(target, options, tables, seed=seed), for_cluster(command, target.name)
     )
     with locked(folder):
+        again = again or has_new_source(
+            target.name, folder / FIELD_FOLDER, options.cone.cone_source, tables.columns
+        )
         return run_stage(
             folder, stage, partial(_search, target, Path(data_dir), options, tables, seed), again=again
         )

@@ -121,6 +121,19 @@ def test_a_search_that_was_done_is_left_as_found(tmp_path, cone):
     assert path.stat().st_mtime_ns != before
 
 
+def test_a_replaced_table_of_stars_is_searched_again(tmp_path, cone):
+    target, tables = find_target("Toy_1", PARAMETERS, HERE), SearchTables(None, None, None)
+    options = FindOptions(cone=cone, search=QUICK, figures=FigureOptions(save_plots=False))
+    search_and_save(target, tmp_path, options, tables=tables, seed=1)
+    folder = tmp_path / "clusters" / "Toy_1"
+    first = set(read_member_list(folder / "first_members.csv")["source_id"])
+    table = tmp_path / "cones" / "Toy_1.csv"
+    stars = pd.read_csv(table)
+    stars[~stars["source_id"].isin(sorted(first)[:20])].to_csv(table, index=False)
+    search_and_save(target, tmp_path, options, tables=tables, seed=1)
+    assert not set(sorted(first)[:20]) & set(read_member_list(folder / "first_members.csv")["source_id"])
+
+
 def test_a_name_is_found_in_the_table_in_any_spelling():
     target = find_target("toy 1", PARAMETERS, FieldOptions())
     assert (target.name, target.ra, target.dec, target.found_in) == (
