@@ -39,7 +39,7 @@ _fingerprints: dict[tuple[int, ...], str] = {}
 def file_fingerprint(path: Path | str) -> str:
     """Fingerprint of a file's bytes (BLAKE2b, 128 bits).
 
-    A large file is read once in a run, as long as inode, size and time say that it is the same.
+    A large file is read once in a run, as long as inode, size and times say that it is the same.
 
     Raises
     ------
@@ -50,10 +50,11 @@ def file_fingerprint(path: Path | str) -> str:
         about = os.fstat(file.fileno())
         if about.st_size < _LARGE:
             return hashlib.file_digest(file, _hash).hexdigest()
-        content = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
-        if content not in _fingerprints:
-            _fingerprints[content] = hashlib.file_digest(file, _hash).hexdigest()
-        return _fingerprints[content]
+        # st_ctime_ns, too: cp -p and rsync give a file that they change the time that it had
+        same = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+        if same not in _fingerprints:
+            _fingerprints[same] = hashlib.file_digest(file, _hash).hexdigest()
+        return _fingerprints[same]
 
 
 def bytes_fingerprint(content: bytes) -> str:

@@ -1,5 +1,8 @@
 """Fingerprints change with what they stand for, and with nothing else."""
 
+import os
+import time
+
 import numpy as np
 import pandas as pd
 
@@ -38,3 +41,14 @@ def test_files(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 100_000)
     (tmp_path / "b").write_bytes(b"x" * 99_999 + b"y")
     assert file_fingerprint(tmp_path / "a") != file_fingerprint(tmp_path / "b")
+
+
+def test_a_large_file_that_was_changed_and_looks_as_old_as_before(tmp_path):
+    path = tmp_path / "large.csv"
+    path.write_bytes(b"x" * (1 << 21))
+    before, about = file_fingerprint(path), path.stat()
+    time.sleep(0.05)  # a tick of the clock that older kernels stamp files with
+    with path.open("r+b") as file:
+        file.write(b"y")
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))  # as `cp -p` and rsync set it
+    assert file_fingerprint(path) != before
