@@ -1,5 +1,6 @@
 """Evaluate one cluster, draw and report what came of it, as far as that is not done; the same for many."""
 
+import gc
 import importlib
 import logging
 from collections.abc import Callable
@@ -137,6 +138,7 @@ def evaluate_cluster(
     command = for_cluster(command, folder.name)
     plots, figures = options.plots, options.figures
     sets: Callable[[], SourceSets] = cache(partial(load_sets, folder.name, data_dir))
+    judged: SourceSets | None = None
     with locked(folder):
         check_sets(folder, accept=options.accept_changes)
         if model is not None:
@@ -148,7 +150,7 @@ def evaluate_cluster(
         listed = _list(sets, folder, plots, command=command)
         _warn_of_no_member(folder.name, listed, options)
         if plots.switched_on() and figures.wanted():
-            _draw(sets, folder, options, seed=seed, command=command)
+            _draw(sets, folder, options, seed=seed, command=command, just_judged=judged is not None)
         exports.export_tables(folder, [*options.export.formats(), *["mrt"] * options.export.mrt], command)
         if plots.report:
             write = partial(_write_report, sets, data_dir, options)
@@ -265,7 +267,13 @@ def _warn_of_no_member(name: str, listed: dict[str, Any], options: EvaluateOptio
 
 
 def _draw(
-    sets: Callable[[], SourceSets], folder: Path, options: EvaluateOptions, *, seed: int, command: str
+    sets: Callable[[], SourceSets],
+    folder: Path,
+    options: EvaluateOptions,
+    *,
+    seed: int,
+    command: str,
+    just_judged: bool,
 ) -> None:
     """Draw an evaluated cluster, unless that is done."""
     plots, figures = options.plots, options.figures
@@ -282,6 +290,8 @@ def _draw(
     def draw() -> tuple[dict[str, Any], list[str]]:
         from gaia_oc_amd.figures import evaluation_figures, save_and_show
 
+        if not just_judged:
+            gc.collect()  # figures of the cluster before, as `run_stage` does before stars are judged
         drawn = evaluation_figures(sets(), plots, seed=seed, panel=figures.single_panel)
         return {}, save_and_show(drawn, folder, figures)
 

@@ -1,9 +1,11 @@
 """What runs say of themselves: paths are remembered, dead links go, and what is removed is named."""
 
+import gc
 import logging
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pandas as pd
@@ -121,6 +123,21 @@ def test_what_is_removed_is_named_and_the_index_has_no_dead_link(data, inputs, p
     assert told.endswith(f"again: python evaluate_clusters.py Toy_1 --report --data_dir {data}.")
     assert not (data / "clusters/Toy_1/report.html").exists()
     assert not (data / "index.html").exists()
+
+
+def test_figures_of_the_cluster_before_are_gone_when_others_are_drawn(data, inputs, paths):
+    build(data, inputs, paths)
+    evaluate(data, report=False)
+    figure = type("Figure", (), {})()
+    figure.itself, gone = figure, weakref.ref(figure)
+    gc.disable()  # as good as seldom
+    try:
+        del figure
+        options = EvaluateOptions(figures=FigureOptions(), plot_only=True)
+        assert not evaluate_clusters(["all"], options, RunOptions(data_dir=data))[0].error
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_copied_data_folder_beside_its_table_is_not_built_again(data, inputs, paths, tmp_path, caplog):
