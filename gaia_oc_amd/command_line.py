@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import gc
 import io
 import logging
 import os
@@ -21,6 +20,7 @@ from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
+from gaia_oc_amd.garbage import look_seldom
 from gaia_oc_amd.installation import as_called, command, program
 from gaia_oc_amd.interruption import MESSAGE, exit_code, is_over, listen, obey, watch
 from gaia_oc_amd.options import Options, RunOptions, type_hints
@@ -489,11 +489,6 @@ def command_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
     return " ".join(words)
 
 
-_GARBAGE = (50_000, 10, 10)
-"""When Python looks for garbage, seldom: an evaluation makes a million objects that stay, and `run_stage` looks for it
-before sets are built or stars judged."""
-
-
 def run(main: Callable[[], int]) -> None:
     """Run a script's main function and leave with its exit code; a user's mistake is one line.
 
@@ -502,7 +497,7 @@ def run(main: Callable[[], int]) -> None:
     main : callable
         Returns the exit code.
     """
-    gc.set_threshold(*_GARBAGE)
+    look_seldom()
     listen()
     watch()
     for stream in (sys.stdout, sys.stderr):

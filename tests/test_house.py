@@ -169,6 +169,7 @@ def test_help_needs_no_library():
         "columns",
         "defaults",
         "exceptions",
+        "garbage",
         "installation",
         "interruption",
         "published_words",

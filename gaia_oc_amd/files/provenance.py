@@ -1,6 +1,5 @@
 """What made the files of a cluster, by fingerprints, and whether a stage of the work has to be done at all."""
 
-import gc
 import hashlib
 import json
 import logging
@@ -27,6 +26,7 @@ from gaia_oc_amd.files.data_directory import (
     write_atomically,
     write_json,
 )
+from gaia_oc_amd.garbage import look_now
 from gaia_oc_amd.installation import moved_command, script_command
 from gaia_oc_amd.options import EXPORT_SUFFIXES, PlotOptions
 
@@ -280,7 +280,7 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
         logger.log(level, "%s: %s already there, made in the same way: left as found.", folder.name, what)
         return read_provenance(folder)[stage.name]["summary"]
     if stage.name in ("sets", "evaluation"):
-        gc.collect()  # figures of the cluster before: garbage is looked for seldom (`command_line.run`)
+        look_now()  # figures of the cluster before
     _drop(folder, (stage.name,))
     remove_leftovers(folder)
     try:

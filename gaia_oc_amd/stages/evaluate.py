@@ -1,6 +1,5 @@
 """Evaluate one cluster, draw and report what came of it, as far as that is not done; the same for many."""
 
-import gc
 import importlib
 import logging
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from gaia_oc_amd.exceptions import missing_library
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
 from gaia_oc_amd.files.provenance import Stage, command_again, read_provenance, run_stage
 from gaia_oc_amd.files.tables import write_csv
+from gaia_oc_amd.garbage import look_now
 from gaia_oc_amd.installation import for_cluster, script_command, values_of
 from gaia_oc_amd.member_list import (
     MEMBER_LIST,
@@ -291,7 +291,7 @@ def _draw(
         from gaia_oc_amd.figures import evaluation_figures, save_and_show
 
         if not just_judged:
-            gc.collect()  # figures of the cluster before, as `run_stage` does before stars are judged
+            look_now()  # figures of the cluster before, as `run_stage` does before stars are judged
         drawn = evaluation_figures(sets(), plots, seed=seed, panel=figures.single_panel)
         return {}, save_and_show(drawn, folder, figures)
 

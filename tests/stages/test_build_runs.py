@@ -13,6 +13,7 @@ import pytest
 
 from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
 from gaia_oc_amd.exceptions import UsageError
+from gaia_oc_amd.garbage import look_seldom
 from gaia_oc_amd.options import (
     ConeOptions,
     FigureOptions,
@@ -130,7 +131,9 @@ def test_figures_of_the_cluster_before_are_gone_when_others_are_drawn(data, inpu
     evaluate(data, report=False)
     figure = type("Figure", (), {})()
     figure.itself, gone = figure, weakref.ref(figure)
-    gc.disable()  # as good as seldom
+    thresholds = gc.get_threshold()
+    look_seldom()
+    gc.disable()
     try:
         del figure
         options = EvaluateOptions(figures=FigureOptions(), plot_only=True)
@@ -138,6 +141,7 @@ def test_figures_of_the_cluster_before_are_gone_when_others_are_drawn(data, inpu
         assert gone() is None
     finally:
         gc.enable()
+        gc.set_threshold(*thresholds)
 
 
 def test_a_copied_data_folder_beside_its_table_is_not_built_again(data, inputs, paths, tmp_path, caplog):
