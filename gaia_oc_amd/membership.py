@@ -111,7 +111,7 @@ def warn_of_refused(chance: Array) -> None:
     if n_accepted < len(chance) / 2:
         warnings.warn(
             f"{n_accepted} of the {len(chance)} training members have p >= {PROB_THRESHOLD:g}: the list and the "
-            "members found here are different stars. Are the list and the cluster's parameters right?",
+            "members found here are mostly different stars. Are the list and the cluster's parameters right?",
             stacklevel=3,
         )
 
