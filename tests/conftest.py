@@ -1,5 +1,6 @@
 """Fixtures that the tests share, the order of the files, and what no test may leave behind."""
 
+import gc
 import logging
 import os
 import signal
@@ -76,7 +77,7 @@ def settings():
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind():
-    """No test changes how a later one reads units, logs, warns, hears signals or counts threads.
+    """No test changes how a later one reads units, logs, warns, hears signals, counts threads or frees memory.
 
     What scripts set for the rest of their process is set back; a test that leaves any other setting changed fails.
     """
@@ -85,9 +86,10 @@ def nothing_left_behind():
     before = [(log, log.level, log.propagate, log.handlers[:]) for log in loggers]
     format_warning, hooks = warnings.formatwarning, (sys.excepthook, sys.unraisablehook)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    settings_before = settings()
+    seldom, settings_before = gc.get_threshold(), settings()
     with foreign_units():
         yield
+    gc.set_threshold(*seldom)
     warnings.formatwarning = format_warning
     sys.excepthook, sys.unraisablehook = hooks
     logging.captureWarnings(False)

@@ -15,16 +15,15 @@ class Ring:
         self.itself = self
 
 
-@pytest.fixture
-def thresholds():
-    before = gc.get_threshold()
-    yield before
-    gc.set_threshold(*before)
+@pytest.fixture(autouse=True)
+def often():
+    """Python's own thresholds: what else this process has run may have changed them."""
+    gc.set_threshold(700, 10, 10)
 
 
-def test_it_is_found_at_once_where_python_looks_seldom(thresholds):
+def test_it_is_found_at_once_where_python_looks_seldom():
     look_seldom()
-    assert gc.get_threshold() > thresholds
+    assert gc.get_threshold() > (700, 10, 10)
     gone = weakref.ref(Ring())
     look_now()
     assert gone() is None

@@ -131,7 +131,6 @@ def test_figures_of_the_cluster_before_are_gone_when_others_are_drawn(data, inpu
     evaluate(data, report=False)
     figure = type("Figure", (), {})()
     figure.itself, gone = figure, weakref.ref(figure)
-    thresholds = gc.get_threshold()
     look_seldom()
     gc.disable()
     try:
@@ -141,7 +140,6 @@ def test_figures_of_the_cluster_before_are_gone_when_others_are_drawn(data, inpu
         assert gone() is None
     finally:
         gc.enable()
-        gc.set_threshold(*thresholds)
 
 
 def test_a_copied_data_folder_beside_its_table_is_not_built_again(data, inputs, paths, tmp_path, caplog):
