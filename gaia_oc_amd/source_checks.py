@@ -89,12 +89,12 @@ def _numbers(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     """Sources with every column but the identifier as numbers, of the same type whatever the format they came in."""
     converted = {}
     for name in sources.columns.drop("source_id"):
-        values = sources[name]
+        given = values = sources[name]
         if values.dtype.kind not in "fiu":
             values = pd.to_numeric(values.astype("string"), errors="coerce").astype(float)
-            wrong = values.isna() & sources[name].notna()
+            wrong = values.isna() & given.notna()
             if wrong.any():
-                first = f"{str(sources[name][wrong].iloc[0])[:40]!r} is the first"
+                first = f"{str(given[wrong].iloc[0])[:40]!r} is the first"
                 if wrong.mean() > _FEW:
                     raise ClusterError(
                         f"{origin} has a {name} that is no number ({first} of {wrong.sum()}): give decimal numbers, or "
@@ -105,13 +105,13 @@ def _numbers(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
                     stacklevel=3,
                 )
         if name in _WHOLE_NUMBERS:
-            is_whole = values.dtype.kind != "f" or bool(
-                (values.abs() < 2**53).all() and (values % 1 == 0).all()
+            is_whole = not values.isna().any() and (
+                values.dtype.kind != "f" or bool((values.abs() < 2**53).all() and (values % 1 == 0).all())
             )
             values = values.astype(np.int64 if is_whole else float)
         elif values.dtype != float:
             values = values.astype(float)
-        if values is not sources[name]:
+        if values is not given:
             converted[name] = values
     return sources.assign(**converted)
 
@@ -167,11 +167,11 @@ def _with_colours(sources: pd.DataFrame) -> pd.DataFrame:
 def _with_identifiers(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     """Sources but for those without an identifier, where the others are whole numbers."""
     ids = sources["source_id"]
-    if ids.dtype.kind in "fiu":
-        absent = ids <= 0 if ids.dtype.kind == "i" else np.zeros(len(ids), bool)
-    else:
-        absent = ids.isna()
-    absent = np.asarray(absent, bool)
+    if pd.api.types.is_float_dtype(ids):  # refused for that, whatever is missing
+        return sources
+    absent = ids.isna().to_numpy(bool)
+    if pd.api.types.is_integer_dtype(ids):
+        absent = absent | (ids <= 0).to_numpy(bool, na_value=True)
     if not absent.any():
         return sources
     if absent.mean() > _FEW:

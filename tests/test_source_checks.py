@@ -86,3 +86,15 @@ def test_hours_are_the_likely_cause_of_an_empty_cone(toy):
     region = ConeRegion(120.0, -20.0, 1.0, 0.0, 0.0, 5.0, 1.0, 1.0)
     table = toy.sources.assign(ra=toy.sources["ra"] / 15)
     assert "is ra in hours? Multiply it by 15" in str(no_star_in_cone(table, region, "s"))
+
+
+@pytest.mark.parametrize("kind", ["Int64", "int64[pyarrow]"])
+def test_missing_values_of_nullable_integers_count_as_missing(toy, kind):
+    table = toy.sources.astype(
+        {"source_id": kind, "phot_g_n_obs": kind}
+    )  # as of Table.to_pandas() of astropy
+    table.loc[7, "source_id"] = table.loc[9, "phot_g_n_obs"] = pd.NA
+    with pytest.warns(UserWarning, match="1 of 460 rows lack a source_id and are left out"):
+        stars = check_sources(table, "s")
+    assert stars["source_id"].tolist() == toy.sources["source_id"].drop(index=7).tolist()
+    assert stars["phot_g_n_obs"].isna().sum() == 1
