@@ -249,7 +249,7 @@ def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
     DataFrame
         The archive's columns in the table's order, with the table's index; parallaxes corrected, errors of magnitude
         and colours and the features of `add_features` added; PMemb_list, the probability of a list, is
-        missing. Sources without astrometry or G are left out, with a warning.
+        missing. Sources without an identifier, astrometry or G, and copies of others, are left out, with a warning.
 
     Raises
     ------
@@ -263,6 +263,7 @@ def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
             "the table has a column f_r already: give the archive's table, or skip prepare_stars."
         )
     sources = check_sources(table, "the table of stars")
-    rows = pd.Index(table["source_id"].astype("int64")).get_indexer(pd.Index(sources["source_id"]))
+    row = pd.Series(np.arange(len(table)), table["source_id"].astype("Int64"))
+    rows = row[~row.index.duplicated()].loc[sources["source_id"]]  # of a copy the first is kept
     prepared = add_features(calibrate(sources), sets.cluster, sets.limits, sets.isochrone, sets.colour)
     return prepared.assign(PMemb_list=np.nan).set_index(table.index[rows])

@@ -47,6 +47,17 @@ def test_a_star_without_parallax_is_left_out_and_changes_nothing_for_the_others(
     pd.testing.assert_frame_equal(prepared, prepare_stars(sources, sets).drop(index=4))
 
 
+def test_copies_and_rows_without_an_identifier_are_left_out(field):
+    sources, sets = field
+    spoilt = pd.concat([sources, sources.iloc[:2]]).set_axis(range(100, 562))
+    spoilt = spoilt.astype({"source_id": "str"})
+    spoilt.loc[[103, 105], "source_id"] = np.nan
+    with pytest.warns(UserWarning, match=r"2 of 462 rows lack a source_id|has 2 rows more than once"):
+        prepared = prepare_stars(spoilt, sets)
+    expected = prepare_stars(sources, sets).set_axis(range(100, 560)).drop(index=[103, 105])
+    pd.testing.assert_frame_equal(prepared, expected)
+
+
 def test_what_cannot_be_is_refused(field):
     sources, sets = field
     with pytest.raises(ClusterError, match="lacks the column"):
