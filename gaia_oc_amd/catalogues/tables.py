@@ -172,16 +172,18 @@ def _probabilities(table: pd.DataFrame, rows: RowCheck) -> pd.Series:
 
 
 def _without_duplicates(members: pd.DataFrame, source: str) -> pd.DataFrame:
-    key = ["cluster", "source_id"]
-    n_more = int(members.duplicated(key).sum())
+    """Members of which none is listed twice for one cluster, however that is spelt in either row."""
+    key = members[["source_id"]].assign(cluster=_clusters(members["cluster"])[1])
+    n_more = int(key.duplicated().sum())
     if not n_more:
         return members
     warnings.warn(
         f"{source} lists {n_more} members more than once: the row with the highest PMemb is kept.",
         stacklevel=4,
     )
-    best = members.sort_values("PMemb", ascending=False, kind="stable").drop_duplicates(key)
-    return best.sort_index().reset_index(drop=True)
+    falling = np.argsort(-members["PMemb"].to_numpy(float), kind="stable")
+    best = falling[~key.iloc[falling].duplicated().to_numpy()]
+    return members.iloc[np.sort(best)].reset_index(drop=True)
 
 
 def check_parameters(table: pd.DataFrame, source: str, *, published: bool = False) -> pd.DataFrame:
@@ -538,9 +540,14 @@ def rows_by_cluster(member_list: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
     dict of str to ndarray of int
         Positions of a cluster's rows in ascending order, by its normalised name (`catalogues.names.normalise_name`).
     """
-    spelling, spellings = pd.factorize(member_list["cluster"])
-    names, number = np.unique([normalise_name(name) for name in spellings], return_inverse=True)
-    cluster = number[spelling] if len(names) else spelling
+    names, cluster = _clusters(member_list["cluster"])
     order = np.argsort(cluster, kind="stable")
     ends = np.searchsorted(cluster[order], np.arange(1, len(names)))
-    return dict(zip(names.tolist(), np.split(order, ends), strict=False))
+    return dict(zip(names, np.split(order, ends), strict=False))
+
+
+def _clusters(spelt: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
+    """Normalised names of clusters in order, and which of them each row has."""
+    spelling, spellings = pd.factorize(spelt)
+    names, number = np.unique([normalise_name(name) for name in spellings], return_inverse=True)
+    return names.tolist(), number[spelling] if len(names) else spelling

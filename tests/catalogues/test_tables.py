@@ -50,6 +50,15 @@ def test_of_members_listed_twice_the_most_probable_row_is_kept(tmp_path, members
     pd.testing.assert_frame_equal(result, expected)
 
 
+def test_a_member_listed_under_two_spellings_of_its_cluster_is_listed_twice(tmp_path, members):
+    two = members.iloc[[0, 0]].assign(cluster=["M_67", "m 67"], PMemb=[0.4, 0.9])
+    pd.concat([two, members.iloc[1:]]).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.warns(UserWarning, match=r"m\.csv lists 1 members more than once"):
+        result = read_member_list(tmp_path / "m.csv")
+    assert result["cluster"].iloc[0] == "m 67"
+    assert len(result) == len(members)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
