@@ -257,9 +257,10 @@ def membership_matrix(
         Counts; the rows are our verdicts, the columns 'listed' and 'not listed'. They sum to the number of different
         sources.
     """
+    least_probability = min(least_probability, prob_threshold)  # else the labels would overlap
     listed = set(comparison_list(sets)["source_id"].tolist())
     candidates = probable_candidates(sets, prob_threshold)
-    unsure = probable_candidates(sets, min(least_probability, prob_threshold))
+    unsure = probable_candidates(sets, least_probability)
     verdicts = {
         f"training member, p ≥ {prob_threshold:g}": sets.judged_members.query("PMemb >= @prob_threshold"),
         f"training member, p < {prob_threshold:g}": sets.judged_members,
@@ -280,7 +281,7 @@ def membership_matrix(
     rows |= {str(place): (int(n), 0) for place, n in places.items()} | {
         OUTSIDE: (int(places.get(OUTSIDE, 0)), 0)
     }
-    if least_probability >= prob_threshold:
+    if least_probability == prob_threshold:
         del rows[f"candidate, {least_probability:g} ≤ p < {prob_threshold:g}"]
     for verdict in [*verdicts][:2] if sets.judged_members.empty else ["training member"]:
         del rows[verdict]

@@ -139,6 +139,14 @@ class TestMatrix:
         assert matrix["candidate, p < 0.3"] == (probability < 0.3).sum()
         assert matrix["candidate, 0.3 ≤ p < 0.6"] == ((probability >= 0.3) & (probability < 0.6)).sum()
 
+    def test_a_threshold_of_the_list_above_that_of_members_makes_no_row(self, sets):
+        matrix = membership_matrix(sets, prob_threshold=0.3, least_probability=0.6).sum(axis=1)
+        assert [row for row in matrix.index if row.startswith("candidate")] == [
+            "candidate, p ≥ 0.3",
+            "candidate, p < 0.3",
+        ]
+        assert matrix["candidate, p < 0.3"] == (sets.candidates["PMemb"] < 0.3).sum()
+
     def test_before_an_evaluation(self, sets):
         matrix = membership_matrix(not_evaluated(sets)).sum(axis=1)
         assert matrix["candidate, p < 0.1"] == 400
