@@ -215,9 +215,9 @@ def isochrone_limit(members: pd.DataFrame, isochrone: Isochrone, options: Select
     if enough(lower):
         return lower
     while not enough(upper):
-        lower, upper = upper, 2 * upper
-        if lower > LARGEST_COLOUR_LIMIT:
+        if upper == LARGEST_COLOUR_LIMIT:
             raise ClusterError(_too_far(members.iloc[np.flatnonzero(finite)], usable, isochrone, options))
+        lower, upper = upper, min(2 * upper, LARGEST_COLOUR_LIMIT)
     while upper - lower > _PRECISION:
         middle = (lower + upper) / 2
         lower, upper = (lower, middle) if enough(middle) else (middle, upper)

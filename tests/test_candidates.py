@@ -165,7 +165,7 @@ def test_star_without_colour_is_no_candidate_and_changes_no_other(scene):
     )
 
 
-@pytest.mark.parametrize("value", [85.0, -70.0, 1e20])
+@pytest.mark.parametrize("value", [4.6, 85.0, -70.0, 1e20])
 def test_a_limit_that_broken_photometry_makes_is_refused_with_its_star(value):
     isochrone = Isochrone(colour=np.array([0.3, 1.5]), g=np.array([12.0, 18.0]))
     members = pd.DataFrame(
