@@ -475,9 +475,9 @@ def _from_sequence(table: pd.DataFrame, stars: pd.DataFrame, reading: ConeReadin
         scales[usable],
     )
     g, ids = stars["phot_g_mean_mag"].to_numpy(float), stars["source_id"].to_numpy()
-    chunks = [slice(i, i + _STARS_AT_ONCE) for i in range(0, len(g), _STARS_AT_ONCE)]
+    chunks = [slice(i, i + _STARS_AT_ONCE) for i in range(0, max(len(g), 1), _STARS_AT_ONCE)]
     found = [sequence.at(g[part], ids[part]) for part in chunks]
-    shift, scatter = (np.concatenate([np.empty((0, 2)), *part]) for part in zip(*found, strict=True))
+    shift, scatter = (np.concatenate(part) for part in zip(*found, strict=True))
     own = _isochrone_scales(stars, colour)
     unit = np.hypot(own, scatter)
     shifted = (table[["c_sigma", "g_sigma"]].to_numpy() * own - shift) / unit

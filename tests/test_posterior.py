@@ -238,6 +238,7 @@ def test_evidence_has_all_features_and_knows_members_from_field(scene):
     reading = read_cone(sets, rng=np.random.default_rng(0))
     evidence = star_evidence(sets.candidates, reading)
     assert set(evidence) == {*STAR_FEATURES, *SUPPORT_FEATURES}
+    assert star_evidence(sets.candidates.iloc[:0], reading).empty
     assert set(cone_evidence(reading)) == set(CONE_FEATURES)
     assert np.isfinite(evidence.to_numpy()).all()
     is_member = sets.candidates["source_id"].isin(true_ids).to_numpy()
