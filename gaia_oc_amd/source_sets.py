@@ -18,12 +18,9 @@ from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import (
     LISTED_PROBABILITY,
-    MAGNITUDE_ERRORS,
+    OPTIONAL_COLUMNS,
     REJECTED_BY,
-    REQUIRED_COLUMNS,
     SET_COLUMNS,
-    SIGMA_OFFSETS,
-    SOURCE_FEATURES,
     TRAINING_MEMBER,
 )
 from gaia_oc_amd.files.data_directory import (
@@ -80,7 +77,9 @@ OUTSIDE_COLUMNS = (
 )
 """What is kept of these stars, as far as the list has it; the list's own identifiers and values, and which limit of
 the cone they lie beyond."""
-SET_FILES = (CLUSTER_FILE, *(f"{name}.csv" for name in SET_NAMES), OUTSIDE_FILE)
+_FILES = {name: (f"{name}.csv",) for name in SET_NAMES} | {"comparison": ("comparison.csv", OUTSIDE_FILE)}
+"""CSV files of each set."""
+SET_FILES = (CLUSTER_FILE, *(file for files in _FILES.values() for file in files))
 UNJUDGED_FILES = (CLUSTER_FILE, "members.csv", "non_members.csv")
 """Files of the sets that an evaluation leaves as they are."""
 FIT_FILE = "isochrone_fit.json"
@@ -369,10 +368,10 @@ def refuse_changed_sets(folder: Path, parts: tuple[str, ...] = SET_NAMES) -> Non
     content = read_json(folder / CLUSTER_FILE)
     if not is_intact(content):
         raise ChangedFileError(_changed(folder, CLUSTER_FILE))
-    for part in parts:
-        marks, found = _marks(content, f"{part}.csv"), _fingerprint_of(folder / f"{part}.csv")
+    for file in (file for part in parts for file in _FILES[part]):
+        marks, found = _marks(content, file), _fingerprint_of(folder / file)
         if marks and found is not None and found not in marks:
-            raise ChangedFileError(_changed(folder, f"{part}.csv"))
+            raise ChangedFileError(_changed(folder, file))
 
 
 def _changed(folder: Path, file: str) -> str:
@@ -436,7 +435,7 @@ def accept_changes(folder: Path) -> list[str]:
         Names of the files that had been changed.
     """
     content = read_json(folder / CLUSTER_FILE)
-    files = {f"{name}.csv": _fingerprint_of(folder / f"{name}.csv") for name in SET_NAMES}
+    files = {file: _fingerprint_of(folder / file) for file in SET_FILES if file != CLUSTER_FILE}
     changed = [file for file, mark in files.items() if (marks := _marks(content, file)) and mark not in marks]
     if not is_intact(content):
         changed.insert(0, CLUSTER_FILE)
@@ -474,11 +473,7 @@ def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> p
     if columns is not None:
         return read_table(path, columns=(*columns, TRAINING_MEMBER))
     table = read_table(path)
-    needed = (
-        *(*REQUIRED_COLUMNS, *MAGNITUDE_ERRORS, *SOURCE_FEATURES, *SIGMA_OFFSETS, REJECTED_BY, "PMemb"),
-        LISTED_PROBABILITY,
-    )
-    absent = [name for name in needed if name not in table]
+    absent = [name for name in SET_COLUMNS if name not in (*table, *OPTIONAL_COLUMNS)]
     if absent:
         raise ValueError(f"{path} lacks the columns {', '.join(absent)}: run `{_built_again(folder)}`.")
     return _as_numbers(table).assign(

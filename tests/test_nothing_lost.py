@@ -97,6 +97,10 @@ def cut(path):
     path.write_text("".join(lines[: len(lines) // 2]))
 
 
+def longer(path):
+    path.write_text(path.read_text() + "\n")
+
+
 def doubled_parallax(path):
     content = json.loads(path.read_text())
     content["cluster"]["parallax"] *= 2
@@ -117,6 +121,7 @@ def large_motion(path):
         ("members.csv", large_motion),
         ("non_members.csv", large_motion),
         ("comparison.csv", cut),
+        ("comparison_outside.csv", longer),
         ("cluster.json", doubled_parallax),
     ],
 )
