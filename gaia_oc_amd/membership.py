@@ -282,12 +282,12 @@ def _judge_of(
                 "this model was trained for --probability votes, it knows no posterior: use --probability votes or "
                 "another --model_dir."
             )
-        return (
-            lambda stars, of: vote_probabilities(
-                stars, of, classifier, options=_of_at_most(len(of.members), options), rng=rng
-            ),
-            None,
-        )
+
+        def by_votes(stars: pd.DataFrame, of: SourceSets) -> Array:
+            drawn = options if of is sets else _with_sets_of_at_most(len(of.members), options)
+            return vote_probabilities(stars, of, classifier, options=drawn, rng=rng)
+
+        return by_votes, None
     judge = ConeJudge.of(sets, classifier, sampling=options, rng=rng)
 
     def by(stars: pd.DataFrame, of: SourceSets) -> Array:
@@ -299,8 +299,8 @@ def _judge_of(
     return by, judge
 
 
-def _of_at_most(n_members: int, options: SamplingOptions) -> SamplingOptions:
-    """Options whose support sets are no larger than one star less than a cluster's members."""
+def _with_sets_of_at_most(n_members: int, options: SamplingOptions) -> SamplingOptions:
+    """Options whose support sets are no larger than the members that are left without those judged."""
     return replace(options, size_support_set=max(min(options.size_support_set, n_members), 1))
 
 

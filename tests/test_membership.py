@@ -113,6 +113,14 @@ def test_star_is_not_in_its_own_support_set(sets, classifier):
     membership_probabilities(few.candidates, few, classifier, rng=np.random.default_rng(1))
 
 
+def test_support_sets_that_the_members_cannot_fill_are_refused(sets, classifier):
+    few = replace(sets, members=sets.members.iloc[:9])
+    with pytest.raises(
+        TooFewMembersError, match="has 9 members, a support set needs 10: lower --size_support"
+    ):
+        membership_probabilities(few.candidates, few, classifier, rng=np.random.default_rng(1))
+
+
 def test_model_that_needs_other_features_is_refused(sets, classifier):
     other = Standardisation(("f_r", "f_pm", "f_plx", "f_c", "f_x"), np.zeros(5), np.ones(5))
     with pytest.raises(ValueError, match="needs f_x, which the sets lack"):
