@@ -132,7 +132,10 @@ def _elsewhere(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
 
 
 def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
-    """The nearest source that agrees in position and brightness, by the row of the listed star."""
+    """The nearest source that agrees in position and brightness, by the row of the listed star.
+
+    A source that is the nearest of several stars is that of the nearest one.
+    """
     listed = listed[np.isfinite(listed["ra"]) & np.isfinite(listed["dec"])]
     if sources.empty or listed.empty:
         return pd.Series(dtype=np.int64)
@@ -142,7 +145,7 @@ def _match_by_position(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series
     for epoch in EPOCHS:
         matched = _match_at(listed, sources, np.full(len(listed), DR3_EPOCH - epoch))
         if len(matched) > len(best):
-            if len(best) or epoch != EPOCHS[0]:
+            if epoch != EPOCHS[0]:
                 logger.info("The list's positions are of epoch %.1f: %d stars match.", epoch, len(matched))
             best = matched
         if len(best) >= _MOST * len(listed):
@@ -175,7 +178,9 @@ def _match_at(listed: pd.DataFrame, sources: pd.DataFrame, years: NDArray[np.flo
         accepted &= ~(np.abs(difference) > MATCH_MAGNITUDE)
     row, first = np.flatnonzero(accepted.any(axis=1)), accepted.argmax(axis=1)
     source_id = sources["source_id"].to_numpy()[near[row, first[row]]]
-    return pd.Series(source_id, index=listed.index[row]).drop_duplicates()
+    nearest = np.argsort(distance[row, first[row]], kind="stable")  # of two stars for one source
+    kept = np.sort(nearest[~pd.Index(source_id[nearest]).duplicated()])
+    return pd.Series(source_id[kept], index=listed.index[row[kept]])
 
 
 def _near_in_declination(dec: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -49,6 +49,17 @@ def test_one_source_is_matched_once(toy):
     assert not matched.index.duplicated().any()
 
 
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_of_two_listed_stars_near_one_source_the_nearer_is_it(toy, order):
+    star = toy.sources.iloc[[3]]
+    listed = pd.concat([star.assign(PMemb=0.2), star.assign(PMemb=0.9)], ignore_index=True)
+    listed = listed.assign(source_id=[1, 2], dec=listed["dec"] + [0.4 / 3600, 0.0]).drop(
+        columns=["pmra", "pmdec"]
+    )
+    matched = match_to_cone(listed.iloc[order].reset_index(drop=True), star.drop(columns=["pmra", "pmdec"]))
+    assert matched.to_dict() == {star["source_id"].iloc[0]: 0.9}
+
+
 def test_most_listed_stars_of_real_clusters_are_found(shared):
     """CG18 has DR2 identifiers; those not kept in DR3 are found by position."""
     cone = pd.read_csv(shared / "real" / "cones" / "NGC_2506.csv.gz")
