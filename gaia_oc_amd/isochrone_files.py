@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.files.bounds import unpacked
 from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.options import ISOCHRONES
@@ -173,7 +174,12 @@ def _blocks(text: str, path: Path) -> Iterator[tuple[_Heading, str]]:
     heading = _Heading()
     for run in _RUN.finditer(text):
         if run["comments"]:
-            heading = _read_heading(heading, run["comments"])
+            try:
+                heading = _read_heading(heading, run["comments"])
+            except ValueError as error:
+                raise ValueError(
+                    f"{path} has a header that cannot be read ({one_line(error, 100)}): download it again."
+                ) from error
             continue
         rows = run["rows"]
         n_values = len(rows.partition("\n")[0].split())
@@ -215,7 +221,7 @@ def _read_heading(before: _Heading, comments: str) -> _Heading:
             found = replace(found, rotation=float(rotation[1]))
         elif fields[:2] == ["Yinit", "Zinit"] and number + 1 < len(lines):
             values = dict(zip(fields, map(float, lines[number + 1].split()), strict=False))
-            found = replace(found, z=values["Zinit"], rotation=values.get("v/vcrit", np.nan))
+            found = replace(found, z=values.get("Zinit", np.nan), rotation=values.get("v/vcrit", np.nan))
         elif points := re.match(r"number of EEPs, cols\s*=\s*(\d+)", line):
             found = replace(found, n_points=int(points[1]))
         elif points := re.match(r"Np\s*=\s*(\d+)", line):

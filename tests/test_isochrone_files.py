@@ -230,6 +230,13 @@ def test_basti_in_a_folder(tmp_path, kind):
     assert points["logg"].iloc[0] == pytest.approx(sun)
 
 
+def test_mist_with_a_cut_header_has_the_metal_fraction_of_its_rows(tmp_path):
+    (tmp_path / "m.iso.cmd").write_text(
+        mist().replace("0.2703  1.42857E-02     0.00     0.00     0.40", "0.2703")
+    )
+    check(read_isochrones(tmp_path / "m.iso.cmd"), z=0.0142857)
+
+
 def test_basti_with_all_ages_in_one_file(tmp_path):
     (tmp_path / "i.isc_gaia-dr3-new").write_text("".join(basti(age) for age in AGES))
     check(read_isochrones(tmp_path / "i.isc_gaia-dr3-new"), masses=BASTI_MASSES, stages=BASTI_STAGES)
@@ -310,6 +317,7 @@ def test_a_curve_given_twice_is_kept_once_and_two_that_differ_are_refused(tmp_pa
         (parsec().replace(" G_RPmag", " G_I"), "lacks the columns G_RPmag of PARSEC's"),
         (parsec().replace("\n0.0152 0.00000 8.5", "\n0.0152 0.00000 7 8.5", 1), "unequal length"),
         ("\n".join(mist().splitlines()[:-5]), "its header says has 12, it looks truncated"),
+        (mist().replace("1.42857E-02", "1.4O857E-02"), "a header that cannot be read .*1.4O857E-02"),
         (basti(8.0, n_points=2000), "an isochrone of 2100 points that its header says has 2000"),
         (basti(8.0).replace("Age (Myr)", "Age"), "lacks the header line with Z and Age"),
         ("<html><body>Error 500</body></html>", "a saved web page without isochrones"),
