@@ -1,7 +1,6 @@
 """HTTP with bounded waits, whole answers, and retries of what may pass."""
 
 import contextlib
-import gzip
 import io
 import logging
 import random
@@ -17,6 +16,8 @@ from xml.parsers import expat
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+
+from gaia_oc_amd.files.bounds import OutsizedError, unpacked
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -393,12 +394,11 @@ def _unpacked(content: bytes) -> bytes:
         if not content.startswith(b"\x1f\x8b"):
             break
         try:
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-                content = packed.read(LARGEST_ANSWER + 1)
-        except (OSError, EOFError, zlib.error) as error:
+            content = unpacked(content, LARGEST_ANSWER)
+        except (EOFError, zlib.error) as error:
             raise NonsenseError("the answer is damaged, it cannot be unpacked") from error
-        if len(content) > LARGEST_ANSWER:
-            raise LastingError(f"its answer unpacks to more than {LARGEST_ANSWER} bytes")
+        except OutsizedError as error:
+            raise LastingError(f"its answer unpacks to more than {LARGEST_ANSWER} bytes") from error
     return content
 
 
