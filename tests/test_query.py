@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 
 import pandas as pd
@@ -10,9 +11,10 @@ from cone_tables import REGION, as_vizier, with_archive_columns
 from tap_stub import TapStub, serve
 from toy_field import tables, toy_field
 
+from gaia_oc_amd.archive.local_tables import cluster_table
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
-from gaia_oc_amd.query import has_new_source, load_cone
+from gaia_oc_amd.query import has_new_source, load_cone, stars_in_cone
 from gaia_oc_amd.set_building import build_sets
 from gaia_oc_amd.source_sets import save_sets
 
@@ -168,6 +170,16 @@ def test_a_kept_cone_is_of_the_same_table_wherever_that_lies(field, tmp_path, mo
     field.sources.iloc[::2].to_csv(moved, index=False)
     other = load_cone("Toy_1", REGION, tmp_path / "cone", ConeOptions(cone_source=str(moved)))
     assert len(other) < len(stars)
+
+
+def test_a_table_of_all_clusters_is_read_again_when_it_was_changed(field, tmp_path):
+    path = tmp_path / "stars.csv"
+    field.sources.to_csv(path, index=False)
+    before, times = stars_in_cone(cluster_table(path, "Toy_1"), REGION), path.stat()
+    path.write_text(path.read_text().replace(",l,b,", ",b,l,", 1))  # as large as before
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as cp -p does it
+    after = stars_in_cone(cluster_table(path, "Toy_1"), REGION)
+    assert after["l"].equals(before["b"])
 
 
 def test_if_none_has_the_stars_each_is_named_with_its_reason(tmp_path):

@@ -68,10 +68,11 @@ class SharedTable(LocalTable):
     Parameters
     ----------
     version : tuple of int
-        Time of the last change and size of the file: a table that changes is another one.
+        Times of the last change and size of the file: a table that changes is another one. The second time is that of
+        any change, since copies can be given the first.
     """
 
-    version: tuple[int, int] = (0, 0)
+    version: tuple[int, ...] = ()
 
 
 def cluster_table(source: Path, name: str, columns: tuple[str, ...] = ()) -> LocalTable | ParquetFiles:
@@ -103,7 +104,7 @@ def cluster_table(source: Path, name: str, columns: tuple[str, ...] = ()) -> Loc
         if source.suffix.lower() in _PARQUET_SUFFIXES:
             return ParquetFiles(source, columns)
         state = source.stat()
-        return SharedTable(source, columns, (state.st_mtime_ns, state.st_size))
+        return SharedTable(source, columns, (state.st_mtime_ns, state.st_ctime_ns, state.st_size))
     if not source.is_dir():
         raise ConeUnavailableError(
             f"--cone_source {source} is neither a file nor a folder, nor a TAP URL, hats:, parquet:, gaia, ari, "
