@@ -35,10 +35,8 @@ logger = logging.getLogger(__name__)
 
 PARAMETER_COLUMNS = ("name", "ra", "dec", "pmra", "pmdec", "parallax")
 """Columns that a cluster parameter table must have."""
-
 OPTIONAL_PARAMETER_COLUMNS = ("pmra_error", "pmdec_error", "parallax_error", "age", "a0", "dist")
 """Columns of a cluster parameter table that are filled with NaN where it lacks them."""
-
 _MANY = 10
 """Rows that no list has of as many clusters."""
 _MEASURED = (
@@ -182,8 +180,7 @@ def _without_duplicates(members: pd.DataFrame, source: str) -> pd.DataFrame:
         stacklevel=4,
     )
     falling = np.argsort(-members["PMemb"].to_numpy(float), kind="stable")
-    best = falling[~key.iloc[falling].duplicated().to_numpy()]
-    return members.iloc[np.sort(best)].reset_index(drop=True)
+    return members[~key.iloc[falling].duplicated().sort_index()].reset_index(drop=True)
 
 
 def check_parameters(table: pd.DataFrame, source: str, *, published: bool = False) -> pd.DataFrame:
