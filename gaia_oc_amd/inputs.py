@@ -26,8 +26,8 @@ _FEW_FOUND = 0.5
 
 
 @dataclass(frozen=True)
-class Mean:
-    """Mean of a quantity over stars, and how well it is known.
+class Median:
+    """Median of a quantity over stars, and how well it is known.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class Mean:
     n_stars: int
 
 
-def robust_mean(values: NDArray[np.float64]) -> Mean | None:
-    """Mean of what is finite; None for fewer than 5 stars."""
+def median_of_finite(values: NDArray[np.float64]) -> Median | None:
+    """Median of what is finite; None for fewer than 5 stars."""
     values = values[np.isfinite(values)]
     if len(values) < _ENOUGH:
         return None
     median = float(np.median(values))
     scatter = 1.4826 * float(np.median(np.abs(values - median)))
-    return Mean(median, 1.2533 * scatter / np.sqrt(len(values)), scatter, len(values))
+    return Median(median, 1.2533 * scatter / np.sqrt(len(values)), scatter, len(values))
 
 
 def hold_against_list(
@@ -182,7 +182,7 @@ def _compare_position(cluster: Cluster, stars: pd.DataFrame) -> None:
 
 
 def _compare_motion(cluster: Cluster, stars: pd.DataFrame) -> None:
-    pmra, pmdec = (robust_mean(stars[name].to_numpy(float)) for name in ("pmra", "pmdec"))
+    pmra, pmdec = (median_of_finite(stars[name].to_numpy(float)) for name in ("pmra", "pmdec"))
     if pmra is None or pmdec is None:
         return
     offset = float(np.hypot(pmra.value - cluster.pmra, pmdec.value - cluster.pmdec))
@@ -198,7 +198,7 @@ def _compare_motion(cluster: Cluster, stars: pd.DataFrame) -> None:
 
 
 def _compare_parallax(cluster: Cluster, stars: pd.DataFrame) -> None:
-    parallax = robust_mean(stars["parallax"].to_numpy(float))
+    parallax = median_of_finite(stars["parallax"].to_numpy(float))
     if parallax is None:
         return
     offset = abs(parallax.value - cluster.parallax)
@@ -213,7 +213,7 @@ def _compare_parallax(cluster: Cluster, stars: pd.DataFrame) -> None:
 
 def _compare_distance(cluster: Cluster, stars: pd.DataFrame) -> None:
     """The distance against the mean parallax of the members, at every parallax."""
-    parallax = robust_mean(stars["parallax"].to_numpy(float)) if "parallax" in stars else None
+    parallax = median_of_finite(stars["parallax"].to_numpy(float)) if "parallax" in stars else None
     if parallax is None:
         return
     expected = 1000 / cluster.dist
