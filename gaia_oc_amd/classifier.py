@@ -331,7 +331,7 @@ def _standardisation(content: dict[str, Any], kind: str) -> Standardisation:
     means, stds = (np.array(content[f"{kind}_feature_{what}"], float) for what in ("means", "stds"))
     if not len(names) == len(means) == len(stds):
         raise ValueError(
-            f"the model has {len(names)} {kind} features but {len(means)} means and {len(stds)} stds."
+            f"the {kind} features: {len(names)} names, {len(means)} means and {len(stds)} standard deviations"
         )
     within = (np.abs(means) <= _MEANS) & (stds >= _STDS[0]) & (stds <= _STDS[1])
     if not within.all():  # NaN is not, either

@@ -15,9 +15,7 @@ from gaia_oc_amd.astrometry import (
     parallax_zero_point,
 )
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.columns import (
-    ASTROMETRIC_ERRORS,
-)
+from gaia_oc_amd.columns import ASTROMETRIC_ERRORS
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.perspective import VELOCITY_SCALE, turn_over_cone
@@ -190,7 +188,7 @@ def cut_to_region(sources: pd.DataFrame, region: ConeRegion) -> pd.DataFrame:
 
 
 _ROUNDING = 0.01
-"""Of a service that publishes fewer digits than the archive [deg/10, mas/yr, mas]."""
+"""By what a service that publishes fewer digits than the archive may be off [mas/yr, mas]; in place a tenth [deg]."""
 _MOST = 0.9  # of identifiers that must name their places before the others are called wrong
 
 
@@ -207,8 +205,8 @@ def wrong_rows(rows: pd.DataFrame, region: ConeRegion) -> str | None:
     Returns
     -------
     str or None
-        Rows outside the region or its limits, and identifiers that are none or name another place on the sky (they
-        hold it, but in made-up tables); None if there are none.
+        Rows outside the region or its limits, identifiers that can be none of Gaia's, or a few that name another place
+        on the sky (where most do, the table is made up, and identifiers say nothing); None if there are none.
     """
     values = {name: pd.to_numeric(rows[name], errors="coerce") for name in _ASKED_FOR if name in rows}
     if len(values) < len(_ASKED_FOR) or rows.empty:

@@ -14,18 +14,10 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster import update_from_members
 from gaia_oc_amd.columns import REJECTED_BY
-from gaia_oc_amd.evidence import (
-    CONE_FEATURES,
-    STAR_FEATURES,
-    SUPPORT_FEATURES,
-)
+from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.fast_deep_sets import Judge, draw_support_sets
-from gaia_oc_amd.features import (
-    add_features,
-    can_be_sampled,
-    sample_features,
-)
+from gaia_oc_amd.features import add_features, can_be_sampled, sample_features
 from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.parallel import for_each_block, progress_bar

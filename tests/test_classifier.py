@@ -197,7 +197,7 @@ def test_folder_that_does_not_fit_its_features(classifier, tmp_path):
     with pytest.raises(ValueError, match="does not fit the features"):
         Classifier.load(tmp_path, accept_changes=True)
     (tmp_path / "hyper_parameters").write_text(json.dumps(content | {"source_feature_means": [1.0]}))
-    with pytest.raises(ValueError, match="5 source features but 1 means"):
+    with pytest.raises(ValueError, match="the source features: 5 names, 1 means and 5 stand"):
         Classifier.load(tmp_path, accept_changes=True)
     (tmp_path / "hyper_parameters").write_text("{}")
     with pytest.raises(ValueError, match="lacks or garbles 'source_features'"):
