@@ -1,4 +1,4 @@
-"""Python's search for garbage: seldom in a script, and where the figures of a cluster are garbage."""
+"""Python's search for garbage: seldom in a script, and where figures have become garbage."""
 
 import gc
 

@@ -283,7 +283,7 @@ def _warn_of_versions(where: str, theirs: dict[str, str], ours: dict[str, str]) 
 
 
 SECONDS_BETWEEN_LOOKS = 1.0
-"""How often is looked for workers that came or died."""
+"""Between two looks for workers that came or died."""
 
 _SECONDS_TO_SEND = 300
 _SENT_AT_ONCE = 16

@@ -49,7 +49,7 @@ class Outcome:
 
     @property
     def n_warnings(self) -> int:
-        """How often it was warned of something."""
+        """Number of warnings."""
         return sum(level == logging.WARNING for level, _ in self.messages)
 
 

@@ -40,7 +40,7 @@ class ApparentLaw:
     pivot : float
         Mean log10 of the period of the stars that follow the law [d].
     n_stars : int
-        How many there are.
+        Stars that it was fitted to, outliers among them.
     """
 
     level: float

@@ -186,8 +186,7 @@ def fit_distances(
     """Weighted least squares of M_W = W - 5 log10(r / 10 pc) on log P, with distances r.
 
     The weights have the error of the distance and an intrinsic scatter that makes the residuals as large as
-    expected. It is the course's first method, and the one that is biased: distances inherit a prior, and the scatter
-    of distant stars is not normal.
+    expected. This estimator is biased: distances inherit a prior, and the scatter of distant stars is not normal.
 
     Parameters
     ----------
@@ -242,8 +241,8 @@ def distance_from_parallax(parallax: Array, error: Array) -> tuple[Array, Array]
     """Most probable distance under a prior r^2 exp(-r / L), and its width.
 
     The mode solves r^3 / L - 2 r^2 + parallax / error^2 r - 1 / error^2 = 0 (Bailer-Jones 2015, PASP 127, 994,
-    Eq. 19), in kpc and mas; it exists for negative parallaxes too. The smallest real root is taken, the largest for
-    a negative parallax, which has one.
+    Eq. 19), in kpc and mas; it exists for negative parallaxes too. The smallest positive root is taken; a negative
+    parallax has only one.
 
     Parameters
     ----------
@@ -370,15 +369,11 @@ def fit_posterior(
             "zero_point": start.values["zero_point"],
             "slope": start.values["slope"],
             "offset": data.offset_prior,
-        }
-        | {
             "offset_slope": 0.0,
             "parallax_noise": 0.01,
             "scatter": 0.15,
             "outlier_fraction": 0.05,
             "outlier_slope": 0.0,
-        }
-        | {
             "outlier_shift": 1.75,
             "outlier_scatter": 0.7,
             "dwarf_fraction": 0.05,

@@ -117,6 +117,8 @@ def checked(table: pd.DataFrame, origin: str, options: CepheidOptions) -> pd.Dat
             f"{origin} has no column {', '.join(lost)}, which the parallaxes of DR3 are corrected with: add them, or "
             "give --release dr2 if it is of DR2."
         )
+    if table.empty:
+        raise ValueError(f"{origin} holds no row: give a table of Cepheids.")
     for name in (name for name in _NUMBERS if name in table):
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise ValueError(

@@ -187,6 +187,8 @@ _PLOTS = ("sets_plot", "member_list", "evaluation_plots", "report")
 
 _SETS = "(members|candidates|non_members|comparison)"
 _PICTURE = r"\.(png|pdf|svg)"
+_OF_FIGURES = (".png", ".pdf", ".svg", ".html")
+"""How files end that figures were drawn for."""
 _DRAWN = "|".join(PlotOptions().switched_on())
 _WRITES = {
     "sets": rf"cluster\.json|({_SETS}|comparison_outside)\.csv|cone\.(json|parquet|vot|vot\.gz|csv|csv\.gz)",
@@ -279,17 +281,18 @@ def run_stage(folder: Path, stage: Stage, work: Work, *, again: bool = False) ->
         level, what = logging.DEBUG if stage.name in _PLOTS else logging.INFO, stage.name.replace("_", " ")
         logger.log(level, "%s: %s already there, made in the same way: left as found.", folder.name, what)
         return read_provenance(folder)[stage.name]["summary"]
-    if stage.name in ("sets", "evaluation"):
-        look_now()  # figures of the cluster before
     _drop(folder, (stage.name,))
     remove_leftovers(folder)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            summary, files = work()
+            summary, written = work()
     except Exception:
         _pass_on(caught)  # what it warned of may be why it failed
         raise
+    files = list(written)
+    if any(file.endswith(_OF_FIGURES) for file in files):
+        look_now()  # a figure that is saved is garbage, and large
     forget_following(folder, stage.name)
     told = dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning)
     record = {

@@ -216,7 +216,7 @@ def judge_groups(
     stars : FieldStars
         The field.
     sky : SkyMap
-        From `first_members.choice.sky_map`.
+        From `first_members.concentration.sky_map`.
     divisions : iterable of ndarray of int, shape (n_stars,)
         Labels of one or several divisions of the field, -1 for stars in no group.
     expected : Expectation
@@ -291,7 +291,7 @@ def control_concentration(
     Parameters
     ----------
     sky : SkyMap
-        From `first_members.choice.sky_map`.
+        From `first_members.concentration.sky_map`.
     judged : list of JudgedGroup
         All groups that could have been chosen.
     n_controls : int

@@ -184,7 +184,7 @@ def divide(
     Raises
     ------
     ClusterError
-        If there is one class only or a class has fewer than 10 images.
+        If there is one class only, a class has fewer than 10 images, or a share leaves none of a class.
     """
     counts = np.bincount(images.labels, minlength=len(images.classes))
     if len(counts) < 2:
@@ -194,6 +194,13 @@ def divide(
         raise ClusterError(
             f"{few} has {counts.min()} images, at least {_LEAST_IMAGES} of each class are needed: add some."
         )
+    for name in ("test_fraction", "validation_fraction"):
+        if counts.min() * getattr(training, name) < 1:
+            few = images.classes[counts.argmin()]
+            raise ClusterError(
+                f"{few} has {counts.min()} images, of which --{name} {getattr(training, name):g} leaves none: give at "
+                f"least {np.ceil(1e3 / counts.min()) / 1e3:g}, or add images."
+            )
     rows = np.arange(len(images.labels))
     rest, test = train_test_split(
         rows,

@@ -88,7 +88,7 @@ def draw_diagram(
     label = f"members ({len(stars):,})"
     ax.scatter(colour, g, s=marker_area(len(stars)), color=_STARS, lw=0, zorder=3, label=label)
     best = curve(fit.best_age, fit.best_a0, fit.best_dist)
-    ax.plot(best.colour, best.g, color=_FITTED, lw=1.2, zorder=4, label="fit, with 60 draws")
+    ax.plot(best.colour, best.g, color=_FITTED, lw=1.2, zorder=4, label=f"fit, with {_N_CURVES} draws")
     if len(known) == 3 and fit.youngest - FARTHEST_AGE < known["age"] < fit.oldest + FARTHEST_AGE:
         table = curve(known["age"], known["a0"], known["dist"])
         ax.plot(table.colour, table.g, color=_KNOWN, lw=1.2, ls=(0, (4, 3)), zorder=3.5, label="catalogue")

@@ -140,7 +140,7 @@ def predict_ages(judgement: Judgement, curves: LightCurves, *, seed: int) -> pd.
     """
     name = min(judgement.parameters, key=lambda each: judgement.parameters[each][1])
     examples = judgement.examples
-    model = _fitted(name, judgement.parameters[name][0], examples, seed)
+    model = _fitted(name, judgement.parameters[name][0], examples, seed % _SEEDS)
     rows = features_of(curves.curves)
     galaxies = sorted(set(examples["galaxy"]))
     ages = pd.Series(model.predict(_inputs(rows, galaxies)), rows.index)

@@ -129,14 +129,16 @@ def _read_file(path: Path, options: LightCurveOptions) -> pd.DataFrame:
 
 
 def _renamed(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns by our names; one that is there already is left alone."""
+    """Columns by our names; one that is there already is left alone, and of several spellings the first counts."""
     lower = {name: name.lower() for name in table.columns}
     names = {name: _SPELLINGS.get(low, low) for name, low in lower.items()}
     ours = [name for name, low in lower.items() if low in (*CURVE_COLUMNS, "log_age")]
     taken = {lower[name] for name in ours}
-    return table.rename(
-        columns={name: new for name, new in names.items() if name in ours or new not in taken}
-    )
+    renamed: dict[str, str] = {}
+    for name, new in names.items():
+        if name in ours or new not in taken | set(renamed.values()):
+            renamed[name] = new
+    return table.rename(columns=renamed)
 
 
 def _require(table: pd.DataFrame, names: tuple[str, ...], origin: str, needed: str) -> None:
@@ -189,7 +191,10 @@ def _ages_of(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
     galaxy = rows["galaxy"] if "galaxy" in rows else pd.Series(pd.NA, rows.index, dtype=object)
     table = rows[["cluster", "log_age"]].assign(galaxy=galaxy)
     clusters = table.groupby("cluster", sort=False).agg(
-        galaxy=("galaxy", "first"), log_age=("log_age", "median"), spread=("log_age", np.ptp)
+        galaxy=("galaxy", "first"),
+        log_age=("log_age", "median"),
+        youngest=("log_age", "min"),
+        oldest=("log_age", "max"),
     )
     ages = clusters["log_age"]
     outside = ages.notna() & ~ages.between(_YOUNGEST, _OLDEST)
@@ -199,11 +204,11 @@ def _ages_of(rows: pd.DataFrame, origin: str) -> pd.DataFrame:
             f"{origin}: the log_age of {name} is {age:g}, but must be log10 of years between {_YOUNGEST:g} and "
             f"{_OLDEST:g}: correct the column."
         )
-    if (differing := clusters["spread"] > 1e-6).any():
+    if (differing := clusters["oldest"] - clusters["youngest"] > 1e-6).any():
         raise ValueError(
             f"{origin} gives {clusters[differing].index[0]} two ages: leave one row for each cluster."
         )
-    return clusters.drop(columns="spread").reset_index()[list(AGE_COLUMNS)]
+    return clusters.reset_index()[list(AGE_COLUMNS)]
 
 
 def _merged(known: pd.DataFrame, stated: pd.DataFrame, origin: str) -> pd.DataFrame:

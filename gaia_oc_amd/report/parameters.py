@@ -40,7 +40,9 @@ class Row:
     value, error, systematic, spread : str
         The number, the error of the mean, what is common to all stars of a region of the sky, and the standard
         deviation of the members.
-    unit, origin : str
+    unit : str
+        Of all of them; empty where there is none.
+    origin : str
         Where it comes from.
     name : str
         What a parameter table calls it; empty for what none has.

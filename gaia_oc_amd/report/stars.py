@@ -9,9 +9,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from gaia_oc_amd.astrometry import tangent_plane
+from gaia_oc_amd.column_names import TableNames
 from gaia_oc_amd.columns import LISTED_PROBABILITY
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
-from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.files.tables import read_table, whole_numbers
 from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.reasons import verdicts, whole_cone
 from gaia_oc_amd.report.lookup import packed_identifiers, packed_texts
@@ -172,8 +173,10 @@ def _selection(folder: Path) -> SelectionOptions:
 def _explained(folder: Path) -> pd.DataFrame:
     """Rows of explanation.csv; none where it cannot be read."""
     columns = ["source_id", "PMemb", "verdict", "reason"]
-    try:
-        table = read_table(folder / "explanation.csv", required=columns)[columns].dropna()
+    path = folder / "explanation.csv"
+    try:  # stars that are not in the cone have no identifier there
+        table = read_table(path, names=TableNames({}, tuple(columns)), required=columns)[columns].dropna()
+        table = table.assign(source_id=whole_numbers(table["source_id"], f"source_id in {path}"))
     except (OSError, ValueError):
         return pd.DataFrame(columns=columns)
     return table.drop_duplicates(["source_id", "verdict"])

@@ -3,7 +3,6 @@
 import logging
 import shlex
 from dataclasses import asdict, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -213,12 +212,17 @@ def build_cluster(
         judged_since = options.member.bootstrap_members and "evaluation" in read_provenance(folder)
         again = options.overwrite or options.cone.overwrite_cone or judged_since
         again = again or has_new_source(cluster.name, folder, options.cone.cone_source, options.paths.columns)
-        sets = Stage("sets", _sets_made_with(cluster, tables, options), command)
-        built: list[SourceSets] = []
-        make = partial(_make_sets, name, tables, data_dir, options, built)
-        summary = run_stage(folder, sets, make, again=again)
+        stage = Stage("sets", _sets_made_with(cluster, tables, options), command)
+        built: SourceSets | None = None
+
+        def make() -> tuple[dict[str, Any], list[str]]:
+            nonlocal built
+            built = build_sets(name, tables, data_dir, **_building(options))
+            return _saved(built, data_dir, options)
+
+        summary = run_stage(folder, stage, make, again=again)
         if options.figures.wanted():
-            draw_candidates(folder, options.figures, command=command, built=built[0] if built else None)
+            draw_candidates(folder, options.figures, command=command, built=built)
         exports.export_tables(folder, options.export.formats(), command)
     return summary
 
@@ -364,14 +368,14 @@ def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in names}
 
 
-def _make_sets(
-    name: str, tables: InputTables, data_dir: Path, options: BuildOptions, built: list[SourceSets]
-) -> tuple[dict[str, int], list[str]]:
-    """Build and save the sets, and add them to `built`; returns their sizes and the files that hold them."""
-    chosen = {key: getattr(options, key) for key in ("cone", "member", "selection", "given")}
-    sets = build_sets(name, tables, data_dir, **chosen)
-    folder = save_sets(sets, data_dir, made_with=chosen)
-    built.append(sets)
+def _building(options: BuildOptions) -> dict[str, Any]:
+    """The options that `build_sets` takes and that are kept with the sets."""
+    return {key: getattr(options, key) for key in ("cone", "member", "selection", "given")}
+
+
+def _saved(sets: SourceSets, data_dir: Path, options: BuildOptions) -> tuple[dict[str, int], list[str]]:
+    """Save sets, and warn of a poor isochrone; returns their sizes and the files that hold them."""
+    folder = save_sets(sets, data_dir, made_with=_building(options))
     if poor := poor_stages(sets.stage_offsets):
         logger.warning(
             "%s: the members lie beside the isochrone: %s. Try another --age, --a0, --dist or metallicity, or "

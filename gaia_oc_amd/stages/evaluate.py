@@ -18,7 +18,6 @@ from gaia_oc_amd.exceptions import missing_library
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked
 from gaia_oc_amd.files.provenance import Stage, command_again, read_provenance, run_stage
 from gaia_oc_amd.files.tables import write_csv
-from gaia_oc_amd.garbage import look_now
 from gaia_oc_amd.installation import for_cluster, script_command, values_of
 from gaia_oc_amd.member_list import (
     MEMBER_LIST,
@@ -150,7 +149,7 @@ def evaluate_cluster(
         listed = _list(sets, folder, plots, command=command)
         _warn_of_no_member(folder.name, listed, options)
         if plots.switched_on() and figures.wanted():
-            _draw(sets, folder, options, seed=seed, command=command, just_judged=judged is not None)
+            _draw(sets, folder, options, seed=seed, command=command)
         exports.export_tables(folder, [*options.export.formats(), *["mrt"] * options.export.mrt], command)
         if plots.report:
             write = partial(_write_report, sets, data_dir, options)
@@ -267,13 +266,7 @@ def _warn_of_no_member(name: str, listed: dict[str, Any], options: EvaluateOptio
 
 
 def _draw(
-    sets: Callable[[], SourceSets],
-    folder: Path,
-    options: EvaluateOptions,
-    *,
-    seed: int,
-    command: str,
-    just_judged: bool,
+    sets: Callable[[], SourceSets], folder: Path, options: EvaluateOptions, *, seed: int, command: str
 ) -> None:
     """Draw an evaluated cluster, unless that is done."""
     plots, figures = options.plots, options.figures
@@ -290,8 +283,6 @@ def _draw(
     def draw() -> tuple[dict[str, Any], list[str]]:
         from gaia_oc_amd.figures import evaluation_figures, save_and_show
 
-        if not just_judged:
-            look_now()  # figures of the cluster before, as `run_stage` does before stars are judged
         drawn = evaluation_figures(sets(), plots, seed=seed, panel=figures.single_panel)
         return {}, save_and_show(drawn, folder, figures)
 

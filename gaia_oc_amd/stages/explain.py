@@ -156,7 +156,8 @@ def _given_star(word: str, cluster: str) -> pd.DataFrame:
     """What one argument means: a table, an identifier, or a position."""
     if Path(word).is_file():
         return _of_cluster(read_table(Path(word), names=MEMBERS), cluster)
-    if identifier := _IDENTIFIER.fullmatch(word.strip()):
+    identifier = _IDENTIFIER.fullmatch(word.strip())
+    if identifier and int(identifier[1]) < 2**63:
         return pd.DataFrame({"source_id": pd.array([int(identifier[1])], dtype="Int64")})
     if place := _POSITION.fullmatch(word.strip()):
         ra, dec = float(place[1]), float(place[2])

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
-from gaia_oc_amd.catalogues.names import cluster_rng
+from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
 from gaia_oc_amd.catalogues.tables import InputTables, read_input_tables
 from gaia_oc_amd.cluster import PARAMETERS
 from gaia_oc_amd.figures import save_and_show
@@ -201,7 +201,7 @@ def parameter_row(fit: IsochroneFit, members: FittedMembers) -> dict[str, Any]:
 
 
 def merge_fits(names: Iterable[str], data_dir: Path | str) -> Path:
-    """Put the rows of fitted clusters into the table of all, in place of older ones of the same names.
+    """Put the rows of fitted clusters into the table of all, in place of older ones of the same names in any spelling.
 
     Parameters
     ----------
@@ -221,6 +221,7 @@ def merge_fits(names: Iterable[str], data_dir: Path | str) -> Path:
     with locked(data_dir):
         if path.exists():
             old = read_table(path, required=("name",))
-            rows = pd.concat([old[~old["name"].astype(str).isin(rows["name"])], rows], ignore_index=True)
+            is_older = old["name"].astype(str).map(normalise_name).isin(rows["name"].map(normalise_name))
+            rows = pd.concat([old[~is_older], rows], ignore_index=True)
         write_csv(path, rows.sort_values("name", ignore_index=True))
     return path

@@ -73,6 +73,7 @@ def test_tables_that_are_refused(tmp_path, table):
     refused(tmp_path, table.drop(columns="pf"), "no column pf")
     refused(tmp_path, table.drop(columns="p1_o"), "no column p1_o", mode="FIRST_OVERTONE")
     refused(tmp_path, table.drop(columns="ecl_lat"), "give --release dr2")
+    refused(tmp_path, table.head(0), "holds no row")
     refused(tmp_path, table.assign(pf="long"), "pf is 'long', not a number")
     refused(tmp_path, pd.concat([table, table.head(2)]), "2 source_id more than once")
     with pytest.raises(FileNotFoundError, match="does not exist"):

@@ -1,7 +1,9 @@
 """Stages are done once, done again when anything changes, and never taken for done when they are not."""
 
+import gc
 import json
 import warnings
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -16,6 +18,7 @@ from gaia_oc_amd.files.provenance import (
     run_stage,
     versions,
 )
+from gaia_oc_amd.garbage import look_seldom
 
 SETS = Stage("sets", {"options": {"radius": 50.0}, "code": "abc"}, "python build_sets.py X")
 
@@ -144,3 +147,28 @@ def test_equal_runs_give_equal_records(tmp_path):
     one, two = ((tmp_path / name / PROVENANCE).read_bytes() for name in ("a", "b"))
     assert one == two
     assert json.loads(one)["sets"]["files"]["members.csv"]
+
+
+@pytest.mark.parametrize(
+    ("file", "is_gone"), [("candidates.png", True), ("report.html", True), ("members.csv", False)]
+)
+def test_figures_are_freed_as_soon_as_they_are_saved(tmp_path, file, is_gone):
+    class Figure:
+        def __init__(self):
+            self.itself = self
+
+    figures = []
+
+    def draw():
+        figures.append(weakref.ref(Figure()))
+        return Work(tmp_path, file)()
+
+    look_seldom()
+    gc.disable()
+    try:
+        stage = {"candidates.png": "sets_plot", "report.html": "report"}.get(file, "sets")
+        run_stage(tmp_path, Stage(stage, {}), draw)
+        assert (figures[0]() is None) == is_gone
+    finally:
+        gc.enable()
+        gc.collect()

@@ -1,5 +1,7 @@
 """Classifiers of images: skill where there is something to learn, none where there is nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,10 @@ def test_one_class_and_small_classes_are_refused(images):
     few = images.part(np.concatenate([rows, np.flatnonzero(images.labels == 1)[:4]]))
     with pytest.raises(ClusterError, match="ring has 4 images, at least 10"):
         judge_images(few, SHORT, seed=1)
+    with pytest.raises(
+        ClusterError, match=r"of which --test_fraction 0.01 leaves none: give at least 0\.\d+,"
+    ):
+        judge_images(images, replace(SHORT, test_fraction=0.01), seed=1)
 
 
 def test_the_same_seed_gives_the_same_judgement(images, judgement):

@@ -161,7 +161,8 @@ def test_files_hold_the_fit_and_the_table_goes_back_into_build_sets(fitted, tmp_
     assert content["made_with"]["fit"]["colour"] == "bp_rp"
     path = merge_fits(["simulated 1"], tmp_path)
     other = pd.read_csv(path).assign(name="Other_1")
-    pd.concat([other, pd.read_csv(path)]).to_csv(path, index=False)
+    spelt_otherwise = pd.read_csv(path).assign(name="simulated 1")
+    pd.concat([other, spelt_otherwise]).to_csv(path, index=False)
     table = read_parameter_table(merge_fits([NAME], tmp_path))
     assert path.name == FITTED_PARAMETERS
     assert list(table["name"]) == ["Other_1", NAME]

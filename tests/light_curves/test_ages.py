@@ -67,6 +67,7 @@ def test_ages_are_predicted_with_their_worth(known, judgement):
     pull = (table["light_curve_age"] - truth) / table["light_curve_age_error"]
     assert 0.5 < np.std(pull) < 1.6
     assert table["has_skill"].all()
+    assert len(predict_ages(judgement, new, seed=2**40)) == len(table)  # more than scikit-learn takes
 
 
 def test_a_galaxy_without_known_ages_is_refused(judgement):

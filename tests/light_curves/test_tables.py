@@ -90,6 +90,8 @@ def test_points_without_a_flux_are_left_out(tmp_path):
         ("time,flux,flux_err,log_age\n1,2,1,8e8\n", "must be log10 of years"),
         ("time,flux,flux_err\n1,,1\n2,,1\n", "no light curve with at least 200 bins"),
         ("time,flux,flux_err,cluster,log_age\n1,2,1,A,8\n2,2,1,A,9\n", "gives A two ages"),
+        ("time,flux,flux_err,cluster,log_age\n1,2,1,A,8\n2,2,1,A,9\n3,2,1,A,\n", "gives A two ages"),
+        ("time,flux,flux_err,age,lit_clst_age\n1,2,1,8,8\n", "no light curve with at least 200 bins"),
         (
             "time,flux,flux_err\n1,2,1\n2.9e10,2,1\n",
             r"bad, sector 0, span 2.9e\+10 d, more than 1,000,000 bins",

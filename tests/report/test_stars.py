@@ -98,7 +98,10 @@ def test_reasons_of_explain_stars_stand_where_they_still_hold(sets, tmp_path):
             "reason": "weighed",
         }
     )
-    told.to_csv(tmp_path / "explanation.csv", index=False)
+    away = pd.DataFrame(
+        {"star": ["10.0 +80.0"], "verdict": ["not in the cone"], "reason": ["beyond the cone"]}
+    )
+    pd.concat([told.astype({"source_id": "Int64"}), away]).to_csv(tmp_path / "explanation.csv", index=False)
     cone = cone_with_reasons(sets, tmp_path, 0.5).set_index("source_id")
     assert cone.loc[low["source_id"].iloc[0], "reason"] == "weighed"
     assert cone.loc[low["source_id"].iloc[1], "reason"] != "weighed"

@@ -92,7 +92,13 @@ def test_identifiers_of_an_earlier_release_are_found_by_place(built):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), [((), "no star is named"), (("NGC",), "NGC is no file"), (("400,3",), "is no file")]
+    ("words", "message"),
+    [
+        ((), "no star is named"),
+        (("NGC",), "NGC is no file"),
+        (("400,3",), "is no file"),
+        (("9999999999999999999",), "no identifier of Gaia DR3"),
+    ],
 )
 def test_what_is_no_star_is_refused(built, words, message):
     with pytest.raises(UsageError, match=message):
