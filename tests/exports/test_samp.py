@@ -1,6 +1,7 @@
 """Tables reach a program at a real SAMP hub; where there is none, one line says so."""
 
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -41,7 +42,7 @@ class Viewer:
     """A program that loads tables, as TOPCAT does, and answers."""
 
     def __init__(self, hub, *, answer="samp.ok"):
-        self.tables, self.answer = {}, answer
+        self.hub, self.tables, self.answer = hub, {}, answer
         self.client = samp.SAMPIntegratedClient(name="Viewer", addr="127.0.0.1")
         self.client.connect(hub)
         self.client.bind_receive_call(LOAD, self.load)
@@ -50,6 +51,10 @@ class Viewer:
         if self.answer == "samp.ok":
             self.tables[params["name"]] = read_table(Path(unquote(urlparse(params["url"]).path)))
         error = None if self.answer == "samp.ok" else {"samp.errortxt": "out of memory"}
+        while (
+            msg_id not in self.hub._sync_msg_ids_heap
+        ):  # pyvo's hub loses an answer that comes before it waits
+            time.sleep(0.01)
         self.client.ereply(msg_id, self.answer, result={}, error=error)
 
 
