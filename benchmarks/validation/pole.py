@@ -73,8 +73,10 @@ def write_turned(source, target, dec):
     centre = parameters[["ra", "dec"]].iloc[0].to_numpy(float)
     turn = local_axes(centre[0], dec).T @ local_axes(*centre)
     turned(parameters, turn).to_csv(target / "cluster_parameters.csv", index=False)
-    for name in (*LISTS, f"cones/{NAME}.csv.gz"):
+    for name in LISTS:
         turned(pd.read_csv(source / name), turn).to_csv(target / name, index=False)
+    cone = f"cones/{NAME}.parquet"
+    turned(pd.read_parquet(source / cone), turn).to_parquet(target / cone)
     copyfile(source / ISOCHRONES, target / ISOCHRONES)
 
 
