@@ -14,6 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from gaia_oc_amd.absence import BEYOND
 from gaia_oc_amd.canvas import (
     DPI,
     NO_COMPARISON,
@@ -502,7 +503,7 @@ def evaluation_figures(
 
 _DRAWN = (
     *("source_id", "ra", "dec", "parallax", "pmra", "pmdec", "phot_g_mean_mag", "f_r"),
-    *("PMemb", LISTED_PROBABILITY, REJECTED_BY),
+    *("PMemb", LISTED_PROBABILITY, REJECTED_BY, BEYOND),
 )
 """Columns that the figures need besides the colour; of fewer columns, rows are chosen in a fraction of the time."""
 

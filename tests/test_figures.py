@@ -147,6 +147,21 @@ def test_figures_name_the_comparison_list_and_count_all_its_stars(sets):
     assert "only T22" in texts(venn_diagram_figure(sets))
 
 
+def test_figures_of_an_evaluation_tell_the_cut_from_those_outside(sets):
+    beyond = ["radius", "field", "proper_motion", "unmeasured", "within"]
+    cut = replace(sets, comparison_outside=sets.comparison_outside.assign(beyond=beyond))
+    sentence = str(ComparisonCounts.of(cut, 0.5)).split("; ")
+    assert "2 cut by the cone's limits, 1 not found" in sentence[1]
+    drawn = evaluation_figures(cut, PlotOptions())
+    assert all(
+        part in texts(drawn[name]).replace("\n", " ")
+        for name in ("comparison", "venn_diagram")
+        for part in sentence
+    )
+    verdicts = [label.get_text() for label in drawn["membership_matrix"].axes[0].get_yticklabels()]
+    assert {"outside the cone", "cut by the cone", "not found in the cone"} <= set(verdicts)
+
+
 def test_no_figure_of_a_comparison_is_drawn_where_there_is_none(sets):
     drawn = evaluation_figures(without_comparison(sets))
     assert set(drawn) == {"new_members", "density_profile", "mass_segregation"}
