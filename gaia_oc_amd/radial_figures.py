@@ -91,10 +91,13 @@ def density_profile_figure(
 
 
 def _show_no_empty_decades(ax: Axes) -> None:
-    """End the axes at the drawn densities with their errors, and at most a decade below for upper limits."""
+    """End the axes at the drawn densities, and at most a decade below for errors and upper limits."""
+    caps = ("_", "|")  # of error bars: that of a single star reaches nearly to 0
     drawn = [line for line in ax.lines if line.get_marker() not in ("None", "", None)]
     points = np.concatenate([line.get_xydata() for line in drawn] or [np.ones((1, 2))])
-    counted = np.concatenate([line.get_ydata() for line in drawn if line.get_marker() != "v"] or [np.ones(1)])
+    counted = np.concatenate(
+        [line.get_ydata() for line in drawn if line.get_marker() not in ("v", *caps)] or [np.ones(1)]
+    )
     counted = counted[counted > 0]
     if not len(points) or not len(counted):
         return

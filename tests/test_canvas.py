@@ -255,12 +255,8 @@ class TestAnnuli:
             [line.get_ydata() for line in ax.lines if line.get_marker() not in ("None", "")]
         )
         assert ax.get_ylim()[1] < drawn.max() * 3
-        counted = np.concatenate(
-            [line.get_ydata() for line in ax.lines if line.get_marker() in ("o", "s", "_")]
-        )
-        assert (
-            ax.get_ylim()[0] >= 0.999 * counted[counted > 0].min() / 20
-        )  # at most a decade for upper limits
+        counted = np.concatenate([line.get_ydata() for line in ax.lines if line.get_marker() in ("o", "s")])
+        assert ax.get_ylim()[0] >= 0.999 * counted[counted > 0].min() / 20  # at most a decade for errors
 
 
 class TestProbabilityMatrix:
