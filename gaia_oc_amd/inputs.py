@@ -12,6 +12,7 @@ from gaia_oc_amd.astrometry import angular_separation, mean_direction
 from gaia_oc_amd.cluster import Cluster, distance_fits
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.members import matched_rows
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def why_missing(listed: pd.DataFrame, found: pd.DataFrame, region: ConeRegion) -
             "the list has no positions, so only identifiers could be compared. They may be of another release (DR2), "
             "or the cone is of another field; give a list with ra and dec."
         )
-    missing = listed[~listed["source_id"].isin(found["source_id"])]
+    missing = listed.drop(index=matched_rows(listed, found).index)
     place = missing[["ra", "dec"]].to_numpy(float)
     outside = angular_separation(place[:, 0], place[:, 1], region.ra, region.dec) > region.radius
     fast = np.zeros(len(missing), bool)

@@ -112,6 +112,13 @@ def test_few_members_found_is_a_warning(stars):
         hold(stars, listed=listed)
 
 
+def test_a_star_that_was_found_under_another_identifier_is_not_missing(stars):
+    listed = stars.assign(PMemb=1.0, source_id=stars["source_id"] + np.where(np.arange(120) < 30, 1, 0))
+    found = stars[:50]
+    with pytest.warns(UserWarning, match=r"70 of 120 listed members .* are not in the cone: 70 have no star"):
+        hold_against_list(CLUSTER, REGION, listed, found, match_to_cone(listed, found), prob_threshold=0.7)
+
+
 @pytest.mark.parametrize("has_motion", [True, False])
 @pytest.mark.parametrize("epoch", [2000.0, 2015.5, 2016.0, 1991.25])
 def test_positions_of_another_epoch_are_moved_by_the_stars_motions(stars, epoch, has_motion):
