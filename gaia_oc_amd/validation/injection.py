@@ -166,7 +166,7 @@ def inject_members(
     -------
     DataFrame, one row per artificial star
         phot_g_mean_mag [mag], f_r [pc], weight, like_cluster (whether its radius is like those of the members),
-        in_cone, selected, PMemb (NaN for those that are lost before or cannot be judged); with `spatial` also
+        in_field, in_cone, selected, PMemb (NaN for those that are lost before or cannot be judged); with `spatial` also
         `PROFILE_WEIGHTS`, how much more often each of the models that the stars allow has a member there.
     """
     sets = field.sets
@@ -300,10 +300,10 @@ def follow(stars: pd.DataFrame, field: Field, judge: StarJudge, *, rng: np.rando
     Returns
     -------
     DataFrame
-        phot_g_mean_mag, f_r, in_cone, selected, PMemb, row by row.
+        phot_g_mean_mag, f_r, in_field (whether the field has stars at the place), in_cone, selected, PMemb, row by row.
     """
     sets = field.sets
-    in_cone = inside_cone(stars, field)
+    in_field, in_cone = _in_field(stars, field), inside_cone(stars, field)
     passed = select_candidates(stars, sets.cluster, sets.limits, sets.isochrone, field.selection)
     selected = in_cone & passed["candidate"].to_numpy(bool)
     stars = add_features(stars, sets.cluster, sets.limits, sets.isochrone, sets.colour)
@@ -311,7 +311,7 @@ def follow(stars: pd.DataFrame, field: Field, judge: StarJudge, *, rng: np.rando
     if selected.any():
         probability[selected] = judge(stars[selected].reset_index(drop=True), sets, rng=rng)
     fates = stars[["phot_g_mean_mag", "f_r"]].reset_index(drop=True)
-    return fates.assign(in_cone=in_cone, selected=selected, PMemb=probability)
+    return fates.assign(in_field=in_field, in_cone=in_cone, selected=selected, PMemb=probability)
 
 
 def inside_cone(stars: pd.DataFrame, field: Field) -> NDArray[np.bool_]:
@@ -320,7 +320,12 @@ def inside_cone(stars: pd.DataFrame, field: Field) -> NDArray[np.bool_]:
         warnings.simplefilter("ignore")  # the cone's own calibration has said what is undefined
         raw = stars.assign(parallax=stars["parallax"] + parallax_zero_point(stars))
     kept = stars["source_id"].isin(cut_to_region(raw, field.region)["source_id"]).to_numpy()
-    return kept & field.coverage.holds_directions(stars["ra"].to_numpy(float), stars["dec"].to_numpy(float))
+    return kept & _in_field(stars, field)
+
+
+def _in_field(stars: pd.DataFrame, field: Field) -> NDArray[np.bool_]:
+    """Stars at places where the cone has stars."""
+    return field.coverage.holds_directions(stars["ra"].to_numpy(float), stars["dec"].to_numpy(float))
 
 
 def _systems_by_magnitude(

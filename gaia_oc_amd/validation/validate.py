@@ -1,5 +1,6 @@
 """Completeness and contamination of a cluster's list, and the table that states them."""
 
+import logging
 import warnings
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -26,6 +27,8 @@ from gaia_oc_amd.validation.artificial import fit_cluster_model
 from gaia_oc_amd.validation.controls import Controls, control_places, look_at_controls
 from gaia_oc_amd.validation.injection import PROFILE_WEIGHTS, Field, StarJudge, inject_members
 from gaia_oc_amd.validation.options import ValidationOptions
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
@@ -125,6 +128,7 @@ def measure_selection(
         ratio_scatter=ratio_scatter,
         rng=injection_rng,
     )
+    _say_what_lies_beyond(injected, sets.cluster.name)
     places = control_places(field, options.n_controls, model=model, rng=place_rng)
     controls = look_at_controls(
         field,
@@ -142,6 +146,18 @@ def measure_selection(
         tidal_radius=model.tidal_radius,
         ratio_scatter=ratio_scatter,
     )
+
+
+def _say_what_lies_beyond(injected: pd.DataFrame, name: str) -> None:
+    """Say that the table of stars ends before the cluster does, which looks like a poor selection."""
+    like_cluster = injected[injected["like_cluster"]]
+    beyond = 1 - _share(like_cluster["in_field"].to_numpy(bool), like_cluster["weight"].to_numpy(float))
+    if beyond > _MUCH_BEYOND:
+        logger.info(
+            "%s: the stars of its table do not reach as far as the cluster. %.0f %% of the artificial members lie "
+            "beyond them and count as lost. Take the completeness from the rows by radius, or give a larger table.",
+            *(name, 100 * beyond),
+        )
 
 
 def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Field:
@@ -228,6 +244,8 @@ SUMMARY_EDGES = (-np.inf, 18.0, 19.0, 20.0, np.inf)
 """Edges in G [mag] of the table that ends a run."""
 
 _LEAST_SHARE = 0.1
+_MUCH_BEYOND = 0.05
+"""Share of artificial members beyond the stars of the field of which the log speaks."""
 _LIKE_CLUSTER = ("all", "G", "within the tidal radius")
 _ALL_BUT_CERTAIN = 1 - 1e-6
 

@@ -211,6 +211,8 @@ def test_where_the_cone_shows_nothing_radii_follow_the_model(field):
     )  # fmt: skip
     assert set(PROFILE_WEIGHTS) <= set(stars)
     like = stars[stars["like_cluster"]]
+    assert 1 - like["in_field"].mean() == pytest.approx(expected, abs=0.1)
+    assert not (like["in_cone"] & ~like["in_field"]).any()
     assert 1 - like["in_cone"].mean() == pytest.approx(expected, abs=0.1)
 
 

@@ -1,5 +1,6 @@
 """The selection function against the truth of simulated clusters, its uncertainties and its figure."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from gaia_oc_amd.truth import read_truth
 from gaia_oc_amd.validation.options import ValidationOptions
 from gaia_oc_amd.validation.plots import selection_function_figure
 from gaia_oc_amd.validation.validate import (
+    _say_what_lies_beyond,
     jeffreys_interval,
     measure_selection,
     poisson_interval,
@@ -219,6 +221,15 @@ def test_poisson_intervals_are_those_of_gehrels():
     np.testing.assert_allclose(poisson_interval(np.ones(0)), (0, 1.841), atol=0.002)
     np.testing.assert_allclose(poisson_interval(np.ones(10)), (6.891, 14.267), atol=0.005)
     np.testing.assert_allclose(poisson_interval(np.full(10, 2.0)), (2 * 6.891, 2 * 14.267), atol=0.01)
+
+
+def test_a_table_that_ends_before_the_cluster_is_said(caplog):
+    stars = hand_made().injected
+    with caplog.at_level(logging.INFO):
+        _say_what_lies_beyond(stars.assign(in_field=True), "Hand_1")
+        assert not caplog.text
+        _say_what_lies_beyond(stars.assign(in_field=[False] * 2 + [True] * 8), "Hand_1")
+    assert "Hand_1: the stars of its table do not reach as far as the cluster. 20 % of" in caplog.text
 
 
 def test_table_of_a_case_made_by_hand():
