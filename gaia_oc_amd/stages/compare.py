@@ -152,7 +152,7 @@ def _venn_numbers(row: pd.Series) -> tuple[list[tuple[int, int, int]], str, floa
     """Numbers of both diagrams, name of the list, threshold and title."""
     core = int(row[_CORE[0]]), int(row[_CORE[1]]), int(row[_CORE[2]])
     whole = int(row["shared"] + row["only ours"]), int(row["listed"]), int(row["shared"])
-    title = f"{int(row['n_clusters'])} clusters: overlap with {row['list']}"
+    title = f"{_number_of_clusters(row)}: overlap with {row['list']}"
     return [whole, core], str(row["list"]), float(row["p>="]), title
 
 
@@ -171,7 +171,13 @@ def _shares(row: pd.Series) -> str:
     }
     words = ", ".join(f"{100 * n / in_field:.1f} % by {name}" for name, n in lost.items() if n)
     return (
-        f"{row['list']} ({int(row['n_clusters'])} clusters): {int(row['in field']):,} of {int(row['listed']):,} stars "
-        f"are in the fields; {100 * row['shared'] / in_field:.1f} % of these are shared, lost are {words or 'none'}; "
+        f"{row['list']} ({_number_of_clusters(row)}): {int(row['in field']):,} of {int(row['listed']):,} stars are "
+        f"in the field; {100 * row['shared'] / in_field:.1f} % of these are shared, we lose {words or 'none of them'}; "
         f"{int(row['only ours']):,} members are ours alone.\n"
     )
+
+
+def _number_of_clusters(row: pd.Series) -> str:
+    """Number of clusters that were compared with a list, with its noun."""
+    n = int(row["n_clusters"])
+    return f"{n} cluster{'s' * (n > 1)}"

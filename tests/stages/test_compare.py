@@ -62,9 +62,9 @@ def test_sum_is_that_of_the_clusters_and_other_lists_stand_apart(stored, tmp_pat
     assert whole["shared"] == table["shared"][:2].sum()
     assert (tmp_path / f"{COMPARED_LISTS}.svg").stat().st_size > 1000
     assert (tmp_path / f"{COMPARED_MEMBERS}.svg").read_text().count("Test") == 3  # a row for each
-    assert texts[0].startswith("T22 (2 clusters): 480 of 490 stars are in the fields")
+    assert texts[0].startswith("T22 (2 clusters): 480 of 490 stars are in the field; ")
     assert f"{100 * 30 / 480:.1f} % by parallax" in texts[0]
-    assert texts[1].startswith("CG18 (training list) (1 clusters)")
+    assert texts[1].startswith("CG18 (training list) (1 cluster): ")
 
 
 def test_rows_of_clusters_may_be_left_out(stored, tmp_path):
