@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
@@ -15,6 +16,8 @@ from gaia_oc_amd.plot_style import LABELS, LINE_COLOURS, SETTINGS, STYLES, LineL
 _FITTED, _KNOWN, _STARS = LINE_COLOURS[2], LINE_COLOURS[3], STYLES["members"].colour
 _BAND: LineLook = {"color": _FITTED, "lw": 0.8, "alpha": 0.06, "zorder": 1.5}
 _N_CURVES = 60
+_AGE_TICKS = 5
+"""Numbers at the axis of the age, at most; more of three decimals would touch."""
 
 
 @rc_context(SETTINGS)
@@ -118,6 +121,7 @@ def draw_posterior(ax: Axes, fit: IsochroneFit, known: dict[str, float]) -> Axes
     ax.errorbar(fit.age, fit.a0, errors[1], errors[0], color="black", marker="o", ms=4, capsize=3, lw=1.2)
     if {"age", "a0"} <= set(known):
         ax.plot(known["age"], known["a0"], marker="s", ms=7, mfc="none", mew=1.5, ls="", color=_KNOWN)
+    ax.xaxis.set_major_locator(MaxNLocator(_AGE_TICKS))
     ax.minorticks_on()
     ax.set_box_aspect(1)
     ax.set_xlabel(r"$\log_{10}$(age / yr)")
