@@ -10,9 +10,9 @@ from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
 from gaia_oc_amd.plot_style import FOUND, LOSSES, SETTINGS, STYLES, LineLook
 
 _LOSSES = {
-    "lost_to_probability": ("rejected: probability", LOSSES["probability"]),
+    "lost_to_probability": ("lost to a low probability", LOSSES["probability"]),
     "lost_to_selection": ("lost to the candidate selection", LOSSES["selection"]),
-    "lost_to_cone": ("not in the cone", LOSSES["cone"]),
+    "lost_to_cone": ("lost to the cone", LOSSES["cone"]),
 }  # fmt: skip
 _BY_CONTROLS: LineLook = {"color": STYLES["comparison"].colour, "marker": "s", "ms": 5, "ls": ""}
 _BY_PROBABILITY: LineLook = {
