@@ -64,6 +64,7 @@ def selection_function_figure(table: pd.DataFrame, name: str, prob_threshold: fl
     highest = max(float(np.nan_to_num(shown.to_numpy(float)).max()), 0.05)
     for ax in below:
         ax.set_ylim(-0.04 * highest, 1.2 * highest)
+        ax.set_yticks([tick for tick in ax.get_yticks() if -1e-9 < tick < min(1, 1.2 * highest) + 1e-9])
     above[0].set_ylabel("share of artificial members")
     below[0].set_ylabel("contamination\n(above: accepted candidates)")
     handles = [*above[0].get_legend_handles_labels(), *below[0].get_legend_handles_labels()]

@@ -281,6 +281,14 @@ def test_figure_has_units_and_survives_empty_bins():
         assert labels[2:] == ["$G$ [mag]", "projected radius [pc]"]
 
 
+def test_no_tick_of_the_contamination_is_larger_than_one():
+    table = selection_function(hand_made(), (15.0, 18.0), (0.0, 5.0)).assign(contamination_controls_upper=1.0)
+    figure = selection_function_figure(table, "Hand_1", 0.5)
+    for ax in figure.axes[2:]:
+        assert ax.get_ylim()[1] > 1.1
+        assert (min(ax.get_yticks()), max(ax.get_yticks())) == pytest.approx((0, 1))
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("n_artificial", 0), ("n_controls", -1), ("prob_threshold", 0.0), ("magnitude_edges", (3.0, 2.0)),
