@@ -261,7 +261,7 @@ def refuse_unlisted(name: str, n_listed: int) -> None:
     if n_listed == 0:
         raise TooFewMembersError(
             f"{name} is not in the member list: members are needed to learn from, give a list that has some with "
-            "--members_path or --catalogue, or find the first ones with --find_first_members."
+            "--members_path or --catalogue, or find the first ones with build_sets.py --find_first_members."
         )
 
 

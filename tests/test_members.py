@@ -124,5 +124,5 @@ def test_the_threshold_that_would_be_enough_is_said():
         training_member_ids(probability, "X_1", n_min_members=40, **call)
     with pytest.raises(TooFewMembersError, match=r"--prob_threshold 0\.3 would give 27"):
         training_member_ids(probability, "X_1", n_min_members=27, **call)
-    with pytest.raises(TooFewMembersError, match="--find_first_members"):
+    with pytest.raises(TooFewMembersError, match=r"build_sets\.py --find_first_members"):
         training_member_ids(probability, "X_1", n_min_members=15, n_listed=0, prob_threshold=1)
