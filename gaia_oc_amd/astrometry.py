@@ -327,7 +327,7 @@ globular clusters; their abstract rounds them to 0.025 mas/yr and 0.01 mas.
 """
 
 
-def parallax_zero_point(sources: pd.DataFrame) -> Array:
+def parallax_zero_point(sources: pd.DataFrame, *, speaks: bool = True) -> Array:
     """Parallax zero point of Lindegren et al. (2021, A&A 649, A4), 0 where it is undefined.
 
     Parameters
@@ -335,6 +335,8 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
     sources : DataFrame
         With phot_g_mean_mag, nu_eff_used_in_astrometry, pseudocolour, ecl_lat, astrometric_params_solved.
         If one of these columns is absent, the zero point is 0 for all.
+    speaks : bool
+        Whether it says for how many sources the zero point is undefined; of artificial stars nobody wants to know.
 
     Returns
     -------
@@ -352,9 +354,9 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
     ]
     absent = [name for name in names if name not in sources]
     if absent:
-        warnings.warn(
-            f"no column {', '.join(absent)}: parallaxes keep their zero-point offset.", stacklevel=2
-        )
+        if speaks:
+            text = f"no column {', '.join(absent)}: parallaxes keep their zero-point offset."
+            warnings.warn(text, stacklevel=2)
         return np.zeros(len(sources))
     inputs = sources[names].to_numpy(float).T
     solved = np.isin(inputs[4], (31, 95))
@@ -362,6 +364,8 @@ def parallax_zero_point(sources: pd.DataFrame) -> Array:
     if solved.any():
         zero_point[solved] = _zero_point_recipe()(*inputs[:, solved], _warnings=False)
     undefined = np.isnan(zero_point)
+    if not speaks:
+        return np.where(undefined, 0.0, zero_point)
     text = (
         f"the parallax zero point is undefined for {undefined.sum()} of {len(sources)} sources: "
         "their parallaxes are left as they are."

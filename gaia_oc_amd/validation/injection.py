@@ -1,6 +1,5 @@
 """Injection of artificial members into a cluster's own cone, to see which of them would be found."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -316,9 +315,7 @@ def follow(stars: pd.DataFrame, field: Field, judge: StarJudge, *, rng: np.rando
 
 def inside_cone(stars: pd.DataFrame, field: Field) -> NDArray[np.bool_]:
     """Stars that the cone's query would have returned, by their raw parallaxes, where it has any stars."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the cone's own calibration has said what is undefined
-        raw = stars.assign(parallax=stars["parallax"] + parallax_zero_point(stars))
+    raw = stars.assign(parallax=stars["parallax"] + parallax_zero_point(stars, speaks=False))
     kept = stars["source_id"].isin(cut_to_region(raw, field.region)["source_id"]).to_numpy()
     return kept & _in_field(stars, field)
 

@@ -1,5 +1,7 @@
 """Artificial members: their true properties, their measurement by donors, their fate, and control clusters."""
 
+import logging
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -222,6 +224,15 @@ def test_stars_outside_the_cut_are_lost_to_the_cone(field):
     assert not inside_cone(stars.assign(pmra=stars["pmra"] + 10), field).any()
     assert not inside_cone(stars.assign(parallax=stars["parallax"] + 5), field).any()
     assert not inside_cone(stars.assign(dec=stars["dec"] + 9), field).any()
+
+
+def test_of_artificial_stars_nobody_hears_that_their_zero_point_is_undefined(field, caplog):
+    stars = field.sources[:200].copy()
+    stars.loc[stars.index[0], "astrometric_params_solved"] = 3
+    with warnings.catch_warnings(), caplog.at_level(logging.INFO):
+        warnings.simplefilter("error")
+        inside_cone(stars, field)
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(("ra", "dec"), [(120.0, -20.0), (0.05, 5.0), (200.0, 89.0)])
