@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.absence import BEYOND
-from gaia_oc_amd.candidates import SelectionLimits
+from gaia_oc_amd.candidates import SelectionLimits, recorded_selection
 from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import (
@@ -43,7 +43,7 @@ from gaia_oc_amd.files.provenance import (
 from gaia_oc_amd.files.tables import read_table, write_rows
 from gaia_oc_amd.isochrone_stages import StageOffset, as_records, stage_offsets
 from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.options import EXPORT_SUFFIXES
+from gaia_oc_amd.options import EXPORT_SUFFIXES, SelectionOptions
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +59,7 @@ def remove_exports(folder: Path, names: tuple[str, ...]) -> None:
         The sets.
     """
     suffixes = (*EXPORT_SUFFIXES.values(), ".mrt")
-    paths = [folder / f"{name}{suffix}" for name in names for suffix in suffixes]
-    old = [path for path in paths if path.exists()]
+    old = [path for name in names for suffix in suffixes if (path := folder / f"{name}{suffix}").exists()]
     for path in old:
         path.unlink()
     if old:
@@ -147,6 +146,8 @@ class SourceSets:
         Stars of the comparison list that are not in the cone, with the columns of `OUTSIDE_COLUMNS` that it has.
     comparison_name : str
         What the comparison list is called.
+    selection : SelectionOptions
+        How the candidates were selected.
     """
 
     cluster: Cluster
@@ -160,6 +161,7 @@ class SourceSets:
     judged_members: pd.DataFrame = field(default_factory=_nobody)
     comparison_outside: pd.DataFrame = field(default_factory=_nobody_outside)
     comparison_name: str = "comparison list"
+    selection: SelectionOptions = field(default_factory=SelectionOptions)
 
     def counts(self) -> dict[str, int]:
         """Number of sources in each set."""
@@ -215,7 +217,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
     data_dir : path
         The data directory.
     made_with : dict of option dataclasses, optional
-        Recorded in cluster.json.
+        Recorded in cluster.json beside those of the selection.
 
     Returns
     -------
@@ -223,6 +225,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         The cluster's folder.
     """
     folder = cluster_directory(data_dir, sets.cluster.name)
+    recorded = {**(made_with or {}), "selection": sets.selection}
     content = {
         "cluster": sets.cluster.as_dict(),
         "limits": sets.limits.as_dict(),
@@ -230,7 +233,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         "comparison": {"name": sets.comparison_name, "outside": len(sets.comparison_outside)},
         "counts": sets.counts(),
         "version": __version__,
-        "options": {group: asdict(options) for group, options in (made_with or {}).items()},
+        "options": {group: asdict(options) for group, options in recorded.items()},
         "isochrone_stages": as_records(sets.stage_offsets),
         "isochrone": {name: points for name, points in vars(sets.isochrone).items() if points is not None},
     }
@@ -308,7 +311,7 @@ _LARGEST = 1e6
 
 
 def _read_cluster_file(path: Path) -> dict[str, Any]:
-    """What cluster.json says: ``cluster``, ``limits``, ``isochrone``, ``colour``, ``comparison_name``."""
+    """What cluster.json says: cluster, limits, isochrone, colour, selection, and the comparison list's name."""
     content = read_json(path)
     try:
         cluster = Cluster.from_dict(content["cluster"])
@@ -327,6 +330,7 @@ def _read_cluster_file(path: Path) -> dict[str, Any]:
             "limits": SelectionLimits(**content["limits"]),
             "isochrone": Isochrone(**points),
             "colour": content["colour"],
+            "selection": recorded_selection(content),
             "comparison_name": str(content.get("comparison", {}).get("name", "comparison list")),
         }
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:

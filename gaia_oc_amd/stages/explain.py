@@ -2,7 +2,6 @@
 
 import logging
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -15,14 +14,14 @@ from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.defaults import read_defaults
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.explanation import explain
-from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked, read_json
+from gaia_oc_amd.files.data_directory import locked, read_json
 from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.files.tables import read_table, write_csv
 from gaia_oc_amd.kept_cone import RECORD
 from gaia_oc_amd.member_list import threshold_of
 from gaia_oc_amd.members import listed_members
 from gaia_oc_amd.model_files import ModelFiles
-from gaia_oc_amd.options import RunOptions, SelectionOptions
+from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.source_sets import check_sets, load_sets, sets_folder
 from gaia_oc_amd.stages.many import read_model
 from gaia_oc_amd.stages.options import ExplainOptions
@@ -89,7 +88,6 @@ def explain_stars(
             region=_region(folder),
             by_position=published is not None and published.release == "DR2",
             prob_threshold=options.prob_threshold or threshold_of(folder),
-            selection=_selection(folder),
             sampling=options.sampling,
             seed=seed,
         )
@@ -212,13 +210,6 @@ def _region(folder: Path) -> ConeRegion | None:
         )
     except (OSError, KeyError, TypeError, ValueError):
         return None
-
-
-def _selection(folder: Path) -> SelectionOptions:
-    """Selection options that the sets were built with."""
-    kept = read_json(folder / CLUSTER_FILE).get("options", {}).get("selection", {})
-    known = asdict(SelectionOptions())
-    return SelectionOptions(**{name: value for name, value in kept.items() if name in known})
 
 
 def _warn_of_another_model(folder: Path, model: ModelFiles) -> None:

@@ -287,7 +287,7 @@ def _false_members(
     real = sources[~sources["source_id"].isin(gone)]
     listed_members = pd.Series(members["PMemb"].to_numpy(float), index=members["source_id"].to_numpy())
     cone = pd.concat([members, hidden, real], ignore_index=True)
-    control = divide_cone(cone, sets.cluster, listed_members, field.points, field.selection)
+    control = divide_cone(cone, sets.cluster, listed_members, field.points, sets.selection)
     stars = control.candidates[control.candidates["source_id"].isin(real["source_id"])]
     stars = stars.reset_index(drop=True)
     judged = judge(stars, control, rng=rng) if len(stars) else np.zeros(0)

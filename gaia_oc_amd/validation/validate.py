@@ -1,7 +1,7 @@
 """Completeness and contamination of a cluster's list, and the table that states them."""
 
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,11 @@ from scipy.stats import beta, gamma
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json
+from gaia_oc_amd.files.data_directory import cluster_directory
 from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.kept_cone import recorded_region
 from gaia_oc_amd.member_list import PROB_THRESHOLD
-from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.spatial import read_spatial
 from gaia_oc_amd.validation.artificial import fit_cluster_model
@@ -174,15 +173,10 @@ def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Fie
         command = script_command("evaluate_clusters.py", name, data_dir=data_dir)
         raise ValueError(f"{name} was never evaluated: run `{command}` first.")
     folder = cluster_directory(data_dir, name)
-    made_with = (read_json(folder / CLUSTER_FILE).get("options") or {}).get("selection") or {}
-    known = {field.name for field in fields(SelectionOptions)}
-    selection = SelectionOptions(
-        **{"colour": sets.colour} | {key: value for key, value in made_with.items() if key in known}
-    )
     region = recorded_region(folder) or spanned_region(sets)
     points = nearest_age(isochrones, sets.cluster.age)
     _compare_isochrones(sets, points)
-    return Field(sets, region, selection, points)
+    return Field(sets, region, points)
 
 
 def _compare_isochrones(sets: SourceSets, points: pd.DataFrame) -> None:
