@@ -43,6 +43,7 @@ from gaia_oc_amd.files.provenance import (
 from gaia_oc_amd.files.tables import read_table, write_rows
 from gaia_oc_amd.isochrone_stages import StageOffset, as_records, stage_offsets
 from gaia_oc_amd.isochrones import Isochrone
+from gaia_oc_amd.kept_cone import accept_cone
 from gaia_oc_amd.options import EXPORT_SUFFIXES, SelectionOptions
 
 logger = logging.getLogger(__name__)
@@ -59,10 +60,9 @@ def remove_exports(folder: Path, names: tuple[str, ...]) -> None:
         The sets.
     """
     suffixes = (*EXPORT_SUFFIXES.values(), ".mrt")
-    old = [path for name in names for suffix in suffixes if (path := folder / f"{name}{suffix}").exists()]
-    for path in old:
-        path.unlink()
-    if old:
+    if old := [path for name in names for end in suffixes if (path := folder / f"{name}{end}").exists()]:
+        for path in old:
+            path.unlink()
         kinds = ", ".join(sorted({path.suffix for path in old}))
         logger.info("%s: the exported tables (%s) are of the sets as they were: removed.", folder.name, kinds)
 
@@ -453,13 +453,15 @@ def accept_changes(folder: Path) -> list[str]:
 
 
 def check_sets(folder: Path, *, accept: bool = False) -> None:
-    """Refuse sets, if there are any, that were changed since they were made; `accept_changes` first if told to.
+    """Refuse sets, if there are any, that were changed since they were made; accept them and the cone if told to.
 
     Raises
     ------
     ChangedFileError
         If there is a change that is not accepted.
     """
+    if accept:
+        accept_cone(folder)
     if not (folder / CLUSTER_FILE).exists():
         return
     if accept:
@@ -544,6 +546,5 @@ def existing_name(name: str, data_dir: Path | str) -> str:
 
 def within_radius(sets: "SourceSets", radius: float) -> "SourceSets":
     """Sets of the sources within a projected radius [pc]."""
-    names = (*SET_NAMES, "judged_members", "comparison_outside")
-    tables = {name: getattr(sets, name) for name in names}
+    tables = {name: getattr(sets, name) for name in (*SET_NAMES, "judged_members", "comparison_outside")}
     return replace(sets, **{name: table[table["f_r"] <= radius] for name, table in tables.items()})
