@@ -141,9 +141,9 @@ def summarise(outcomes: list[Outcome], data_dir: Path | str, options: CompareOpt
         figure = two_venns_figure(*_venn_numbers(sums.iloc[0]))
         drawn = {COMPARED_LISTS: figure}
         if options.n_rows:
-            threshold = float(rows["p>="].iloc[0])
-            clusters = [load_sets(name, data_dir) for name in rows["cluster"].head(options.n_rows)]
-            drawn[COMPARED_MEMBERS] = comparison_rows_figure(clusters, prob_threshold=threshold)
+            shown = rows.head(options.n_rows)
+            clusters = [load_sets(name, data_dir) for name in shown["cluster"]]
+            drawn[COMPARED_MEMBERS] = comparison_rows_figure(clusters, prob_threshold=shown["p>="].tolist())
         save_and_show(drawn, Path(data_dir), options.figures)
     return [_shares(row) for _, row in sums.iterrows()]
 

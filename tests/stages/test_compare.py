@@ -67,6 +67,23 @@ def test_sum_is_that_of_the_clusters_and_other_lists_stand_apart(stored, tmp_pat
     assert texts[1].startswith("CG18 (training list) (1 clusters)")
 
 
+def test_each_row_has_the_threshold_of_its_cluster(stored, tmp_path):
+    options = CompareOptions(figures=FigureOptions(plot_format="svg"))
+    limits = {"Test_1": 0.5, "Test_2": 0.9}
+    outcomes = [
+        Outcome(name, 0.0, compare_cluster(name, options=replace(options, prob_threshold=limit)))
+        for name, limit in limits.items()
+    ]
+    summarise(outcomes, tmp_path, options)
+    drawn = (tmp_path / f"{COMPARED_MEMBERS}.svg").read_text()
+    for outcome in outcomes:
+        ours = outcome.summary["shared"] + outcome.summary["only ours"]
+        assert f"ours {ours:,} (p ≥ {limits[outcome.cluster]:g})" in drawn
+    assert "members of this work and of T22" in drawn
+    summarise(outcomes[1:], tmp_path, options)
+    assert "members of this work (p ≥ 0.9) and of T22" in (tmp_path / f"{COMPARED_MEMBERS}.svg").read_text()
+
+
 def test_rows_of_clusters_may_be_left_out(stored, tmp_path):
     outcomes = [Outcome(name, 0.0, compare_cluster(name)) for name in stored]
     summarise(outcomes, tmp_path, CompareOptions(n_rows=0))
