@@ -155,6 +155,19 @@ def test_what_is_assumed_of_a_given_cluster_is_said(data):
         assert find_cluster("MyCluster", tables, replace(GIVEN, parallax=0.1)).a0 == 1.5
 
 
+def test_members_without_a_distance_ask_for_one(data, toy):
+    toy.members.assign(cluster="MyCluster", parallax=toy.members["parallax"] - 1.2).to_csv(
+        data / "cg18_members.csv", index=False
+    )
+    tables, given = read_input_tables(data), replace(GIVEN, parallax=None)
+    with pytest.raises(
+        ClusterError, match=r"MyCluster: .* parallax of -0\.198 mas, .* no distance: add --dist"
+    ):
+        find_cluster("MyCluster", tables, replace(given, age=8.5))
+    with pytest.warns(UserWarning, match="at 9000 pc"):
+        assert find_cluster("MyCluster", tables, replace(given, dist=9000.0)).dist == 9000
+
+
 def test_assumed_scatters_are_those_of_real_clusters(data, shared):
     """Within a third of the median of real clusters at the same distance."""
     real = pd.read_csv(shared / "real" / "cluster_parameters.csv")
