@@ -169,9 +169,10 @@ def _shares(row: pd.Series) -> str:
         "the cone's limits": row["cone limits"],
         "not being found": row["not found"],
     }
-    words = ", ".join(f"{100 * n / in_field:.1f} % by {name}" for name, n in lost.items() if n)
+    losses = ", ".join(f"{100 * n / in_field:.1f} % by {name}" for name, n in lost.items() if n)
+    words = f"the others are lost: {losses}" if losses else "none is lost"
     return (
         f"{row['list']} ({int(row['n_clusters'])} clusters): {int(row['in field']):,} of {int(row['listed']):,} stars "
-        f"are in the fields; {100 * row['shared'] / in_field:.1f} % of these are shared, lost are {words or 'none'}; "
+        f"are in the fields; {100 * row['shared'] / in_field:.1f} % of these are shared, {words}; "
         f"{int(row['only ours']):,} members are ours alone.\n"
     )
