@@ -22,7 +22,7 @@ from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.spatial import read_spatial
 from gaia_oc_amd.validation.artificial import fit_cluster_model
-from gaia_oc_amd.validation.controls import Controls, control_places, look_at_controls
+from gaia_oc_amd.validation.controls import LEAST_SHARE, Controls, control_places, look_at_controls
 from gaia_oc_amd.validation.injection import PROFILE_WEIGHTS, Field, StarJudge, inject_members
 from gaia_oc_amd.validation.options import ValidationOptions
 
@@ -221,7 +221,6 @@ ONE_SIGMA = (0.1587, 0.8413)
 SUMMARY_EDGES = (-np.inf, 18.0, 19.0, 20.0, np.inf)
 """Edges in G [mag] of the table that ends a run."""
 
-_LEAST_SHARE = 0.1
 _LIKE_CLUSTER = ("all", "G", "within the tidal radius")
 _ALL_BUT_CERTAIN = 1 - 1e-6
 
@@ -404,7 +403,7 @@ def _controls_that_see(part: Bin, controls: Controls) -> int:
     inside = (controls.radii >= part.r[0]) & (controls.radii < part.r[1])
     if not inside.any():
         return len(controls.places)
-    return int((controls.seen[:, inside].mean(axis=1) >= _LEAST_SHARE).sum())
+    return int((controls.seen[:, inside].mean(axis=1) >= LEAST_SHARE).sum())
 
 
 def validation_summary(validation: Validation) -> dict[str, str]:
