@@ -12,10 +12,9 @@ from gaia_oc_amd import exports, first_members, report, stages
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.lookup import find_cluster
+from gaia_oc_amd.catalogues.paths import comparison_path, list_name
 from gaia_oc_amd.catalogues.tables import (
     InputTables,
-    comparison_path,
-    list_name,
     read_input_tables,
     read_member_list,
     read_parameter_table,

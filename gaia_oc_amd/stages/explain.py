@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from gaia_oc_amd.catalogues.paths import list_name, published_list
 from gaia_oc_amd.catalogues.published import CATALOGUES
-from gaia_oc_amd.catalogues.tables import list_name, published_list, read_member_list
+from gaia_oc_amd.catalogues.tables import read_member_list
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.column_names import MEMBERS
 from gaia_oc_amd.defaults import read_defaults
