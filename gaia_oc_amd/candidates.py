@@ -1,6 +1,6 @@
 """Candidate selection: how far from the cluster a star may lie, and which stars lie within."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,30 @@ class SelectionLimits:
     def as_dict(self) -> dict[str, Any]:
         """Limits by name, for cluster.json."""
         return asdict(self)
+
+
+def recorded_selection(content: dict[str, Any]) -> SelectionOptions:
+    """Selection options that sets were built with, as cluster.json records them.
+
+    Parameters
+    ----------
+    content : dict
+        That of cluster.json; what it does not record has its default.
+
+    Returns
+    -------
+    SelectionOptions
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError
+        If the content cannot be that of cluster.json.
+    """
+    kept = content.get("options", {}).get("selection", {})
+    numbers = {field.name for field in fields(SelectionOptions)} - {"colour"}
+    return SelectionOptions(
+        colour=content["colour"], **{name: float(kept[name]) for name in kept if name in numbers}
+    )
 
 
 def selection_limits(

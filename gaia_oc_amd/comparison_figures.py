@@ -247,7 +247,7 @@ def comparison_layers(sets: "SourceSets", prob_threshold: float) -> list[Layer]:
 
 @rc_context(SETTINGS)
 def comparison_rows_figure(
-    clusters: "Sequence[SourceSets]", *, prob_threshold: float = PROB_THRESHOLD
+    clusters: "Sequence[SourceSets]", *, prob_threshold: float | Sequence[float] = PROB_THRESHOLD
 ) -> Figure:
     """Draw our members and the comparison list's, a row for each cluster: Fig. 4 of van Groeningen et al. (2023).
 
@@ -255,8 +255,8 @@ def comparison_rows_figure(
     ----------
     clusters : sequence of SourceSets
         The evaluated sets of each cluster.
-    prob_threshold : float
-        Least PMemb of a member of ours.
+    prob_threshold : float or sequence of float
+        Least PMemb of a member of ours, the same for all clusters or that of each; those that differ stand at the rows.
 
     Returns
     -------
@@ -264,17 +264,19 @@ def comparison_rows_figure(
         Sky, parallax, proper motion and colour-magnitude diagram from left to right.
     """
     names = " and ".join(dict.fromkeys(sets.comparison_name for sets in clusters))
-    title = f"members of this work (p ≥ {prob_threshold:g}) and of {names}"
+    thresholds = np.broadcast_to(prob_threshold, len(clusters)).tolist()
+    differ = len(set(thresholds)) > 1
+    title = f"members of this work{'' if differ else f' (p ≥ {thresholds[0]:g})'} and of {names}"
     canvas = Canvas(None, (len(clusters), 4), title=title, width=TWO_COLUMNS, left=_ROW_LABEL + 14.0)
     far = False
     rows = [canvas.axes[start : start + 4] for start in range(0, len(canvas.axes), 4)]
-    for sets, row in zip(clusters, rows, strict=True):
-        layers = comparison_layers(sets, prob_threshold)
+    for sets, threshold, row in zip(clusters, thresholds, rows, strict=True):
+        layers = comparison_layers(sets, threshold)
         for ax, draw in zip(row, PANEL_NAMES.values(), strict=True):
             draw(ax, sets, layers)
             ax.set_title("")  # there is no place between the rows
         row[0].annotate(
-            _row_label(sets, layers),
+            _row_label(sets, layers, f" (p ≥ {threshold:g})" if differ else ""),
             (-0.5, 0.5),
             xycoords="axes fraction",
             rotation=90,
@@ -299,10 +301,10 @@ _ROW_WORDS = {
 """Legend of the rows, whose numbers differ from row to row."""
 
 
-def _row_label(sets: "SourceSets", layers: Sequence[Layer]) -> str:
-    """Name of a cluster and sizes of both lists."""
+def _row_label(sets: "SourceSets", layers: Sequence[Layer], limit: str) -> str:
+    """Name of a cluster and sizes of both lists, with the limit of ours."""
     ours, theirs = (set(layer.sources["source_id"].tolist()) for layer in layers[1:3])
-    numbers = f"ours {len(ours):,}, theirs {len(theirs):,}\nin both {len(ours & theirs):,}"
+    numbers = f"ours {len(ours):,}{limit}, theirs {len(theirs):,}\nin both {len(ours & theirs):,}"
     return f"{sets.cluster.name.replace('_', ' ')}\n{numbers}"
 
 

@@ -117,6 +117,9 @@ class FieldDensity:
     def log_density(self, stars: pd.DataFrame) -> Array:
         """Natural logarithm of the field's density at the place of each star.
 
+        It is low by the factor 1 - 1 / `NEIGHBOURS` (3 %) everywhere, since the outermost neighbour is discounted
+        twice; networks were trained on these values.
+
         Parameters
         ----------
         stars : DataFrame

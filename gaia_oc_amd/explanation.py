@@ -17,7 +17,7 @@ from gaia_oc_amd.evidence import FieldDensity, half_number_radius
 from gaia_oc_amd.features import add_features, can_be_sampled
 from gaia_oc_amd.members import matched_rows
 from gaia_oc_amd.membership import VoteSampler, membership_probabilities
-from gaia_oc_amd.options import SamplingOptions, SelectionOptions
+from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.posterior import ConeJudge
 from gaia_oc_amd.reasons import FIELD_DENSITY, TERMS, verdicts, whole_cone
 from gaia_oc_amd.source_sets import SourceSets
@@ -41,7 +41,6 @@ def explain(
     region: ConeRegion | None = None,
     by_position: bool = False,
     prob_threshold: float = 0.5,
-    selection: SelectionOptions | None = None,
     sampling: SamplingOptions | None = None,
     seed: int = 42,
 ) -> pd.DataFrame:
@@ -69,8 +68,6 @@ def explain(
         DR2; the reason says so. Else an identifier decides, and a place only where there is none.
     prob_threshold : float
         Least probability of a member.
-    selection : SelectionOptions, optional
-        Those that the sets were built with.
     sampling : SamplingOptions, optional
         As in `membership.membership_probabilities`.
     seed : int
@@ -96,7 +93,7 @@ def explain(
     row = _rows(given, cone, by_position=by_position)
     found = cone.iloc[row[row >= 0]].reset_index(drop=True)
     judged = _judged(found, sets, model, sampling or SamplingOptions(), seed)
-    told = verdicts(judged, sets, prob_threshold=prob_threshold, selection=selection or SelectionOptions())
+    told = verdicts(judged, sets, prob_threshold=prob_threshold)
     words = pd.DataFrame({"verdict": "not in the cone", "reason": ""}, index=given.index, dtype=object)
     words.loc[row >= 0] = told.to_numpy(object)
     absent = _why_absent(given[row < 0], region or _reach(cone, sets), cone, sets)

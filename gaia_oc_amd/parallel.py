@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 _TICK = 1.0
@@ -152,14 +152,8 @@ def use_at_most(n: int) -> None:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let NumPy's BLAS sum in a fixed order: with several threads probabilities would depend on their number."""
-    with _libraries().limit(limits=1):
+    with threadpool_limits(1):
         yield
-
-
-@functools.cache
-def _libraries() -> ThreadpoolController:
-    """Libraries with threads of their own, as far as they are loaded at the first call: the search is made once."""
-    return ThreadpoolController()
 
 
 def for_each_block(

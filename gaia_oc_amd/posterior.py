@@ -21,7 +21,7 @@ from gaia_oc_amd.evidence import (
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.fast_deep_sets import Judge, draw_support_sets
 from gaia_oc_amd.features import draw_normal
-from gaia_oc_amd.options import SamplingOptions, SelectionOptions
+from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.parallel import for_each_block, one_thread
 from gaia_oc_amd.photometry import photometric_covariance
 from gaia_oc_amd.source_sets import SourceSets
@@ -381,7 +381,7 @@ class ConeJudge:
     def _off_isochrone(self, stars: pd.DataFrame) -> NDArray[np.bool_]:
         """Stars beyond `_BEYOND` limits of the selection (Eq. 5, at the nearest point of Eq. 17)."""
         limits, colour = self.reading.sets.limits, self.reading.sets.colour
-        weight = SelectionOptions().source_error_weight
+        weight = self.reading.sets.selection.source_error_weight
         in_colour = stars["f_c"] / (limits.colour + weight * stars[f"{colour}_error"])
         in_g = stars["f_g"] / (limits.g + weight * stars["phot_g_mean_mag_error"])
         return np.hypot(in_colour.to_numpy(float), in_g.to_numpy(float)) >= _BEYOND

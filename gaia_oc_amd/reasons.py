@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from gaia_oc_amd.candidates import parallax_distance, proper_motion_distance
 from gaia_oc_amd.columns import REJECTED_BY
 from gaia_oc_amd.features import proper_motion_offset
-from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import SourceSets
 
 Array = NDArray[np.float64]
@@ -53,9 +52,7 @@ def whole_cone(sets: SourceSets) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)] or [parts[0]], ignore_index=True)
 
 
-def verdicts(
-    stars: pd.DataFrame, sets: SourceSets, *, prob_threshold: float, selection: SelectionOptions
-) -> pd.DataFrame:
+def verdicts(stars: pd.DataFrame, sets: SourceSets, *, prob_threshold: float) -> pd.DataFrame:
     """Verdict on stars of a cone, and the first reason for it that applies.
 
     Parameters
@@ -67,8 +64,6 @@ def verdicts(
         The cluster.
     prob_threshold : float
         Least probability of a member.
-    selection : SelectionOptions
-        Those that the sets were built with.
 
     Returns
     -------
@@ -92,7 +87,7 @@ def verdicts(
     for name, tell in words.items():
         chosen = rule == name
         if chosen.any():
-            reason[chosen] = tell(stars[chosen], sets, selection)
+            reason[chosen] = tell(stars[chosen], sets)
     verdict = np.where(group == "non-member", "non-member", "candidate").astype(object)
     verdict[is_member] = "member"
     without = rule == "colour"
@@ -100,7 +95,7 @@ def verdicts(
     return pd.DataFrame({"verdict": verdict, "reason": reason}, index=stars.index, dtype="str")
 
 
-def _of_members(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOptions) -> list[str]:
+def _of_members(stars: pd.DataFrame, sets: SourceSets) -> list[str]:
     rows = zip(stars["group"], stars["PMemb"], stars[REJECTED_BY], strict=True)
     return [
         f"{'training member' if group == 'training member' else 'member'} with {_p(probability)}"
@@ -109,31 +104,31 @@ def _of_members(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOptio
     ]
 
 
-def _without_colour(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOptions) -> list[str]:
+def _without_colour(stars: pd.DataFrame, sets: SourceSets) -> list[str]:
     return [f"no colour ({_COLOURS[sets.colour]})"] * len(stars)
 
 
-def _of_unjudged(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOptions) -> list[str]:
+def _of_unjudged(stars: pd.DataFrame, sets: SourceSets) -> list[str]:
     return [
         f"{group} that cannot be judged: a measurement or its error is missing" for group in stars["group"]
     ]
 
 
-def _of_failed(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOptions) -> list[str]:
+def _of_failed(stars: pd.DataFrame, sets: SourceSets) -> list[str]:
     """The first condition of the selection that each star fails, with its offset and limit."""
     condition = stars[REJECTED_BY].str.partition("+")[0].to_numpy(str)
     told = np.full(len(stars), "", object)
     for name, tell in {"proper_motion": _off_in_motion, "parallax": _off_in_parallax}.items():
         chosen = condition == name
         if chosen.any():
-            told[chosen] = tell(stars[chosen], sets, selection)
+            told[chosen] = tell(stars[chosen], sets)
     rest = ~np.isin(condition, ("proper_motion", "parallax"))
     told[rest] = _off_the_isochrone(stars[rest], sets)
     return list(told)
 
 
-def _off_in_motion(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOptions) -> list[str]:
-    share = proper_motion_distance(stars, sets.cluster, sets.limits, selection)
+def _off_in_motion(stars: pd.DataFrame, sets: SourceSets) -> list[str]:
+    share = proper_motion_distance(stars, sets.cluster, sets.limits, sets.selection)
     off = np.hypot(*proper_motion_offset(stars, sets.cluster).T)
     return [
         f"proper motion {_short(sigma)} sigma off: {value:.2f} mas/yr (limit {limit:.2f})"
@@ -141,8 +136,8 @@ def _off_in_motion(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOp
     ]
 
 
-def _off_in_parallax(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOptions) -> list[str]:
-    limit = stars["f_plx"].abs() / parallax_distance(stars, sets.cluster, sets.limits, selection)
+def _off_in_parallax(stars: pd.DataFrame, sets: SourceSets) -> list[str]:
+    limit = stars["f_plx"].abs() / parallax_distance(stars, sets.cluster, sets.limits, sets.selection)
     return [
         f"parallax {_short(sigma, sign='+')} sigma off: {value:+.3f} mas (limit {most:.3f})"
         for sigma, value, most in zip(stars["f_plx_sigma"], stars["f_plx"], limit, strict=True)
@@ -159,7 +154,7 @@ def _off_the_isochrone(stars: pd.DataFrame, sets: SourceSets) -> list[str]:
     ]
 
 
-def _of_improbable(stars: pd.DataFrame, sets: SourceSets, selection: SelectionOptions) -> list[str]:
+def _of_improbable(stars: pd.DataFrame, sets: SourceSets) -> list[str]:
     against = _by_odds(stars) if set(TERMS) <= set(stars) else _by_offsets(stars, sets)
     rows = zip(stars["group"], stars["PMemb"], against, strict=True)
     return [f"{group} with {_p(probability)}: {', '.join(words)}" for group, probability, words in rows]

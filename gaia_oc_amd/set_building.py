@@ -208,6 +208,7 @@ def divide_cone(
         candidates=sources[selected != is_member].reset_index(drop=True),
         non_members=sources[~selected & ~is_member].reset_index(drop=True),
         comparison=sources.iloc[:0],
+        selection=options,
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.absence import BEYOND
-from gaia_oc_amd.candidates import SelectionLimits
+from gaia_oc_amd.candidates import SelectionLimits, recorded_selection
 from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import (
@@ -43,7 +43,8 @@ from gaia_oc_amd.files.provenance import (
 from gaia_oc_amd.files.tables import read_table, write_rows
 from gaia_oc_amd.isochrone_stages import StageOffset, as_records, stage_offsets
 from gaia_oc_amd.isochrones import Isochrone
-from gaia_oc_amd.options import EXPORT_SUFFIXES
+from gaia_oc_amd.kept_cone import accept_cone
+from gaia_oc_amd.options import EXPORT_SUFFIXES, SelectionOptions
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +60,9 @@ def remove_exports(folder: Path, names: tuple[str, ...]) -> None:
         The sets.
     """
     suffixes = (*EXPORT_SUFFIXES.values(), ".mrt")
-    paths = [folder / f"{name}{suffix}" for name in names for suffix in suffixes]
-    old = [path for path in paths if path.exists()]
-    for path in old:
-        path.unlink()
-    if old:
+    if old := [path for name in names for end in suffixes if (path := folder / f"{name}{end}").exists()]:
+        for path in old:
+            path.unlink()
         kinds = ", ".join(sorted({path.suffix for path in old}))
         logger.info("%s: the exported tables (%s) are of the sets as they were: removed.", folder.name, kinds)
 
@@ -147,6 +146,8 @@ class SourceSets:
         Stars of the comparison list that are not in the cone, with the columns of `OUTSIDE_COLUMNS` that it has.
     comparison_name : str
         What the comparison list is called.
+    selection : SelectionOptions
+        How the candidates were selected.
     """
 
     cluster: Cluster
@@ -160,6 +161,7 @@ class SourceSets:
     judged_members: pd.DataFrame = field(default_factory=_nobody)
     comparison_outside: pd.DataFrame = field(default_factory=_nobody_outside)
     comparison_name: str = "comparison list"
+    selection: SelectionOptions = field(default_factory=SelectionOptions)
 
     def counts(self) -> dict[str, int]:
         """Number of sources in each set."""
@@ -215,7 +217,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
     data_dir : path
         The data directory.
     made_with : dict of option dataclasses, optional
-        Recorded in cluster.json.
+        Recorded in cluster.json beside those of the selection.
 
     Returns
     -------
@@ -223,6 +225,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         The cluster's folder.
     """
     folder = cluster_directory(data_dir, sets.cluster.name)
+    recorded = {**(made_with or {}), "selection": sets.selection}
     content = {
         "cluster": sets.cluster.as_dict(),
         "limits": sets.limits.as_dict(),
@@ -230,7 +233,7 @@ def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, An
         "comparison": {"name": sets.comparison_name, "outside": len(sets.comparison_outside)},
         "counts": sets.counts(),
         "version": __version__,
-        "options": {group: asdict(options) for group, options in (made_with or {}).items()},
+        "options": {group: asdict(options) for group, options in recorded.items()},
         "isochrone_stages": as_records(sets.stage_offsets),
         "isochrone": {name: points for name, points in vars(sets.isochrone).items() if points is not None},
     }
@@ -308,7 +311,7 @@ _LARGEST = 1e6
 
 
 def _read_cluster_file(path: Path) -> dict[str, Any]:
-    """What cluster.json says: ``cluster``, ``limits``, ``isochrone``, ``colour``, ``comparison_name``."""
+    """What cluster.json says: cluster, limits, isochrone, colour, selection, and the comparison list's name."""
     content = read_json(path)
     try:
         cluster = Cluster.from_dict(content["cluster"])
@@ -327,6 +330,7 @@ def _read_cluster_file(path: Path) -> dict[str, Any]:
             "limits": SelectionLimits(**content["limits"]),
             "isochrone": Isochrone(**points),
             "colour": content["colour"],
+            "selection": recorded_selection(content),
             "comparison_name": str(content.get("comparison", {}).get("name", "comparison list")),
         }
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
@@ -449,13 +453,15 @@ def accept_changes(folder: Path) -> list[str]:
 
 
 def check_sets(folder: Path, *, accept: bool = False) -> None:
-    """Refuse sets, if there are any, that were changed since they were made; `accept_changes` first if told to.
+    """Refuse sets, if there are any, that were changed since they were made; accept them and the cone if told to.
 
     Raises
     ------
     ChangedFileError
         If there is a change that is not accepted.
     """
+    if accept:
+        accept_cone(folder)
     if not (folder / CLUSTER_FILE).exists():
         return
     if accept:
@@ -540,6 +546,5 @@ def existing_name(name: str, data_dir: Path | str) -> str:
 
 def within_radius(sets: "SourceSets", radius: float) -> "SourceSets":
     """Sets of the sources within a projected radius [pc]."""
-    names = (*SET_NAMES, "judged_members", "comparison_outside")
-    tables = {name: getattr(sets, name) for name in names}
+    tables = {name: getattr(sets, name) for name in (*SET_NAMES, "judged_members", "comparison_outside")}
     return replace(sets, **{name: table[table["f_r"] <= radius] for name, table in tables.items()})

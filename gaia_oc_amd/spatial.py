@@ -41,6 +41,8 @@ _LEAST_FIELD = 0.2  # of its mean, where a gradient would make it vanish
 _LEAST_ERROR = 0.04
 """Of the number where hardly a star is in doubt, as validation clusters show; the selection loses half of that."""
 _MOST_DOUBT = 0.9
+_MOST_LOG_ERROR = 10.0
+"""Of the logarithm of a number of members; where there are next to none, a larger one is beyond all numbers."""
 _N_DRAWS = 200
 _FARTHEST = 1e4
 
@@ -224,7 +226,7 @@ def ambiguity(chance: Array) -> float:
 
 def number_interval(number: float, error: float) -> tuple[float, float]:
     """68 % interval of a number of members: symmetric in its logarithm, in which the errors of the cones are so."""
-    factor = float(np.exp(error / number)) if number > 0 else 1.0
+    factor = float(np.exp(min(error / number, _MOST_LOG_ERROR))) if number > 0 else 1.0
     return number / factor, number * factor
 
 

@@ -11,6 +11,7 @@ from gaia_oc_amd.candidates import (
     maximum_radius,
     parallax_limits,
     proper_motion_limit,
+    recorded_selection,
     select_candidates,
     selection_limits,
 )
@@ -184,3 +185,13 @@ def test_a_limit_that_broken_photometry_makes_is_refused_with_its_star(value):
         match=r"5 of 20 training members lie farther than 3 mag .* source_id 500000000000000000[4-8] with G",
     ):
         isochrone_limit(members, isochrone, SelectionOptions())
+
+
+def test_recorded_options_are_read_back_and_defaults_fill_what_older_files_lack():
+    content = {"colour": "bp_rp", "options": {"selection": {"c_margin": 0.2, "of_an_older_version": 1}}}
+    assert recorded_selection(content) == SelectionOptions(colour="bp_rp", c_margin=0.2)
+    assert recorded_selection({"colour": "bp_rp"}) == SelectionOptions(colour="bp_rp")
+    for wrong in ("wide", -1.0, None):
+        content["options"]["selection"]["c_margin"] = wrong
+        with pytest.raises((ValueError, TypeError)):
+            recorded_selection(content)

@@ -1,6 +1,8 @@
 """Blocks in threads: all of them once, each with its own stream, and none after a failure."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -59,6 +61,28 @@ def test_threads_are_those_that_the_environment_allows(said, threads, monkeypatc
     if said is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert n_threads() == threads or (threads is None and 1 <= n_threads() <= os.cpu_count())
+
+
+def test_a_library_loaded_after_the_first_use_has_one_thread_too():
+    text = """
+from threadpoolctl import threadpool_info
+from gaia_oc_amd.parallel import one_thread
+
+def threads():
+    return [library["num_threads"] for library in threadpool_info()]
+
+with one_thread():
+    n_libraries = len(threads())
+import scipy.linalg
+
+before = threads()
+assert len(before) > n_libraries
+with one_thread():
+    assert set(threads()) == {1}
+assert threads() == before
+"""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", text], env=environment, check=True)
 
 
 def test_no_rows_are_no_work():

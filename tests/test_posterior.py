@@ -159,6 +159,19 @@ def test_bright_star_with_another_parallax_is_rejected(scene, trained):
     assert (judged(moved, sets, trained) >= 0.5).mean() < 0.15
 
 
+def test_isochrone_ends_where_the_selection_of_the_sets_says(scene, trained):
+    sets, _ = scene
+    some = sets.candidates[sets.candidates["f_c"].notna()].iloc[:20]
+    error = some["g_rp_error"]
+    twice = {weight: 2 * (sets.limits.colour + weight * error) for weight in (0.0, 3.0)}
+    between = some.assign(f_c=(twice[0.0] + twice[3.0]) / 2, f_g=0.0)
+    for weight, off in ((0.0, True), (3.0, False)):
+        built = replace(sets, selection=replace(sets.selection, source_error_weight=weight))
+        rng = np.random.default_rng(1)
+        judge = ConeJudge(read_cone(built, rng=rng), trained)
+        assert (judge.log_ratios(between, rng=rng) == -np.inf).all() == off
+
+
 def test_too_few_members_and_wrong_mode_are_said(scene, trained):
     sets, _ = scene
     few = replace(sets, members=sets.members.iloc[:6])

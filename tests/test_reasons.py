@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from report_sets import report_sets
 
-from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.reasons import FIELD_DENSITY, TERMS, verdicts, whole_cone
 
 
@@ -17,7 +16,7 @@ def sets():
 
 
 def told(stars, sets, threshold=0.5):
-    return verdicts(stars, sets, prob_threshold=threshold, selection=SelectionOptions())
+    return verdicts(stars, sets, prob_threshold=threshold)
 
 
 def test_every_star_of_a_cone_has_a_verdict_and_a_reason(sets):

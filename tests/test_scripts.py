@@ -144,6 +144,8 @@ def test_promised_options_of_the_published_tool_exist():
         ("evaluate_clusters.py", ["NGC_1", "--n_samples", "0"]),
         ("train_deep_sets_model.py", ["NGC_1", "--validation_fraction", "1"]),
         ("simulate_clusters.py", ["--dist", "-1"]),
+        ("fit_isochrone.py", ["NGC_1", "--light_curve_age", "--age_prior", "8"]),
+        ("fit_isochrone.py", ["NGC_1", "--light_curve_age", "--age_prior_error", "0.1"]),
         ("find_first_members.py", ["NGC_1", "--ra", "12"]),
         ("find_first_members.py", ["NGC_1", "NGC_2", "--ra", "12", "--dec", "3"]),
         ("find_first_members.py", ["NGC_1", "--method", "dbscan"]),

@@ -82,8 +82,9 @@ def test_the_place_on_the_sky_does_not_matter(where, tmp_path):
 
 
 def test_saved_sets_are_loaded_unchanged(toy, cone_file, tmp_path):
-    sets = build(toy, cone_file, tmp_path)
-    folder = save_sets(sets, tmp_path / "data", made_with={"selection": SelectionOptions()})
+    options = SelectionOptions(c_margin=0.12, source_error_weight=2.0)
+    sets = build(toy, cone_file, tmp_path, selection=options)
+    folder = save_sets(sets, tmp_path / "data", made_with={"member": MemberOptions()})
     loaded = load_sets("toy 1", tmp_path / "data")
     for name in SET_NAMES:
         pd.testing.assert_frame_equal(
@@ -95,7 +96,9 @@ def test_saved_sets_are_loaded_unchanged(toy, cone_file, tmp_path):
     assert repr(loaded.cluster) == repr(sets.cluster)
     assert loaded.limits == sets.limits
     np.testing.assert_array_equal(loaded.isochrone.g, sets.isochrone.g)
-    assert json.loads((folder / "cluster.json").read_text())["options"]["selection"]["c_margin"] == 0.1
+    assert loaded.selection == options
+    recorded = json.loads((folder / "cluster.json").read_text())["options"]
+    assert (recorded["selection"]["c_margin"], recorded["member"]["n_min_members"]) == (0.12, 15)
 
 
 def test_failed_saving_keeps_the_old_sets(toy, cone_file, tmp_path, monkeypatch):

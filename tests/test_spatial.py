@@ -122,3 +122,10 @@ def test_interval_of_the_number_is_even_in_its_logarithm_and_positive():
     assert low * high == pytest.approx(100.0**2)
     assert 0 < low < 100 < high
     assert number_interval(0.0, 1.0) == (0.0, 0.0)
+
+
+def test_the_interval_of_next_to_no_members_stays_a_number():
+    assert number_interval(4.0, 10.0)[1] == pytest.approx(4 * np.exp(2.5))
+    for number in (1e-9, 1e-5, 1e-3):
+        low, high = number_interval(number, 0.5)
+        assert 0 < low < number < high < 100

@@ -1,11 +1,11 @@
 """Download published catalogues from VizieR and isochrones from the CMD web form."""
 
-import gzip
 import html
 import logging
 import re
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -16,6 +16,7 @@ import pandas as pd
 from gaia_oc_amd.catalogues.published import CMD_FORM, DEFAULT_KEYS, VIZIER, PublishedTable, find_catalogue
 from gaia_oc_amd.catalogues.tables import check_members, check_parameters
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
+from gaia_oc_amd.files.bounds import OutsizedError, unpacked, within_bound
 from gaia_oc_amd.files.containers import from_astropy
 from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.files.tables import canonical, unit_factor, write_csv
@@ -208,6 +209,9 @@ MOST_ISOCHRONES = 400
 
 _CMD_TIMEOUT = (30, 300)  # s to connect, s without a byte: the form computes for minutes before it answers
 _REDIRECTS = 3
+_CHUNK = 1 << 16
+_LARGEST_PAGE, _LARGEST_FILE = 1 << 24, 1 << 30
+"""Bytes; 63 isochrones have 2 MB, and no more than 400 are given."""
 _CLOSING_LINE = "isochrone terminated"
 
 # Field names of the form's versions 3.6 to 3.9. What matters here are the tracks (PARSEC 1.2S and COLIBRI
@@ -298,13 +302,17 @@ def download_isochrones(
         with requests.Session() as session:
             logger.info("asking %s for %d isochrones, which takes it minutes", url, len(log_ages))
             link = _submit(session, url, _form(log_ages, log_age_step, metal_frac))
-            content = _fetch(session, link)
+            content = _unpacked(_fetch(session, link), link)
+    except OutsizedError as error:
+        raise ArchiveUnavailableError(
+            f"the answer of the CMD form at {url} is no file of isochrones, {error}: {_REMEDY}"
+        ) from error
     except requests.RequestException as error:
         raise ArchiveUnavailableError(
             f"the CMD form at {url} gave no isochrones ({_cause(error)}): {_REMEDY}"
         ) from error
     with write_atomically(path) as temporary:
-        temporary.write_bytes(_unpacked(content, link))
+        temporary.write_bytes(content)
         _check(temporary, link, log_ages)
     logger.info("%s: %d isochrones of Z = %g", path, len(log_ages), metal_frac)
     return path
@@ -343,14 +351,16 @@ def _form(log_ages: np.ndarray, step: float, metal_frac: float) -> dict[str, str
 def _submit(session: "requests.Session", url: str, form: dict[str, str]) -> str:
     """Post the form; returns the address of the file that its answer links to."""
     for _ in range(_REDIRECTS):
-        reply = session.post(url, data=form, timeout=_CMD_TIMEOUT, allow_redirects=False)
+        reply = session.post(url, data=form, timeout=_CMD_TIMEOUT, allow_redirects=False, stream=True)
         if not reply.is_redirect:
             break
         url = urljoin(
             url, reply.headers["Location"]
         )  # by itself requests would go on with GET, without the form
-    reply.raise_for_status()
-    return _output_link(reply.text, url)
+    with reply:
+        reply.raise_for_status()
+        page = within_bound(reply.iter_content(_CHUNK), _LARGEST_PAGE)
+    return _output_link(page.decode("utf-8", errors="replace"), url)
 
 
 def _output_link(page: str, url: str) -> str:
@@ -378,18 +388,21 @@ def _message(page: str) -> str:
 def _fetch(session: "requests.Session", link: str) -> bytes:
     with session.get(link, timeout=_CMD_TIMEOUT, stream=True) as reply:
         reply.raise_for_status()
-        size = int(reply.headers.get("Content-Length", 0)) or None
-        content = bytearray()
-        with progress_bar(desc="isochrones", total=size, unit="B", unit_scale=True) as bar:
-            for chunk in reply.iter_content(2**16):
-                content += chunk
-                bar.update(len(chunk))
-    return bytes(content)
+        size = reply.headers.get("Content-Length", "")
+        total = int(size) if size.isdecimal() else None
+        with progress_bar(desc="isochrones", total=total, unit="B", unit_scale=True) as bar:
+
+            def chunks() -> Iterator[bytes]:
+                for chunk in reply.iter_content(_CHUNK):
+                    bar.update(len(chunk))
+                    yield chunk
+
+            return within_bound(chunks(), _LARGEST_FILE)
 
 
 def _unpacked(content: bytes, link: str) -> bytes:
     try:
-        return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        return unpacked(content, _LARGEST_FILE) if content.startswith(b"\x1f\x8b") else content
     except (EOFError, OSError, zlib.error) as error:
         raise ArchiveUnavailableError(f"{link} arrived truncated ({_cause(error)}): {_REMEDY}") from error
 

@@ -195,7 +195,7 @@ def find_cluster(name: str, tables: InputTables, given: GivenCluster | None = No
     UnknownClusterError
         If no row has the name and too little is given, or if the name is an alias that fits several rows.
     ClusterError
-        If the row lacks something that cannot be computed.
+        If the row lacks something that cannot be computed, or if nothing gives a distance.
     """
     given = given or GivenCluster()
     known = tables.known_name(name)
@@ -217,6 +217,11 @@ def find_cluster(name: str, tables: InputTables, given: GivenCluster | None = No
     if not np.isfinite(values["dist"]) and values["parallax"] > 0:
         values["dist"] = 1000 / values["parallax"]
     if known is None:
+        if not np.isfinite(values["dist"]):
+            raise ClusterError(
+                f"{name}: its listed members have a median parallax of {values['parallax']:.3g} mas, which gives no "
+                "distance: add --dist."
+            )
         values = fill_gaps(name, values)
     _warn_of_type(known, row.get("type"))
     return check_complete(Cluster(name=known or name.strip(), **values))

@@ -176,13 +176,14 @@ PROVENANCE = "provenance.json"
 
 _TABLES = tuple(f"tables_{name}" for name in (*EXPORT_SUFFIXES, "mrt"))
 FOLLOWING = {
+    "first_members": ("first_members_plot",),
     "sets": ("sets_plot", "evaluation", "member_list", "evaluation_plots", "validation", "report", *_TABLES),
     "evaluation": ("member_list", "evaluation_plots", "validation", "report", *_TABLES),
     "member_list": ("evaluation_plots", "report", *_TABLES),  # which count with the list's threshold
 }
 """Stages whose results mean nothing any more when an earlier one is done again."""
 
-_PLOTS = ("sets_plot", "member_list", "evaluation_plots", "report")
+_PLOTS = ("first_members_plot", "sets_plot", "member_list", "evaluation_plots", "report")
 """Stages whose files are removed when they show what is no more."""
 
 _SETS = "(members|candidates|non_members|comparison)"
@@ -192,6 +193,7 @@ _OF_FIGURES = (".png", ".pdf", ".svg", ".html")
 _DRAWN = "|".join(PlotOptions().switched_on())
 _WRITES = {
     "sets": rf"cluster\.json|({_SETS}|comparison_outside)\.csv|cone\.(json|parquet|vot|vot\.gz|csv|csv\.gz)",
+    "first_members_plot": f"first_members{_PICTURE}",
     "sets_plot": f"candidates{_PICTURE}",
     "evaluation": r"cluster\.json|spatial\.json|candidates\.csv",
     "member_list": r"(member_list|missed_members)\.csv",

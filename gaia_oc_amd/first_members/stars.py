@@ -128,29 +128,17 @@ class FeatureOptions:
         whose parallax allows the division are then used.
     min_parallax_snr : float
         Least parallax over its error at which something may be divided by it.
-    parallax_tail : float
-        Share of the stars that is left out at each end of the parallaxes.
     clip : float
         Bound of every feature, in robust standard deviations from the median.
-    parallax_weight : float
-        Weight of the parallax beside the motions.
-    position_weight : float
-        Weight of the position on the sky beside the other features; at 0 it is none.
     """
 
     divided: bool = False
     min_parallax_snr: float = 5.0
-    parallax_tail: float = 0.0
     clip: float = 2.0
-    parallax_weight: float = 1.0
-    position_weight: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 < self.min_parallax_snr < np.inf, self, "min_parallax_snr", "greater than 0 and finite")
-        require(0 <= self.parallax_tail < 0.5, self, "parallax_tail", "in [0, 0.5)")
         require(self.clip > 0, self, "clip", "greater than 0")
-        require(0 < self.parallax_weight < 100, self, "parallax_weight", "in (0, 100)")
-        require(0 <= self.position_weight < 100, self, "position_weight", "in [0, 100)")
 
 
 def clustering_features(stars: pd.DataFrame, options: FeatureOptions | None = None) -> tuple[Array, Mask]:
@@ -159,16 +147,15 @@ def clustering_features(stars: pd.DataFrame, options: FeatureOptions | None = No
     Parameters
     ----------
     stars : DataFrame
-        With parallax, parallax_error [mas], pmra, pmdec [mas/yr]; ra, dec [deg] if positions weigh.
+        With parallax, parallax_error [mas], pmra, pmdec [mas/yr].
     options : FeatureOptions, optional
         Which features, and which stars.
 
     Returns
     -------
     values : ndarray, shape (n_used, n_features)
-        Parallax, pmra, pmdec; if divided, pmra and pmdec over parallax, their modulus and their angle; eastern and
-        northern offset. Less the median, in robust standard deviations (range between the quartiles / 1.349),
-        bounded by `clip`; then weighted.
+        Parallax, pmra, pmdec; if divided, pmra and pmdec over parallax, their modulus and their angle. Less the
+        median, in robust standard deviations (range between the quartiles / 1.349), bounded by `clip`.
     used : ndarray of bool, shape (n_stars,)
         Stars that `values` holds, in their order.
 
@@ -179,25 +166,13 @@ def clustering_features(stars: pd.DataFrame, options: FeatureOptions | None = No
     """
     options = options or FeatureOptions()
     motions = stars[["parallax", "pmra", "pmdec"]].to_numpy(float)
-    used = _within_tails(motions[:, 0], np.isfinite(motions).all(axis=1), options.parallax_tail)
+    used = np.isfinite(motions).all(axis=1)
     columns = [motions]
     if options.divided:
         errors = stars["parallax_error"].to_numpy(float)
         used &= motions[:, 0] >= options.min_parallax_snr * errors
         columns.append(_divided(motions, used))
-    values = _scaled(np.column_stack(columns)[used], options.clip)
-    values[:, 0] *= options.parallax_weight
-    if options.position_weight > 0:
-        offsets = _scaled(_offsets(stars)[used], np.inf)
-        values = np.column_stack([values, options.position_weight * offsets])
-    return values, used
-
-
-def _within_tails(parallax: Array, known: Mask, tail: float) -> Mask:
-    if tail == 0 or not known.any():
-        return known
-    low, high = np.quantile(parallax[known], [tail, 1 - tail])
-    return known & (parallax >= low) & (parallax <= high)
+    return _scaled(np.column_stack(columns)[used], options.clip), used
 
 
 def _divided(motions: Array, divisible: Mask) -> Array:
@@ -209,14 +184,6 @@ def _divided(motions: Array, divisible: Mask) -> Array:
     angle = np.angle(velocity * np.conj(mean))
     columns = np.column_stack([velocity.real, velocity.imag, np.abs(velocity), angle])
     return np.where(divisible[:, None], columns, 0.0)
-
-
-def _offsets(stars: pd.DataFrame) -> Array:
-    """Offsets from the median position [deg], to the east and to the north, also across ra = 0."""
-    ra, dec = np.deg2rad(stars["ra"].to_numpy(float)), stars["dec"].to_numpy(float)
-    middle = np.arctan2(np.median(np.sin(ra)), np.median(np.cos(ra)))
-    east = np.rad2deg((ra - middle + np.pi) % (2 * np.pi) - np.pi) * np.cos(np.deg2rad(dec))
-    return np.column_stack([east, dec - np.median(dec)])
 
 
 def _scaled(values: Array, clip: float) -> Array:

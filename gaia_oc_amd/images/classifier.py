@@ -32,6 +32,22 @@ _DAMAGES = (
 """What a file that is damaged or of another kind leads to."""
 
 
+def refuse_other_shape(pixels: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    """Refuse images (n, n_bands, size, size) that are not of the shape (n_bands, size, size) to learn from.
+
+    Raises
+    ------
+    ValueError
+        With both shapes.
+    """
+    if pixels.shape[1:] != shape:
+        ours, theirs = (" x ".join(map(str, each)) for each in (shape, pixels.shape[1:]))
+        raise ValueError(
+            f"the images have {theirs} bands and pixels, the classifier is for {ours}: give it images of the same "
+            "bands, or train another with --images."
+        )
+
+
 @dataclass(frozen=True)
 class ImageClassifier:
     """Networks of one kind whose logits are averaged, and what they need to be applied.
@@ -70,12 +86,7 @@ class ImageClassifier:
         ValueError
             If the images have another shape than those that were learned from.
         """
-        if pixels.shape[1:] != self.shape:
-            ours, theirs = (" x ".join(map(str, shape)) for shape in (self.shape, pixels.shape[1:]))
-            raise ValueError(
-                f"the images have {theirs} bands and pixels, the classifier was trained with {ours}: give it images of "
-                "the same bands, or train another with --images."
-            )
+        refuse_other_shape(pixels, self.shape)
         return np.mean([logits_of(network, torch.from_numpy(pixels)) for network in self.networks], axis=0)
 
     def probabilities(self, pixels: NDArray[np.float32]) -> Array:

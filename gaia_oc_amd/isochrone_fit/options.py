@@ -110,3 +110,13 @@ class FitOptions(Options):
     )
     overwrite: bool = option(False, "fit again, even if the same stars were fitted with the same options")
     accept_changes: bool = option(False, ACCEPT_CHANGES)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fit, usual = self.fit, IsochroneFitOptions
+        given = (fit.age_prior, fit.age_prior_error) != (usual.age_prior, usual.age_prior_error)
+        if self.light_curve_age and given:
+            raise ValueError(
+                "--light_curve_age gives the prior of the age and its error: leave it out, or --age_prior and "
+                "--age_prior_error."
+            )

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, ParameterSampler, StratifiedGroupKFold
 
+from gaia_oc_amd.catalogues.names import canonical_name
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.light_curves.features import FEATURES, features_of, half_sectors, with_noise
 from gaia_oc_amd.light_curves.models import SPACES, build_model
@@ -117,6 +118,9 @@ def judge_ages(known: LightCurves, options: LearningOptions = LearningOptions(),
 def predict_ages(judgement: Judgement, curves: LightCurves, *, seed: int) -> pd.DataFrame:
     """Ages of clusters whose ages are unknown, by the model that did best in the search, with what they are worth.
 
+    A cluster that was learned from gets the age that the models of its fold gave, which had not seen it: a model knows
+    the answers that it learned, so its own age would look better than it is.
+
     Parameters
     ----------
     judgement : Judgement
@@ -131,7 +135,8 @@ def predict_ages(judgement: Judgement, curves: LightCurves, *, seed: int) -> pd.
     DataFrame
         cluster, galaxy, light_curve_age and light_curve_age_error (log10 yr, dex: the root mean square of the residuals
         of clusters that were not learned from), median_age (of the known clusters of the galaxy), skill, skill_lower,
-        skill_upper, has_skill (whether the interval of the skill over the median lies above 0), model.
+        skill_upper, has_skill (whether the interval of the skill over the median lies above 0), learned_from, model
+        ("chosen" for clusters that were learned from).
 
     Raises
     ------
@@ -147,21 +152,24 @@ def predict_ages(judgement: Judgement, curves: LightCurves, *, seed: int) -> pd.
     ages = ages.groupby(rows["cluster"], sort=False).mean()
     galaxy = rows.drop_duplicates("cluster").set_index("cluster")["galaxy"]
     known = judgement.predictions.groupby("galaxy")["log_age"].median()
+    columns = judgement.predictions[["cluster", "galaxy", CHOSEN]].itertuples(index=False)
+    unseen = {(canonical_name(cluster), its_galaxy): float(age) for cluster, its_galaxy, age in columns}
     results = []
     for cluster, age, its_galaxy in zip(ages.index, ages, galaxy.loc[ages.index], strict=True):
-        skill = judgement.skill(its_galaxy)
+        skill, own = judgement.skill(its_galaxy), unseen.get((canonical_name(cluster), its_galaxy))
         results.append(
             {
                 "cluster": cluster,
                 "galaxy": its_galaxy,
-                "light_curve_age": age,
+                "light_curve_age": age if own is None else own,
                 "light_curve_age_error": skill["width"],
                 "median_age": known[its_galaxy],
                 "skill": skill["skill"],
                 "skill_lower": skill["lower"],
                 "skill_upper": skill["upper"],
                 "has_skill": bool(skill["lower"] > 0),
-                "model": name,
+                "learned_from": own is not None,
+                "model": name if own is None else CHOSEN,
             }
         )
     return pd.DataFrame(results)

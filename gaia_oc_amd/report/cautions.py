@@ -63,7 +63,6 @@ class Caution:
 def cautions(
     sets: "SourceSets",
     *,
-    c_margin: float = 0.1,
     validated: bool = True,
     prob_threshold: float = PROB_THRESHOLD,
     data_dir: Path | str = RunOptions.data_dir,
@@ -74,8 +73,6 @@ def cautions(
     ----------
     sets : SourceSets
         The sets of one cluster.
-    c_margin : float
-        Margin that the colour limit holds [mag]; 0.1 unless it was built otherwise.
     validated : bool
         Whether completeness and contamination of this list were measured.
     prob_threshold : float
@@ -91,7 +88,7 @@ def cautions(
     found = [
         _about_members(sets),
         _about_quality(sets.members),
-        _about_isochrone(sets, c_margin),
+        _about_isochrone(sets),
         _about_distance(sets),
         _about_extinction(sets),
         *_about_probabilities(sets, prob_threshold, data_dir),
@@ -141,10 +138,10 @@ def _about_quality(members: pd.DataFrame) -> Caution | None:
     )
 
 
-def _about_isochrone(sets: "SourceSets", c_margin: float) -> Caution | None:
+def _about_isochrone(sets: "SourceSets") -> Caution | None:
     if not has_curve(sets.isochrone):
         return Caution("attention", "No isochrone", "The isochrone of these sets is empty: build them again.")
-    width = sets.limits.colour - c_margin
+    width = sets.limits.colour - sets.selection.c_margin
     offsets = sets.members["f_c"].to_numpy(float)
     shift = float(np.nanmedian(offsets)) if np.isfinite(offsets).any() else 0.0
     reasons = []

@@ -8,7 +8,7 @@ import numpy as np
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.comparison import ComparisonCounts, membership_matrix
-from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json, write_atomically
+from gaia_oc_amd.files.data_directory import cluster_directory, write_atomically
 from gaia_oc_amd.files.provenance import command_again
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.installation import script_command
@@ -219,21 +219,10 @@ def _cautions(
 ) -> list[Caution]:
     """All warnings, those that may make the list wrong first."""
     validated = findings.validation is not None or findings.problem is not None
-    margin = _c_margin(folder)
-    found = cautions(
-        sets, c_margin=margin, validated=validated, prob_threshold=threshold, data_dir=folder.parents[1]
-    )
+    found = cautions(sets, validated=validated, prob_threshold=threshold, data_dir=folder.parents[1])
     found += [*recorded_cautions(provenance), *([findings.problem] if findings.problem else [])]
     found += validated_otherwise(folder, provenance, threshold)
     return sorted(found, key=lambda caution: caution.level != "attention")
-
-
-def _c_margin(folder: Path) -> float:
-    """Margin of the colour limit that the sets were built with [mag]."""
-    try:
-        return float(read_json(folder / CLUSTER_FILE)["options"]["selection"]["c_margin"])
-    except (KeyError, TypeError, ValueError, OSError):
-        return 0.1
 
 
 def _matrix(sets: "SourceSets", options: PlotOptions) -> TextTable | None:

@@ -11,9 +11,7 @@ from markupsafe import Markup
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.column_names import TableNames
 from gaia_oc_amd.columns import LISTED_PROBABILITY
-from gaia_oc_amd.files.data_directory import CLUSTER_FILE, read_json
 from gaia_oc_amd.files.tables import read_table, whole_numbers
-from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.reasons import verdicts, whole_cone
 from gaia_oc_amd.report.lookup import packed_identifiers, packed_texts
 
@@ -148,7 +146,7 @@ def cone_with_reasons(sets: "SourceSets", folder: Path, prob_threshold: float) -
     cone = whole_cone(sets)
     if cone.empty:
         return cone.assign(verdict="", reason="")
-    told = verdicts(cone, sets, prob_threshold=prob_threshold, selection=_selection(folder))
+    told = verdicts(cone, sets, prob_threshold=prob_threshold)
     cone = cone.assign(**told)
     explained = _explained(folder)
     if explained.empty:
@@ -158,16 +156,6 @@ def cone_with_reasons(sets: "SourceSets", folder: Path, prob_threshold: float) -
     )
     same = np.isclose(weighed["PMemb_x"].to_numpy(float), weighed["PMemb_y"].to_numpy(float), atol=1e-6)
     return cone.assign(reason=np.where(same, weighed["reason"], cone["reason"]))
-
-
-def _selection(folder: Path) -> SelectionOptions:
-    """Selection options that the sets were built with."""
-    known = SelectionOptions.__dataclass_fields__
-    try:
-        kept = read_json(folder / CLUSTER_FILE)["options"]["selection"]
-        return SelectionOptions(**{name: value for name, value in kept.items() if name in known})
-    except (OSError, KeyError, TypeError, ValueError, AttributeError):
-        return SelectionOptions()
 
 
 def _explained(folder: Path) -> pd.DataFrame:

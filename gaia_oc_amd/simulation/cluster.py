@@ -107,7 +107,7 @@ def cluster_stars(
     stars = seen_from_the_sun(position, velocity)
     a0 = np.full(len(stars), options.a0) if dust is None else dust.at(stars)
     systems = _visible_systems(options, in_order_of_mass(points), stars["distance"].to_numpy(float), a0, rng)
-    order = _segregated(options, systems["mass"].to_numpy(), position, velocity, rng)
+    order = _segregated(options, systems["mass"].to_numpy(), position, rng)
     stars, a0, part = stars.iloc[order].reset_index(drop=True), a0[order], part[order]
     names = pd.Categorical(part, categories=list(POPULATION_NAMES))
     systems = _reddened(systems, stars["distance"].to_numpy(), a0)
@@ -224,7 +224,7 @@ def _reddened(systems: pd.DataFrame, distance: Array, a0: Array) -> pd.DataFrame
 
 
 def _segregated(
-    options: SimulationOptions, mass: Array, position: Array, velocity: Array, rng: np.random.Generator
+    options: SimulationOptions, mass: Array, position: Array, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Which place each system gets: the ranks of radius and mass are mixed with chance.
 

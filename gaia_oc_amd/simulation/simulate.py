@@ -115,7 +115,7 @@ def simulate_cluster(
     members = _in_cone(options, cluster_stars(options, points, dust=dust, rng=rng))
     scanning = _scanning_law(options, rng)
     measured = measure(members, scanning, rng=rng)
-    cut = _cone_cut(options, members, measured)
+    cut = _cone_cut(options, measured)
     draw_field = partial(
         field_stars,
         options,
@@ -190,7 +190,7 @@ def _scanning_law(options: SimulationOptions, rng: np.random.Generator) -> Scann
     return ScanningLaw.draw(rng, ecl_lat=ecliptic_latitude(ra, dec)[0], crowding=density / USUAL_DENSITY)
 
 
-def _cone_cut(options: SimulationOptions, members: pd.DataFrame, measured: pd.DataFrame) -> ConeCut:
+def _cone_cut(options: SimulationOptions, measured: pd.DataFrame) -> ConeCut:
     """So many standard deviations about what a list of the bright members would give, as `cone.cone_region` widens it.
 
     Raises

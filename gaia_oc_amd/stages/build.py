@@ -12,10 +12,9 @@ from gaia_oc_amd import exports, first_members, report, stages
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.lookup import find_cluster
+from gaia_oc_amd.catalogues.paths import comparison_path, list_name
 from gaia_oc_amd.catalogues.tables import (
     InputTables,
-    comparison_path,
-    list_name,
     read_input_tables,
     read_member_list,
     read_parameter_table,
@@ -35,7 +34,7 @@ from gaia_oc_amd.first_members.options import FieldOptions, FindOptions, SearchO
 from gaia_oc_amd.installation import for_cluster, values_of
 from gaia_oc_amd.isochrone_stages import poor_stages
 from gaia_oc_amd.isochrones import nearest_age
-from gaia_oc_amd.kept_cone import accept_cone, cone_files
+from gaia_oc_amd.kept_cone import cone_files
 from gaia_oc_amd.options import (
     FITTED_PARAMETERS,
     ConeOptions,
@@ -208,7 +207,6 @@ def build_cluster(
     with locked(folder):
         if options.accept_changes:
             check_sets(folder, accept=True)
-            accept_cone(folder)
         judged_since = options.member.bootstrap_members and "evaluation" in read_provenance(folder)
         again = options.overwrite or options.cone.overwrite_cone or judged_since
         again = again or has_new_source(cluster.name, folder, options.cone.cone_source, options.paths.columns)

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from gaia_oc_amd.files.data_directory import locked, write_json
 from gaia_oc_amd.files.provenance import made_by
 from gaia_oc_amd.files.tables import write_csv
 from gaia_oc_amd.images.classification import LINEAR, METHODS, Judgement, classify, judge_images
-from gaia_oc_amd.images.classifier import ImageClassifier
+from gaia_oc_amd.images.classifier import ImageClassifier, refuse_other_shape
 from gaia_oc_amd.images.options import ClassifyImagesOptions, ImageOptions
 from gaia_oc_amd.images.plots import (
     WORDS,
@@ -75,9 +76,12 @@ def classify_images(
     images = None if given.images is None else _read(given, seed)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
+        preparation = {name: getattr(given, name) for name in PREPARATION}
+        if images is None:
+            preparation = ImageClassifier.load(folder / CLASSIFIER_FILE).preparation
+        applied = None if given.apply is None else _to_classify(given, preparation, images)
         lines = []
         if images is not None:
-            preparation = {name: getattr(given, name) for name in PREPARATION}
             judgement = judge_images(
                 images, options.training, options.augmentation, seed=seed, preparation=preparation
             )
@@ -86,10 +90,8 @@ def classify_images(
             if options.figures.wanted():
                 _draw(judgement, images, folder, options.figures)
             lines.append(summary(judgement))
-        if given.apply is not None:
-            classifier = ImageClassifier.load(folder / CLASSIFIER_FILE)
-            prepared = replace(given, **classifier.preparation)
-            found = classify(classifier, read_images(given.apply, prepared, labelled=False))
+        if applied is not None:
+            found = classify(ImageClassifier.load(folder / CLASSIFIER_FILE), applied)
             write_csv(folder / APPLIED_FILE, found)
             lines.append(_applied(found, folder / APPLIED_FILE))
     return "\n".join(lines)
@@ -99,6 +101,14 @@ def _read(given: ImageOptions, seed: int) -> Images:
     if str(given.images).strip().lower() == "simulated":
         return simulate_images(options=given, rng=np.random.default_rng(seed))
     return read_images(str(given.images), given)
+
+
+def _to_classify(given: ImageOptions, preparation: dict[str, Any], learnt: Images | None) -> Images:
+    """Images of --apply, made alike; read before anything is trained, since training takes long."""
+    images = read_images(str(given.apply), replace(given, **preparation), labelled=False)
+    if learnt is not None:
+        refuse_other_shape(images.pixels, learnt.pixels.shape[1:])
+    return images
 
 
 def _save(judgement: Judgement, folder: Path, options: ClassifyImagesOptions, command: str) -> None:

@@ -141,9 +141,9 @@ def summarise(outcomes: list[Outcome], data_dir: Path | str, options: CompareOpt
         figure = two_venns_figure(*_venn_numbers(sums.iloc[0]))
         drawn = {COMPARED_LISTS: figure}
         if options.n_rows:
-            threshold = float(rows["p>="].iloc[0])
-            clusters = [load_sets(name, data_dir) for name in rows["cluster"].head(options.n_rows)]
-            drawn[COMPARED_MEMBERS] = comparison_rows_figure(clusters, prob_threshold=threshold)
+            shown = rows.head(options.n_rows)
+            clusters = [load_sets(name, data_dir) for name in shown["cluster"]]
+            drawn[COMPARED_MEMBERS] = comparison_rows_figure(clusters, prob_threshold=shown["p>="].tolist())
         save_and_show(drawn, Path(data_dir), options.figures)
     return [_shares(row) for _, row in sums.iterrows()]
 
@@ -169,10 +169,11 @@ def _shares(row: pd.Series) -> str:
         "the cone's limits": row["cone limits"],
         "not being found": row["not found"],
     }
-    words = ", ".join(f"{100 * n / in_field:.1f} % by {name}" for name, n in lost.items() if n)
+    losses = ", ".join(f"{100 * n / in_field:.1f} % by {name}" for name, n in lost.items() if n)
+    words = f"the others are lost: {losses}" if losses else "none is lost"
     return (
         f"{row['list']} ({_number_of_clusters(row)}): {int(row['in field']):,} of {int(row['listed']):,} stars are "
-        f"in the field; {100 * row['shared'] / in_field:.1f} % of these are shared, we lose {words or 'none of them'}; "
+        f"in the field; {100 * row['shared'] / in_field:.1f} % of these are shared, {words}; "
         f"{int(row['only ours']):,} members are ours alone.\n"
     )
 

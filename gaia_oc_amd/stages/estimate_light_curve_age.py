@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 SKILL_FILE = "light_curve_skill.json"
 KNOWN_FILE = "known_ages.csv"
 FEATURES_FILE = "light_curve_features.csv"
+_NAMED = 5
+"""Most clusters that a message names."""
 
 
 def estimate_ages(
@@ -68,6 +70,7 @@ def estimate_ages(
             (folder / AGES_FILE).unlink(missing_ok=True)  # those of an earlier judgement
         else:
             write_csv(folder / AGES_FILE, ages)
+            _warn_of_learned(ages)
         write_json(folder / SKILL_FILE, _record(judgement, options, command))
         if options.figures.wanted():
             figures = {
@@ -87,6 +90,19 @@ def _read(options: LightCurveAgeOptions, seed: int) -> tuple[LightCurves, LightC
         known = read_light_curves(given.curves, given, ages=given.ages)
     wanted = None if given.predict is None else read_light_curves(given.predict, given)
     return known, wanted
+
+
+def _warn_of_learned(ages: pd.DataFrame) -> None:
+    learned = ages.loc[ages["learned_from"], "cluster"].tolist()
+    if learned:
+        more = f" and {len(learned) - _NAMED} more" if len(learned) > _NAMED else ""
+        logger.warning(
+            "%s%s: their ages are known with --curves, and the models learn from them. The ages here are those of "
+            "%s, by models that learned from the other clusters alone.",
+            ", ".join(learned[:_NAMED]),
+            more,
+            KNOWN_FILE,
+        )
 
 
 def _record(judgement: Judgement, options: LightCurveAgeOptions, command: str) -> dict[str, object]:

@@ -2,27 +2,26 @@
 
 import logging
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
+from gaia_oc_amd.catalogues.paths import list_name, published_list
 from gaia_oc_amd.catalogues.published import CATALOGUES
-from gaia_oc_amd.catalogues.tables import list_name, published_list, read_member_list
+from gaia_oc_amd.catalogues.tables import read_member_list
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.column_names import MEMBERS
-from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.defaults import read_defaults
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.explanation import explain
-from gaia_oc_amd.files.data_directory import CLUSTER_FILE, locked, read_json
+from gaia_oc_amd.files.data_directory import locked
 from gaia_oc_amd.files.provenance import read_provenance
 from gaia_oc_amd.files.tables import read_table, write_csv
-from gaia_oc_amd.kept_cone import RECORD
+from gaia_oc_amd.kept_cone import recorded_region
 from gaia_oc_amd.member_list import threshold_of
 from gaia_oc_amd.members import listed_members
 from gaia_oc_amd.model_files import ModelFiles
-from gaia_oc_amd.options import RunOptions, SelectionOptions
+from gaia_oc_amd.options import RunOptions
 from gaia_oc_amd.source_sets import check_sets, load_sets, sets_folder
 from gaia_oc_amd.stages.many import read_model
 from gaia_oc_amd.stages.options import ExplainOptions
@@ -86,10 +85,9 @@ def explain_stars(
             stars,
             load_sets(folder.name, data_dir),
             Classifier.of(model),
-            region=_region(folder),
+            region=recorded_region(folder),
             by_position=published is not None and published.release == "DR2",
             prob_threshold=options.prob_threshold or threshold_of(folder),
-            selection=_selection(folder),
             sampling=options.sampling,
             seed=seed,
         )
@@ -201,24 +199,6 @@ def _of_cluster(table: pd.DataFrame, cluster: str) -> pd.DataFrame:
         rows = listed_members(table.assign(cluster=table["cluster"].astype("str")), cluster)
         return rows if len(rows) else table
     return table
-
-
-def _region(folder: Path) -> ConeRegion | None:
-    """Region that the cone was cut to; None if the cone was put there by hand."""
-    try:
-        region = read_json(folder / RECORD)["region"]
-        return ConeRegion(
-            **{name: float("inf") if value is None else value for name, value in region.items()}
-        )
-    except (OSError, KeyError, TypeError, ValueError):
-        return None
-
-
-def _selection(folder: Path) -> SelectionOptions:
-    """Selection options that the sets were built with."""
-    kept = read_json(folder / CLUSTER_FILE).get("options", {}).get("selection", {})
-    known = asdict(SelectionOptions())
-    return SelectionOptions(**{name: value for name, value in kept.items() if name in known})
 
 
 def _warn_of_another_model(folder: Path, model: ModelFiles) -> None:

@@ -2,7 +2,7 @@
 
 import shlex
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from gaia_oc_amd.first_members.plots import first_members_figure
 from gaia_oc_amd.first_members.results import (
     MEMBERS_FILE,
     PARAMETERS_FILE,
+    MemberSearch,
     save_search,
     search_folder,
     search_members,
@@ -100,7 +101,10 @@ def search_and_save(
     seed: int,
     command: str = "",
 ) -> dict[str, Any]:
-    """Search a field and save what was found, unless that was done in the same way before.
+    """Search a field, save and draw what was found, unless that was done in the same way before.
+
+    For a figure that is wanted otherwise than before the same search is made anew. This leaves the list, and what was
+    built from it, as they are.
 
     Parameters
     ----------
@@ -124,17 +128,28 @@ def search_and_save(
     """
     target = replace(target, columns=tables.columns)
     folder = search_folder(target, data_dir)
-    again = options.overwrite or options.cone.overwrite_cone or options.figures.show_plots
-    stage = Stage(
-        "first_members", _made_with(target, options, tables, seed=seed), for_cluster(command, target.name)
-    )
+    command, made_with = for_cluster(command, target.name), _made_with(target, options, tables, seed=seed)
+    again = options.overwrite or options.cone.overwrite_cone
+    searched = cache(
+        partial(_search, target, Path(data_dir), options, tables, seed)
+    )  # once for list and figure
+
+    def save() -> tuple[dict[str, Any], list[str]]:
+        return searched().counts(), save_search(searched(), data_dir, tables.catalogues)
+
+    def draw() -> tuple[dict[str, Any], list[str]]:
+        figure = first_members_figure(searched(), tables.isochrones)
+        return {}, save_and_show({"first_members": figure}, folder, options.figures)
+
     with locked(folder):
         again = again or has_new_source(
             target.name, folder / FIELD_FOLDER, options.cone.cone_source, tables.columns
         )
-        return run_stage(
-            folder, stage, partial(_search, target, Path(data_dir), options, tables, seed), again=again
-        )
+        summary = run_stage(folder, Stage("first_members", made_with, command), save, again=again)
+        if options.figures.wanted():
+            plot = Stage("first_members_plot", made_with | {"figures": asdict(options.figures)}, command)
+            run_stage(folder, plot, draw, again=options.figures.show_plots)
+    return summary
 
 
 def words_that_go_on(given: CommandLine[FindOptions], outcomes: list[Outcome]) -> list[str]:
@@ -191,7 +206,6 @@ def _made_with(
             "quality": asdict(options.quality),
             "search": asdict(options.search),
             "seed": seed,
-            "drawn": options.figures.wanted(),
         },
         "isochrones": None if isochrones is None else table_fingerprint(isochrones),
         "catalogues": {name: table_fingerprint(table) for name, table in tables.catalogues.items()},
@@ -201,9 +215,8 @@ def _made_with(
 
 def _search(
     target: SearchTarget, data_dir: Path, options: FindOptions, tables: SearchTables, seed: int
-) -> tuple[dict[str, Any], list[str]]:
-    """Search, save and draw; returns the numbers and the files."""
-    search = search_members(
+) -> MemberSearch:
+    return search_members(
         target,
         data_dir,
         cone=options.cone,
@@ -214,8 +227,3 @@ def _search(
         credentials_path=tables.credentials_path,
         seed=seed,
     )
-    written = save_search(search, data_dir, tables.catalogues)
-    if options.figures.wanted():
-        figure = first_members_figure(search, tables.isochrones)
-        written += save_and_show({"first_members": figure}, search_folder(target, data_dir), options.figures)
-    return search.counts(), written

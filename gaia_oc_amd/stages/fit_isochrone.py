@@ -87,7 +87,8 @@ def fit_cluster(
         members = fitted_members(name, tables, data_dir, cone=options.cone, options=options.member)
         if options.light_curve_age:
             age, error = light_curve_prior(members.cluster.name, data_dir)
-            options = replace(options, fit=replace(options.fit, age_prior=age, age_prior_error=error))
+            fit = replace(options.fit, age_prior=age, age_prior_error=error)
+            options = replace(options, fit=fit, light_curve_age=False)
         made_with: dict[str, Any] = {
             key: asdict(getattr(options, key)) for key in ("member", "fit", "cone", "figures")
         }

@@ -26,7 +26,7 @@ HOLE_FRACTION = 0.97
 """Share of the members in the circle around the real cluster where field stars cannot be told from members. There
 its likely members are removed and controls see nothing; what is accepted beyond counts as field, or a judge that
 accepts everything would seem pure."""
-_LEAST_SHARE = 0.1
+LEAST_SHARE = 0.1
 """Stars at radii of which a control sees less than this share are not counted."""
 _GRID = 80
 _RING = np.linspace(0, 2 * np.pi, 180, endpoint=False)
@@ -287,7 +287,7 @@ def _false_members(
     real = sources[~sources["source_id"].isin(gone)]
     listed_members = pd.Series(members["PMemb"].to_numpy(float), index=members["source_id"].to_numpy())
     cone = pd.concat([members, hidden, real], ignore_index=True)
-    control = divide_cone(cone, sets.cluster, listed_members, field.points, field.selection)
+    control = divide_cone(cone, sets.cluster, listed_members, field.points, sets.selection)
     stars = control.candidates[control.candidates["source_id"].isin(real["source_id"])]
     stars = stars.reset_index(drop=True)
     judged = judge(stars, control, rng=rng) if len(stars) else np.zeros(0)
@@ -302,7 +302,7 @@ def _coverage_weights(stars: pd.DataFrame, field: Field, place: Place, hole: flo
         grid = np.linspace(0, 1.01 * stars["f_r"].max() if len(stars) else 1.0, _GRID)
         share = np.interp(stars["f_r"].to_numpy(float), grid, ring_shares(field, place, hole, grid))
         share = np.where(_outside_the_cluster(stars, field.sets.cluster, hole), share, 0.0)
-    counts = share >= _LEAST_SHARE
+    counts = share >= LEAST_SHARE
     return np.where(counts, 1 / np.where(counts, share, 1.0), 0.0)
 
 

@@ -14,7 +14,6 @@ from gaia_oc_amd.astrometry import parallax_zero_point, tangent_plane
 from gaia_oc_amd.candidates import select_candidates
 from gaia_oc_amd.cone import ConeRegion, cut_to_region
 from gaia_oc_amd.features import add_features
-from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.simulation.stars import apparent_magnitudes
 from gaia_oc_amd.source_sets import SourceSets
 from gaia_oc_amd.spatial import SpatialModel, places_of, posterior
@@ -87,15 +86,12 @@ class Field:
         Evaluated sets.
     region : ConeRegion
         The cone's cut.
-    selection : SelectionOptions
-        Those that the sets were built with.
     points : DataFrame
         Points of the cluster's isochrone with Mini.
     """
 
     sets: SourceSets
     region: ConeRegion
-    selection: SelectionOptions
     points: pd.DataFrame
 
     @property
@@ -303,7 +299,7 @@ def follow(stars: pd.DataFrame, field: Field, judge: StarJudge, *, rng: np.rando
     """
     sets = field.sets
     in_field, in_cone = _in_field(stars, field), inside_cone(stars, field)
-    passed = select_candidates(stars, sets.cluster, sets.limits, sets.isochrone, field.selection)
+    passed = select_candidates(stars, sets.cluster, sets.limits, sets.isochrone, sets.selection)
     selected = in_cone & passed["candidate"].to_numpy(bool)
     stars = add_features(stars, sets.cluster, sets.limits, sets.isochrone, sets.colour)
     probability = np.full(len(stars), np.nan)

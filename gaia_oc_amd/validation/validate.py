@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,15 @@ from scipy.stats import beta, gamma
 
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.cone import ConeRegion
-from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, read_json
+from gaia_oc_amd.files.data_directory import cluster_directory
 from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.kept_cone import recorded_region
 from gaia_oc_amd.member_list import PROB_THRESHOLD
-from gaia_oc_amd.options import SelectionOptions
 from gaia_oc_amd.source_sets import SourceSets, load_sets
 from gaia_oc_amd.spatial import read_spatial
 from gaia_oc_amd.validation.artificial import fit_cluster_model
-from gaia_oc_amd.validation.controls import Controls, control_places, look_at_controls
+from gaia_oc_amd.validation.controls import LEAST_SHARE, Controls, control_places, look_at_controls
 from gaia_oc_amd.validation.injection import PROFILE_WEIGHTS, Field, StarJudge, inject_members
 from gaia_oc_amd.validation.options import ValidationOptions
 
@@ -190,15 +189,10 @@ def load_field(name: str, data_dir: Path | str, isochrones: pd.DataFrame) -> Fie
         command = script_command("evaluate_clusters.py", name, data_dir=data_dir)
         raise ValueError(f"{name} was never evaluated: run `{command}` first.")
     folder = cluster_directory(data_dir, name)
-    made_with = (read_json(folder / CLUSTER_FILE).get("options") or {}).get("selection") or {}
-    known = {field.name for field in fields(SelectionOptions)}
-    selection = SelectionOptions(
-        **{"colour": sets.colour} | {key: value for key, value in made_with.items() if key in known}
-    )
     region = recorded_region(folder) or spanned_region(sets)
     points = nearest_age(isochrones, sets.cluster.age)
     _compare_isochrones(sets, points)
-    return Field(sets, region, selection, points)
+    return Field(sets, region, points)
 
 
 def _compare_isochrones(sets: SourceSets, points: pd.DataFrame) -> None:
@@ -243,7 +237,6 @@ ONE_SIGMA = (0.1587, 0.8413)
 SUMMARY_EDGES = (-np.inf, 18.0, 19.0, 20.0, np.inf)
 """Edges in G [mag] of the table that ends a run."""
 
-_LEAST_SHARE = 0.1
 _MUCH_BEYOND = 0.05
 """Share of artificial members beyond the stars of the field of which the log speaks."""
 _LIKE_CLUSTER = ("all", "G", "within the tidal radius")
@@ -428,7 +421,7 @@ def _controls_that_see(part: Bin, controls: Controls) -> int:
     inside = (controls.radii >= part.r[0]) & (controls.radii < part.r[1])
     if not inside.any():
         return len(controls.places)
-    return int((controls.seen[:, inside].mean(axis=1) >= _LEAST_SHARE).sum())
+    return int((controls.seen[:, inside].mean(axis=1) >= LEAST_SHARE).sum())
 
 
 def validation_summary(validation: Validation) -> dict[str, str]:

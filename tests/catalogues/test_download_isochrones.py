@@ -10,6 +10,7 @@ import pytest
 from cmd_stub import LINK, served
 
 import download_isochrones as script
+from gaia_oc_amd.catalogues import download
 from gaia_oc_amd.catalogues.download import download_isochrones
 from gaia_oc_amd.exceptions import ArchiveUnavailableError
 from gaia_oc_amd.isochrones import read_isochrones
@@ -132,6 +133,19 @@ FAILURES = {
     other_bands: "is no isochrone table .*lacks the columns G_RPmag",
     other_ages: r"has 39 ages of the 40 asked for, 8\.00 is the first absent",
 }
+
+
+@pytest.mark.parametrize("packed", ["not", "file", "transfer"])
+def test_an_endless_answer_is_not_read_to_its_end(cmd, tmp_path, monkeypatch, packed):
+    monkeypatch.setattr(download, "_LARGEST_FILE", 100_000)
+    cmd.pack = (lambda data: data * 99) if packed == "not" else lambda data: gzip.compress(data * 99)
+    cmd.encoding = "gzip" if packed == "transfer" else None
+    with pytest.raises(ArchiveUnavailableError, match="no file of isochrones, .* more than 100000 bytes"):
+        download_isochrones(tmp_path, log_age_step=0.1, url=cmd.url)
+    monkeypatch.setattr(download, "_LARGEST_PAGE", 20)
+    with pytest.raises(ArchiveUnavailableError, match="no file of isochrones, .* more than 20 bytes"):
+        download_isochrones(tmp_path, log_age_step=0.1, url=cmd.url)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ import pytest
 from toy_field import toy_field
 
 from gaia_oc_amd.catalogues.lookup import find_cluster
-from gaia_oc_amd.catalogues.published import CATALOGUES
-from gaia_oc_amd.catalogues.tables import read_input_tables, table_paths
+from gaia_oc_amd.catalogues.tables import read_input_tables
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError, UnknownClusterError
 from gaia_oc_amd.options import ConeOptions, GivenCluster, TablePaths
 from gaia_oc_amd.set_building import build_sets
@@ -32,32 +31,6 @@ def data(toy, tmp_path):
         f"# {' '.join(toy.isochrones)}\n{lines}\n#isochrone terminated\n"
     )
     return tmp_path
-
-
-def test_by_default_members_are_of_2018_and_parameters_of_2020(data):
-    names = [path.name if path else None for path in table_paths(data, TablePaths())]
-    assert names == ["cluster_parameters.csv", "cg18_members.csv", None]
-    (data / "t22_members.csv").touch()
-    assert table_paths(data, TablePaths())[2].name == "t22_members.csv"
-
-
-@pytest.mark.parametrize("catalogue", [entry for entry in CATALOGUES if entry.key != "parameters"])
-def test_every_catalogue_can_be_chosen(tmp_path, catalogue):
-    names = [table.file_name for table in catalogue.tables]
-    for name in {*names, "cluster_parameters.csv", "cg18_members.csv"}:
-        (tmp_path / name).touch()
-    chosen = table_paths(tmp_path, TablePaths(catalogue=catalogue.key))
-    assert set(names) <= {path.name for path in chosen if path}
-    if catalogue.members:
-        chosen = table_paths(tmp_path, TablePaths(comparison_catalogue=catalogue.key))
-        assert chosen[2].name == catalogue.members.file_name
-
-
-def test_a_path_goes_before_a_catalogue(data, tmp_path):
-    mine = tmp_path / "mine.csv"
-    mine.touch()
-    paths = TablePaths(catalogue="hunt23", members_path=mine, cluster_path=mine, comparison_path=mine)
-    assert table_paths(data, paths) == (mine, mine, mine)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +126,19 @@ def test_what_is_assumed_of_a_given_cluster_is_said(data):
     assert cluster.parallax_error == pytest.approx(np.hypot(0.05, 0.125))
     with pytest.warns(UserWarning, match="is assumed"):
         assert find_cluster("MyCluster", tables, replace(GIVEN, parallax=0.1)).a0 == 1.5
+
+
+def test_members_without_a_distance_ask_for_one(data, toy):
+    toy.members.assign(cluster="MyCluster", parallax=toy.members["parallax"] - 1.2).to_csv(
+        data / "cg18_members.csv", index=False
+    )
+    tables, given = read_input_tables(data), replace(GIVEN, parallax=None)
+    with pytest.raises(
+        ClusterError, match=r"MyCluster: .* parallax of -0\.198 mas, .* no distance: add --dist"
+    ):
+        find_cluster("MyCluster", tables, replace(given, age=8.5))
+    with pytest.warns(UserWarning, match="at 9000 pc"):
+        assert find_cluster("MyCluster", tables, replace(given, dist=9000.0)).dist == 9000
 
 
 def test_assumed_scatters_are_those_of_real_clusters(data, shared):

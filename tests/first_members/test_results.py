@@ -121,6 +121,27 @@ def test_a_search_that_was_done_is_left_as_found(tmp_path, cone):
     assert path.stat().st_mtime_ns != before
 
 
+def test_another_figure_is_drawn_and_leaves_the_list_as_found(tmp_path, cone):
+    target, tables = find_target("Toy_1", PARAMETERS, HERE), SearchTables(None, None, None)
+    folder = tmp_path / "clusters" / "Toy_1"
+
+    def drawn(seed=1, **figures):
+        options = FindOptions(cone=cone, search=QUICK, figures=FigureOptions(**figures))
+        search_and_save(target, tmp_path, options, tables=tables, seed=seed)
+        return {path.suffix: path.stat().st_mtime_ns for path in folder.glob("first_members.*")}
+
+    first = drawn(save_plots=False)
+    assert set(first) == {".csv", ".json"}
+    second = drawn()
+    assert second == first | {".png": second[".png"]}
+    assert drawn() == second
+    other = drawn(plot_format="svg")  # in the place of the older figure
+    assert other == first | {".svg": other[".svg"]}
+    anew = drawn(seed=2, save_plots=False)
+    assert ".svg" not in anew  # it showed the earlier search
+    assert anew[".csv"] != first[".csv"]
+
+
 def test_a_replaced_table_of_stars_is_searched_again(tmp_path, cone):
     target, tables = find_target("Toy_1", PARAMETERS, HERE), SearchTables(None, None, None)
     options = FindOptions(cone=cone, search=QUICK, figures=FigureOptions(save_plots=False))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gaia_oc_amd.exceptions import ClusterError
@@ -58,9 +59,35 @@ def test_the_sectors_of_a_cluster_stand_on_one_side():
     assert skill["lower"] < 0
 
 
+def renamed(curves):
+    """Light curves whose clusters have names of their own."""
+    new = {name: table.assign(cluster="New " + table["cluster"]) for name, table in vars(curves).items()}
+    return replace(curves, **new)
+
+
+def test_clusters_that_were_learned_from_get_the_ages_of_folds_without_them(known, judgement):
+    some = known.curves["cluster"].isin(known.clusters["cluster"][:6])
+    spelt = replace(
+        known, curves=known.curves[some].assign(cluster=known.curves["cluster"].str.replace("_", " "))
+    )
+    table = predict_ages(judgement, spelt, seed=1)
+    assert table["learned_from"].all()
+    assert set(table["model"]) == {CHOSEN}
+    expected = judgement.predictions.set_index("cluster")[CHOSEN].loc[known.clusters["cluster"][:6]]
+    np.testing.assert_array_equal(table["light_curve_age"], expected)
+    both = replace(known, curves=pd.concat([spelt.curves, renamed(spelt).curves]))
+    again = predict_ages(judgement, both, seed=1)
+    assert again["learned_from"].tolist() == [True] * 6 + [False] * 6
+    # a model that has seen them is nearer to the truth than it is to that of others
+    truth = known.clusters["log_age"].to_numpy()[:6]
+    error = np.abs(again["light_curve_age"].to_numpy().reshape(2, 6) - truth).mean(axis=1)
+    assert error[1] < error[0]
+
+
 def test_ages_are_predicted_with_their_worth(known, judgement):
-    new = simulate_light_curves(24, n_sectors=1, galaxies=("MW",), rng=np.random.default_rng(9))
+    new = renamed(simulate_light_curves(24, n_sectors=1, galaxies=("MW",), rng=np.random.default_rng(9)))
     table = predict_ages(judgement, new, seed=1)
+    assert not table["learned_from"].any()
     truth = new.clusters["log_age"].to_numpy()
     assert table["cluster"].tolist() == new.clusters["cluster"].tolist()
     assert np.corrcoef(table["light_curve_age"], truth)[0, 1] > 0.7

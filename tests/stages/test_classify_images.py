@@ -86,6 +86,16 @@ def test_nothing_to_do_and_no_classifier_are_one_line(folder, tmp_path):
         classify_images(tmp_path, options(None, apply=folder / "edge"))
 
 
+def test_what_cannot_be_classified_is_said_before_anything_is_trained(folder, tmp_path, monkeypatch):
+    stage = sys.modules[classify_images.__module__]
+    monkeypatch.setattr(stage, "judge_images", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(FileNotFoundError, match="none is no folder"):
+        classify_images(tmp_path, options(folder, apply=tmp_path / "none"))
+    fits.writeto(tmp_path / "one_band.fits", np.random.default_rng(1).normal(size=(12, 12)))
+    with pytest.raises(ValueError, match="1 x 12 x 12 bands and pixels, the classifier is for 2 x 12 x 12"):
+        classify_images(tmp_path, options(folder, apply=tmp_path))
+
+
 def test_a_missing_band_is_one_line_from_the_shell(folder, tmp_path):
     for kind, n_bands in (("a", 2), ("b", 1)):
         (tmp_path / kind).mkdir()

@@ -1,5 +1,6 @@
 """Many clusters against another list: each star counts once, and the sum is that of the clusters."""
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -63,8 +64,25 @@ def test_sum_is_that_of_the_clusters_and_other_lists_stand_apart(stored, tmp_pat
     assert (tmp_path / f"{COMPARED_LISTS}.svg").stat().st_size > 1000
     assert (tmp_path / f"{COMPARED_MEMBERS}.svg").read_text().count("Test") == 3  # a row for each
     assert texts[0].startswith("T22 (2 clusters): 480 of 490 stars are in the field; ")
-    assert f"{100 * 30 / 480:.1f} % by parallax" in texts[0]
+    assert re.search(rf"are shared, the others are lost: .*{100 * 30 / 480:.1f} % by parallax", texts[0])
     assert texts[1].startswith("CG18 (training list) (1 cluster): ")
+
+
+def test_each_row_has_the_threshold_of_its_cluster(stored, tmp_path):
+    options = CompareOptions(figures=FigureOptions(plot_format="svg"))
+    limits = {"Test_1": 0.5, "Test_2": 0.9}
+    outcomes = [
+        Outcome(name, 0.0, compare_cluster(name, options=replace(options, prob_threshold=limit)))
+        for name, limit in limits.items()
+    ]
+    summarise(outcomes, tmp_path, options)
+    drawn = (tmp_path / f"{COMPARED_MEMBERS}.svg").read_text()
+    for outcome in outcomes:
+        ours = outcome.summary["shared"] + outcome.summary["only ours"]
+        assert f"ours {ours:,} (p ≥ {limits[outcome.cluster]:g})" in drawn
+    assert "members of this work and of T22" in drawn
+    summarise(outcomes[1:], tmp_path, options)
+    assert "members of this work (p ≥ 0.9) and of T22" in (tmp_path / f"{COMPARED_MEMBERS}.svg").read_text()
 
 
 def test_rows_of_clusters_may_be_left_out(stored, tmp_path):

@@ -65,6 +65,20 @@ def test_no_skill_is_the_first_thing_said(tables, tmp_path):
     assert "no better than the median age" in text
 
 
+def test_a_cluster_that_was_learned_from_is_said_to_be(tables, tmp_path, caplog):
+    both = LightCurveOptions(
+        str(tables / "known.parquet"), ages=tables / "ages.csv", predict=tables / "known.parquet"
+    )
+    estimate_ages(tmp_path, LightCurveAgeOptions(both, SHORT, FigureOptions(save_plots=False)), seed=1)
+    assert "and 25 more: their ages are known with --curves" in caplog.text
+    ages, known = (
+        pd.read_csv(tmp_path / "light_curves" / f"{n}.csv") for n in ("light_curve_ages", "known_ages")
+    )
+    pd.testing.assert_series_equal(
+        ages.set_index("cluster")["light_curve_age"], known.set_index("cluster")["chosen"], check_names=False
+    )
+
+
 def test_the_same_seed_gives_the_same_files(tables, tmp_path):
     no_plots = FigureOptions(save_plots=False)
     for name in "ab":

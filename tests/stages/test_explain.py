@@ -1,13 +1,18 @@
 """The script that explains stars: what it takes, what it writes, what it says on the screen."""
 
+import shutil
+
+import numpy as np
 import pandas as pd
 import pytest
 from toy_field import toy_field
 
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.cone import calibrate
+from gaia_oc_amd.cone import ConeRegion, calibrate
 from gaia_oc_amd.exceptions import UsageError
+from gaia_oc_amd.files.provenance import ChangedFileError
 from gaia_oc_amd.isochrones import nearest_age
+from gaia_oc_amd.kept_cone import keep_cone
 from gaia_oc_amd.members import find_members
 from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.source_sets import save_sets
@@ -124,3 +129,19 @@ def test_the_screen_has_a_line_for_each_star_and_a_count(built):
     assert shown[-2] == "... and 60 more"
     assert shown[-1].startswith("160 stars: 80 members, 80 not in the cone: ")
     assert all("beyond the cone" in line for line in shown[:80])  # members are shown last
+
+
+def test_the_region_is_that_of_the_cone_which_must_be_as_it_was_kept(built, tmp_path):
+    data, field = shutil.copytree(built[0], tmp_path / "data"), built[1]
+    folder = data / "clusters" / "Toy_1"
+    star = field.members.iloc[0]
+    beyond = f"{star['ra']:.7f},{star['dec'] + 5:.7f}"
+    region = ConeRegion(star["ra"], star["dec"], 0.7, 0.0, 0.0, np.inf, 0.0, np.inf)
+    made_by = {"region": region.as_dict(), "n_sources": len(field.sources)}
+    keep_cone(folder, field.sources, "csv", made_by)
+    assert "(the cone's radius is 0.70)" in explained(data, beyond)[0]["reason"].iloc[0]
+    field.sources.iloc[1:].to_csv(folder / "cone.csv", index=False)
+    with pytest.raises(ChangedFileError, match="cone.csv was changed .* --accept_changes"):
+        explained(data, beyond)
+    explained(data, beyond, accept_changes=True)
+    assert "(the cone's radius is 0.70)" in explained(data, beyond)[0]["reason"].iloc[0]

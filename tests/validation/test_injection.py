@@ -14,7 +14,7 @@ from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.cone import calibrate, cone_region
 from gaia_oc_amd.isochrones import nearest_age
 from gaia_oc_amd.members import find_members
-from gaia_oc_amd.options import ConeOptions, SelectionOptions
+from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.set_building import divide_cone
 from gaia_oc_amd.simulation.stars import number_below
 from gaia_oc_amd.spatial import SpatialModel
@@ -55,7 +55,7 @@ def field():
     near = (sets.candidates["f_r"] < 6) & (sets.candidates["f_pm"] < 0.3)
     sets = replace(sets, candidates=sets.candidates.assign(PMemb=near.astype(float)))
     region = replace(cone_region(cluster, ConeOptions()), pm_radius=4.0, parallax_width=2.0)
-    return Field(sets, region, SelectionOptions(), points)
+    return Field(sets, region, points)
 
 
 def truth_of(field, size, seed=0):
