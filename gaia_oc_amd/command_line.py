@@ -5,6 +5,7 @@ import difflib
 import io
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
@@ -78,8 +79,11 @@ class Parser(argparse.ArgumentParser):
         list of str
         """
         ours: list[str] = []
-        switch = None  # the switch that the word before was
+        switch, takes_one = None, False  # the switch that the word before was; whether it wants one value
         for word in self._list_first(words):
+            if takes_one and re.match("-(?!-|h$).", word):  # -inf, -1e-3: argparse takes them for options
+                ours[-1], takes_one = f"{ours[-1]}={word}", False
+                continue
             value = word.lower()
             if switch and value in _SWITCHED:
                 ours[-1] = switch.option_strings[0 if _SWITCHED[value] else 1]
@@ -92,6 +96,7 @@ class Parser(argparse.ArgumentParser):
             switch = action if isinstance(action, argparse.BooleanOptionalAction) else None
             if switch and value.lower() in _SWITCHED:
                 name, equals, value = switch.option_strings[0 if _SWITCHED[value.lower()] else 1], "", ""
+            takes_one = isinstance(action, argparse._StoreAction) and action.nargs is None and not equals
             ours.append(f"{name}{equals}{value}")
         return ours
 
@@ -497,6 +502,7 @@ def run(main: Callable[[], int]) -> None:
     main : callable
         Returns the exit code.
     """
+    _open_closed_streams()
     look_seldom()
     listen()
     watch()
@@ -512,6 +518,13 @@ def run(main: Callable[[], int]) -> None:
         code = _code_of(error)
     is_over()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without standard streams (``>&-``) silent ones: no file may take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _code_of(error: BaseException) -> int | str | None:
