@@ -19,7 +19,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
+from gaia_oc_amd.defaults import DEFAULTS_FILE, as_given, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
 from gaia_oc_amd.garbage import look_seldom
 from gaia_oc_amd.installation import as_called, command, program
@@ -430,13 +430,7 @@ def _remembered(parser: Parser, words: list[str]) -> tuple[Path, dict[str, Any]]
         action = parser.action_of(name)
         if action is None or name in replaced:
             continue
-        if action.choices is not None and not set(values) <= set(action.choices):
-            choices = ", ".join(map(str, action.choices))
-            raise ValueError(
-                f"{folder / DEFAULTS_FILE} has {name} = {values[0]}, but must be one of {choices}: mend it."
-            )
-        converted = [action.type(value) if callable(action.type) else value for value in values]
-        found[name] = converted if action.nargs == "+" else converted[0]
+        found[name] = as_given(action, values, f"{folder / DEFAULTS_FILE} has {name}")
     return folder, found
 
 
