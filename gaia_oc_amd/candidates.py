@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import angular_separation, weighted_mean
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.columns import CALIBRATED, MEASUREMENTS
+from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
+from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 from gaia_oc_amd.options import SelectionOptions
 
@@ -94,7 +96,19 @@ def selection_limits(
     Returns
     -------
     SelectionLimits
+
+    Raises
+    ------
+    TooFewMembersError
+        If there is no member.
+    TypeError, ValueError
+        If the members are no table with these measurements.
     """
+    require_measurements(members, options.colour)
+    if members.empty:
+        raise TooFewMembersError(
+            f"{cluster.name} has no member, selection limits are made from at least one."
+        )
     cluster = with_published_errors(cluster, members)
     far, near = parallax_limits(cluster, maximum_radius(cluster, members, options))
     colour = isochrone_limit(members, isochrone, options)
@@ -368,8 +382,14 @@ def select_candidates(
     DataFrame
         Boolean columns proper_motion, parallax, isochrone and candidate (all three), with the sources'
         index. The isochrone is only looked at for sources that fulfil the other two; it is False elsewhere.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the sources are no table with these measurements.
     """
     options = options or SelectionOptions()
+    require_measurements(sources, options.colour)
     proper_motion = proper_motion_distance(sources, cluster, limits, options) < 1
     parallax = parallax_distance(sources, cluster, limits, options) < 1
     near_isochrone = proper_motion & parallax
@@ -385,6 +405,17 @@ def select_candidates(
         },
         index=sources.index,
     )
+
+
+def require_measurements(sources: pd.DataFrame, colour: str) -> None:
+    """Refuse what is no table of calibrated sources.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `files.tables.require_columns`.
+    """
+    require_columns(sources, (*MEASUREMENTS, colour, f"{colour}_error"), "sources", CALIBRATED)
 
 
 def failed_conditions(passed: pd.DataFrame) -> pd.Series:

@@ -361,11 +361,20 @@ REQUIRED_COLUMNS = _names(
     "identifier", "astrometry", "astrometric error", "astrometric correlation", "magnitude"
 )
 """Without these a source table is refused."""
+FROM_ARCHIVE = "take the columns of the Gaia archive, as read_table gives them of a file"
+CALIBRATED = "take sources that `calibrate` made of the Gaia archive's columns"
+"""Where tables of sources come from, in messages to those who work in Python."""
 OPTIONAL_COLUMNS = _names("optional")
 """Queried too; where a local table lacks one, what depends on it falls back and says so."""
 ARCHIVE_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 
 MAGNITUDE_ERRORS = _names("magnitude error")
+MEASUREMENTS = (
+    *("ra", "dec", "parallax", "pmra", "pmdec"),
+    *ASTROMETRIC_ERRORS,
+    *("phot_g_mean_mag", "phot_g_mean_mag_error"),
+)
+"""What a star is compared with its cluster by, besides a colour and its error."""
 SOURCE_FEATURES = _names("source feature")
 SIGMA_OFFSETS = _names("sigma offset")
 """Offsets in units of what errors and the members' own scatter allow (see `gaia_oc_amd.features`)."""

@@ -5,6 +5,7 @@ import difflib
 import io
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
@@ -18,7 +19,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
-from gaia_oc_amd.defaults import DEFAULTS_FILE, read_defaults
+from gaia_oc_amd.defaults import DEFAULTS_FILE, as_given, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
 from gaia_oc_amd.garbage import look_seldom
 from gaia_oc_amd.installation import as_called, command, program
@@ -78,8 +79,11 @@ class Parser(argparse.ArgumentParser):
         list of str
         """
         ours: list[str] = []
-        switch = None  # the switch that the word before was
+        switch, takes_one = None, False  # the switch that the word before was; whether it wants one value
         for word in self._list_first(words):
+            if takes_one and re.match("-(?!-|h$).", word):  # -inf, -1e-3: argparse takes them for options
+                ours[-1], takes_one = f"{ours[-1]}={word}", False
+                continue
             value = word.lower()
             if switch and value in _SWITCHED:
                 ours[-1] = switch.option_strings[0 if _SWITCHED[value] else 1]
@@ -92,6 +96,7 @@ class Parser(argparse.ArgumentParser):
             switch = action if isinstance(action, argparse.BooleanOptionalAction) else None
             if switch and value.lower() in _SWITCHED:
                 name, equals, value = switch.option_strings[0 if _SWITCHED[value.lower()] else 1], "", ""
+            takes_one = isinstance(action, argparse._StoreAction) and action.nargs is None and not equals
             ours.append(f"{name}{equals}{value}")
         return ours
 
@@ -425,13 +430,7 @@ def _remembered(parser: Parser, words: list[str]) -> tuple[Path, dict[str, Any]]
         action = parser.action_of(name)
         if action is None or name in replaced:
             continue
-        if action.choices is not None and not set(values) <= set(action.choices):
-            choices = ", ".join(map(str, action.choices))
-            raise ValueError(
-                f"{folder / DEFAULTS_FILE} has {name} = {values[0]}, but must be one of {choices}: mend it."
-            )
-        converted = [action.type(value) if callable(action.type) else value for value in values]
-        found[name] = converted if action.nargs == "+" else converted[0]
+        found[name] = as_given(action, values, f"{folder / DEFAULTS_FILE} has {name}")
     return folder, found
 
 
@@ -497,6 +496,7 @@ def run(main: Callable[[], int]) -> None:
     main : callable
         Returns the exit code.
     """
+    _open_closed_streams()
     look_seldom()
     listen()
     watch()
@@ -512,6 +512,13 @@ def run(main: Callable[[], int]) -> None:
         code = _code_of(error)
     is_over()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without standard streams (``>&-``) silent ones: no file may take their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _code_of(error: BaseException) -> int | str | None:

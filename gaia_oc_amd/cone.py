@@ -15,8 +15,9 @@ from gaia_oc_amd.astrometry import (
     parallax_zero_point,
 )
 from gaia_oc_amd.cluster import Cluster
-from gaia_oc_amd.columns import ASTROMETRIC_ERRORS
+from gaia_oc_amd.columns import ASTROMETRIC_ERRORS, FROM_ARCHIVE, MAGNITUDES
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
+from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.options import ConeOptions
 from gaia_oc_amd.perspective import VELOCITY_SCALE, turn_over_cone
 from gaia_oc_amd.photometry import add_magnitude_errors
@@ -300,5 +301,11 @@ def calibrate(sources: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A new table (see `astrometry.parallax_zero_point` and `photometry.add_magnitude_errors`).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no table with parallaxes and magnitudes.
     """
+    require_columns(sources, ("parallax", *MAGNITUDES), "sources", FROM_ARCHIVE)
     return add_magnitude_errors(sources.assign(parallax=sources["parallax"] - parallax_zero_point(sources)))

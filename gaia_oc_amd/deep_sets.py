@@ -208,7 +208,7 @@ def torch_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()  # some kinds of devices compute nothing
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"--device {name}: PyTorch finds no such device ({str(error).splitlines()[0]}): use --device cpu, or "

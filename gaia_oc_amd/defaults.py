@@ -1,6 +1,7 @@
 """Paths that a data directory remembers, so that they are given once: ``defaults.toml``."""
 
 import json
+from argparse import Action
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def read_defaults(data_dir: Path | str) -> dict[str, list[str]]:
     import tomllib  # here: --help has no use for it
 
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not a readable TOML file ({error}): mend or remove it.") from error
     found = {name: value if isinstance(value, list) else [value] for name, value in content.items()}
@@ -67,6 +68,42 @@ def read_defaults(data_dir: Path | str) -> dict[str, list[str]]:
     return {
         name: [_from_file(name, value, path.parent) for value in values] for name, values in found.items()
     }
+
+
+def as_given(action: Action, values: list[str], origin: str) -> Any:
+    """Value of an option as the command line would give it.
+
+    Parameters
+    ----------
+    action : Action
+        The option.
+    values : list of str
+        Texts that the file has for it.
+    origin : str
+        File and option, for messages.
+
+    Returns
+    -------
+    any
+        A value, or a list of an option that takes several.
+
+    Raises
+    ------
+    ValueError
+        If it is no choice, of another type, or one of several where one is wanted.
+    """
+    wanted = None
+    if action.choices is not None and not set(values) <= set(action.choices):
+        wanted = f"one of {', '.join(map(str, action.choices))}"
+    elif action.nargs != "+" and len(values) > 1:
+        wanted = "one value"
+    if wanted:
+        raise ValueError(f"{origin} = {', '.join(values)}, but must be {wanted}: mend it.")
+    try:
+        converted = [action.type(value) if callable(action.type) else value for value in values]
+    except ValueError as error:
+        raise ValueError(f"{origin} = {values[0]}: {error}: mend it.") from error
+    return converted if action.nargs == "+" else converted[0]
 
 
 def defaults_text(data_dir: Path | str, given: Mapping[str, Any]) -> str:

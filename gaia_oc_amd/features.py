@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance
-from gaia_oc_amd.candidates import SelectionLimits
+from gaia_oc_amd.candidates import SelectionLimits, require_measurements
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 from gaia_oc_amd.perspective import projection
@@ -181,7 +181,13 @@ def add_features(
         f_pm_sigma, f_plx_sigma, f_c_sigma and f_g_sigma, offsets in units of what the star's errors and the members'
         scatter allow: that of the proper motion is from the cluster's motion at the star's place, and the nearest
         point of the isochrone is the nearest in these units.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the sources are no table with these measurements.
     """
+    require_measurements(sources, colour)
     astrometry, photometry = (
         sources[names].to_numpy(float) for names in (_ASTROMETRY, ["phot_g_mean_mag", colour])
     )

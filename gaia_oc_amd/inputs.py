@@ -24,6 +24,8 @@ _PM_SYSTEMATIC, _PARALLAX_SYSTEMATIC = 0.1, 0.06
 _DISTANCE_ERROR = 0.15
 """Relative error of a published distance."""
 _FEW_FOUND = 0.5
+_SAME_SCATTER = 10.0
+"""Factor by which standard deviations of two lists of one cluster may differ."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def hold_against_list(
     _compare_position(cluster, by_list if {"ra", "dec"} <= set(by_list) else found)
     _compare_motion(cluster, by_list if {"pmra", "pmdec"} <= set(by_list) else found)
     _compare_parallax(cluster, by_list if "parallax" in by_list else found)
+    for name, unit in (("pmra", "mas/yr"), ("pmdec", "mas/yr"), ("parallax", "mas")):
+        _compare_scatter(cluster, name, unit, by_list if name in by_list else found)
     _compare_distance(cluster, found if len(found) >= _ENOUGH else by_list)
 
 
@@ -195,6 +199,18 @@ def _compare_motion(cluster: Cluster, stars: pd.DataFrame) -> None:
             f"mas/yr away from the parameter table's, pmra {cluster.pmra:.3f}, pmdec {cluster.pmdec:.3f}: another "
             f"cluster's row, or pmra without cos(dec)? --pmra {pmra.value:.3f} --pmdec {pmdec.value:.3f} takes the "
             "members'.",
+        )
+
+
+def _compare_scatter(cluster: Cluster, name: str, unit: str, stars: pd.DataFrame) -> None:
+    """The table's standard deviation, which cuts the cone, against the members' own."""
+    median, given = median_of_finite(stars[name].to_numpy(float)), getattr(cluster, f"{name}_error")
+    if median is not None and not 1 / _SAME_SCATTER < given / max(median.scatter, 1e-9) < _SAME_SCATTER:
+        _warn(
+            cluster,
+            f"{name}_error, the members' standard deviation, is {given:.2g} {unit}, but the listed ones scatter by "
+            f"{median.scatter:.2g} {unit}: another unit, or the error of the mean? --{name}_error {median.scatter:.2g} "
+            "takes the members'.",
         )
 
 

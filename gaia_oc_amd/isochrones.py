@@ -9,12 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.isochrone_files import read_isochrone_files
 from gaia_oc_amd.parallel import compiled
 from gaia_oc_amd.photometry import passband_extinction
 
 Array = NDArray[np.float64]
 
+FROM_FILE = "take isochrones from `read_isochrones`, and one of them from `nearest_age`"
+_OF_A_POINT = ("logTe", "label", "Mini", "Gmag", "G_BPmag", "G_RPmag")
 SOLAR_METAL_FRACTION = 0.0152
 LAST_LABEL = 7
 """Last evolutionary stage kept (early asymptotic giant branch), as the published method does."""
@@ -98,7 +101,19 @@ def nearest_age(
     -------
     DataFrame
         Points of one isochrone up to the early asymptotic giant branch, in the file's order.
+
+    Raises
+    ------
+    ClusterError
+        If the nearest one is more than `FARTHEST_AGE` away.
+    TypeError, ValueError
+        If the age is no number, or the isochrones are no table of them.
     """
+    require_columns(isochrones, ("Zini", "logAge", "label"), "isochrones", FROM_FILE)
+    if isochrones.empty or not np.isfinite(age):
+        raise ValueError(
+            f"no isochrone of {len(isochrones)} points is nearest to log age {age}: {FROM_FILE}."
+        )
     points = one_isochrone(isochrones, age, metal_fraction=metal_fraction)
     nearest = points["logAge"].iloc[0]
     if abs(nearest - age) > FARTHEST_AGE:
@@ -149,7 +164,18 @@ def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str
     -------
     Isochrone
         Distance modulus added, extinction of each passband at each point's effective temperature.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the points are no isochrone, or distance, extinction or colour cannot be.
     """
+    require_columns(points, _OF_A_POINT, "points of an isochrone", FROM_FILE)
+    if not (dist > 0 and np.isfinite([dist, a0]).all() and colour in ("g_rp", "bp_rp")):
+        raise ValueError(
+            f"dist is {dist}, a0 {a0}, colour {colour!r}, but a distance is above 0 pc, an extinction finite, and a "
+            "colour g_rp or bp_rp."
+        )
     modulus = 5 * np.log10(dist) - 5
     teff = 10 ** points["logTe"].to_numpy()
     names = {"G": "Gmag", "Gbp": "G_BPmag", "Grp": "G_RPmag"}

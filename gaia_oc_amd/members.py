@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.astrometry import angular_separation, unit_vectors
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
+from gaia_oc_amd.columns import FROM_ARCHIVE
 from gaia_oc_amd.exceptions import TooFewMembersError
+from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.options import MemberOptions
 
 logger = logging.getLogger(__name__)
@@ -300,8 +302,14 @@ def find_members(
     ------
     TooFewMembersError
         If fewer than the smallest number are in the cone.
+    TypeError, ValueError
+        If sources or list are no tables with identifiers as whole numbers.
     """
     options = options or MemberOptions()
+    require_columns(sources, ("source_id",), "sources", FROM_ARCHIVE)
+    require_columns(
+        member_list, ("source_id", "PMemb"), "listed members", "take `read_input_tables(...).members`"
+    )
     listed = listed_members(member_list, name)
     probability = match_to_cone(listed, sources) if matched is None else matched
     if bootstrapped is not None:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
+from matplotlib import rcParamsDefault
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.patheffects import AbstractPathEffect
 
-SETTINGS: dict[Any, Any] = {
+SETTINGS: dict[Any, Any] = {name: value for name, value in rcParamsDefault.items() if name != "backend"} | {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titley": 1.0,  # where Matplotlib puts it, too, once it has measured the numbers below
@@ -30,7 +31,8 @@ SETTINGS: dict[Any, Any] = {
 }
 """Matplotlib settings of every figure; a figure function is wrapped in ``rc_context(SETTINGS)``.
 
-The type has these sizes in print, for figures are drawn as wide as they are printed."""
+The type has these sizes in print, for figures are drawn as wide as they are printed. All other settings are
+Matplotlib's defaults: the layout is measured with them, and a user's own style may need LaTeX, or crop the figure."""
 
 LINE_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 """Palette of Okabe & Ito for curves that are no kind of source."""

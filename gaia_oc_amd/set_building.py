@@ -12,13 +12,20 @@ from gaia_oc_amd.candidates import failed_conditions, select_candidates, selecti
 from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
 from gaia_oc_amd.cluster import Cluster, update_from_members
-from gaia_oc_amd.columns import LISTED_PROBABILITY, REJECTED_BY, SET_COLUMNS
+from gaia_oc_amd.columns import (
+    CALIBRATED,
+    FROM_ARCHIVE,
+    LISTED_PROBABILITY,
+    MEASUREMENTS,
+    REJECTED_BY,
+    SET_COLUMNS,
+)
 from gaia_oc_amd.cone import ConeRegion, calibrate, cone_region
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
 from gaia_oc_amd.features import add_features, projected_radius
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
 from gaia_oc_amd.files.provenance import command_again
-from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.files.tables import read_table, require_columns
 from gaia_oc_amd.inputs import hold_against_list
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.members import (
@@ -178,8 +185,16 @@ def divide_cone(
         With an empty comparison set. A member that fails the selection becomes a candidate. PMemb is the
         list's for members, 0 for non-members, and NaN for candidates, whom nobody has judged yet; PMemb_list
         is the list's in all sets.
+
+    Raises
+    ------
+    ClusterError
+        If none of the sources is a member, or the members give no finite limits.
+    TypeError, ValueError
+        If the sources are no table with identifiers as whole numbers and measurements.
     """
     options = options or SelectionOptions()
+    require_columns(sources, ("source_id", *MEASUREMENTS), "sources", CALIBRATED)
     listed = members if listed is None else listed
     is_member = sources["source_id"].isin(members.index)
     cluster = update_from_members(cluster, sources[is_member])
@@ -256,9 +271,12 @@ def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
     ------
     ClusterError
         If columns are missing, identifiers are repeated or no integers, or values cannot be what the column says.
+    TypeError
+        If it is no DataFrame.
     ValueError
         If the table has features already, as those of the sets do: its parallaxes would be corrected twice.
     """
+    require_columns(table, (), "the stars", FROM_ARCHIVE)
     if "f_r" in table:
         raise ValueError(
             "the table has a column f_r already: give the archive's table, or skip prepare_stars."

@@ -21,6 +21,8 @@ _FEW = 0.05
 """Share of a table's rows that may be wrong without the table being so."""
 _LEAST_ERROR = 1e-9
 """Least standard error of any measurement [mas, mas/yr]."""
+_TYPICAL_ERRORS = (1e-3, 20.0)
+"""Between them lies the median error of any table of Gaia's [mas, mas/yr]; beyond them that of one in arcsec or uas."""
 _WHOLE_NUMBERS = ("astrometric_params_solved", *N_OBS_COLUMNS)
 _FILLED = ("parallax", "pmra", "pmdec", *ASTROMETRIC_ERRORS, *ASTROMETRIC_CORRELATIONS)
 _FILLS = (-999.0, -9999.0, -999.9, -9999.9, 9999.0, 9999.9, 99999.0)
@@ -64,6 +66,7 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     _refuse_duplicates(sources, origin)
     sources = _without_few_impossible(sources, origin)
     _refuse_impossible_values(sources, origin)
+    _refuse_other_units(sources, origin)
     return _drop_incomplete(sources, origin)
 
 
@@ -252,6 +255,20 @@ def _refuse_impossible_values(sources: pd.DataFrame, origin: str) -> None:
             raise ClusterError(
                 f"{origin} has {name} = {outside[0]:g}, outside {lower:g}..{upper:g} "
                 f"({len(outside)} such rows): {question} Mend it, or name another column with --columns {name}=NAME."
+            )
+
+
+def _refuse_other_units(sources: pd.DataFrame, origin: str) -> None:
+    """Refuse astrometry whose errors are a thousand times those of Gaia, or a thousandth."""
+    least, largest = _TYPICAL_ERRORS
+    for name in ASTROMETRIC_ERRORS:
+        median = sources[name].median()
+        if median < least or median > largest:
+            unit = "mas" if name == "parallax_error" else "mas/yr"
+            raise ClusterError(
+                f"{origin} has a median {name} of {median:.2g}, outside {least:g}..{largest:g} {unit}: is it in "
+                f"{unit}? Convert it and {name.removesuffix('_error')}, or write a table that states their units "
+                "(VOTable, FITS, ECSV)."
             )
 
 

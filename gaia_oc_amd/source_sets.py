@@ -476,6 +476,8 @@ def _texts(value: Any) -> list[str]:
 def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> pd.DataFrame:
     """One of the four sets, with all its columns or some of them."""
     path = folder / f"{set_name}.csv"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: run `{_built_again(folder)}`.")
     if columns is not None:
         return read_table(path, columns=(*columns, TRAINING_MEMBER))
     table = read_table(path)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.files.data_directory import cluster_directory
-from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.files.tables import read_table, require_columns
 from gaia_oc_amd.member_list import our_members
 from gaia_oc_amd.source_sets import SourceSets
 
@@ -103,7 +103,13 @@ def score_against_truth(
         One row per interval of G and one for all: true members in the cone, stars found, those of them that
         are members, completeness = correct / true, contamination = 1 - correct / found (NaN where nothing can
         be divided).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the truth is no table with these columns, is_member True or False.
     """
+    require_columns(truth, ("source_id", "is_member"), "true members", "take what `read_truth` gives")
     stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
     found = stars["source_id"].isin(our_members(sets, prob_threshold)["source_id"])
     is_member = stars["source_id"].isin(truth.loc[truth["is_member"], "source_id"])

@@ -1,15 +1,20 @@
 """Command lines: the published tool's words, suggestions for misspelt ones, and mistakes in one line."""
 
 import importlib
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gaia_oc_amd import published_words
 from gaia_oc_amd.command_line import add_options, make_parser, read_command_line
+from gaia_oc_amd.first_members.options import FindOptions
 from gaia_oc_amd.stages.options import BuildOptions, EvaluateOptions, TrainOptions
 
-SCRIPTS = sorted(path.stem for path in Path(__file__).resolve().parents[1].glob("*.py"))
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 
 PUBLISHED = {
     BuildOptions: "clusters_dir isochrone_path credentials_path cluster_parameters_path members_path comparison_path "
@@ -81,6 +86,28 @@ def test_published_names_and_values_do_what_they_say(caplog):
 def test_a_value_after_no_switch_stays_a_value():
     assert read("true", "--data_dir", "True").clusters == ["true"]
     assert str(read("NGC_1", "--data_dir", "True").run.data_dir) == "True"
+
+
+def test_a_value_may_begin_with_a_dash():
+    """As argparse reads them, -1e-3, -inf and -mine are options."""
+    given = read(
+        *("NGC_1", "--pmra", "-1e-3", "--pmdec", "-2", "--data_dir", "-mine", "--members_path", "-h.csv")
+    )
+    assert (given.options.given.pmra, given.options.given.pmdec) == (-1e-3, -2.0)
+    assert str(given.run.data_dir) == "-mine"
+    assert read(*given.command.format("NGC_1").split()[2:]) == given
+    found = read("NGC_1", "--min_parallax_snr", "-inf", signature=FindOptions)
+    assert found.options.quality.min_parallax_snr == float("-inf")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_error(tmp_path, closed):
+    """As where a daemon starts a script."""
+    words = [sys.executable, str(ROOT / "simulate_clusters.py"), "X", "--data_dir", str(tmp_path)]
+    words += ["--field_density", "30", "--n_members", "60", "--cone_radius", "15"]
+    line = f"{' '.join(map(shlex.quote, words))} {closed}"
+    subprocess.run(["bash", "-c", line], check=True, capture_output=True)
+    assert (tmp_path / "clusters" / "X" / "truth.csv").is_file()
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,19 @@ def test_a_file_that_is_none_is_one_line(data, text, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_a_choice_that_is_none_is_refused(data, capsys):
-    (data / DEFAULTS_FILE).write_text("catalogue = 'hunt99'")
+def test_a_file_of_a_windows_editor_is_read(data):
+    (data / DEFAULTS_FILE).write_bytes('members_label = "é"\r\n'.encode("utf-8-sig"))
+    assert read_defaults(data) == {"members_label": ["é"]}
+
+
+@pytest.mark.parametrize(
+    "line", ["catalogue = 'hunt99'", "isochrone_rotation = 'fast'", "comparison_catalogue = ['t22', 'cg18']"]
+)
+def test_a_value_that_is_none_is_refused(data, line, capsys):
+    (data / DEFAULTS_FILE).write_text(line)
     with pytest.raises(SystemExit):
         read("NGC_1", "--data_dir", str(data))
-    assert "hunt99" in capsys.readouterr().err
+    assert f"{DEFAULTS_FILE} has {line.split(' =')[0]}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("signature", [ValidateOptions, FitOptions, FindOptions])

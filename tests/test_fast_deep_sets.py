@@ -81,7 +81,7 @@ def test_cuda_agrees():
     np.testing.assert_allclose(found, forward(net, candidates, support, chosen), atol=1e-3)
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "nonsense", ""])
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "", "meta"])
 def test_device_that_is_not_there_is_refused(device):
     net, (_, support, _) = network(), inputs(1, 10)
     with pytest.raises(ValueError, match=f"--device {device}: PyTorch finds no such device"):

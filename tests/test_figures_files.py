@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import rc_context
 
 from gaia_oc_amd.canvas import Canvas
 from gaia_oc_amd.figures import save_and_show
 from gaia_oc_amd.options import FigureOptions
-from gaia_oc_amd.plot_style import DENSITY_ABOVE
+from gaia_oc_amd.plot_style import DENSITY_ABOVE, SETTINGS
 from gaia_oc_amd.plotting import Layer, draw_layers
 
 BEGINNINGS = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
@@ -43,3 +44,20 @@ def test_the_same_picture_in_another_format_goes(tmp_path):
         assert {path.name for path in tmp_path.iterdir()} == {"other.pdf", f"picture.{plot_format}"}
     save_and_show({"picture": figure(100)}, tmp_path, FigureOptions(save_plots=False, plot_format="png"))
     assert (tmp_path / "picture.svg").exists()
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        {"text.usetex": True, "text.latex.preamble": r"\usepackage{no_such_package}"},
+        {"savefig.bbox": "tight", "figure.constrained_layout.use": True},
+        {"font.family": "monospace", "axes.grid": True, "axes.facecolor": "black"},
+    ],
+)
+def test_a_users_own_style_changes_no_figure(tmp_path, style):
+    drawn = rc_context(SETTINGS)(figure)
+    save_and_show({"picture": drawn(100)}, tmp_path / "without", FigureOptions())
+    with rc_context(style):
+        save_and_show({"picture": drawn(100)}, tmp_path / "with", FigureOptions())
+    without, its = ((tmp_path / folder / "picture.png").read_bytes() for folder in ("without", "with"))
+    assert its == without

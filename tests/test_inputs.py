@@ -57,6 +57,11 @@ def test_inputs_that_agree_are_counted_and_nothing_else(stars, caplog):
     ("changes", "message"),
     [
         (
+            {"pmra_error": 1.5e-4},
+            r"pmra_error, .*, is 0\.00015 mas/yr, .* another unit, .* --pmra_error 0\.1\d",
+        ),
+        ({"parallax_error": 60.0}, r"parallax_error, .*, is 60 mas, .* scatter by 0\.0\d+ mas: another unit"),
+        (
             {"ra": 120.4},
             r"mean position, ra 1(19|20)\.\d+, .* is 0\.3\d+ deg away from .* --ra 1(19|20)\.\d+ --dec -(19|20)",
         ),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from toy_field import toy_field
 
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.isochrones import Isochrone, nearest_age, place_isochrone, read_isochrones
@@ -121,3 +122,28 @@ def test_an_isochrone_in_another_colour_is_the_one_placed_in_it(colour):
 def test_an_isochrone_of_one_colour_has_no_other():
     with pytest.raises(ValueError, match="build them again"):
         Isochrone(np.array([0.0, 1.0]), np.array([10.0, 12.0])).in_colour("bp_rp")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dist": 0.0}, "dist is 0.0"),
+        ({"dist": -5.0}, "dist is -5.0"),
+        ({"dist": np.nan}, "dist is nan"),
+        ({"a0": np.inf}, "a0 inf"),
+        ({"colour": "b_v"}, "colour 'b_v'"),
+    ],
+)
+def test_an_isochrone_is_placed_nowhere_that_cannot_be(changes, message):
+    points = nearest_age(toy_field().isochrones, 8.5)
+    with pytest.raises(ValueError, match=message):
+        place_isochrone(points, **({"dist": 1000.0, "a0": 0.0} | changes))
+
+
+def test_no_age_has_no_nearest_isochrone():
+    table = toy_field().isochrones
+    for isochrones, age in ((table, np.nan), (table.iloc[:0], 8.0)):
+        with pytest.raises(ValueError, match="no isochrone of"):
+            nearest_age(isochrones, age)
+    with pytest.raises(ValueError, match=r"lack the column\(s\) Zini, logAge, label: take"):
+        nearest_age(table[["Gmag"]], 8.0)

@@ -132,6 +132,9 @@ def test_absent_and_damaged_sets_are_named(toy, cone_file, tmp_path):
     accept_changes(folder)
     with pytest.raises(ValueError, match="members.csv lacks the columns dec"):
         load_sets("Toy_1", tmp_path / "data")
+    (folder / "members.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"members.csv does not exist: run `.*build_sets.py Toy_1"):
+        load_sets("Toy_1", tmp_path / "data", parts=("members",))
 
 
 def test_folder_is_found_by_its_exact_name_first(toy, cone_file, tmp_path):

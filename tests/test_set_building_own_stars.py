@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from toy_field import toy_field
 
-from gaia_oc_amd import divide_cone, find_members, nearest_age, prepare_stars
+from gaia_oc_amd import add_features, divide_cone, find_members, nearest_age, prepare_stars
+from gaia_oc_amd.candidates import select_candidates, selection_limits
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.cone import calibrate
-from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
+from gaia_oc_amd.options import SelectionOptions
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,47 @@ def test_what_cannot_be_is_refused(field):
         prepare_stars(sources.drop(columns="pmra"), sets)
     with pytest.raises(ValueError, match="skip prepare_stars"):
         prepare_stars(sets.candidates, sets)
+
+
+NO_TABLES = {
+    "no table": (lambda t: t["ra"], TypeError, "must be a pandas DataFrame, not a Series"),
+    "a path": (lambda t: "stars.csv", TypeError, "must be a pandas DataFrame, not a str"),
+    "no motion": (lambda t: t.drop(columns="pmra"), ValueError, r"lack the column\(s\) pmra: take"),
+    "words": (lambda t: t.assign(pmra=t["pmra"].astype(str)), TypeError, "have pmra as str, .* hold numbers"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_TABLES)
+def test_what_is_no_table_of_sources_is_refused_in_words(field, kind):
+    change, error, message = NO_TABLES[kind]
+    sources, sets = field
+    wrong, points = change(calibrate(sources)), nearest_age(toy_field().isochrones, 8.5)
+    for does in (
+        lambda: divide_cone(wrong, sets.cluster, sets.members.set_index("source_id")["PMemb"], points),
+        lambda: add_features(wrong, sets.cluster, sets.limits, sets.isochrone),
+        lambda: select_candidates(wrong, sets.cluster, sets.limits, sets.isochrone),
+        lambda: selection_limits(sets.cluster, wrong, sets.isochrone, SelectionOptions()),
+    ):
+        with pytest.raises(error, match=message):
+            does()
+
+
+def test_identifiers_that_lost_digits_are_refused(field):
+    """Compared as floating-point numbers they are those of other stars."""
+    (sources, sets), listed = field, toy_field().members
+    rounded, points = sources.astype({"source_id": float}), nearest_age(toy_field().isochrones, 8.5)
+    members = find_members("Toy_1", sources, listed)
+    for does in (
+        lambda: divide_cone(calibrate(rounded), sets.cluster, members, points),
+        lambda: find_members("Toy_1", rounded, listed),
+        lambda: find_members("Toy_1", sources, listed.astype({"source_id": float})),
+        lambda: find_members("Toy_1", sources.set_index("source_id"), listed),
+    ):
+        with pytest.raises((TypeError, ValueError), match="source_id"):
+            does()
+
+
+def test_no_members_give_no_limits(field):
+    _, sets = field
+    with pytest.raises(TooFewMembersError, match="Toy_1 has no member"):
+        selection_limits(sets.cluster, sets.members.iloc[:0], sets.isochrone, SelectionOptions())

@@ -54,6 +54,14 @@ def test_a_bad_row_costs_itself_alone(toy, tmp_path, values, message):
             r"a phot_g_mean_mag that is no number .*--columns phot_g_mean",
         ),
         (lambda t: t.assign(source_id=-t["source_id"]), "s has 460 of 460 source_id that are 0 or less"),
+        (
+            lambda t: t.assign(pmra=t["pmra"] / 1000, pmra_error=t["pmra_error"] / 1000),
+            "median pmra_error of .*, outside 0.001..20 mas/yr: is it in mas/yr",
+        ),
+        (
+            lambda t: t.assign(parallax_error=1000 * t["parallax_error"]),
+            "median parallax_error .*: is it in mas?",
+        ),
         (lambda t: pd.concat([t, t.iloc[:3].assign(pmra=0.5)]), "3 repeated source_id .* remove the copies"),
     ],
 )

@@ -7,10 +7,10 @@ import lzma
 import re
 import struct
 import zlib
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from xml.parsers.expat import ExpatError
 
 import numpy as np
@@ -64,6 +64,39 @@ def write_rows(file: BinaryIO | gzip.GzipFile, table: pd.DataFrame) -> None:
     from pyarrow.csv import WriteOptions, write_csv
 
     write_csv(rows, file, WriteOptions(include_header=False, quoting_style="none"))
+
+
+def require_columns(table: Any, names: Iterable[str], what: str, remedy: str) -> None:
+    """Refuse what is no table with these columns of numbers.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As a user gives it from Python.
+    names : iterable of str
+        Columns that are needed.
+    what : str
+        What the rows are, "sources".
+    remedy : str
+        What gives such a table.
+
+    Raises
+    ------
+    TypeError
+        If it is no DataFrame, or if a column holds something else than numbers, source_id than whole ones.
+    ValueError
+        If a column is missing.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"{what} must be a pandas DataFrame, not a {type(table).__name__}: {remedy}.")
+    names = list(names)
+    if absent := [name for name in names if name not in table.columns]:
+        raise ValueError(f"{what} lack the column(s) {', '.join(absent)}: {remedy}.")
+    for name in names if len(table) else ():
+        is_id, kind = name == "source_id", table[name].dtype
+        if not (pd.api.types.is_integer_dtype if is_id else pd.api.types.is_numeric_dtype)(kind):
+            wanted = "64-bit integers, as other types lose digits" if is_id else "numbers"
+            raise TypeError(f"{what} have {name} as {kind}, but it must hold {wanted}: {remedy}.")
 
 
 def _arrow_rows(table: pd.DataFrame) -> "pa.Table | None":
