@@ -205,7 +205,9 @@ def _compare_motion(cluster: Cluster, stars: pd.DataFrame) -> None:
 def _compare_scatter(cluster: Cluster, name: str, unit: str, stars: pd.DataFrame) -> None:
     """The table's standard deviation, which cuts the cone, against the members' own."""
     median, given = median_of_finite(stars[name].to_numpy(float)), getattr(cluster, f"{name}_error")
-    if median is not None and not 1 / _SAME_SCATTER < given / max(median.scatter, 1e-9) < _SAME_SCATTER:
+    if median is None or np.isnan(given):
+        return
+    if not 1 / _SAME_SCATTER < given / max(median.scatter, 1e-9) < _SAME_SCATTER:
         _warn(
             cluster,
             f"{name}_error, the members' standard deviation, is {given:.2g} {unit}, but the listed ones scatter by "

@@ -87,6 +87,12 @@ def test_what_contradicts_the_members_is_a_warning(stars, changes, message):
     assert "\n" not in str(caught[0].message)
 
 
+def test_standard_deviations_that_no_table_gives_are_no_contradiction(stars):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        hold(stars, pmra_error=np.nan, pmdec_error=np.nan, parallax_error=np.nan)
+
+
 @pytest.mark.parametrize("dist", [50_000.0, 12.5])
 def test_a_distance_that_makes_features_meaningless_is_an_error(stars, dist):
     with pytest.raises(
