@@ -481,8 +481,7 @@ def _read_set(folder: Path, set_name: str, columns: tuple[str, ...] | None) -> p
     if columns is not None:
         return read_table(path, columns=(*columns, TRAINING_MEMBER))
     table = read_table(path)
-    absent = [name for name in SET_COLUMNS if name not in (*table, *OPTIONAL_COLUMNS)]
-    if absent:
+    if absent := [name for name in SET_COLUMNS if name not in (*table, *OPTIONAL_COLUMNS)]:
         raise ValueError(f"{path} lacks the columns {', '.join(absent)}: run `{_built_again(folder)}`.")
     return _as_numbers(table).assign(
         **{REJECTED_BY: table[REJECTED_BY].astype(object).fillna("").astype("str")}
@@ -505,8 +504,7 @@ def sets_folder(name: str, data_dir: Path | str) -> Path:
     FileNotFoundError
         If the sets were never built, or the building was interrupted.
     """
-    name = existing_name(name, data_dir)
-    folder = cluster_directory(data_dir, name)
+    folder = cluster_directory(data_dir, existing_name(name, data_dir))
     if not (folder / CLUSTER_FILE).exists():
         raise FileNotFoundError(
             f"{folder / CLUSTER_FILE} does not exist: run `{command_again(folder, 'sets', 'build_sets.py')}` first."
