@@ -16,7 +16,7 @@ from gaia_oc_amd.photometry import passband_extinction
 
 Array = NDArray[np.float64]
 
-FROM_FILE = "take isochrones from `read_isochrones`, and one of them from `nearest_age`"
+_FROM_FILE = "take isochrones from `read_isochrones`, and one of them from `nearest_age`"
 _OF_A_POINT = ("logTe", "label", "Mini", "Gmag", "G_BPmag", "G_RPmag")
 SOLAR_METAL_FRACTION = 0.0152
 LAST_LABEL = 7
@@ -109,10 +109,10 @@ def nearest_age(
     TypeError, ValueError
         If the age is no number, or the isochrones are no table of them.
     """
-    require_columns(isochrones, ("Zini", "logAge", "label"), "isochrones", FROM_FILE)
+    require_columns(isochrones, ("Zini", "logAge", "label"), "isochrones", _FROM_FILE)
     if isochrones.empty or not np.isfinite(age):
         raise ValueError(
-            f"no isochrone of {len(isochrones)} points is nearest to log age {age}: {FROM_FILE}."
+            f"no isochrone of {len(isochrones)} points is nearest to log age {age}: {_FROM_FILE}."
         )
     points = one_isochrone(isochrones, age, metal_fraction=metal_fraction)
     nearest = points["logAge"].iloc[0]
@@ -170,7 +170,7 @@ def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str
     TypeError, ValueError
         If the points are no isochrone, or distance, extinction or colour cannot be.
     """
-    require_columns(points, _OF_A_POINT, "points of an isochrone", FROM_FILE)
+    require_columns(points, _OF_A_POINT, "points of an isochrone", _FROM_FILE)
     if not (dist > 0 and np.isfinite([dist, a0]).all() and colour in ("g_rp", "bp_rp")):
         raise ValueError(
             f"dist is {dist}, a0 {a0}, colour {colour!r}, but a distance is above 0 pc, an extinction finite, and a "
