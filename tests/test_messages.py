@@ -155,6 +155,7 @@ def star_messages(stars, folder):
         lambda t: t.assign(source_id=-t["source_id"]),
         lambda t: t.assign(parallax_error=t["parallax_error"].mask(t.index == 3, 0.0)),
         lambda t: t.assign(phot_g_mean_mag=50.0),
+        lambda t: t.assign(pmra_error=1e3 * t["pmra_error"]),
         lambda t: pd.concat([t, t.iloc[:2]]),
         lambda t: pd.concat([t, t.iloc[:2].assign(pmra=0.5)]),
     ):
@@ -209,7 +210,7 @@ def test_the_other_messages_are_in_the_code(heading):
     code = "\n".join(words_of_the_code())
     placeholders = (
         r"folder\b|\.\.\.|\bi\.dat\b|\b[A-Z](?:_B)?\b|'\.\.\.'|\d+(?:\.\d+)?(?:, \d\.\d)?|\b(?:PARSEC|MIST)\b"
-        r"|G_RPmag|g_rp|phot_\w+|: |--\w+"
+        r"|G_RPmag|g_rp|phot_\w+|pmra(?=_error)|: |--\w+"
     )
     for message in (*(messages[0] for messages in rows_of(heading)), *ELSEWHERE):
         fragments = [part.strip(" ,.:") for part in re.split(placeholders, message)]
