@@ -4,7 +4,7 @@ The clusters must have been evaluated with evaluate_clusters.py, with the same m
 artificial members into the cone and counts how many are found. It also looks for the cluster at places where there is
 none, the controls. selection_function.csv of each cluster has completeness and contamination by magnitude and radius.
 
-example: python validate_clusters.py NGC_2509 --n_controls 4
+example: python validate_clusters.py NGC_2509
 """
 
 from gaia_oc_amd.command_line import read_command_line, run

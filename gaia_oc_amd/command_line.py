@@ -274,12 +274,15 @@ def _part(each: Field[Any]) -> Options | None:
 
 
 def add_clusters(parser: argparse.ArgumentParser, default: tuple[str, ...] | None = None) -> None:
-    """Add the positional ``clusters``: names, or files with one name a line."""
+    """Add the positional ``clusters``: names, files with one name a line, or all unless there is a default."""
+    words = "a file with one name a line, or all (those whose sets were built)"
+    if default is not None:
+        words = f"or a file with one name a line (default: {' '.join(default)})"
     parser.add_argument(
         "clusters",
         nargs="+" if default is None else "*",
         default=default,
-        help="cluster names (NGC_2509, 'ngc 2509'), or a file with one name a line",
+        help=f"cluster names (NGC_2509, 'ngc 2509'), {words}",
     )
 
 

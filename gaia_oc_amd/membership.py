@@ -141,8 +141,8 @@ def warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: 
         warnings.warn(
             f"the field may hide this cluster: {number:.0f} members, 68 % between {low:.0f} and {high:.0f}, and "
             f"{expected:.0f} % of the candidates with p >= {PROB_THRESHOLD:g} are expected to be field stars, "
-            f"{largest:.0f} % if the ratios err by one standard error. Take a higher threshold, and the number for no "
-            "more than that.",
+            f"{largest:.0f} % if the ratios err by one standard error. Take a higher threshold, and quote the "
+            "number with its interval.",
             stacklevel=3,
         )
 

@@ -1,4 +1,4 @@
-"""The options of the main path's scripts: which ones each takes; those of a wing's script stand in the wing."""
+"""The options of the main path's scripts: which ones each takes; other scripts have theirs in their own folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
