@@ -253,17 +253,18 @@ def quality(sets: "SourceSets", found: Measured, *, prob_threshold: float) -> Qu
         (
             _significance(overdensity(sets)),
             _completeness(found),
-            _contamination(expected_contamination(sets, found, prob_threshold)),
+            _contamination(*contamination(sets, found, prob_threshold)),
             _isochrone(isochrone_offset(sets)),
         )
     )
 
 
-def expected_contamination(sets: "SourceSets", found: Measured, prob_threshold: float) -> float:
-    """Share of field stars in the list, as it was measured, else the mean of 1 - p; NaN before an evaluation."""
+def contamination(sets: "SourceSets", found: Measured, prob_threshold: float) -> tuple[float, str]:
+    """Share of field stars in the list, as measured, else as the mean of 1 - p, in words; NaN before an evaluation."""
     if np.isfinite(found.contamination):
-        return found.contamination
-    return Count.of(our_members(sets, prob_threshold)).contamination if sets.is_evaluated() else np.nan
+        return found.contamination, f"{100 * found.contamination:.0f} % contamination"
+    share = Count.of(our_members(sets, prob_threshold)).contamination if sets.is_evaluated() else np.nan
+    return share, f"{100 * share:.0f} % expected contamination"
 
 
 def _significance(sigma: float) -> Grade:
@@ -281,10 +282,10 @@ def _completeness(found: Measured) -> Grade:
     return Grade("completeness", _letter(-found.completeness, -np.array(COMPLETE)), text)
 
 
-def _contamination(share: float) -> Grade:
+def _contamination(share: float, words: str) -> Grade:
     if not np.isfinite(share):
         return Grade("contamination", "", "contamination not known: the cluster was not evaluated")
-    return Grade("contamination", _letter(share, CONTAMINATED), f"{100 * share:.0f} % expected contamination")
+    return Grade("contamination", _letter(share, CONTAMINATED), words)
 
 
 def _isochrone(offset: float) -> Grade:
@@ -315,7 +316,7 @@ def sentence(sets: "SourceSets", found: Measured, prob_threshold: float) -> str:
     Returns
     -------
     str
-        "285 members to G 20.4, 99 % complete to G 18, 4 % expected contamination".
+        "285 members to G 20.4, 99 % complete to G 18, 4 % contamination", or "... expected contamination" by 1 - p.
     """
     members = our_members(sets, prob_threshold)
     faintest = members["phot_g_mean_mag"].max()
@@ -324,7 +325,7 @@ def sentence(sets: "SourceSets", found: Measured, prob_threshold: float) -> str:
     if np.isfinite(found.completeness_there):
         end = f" to G {found.complete_to:g}" if np.isfinite(found.complete_to) else ""
         parts.append(f"{100 * found.completeness_there:.0f} % complete{end}")
-    share = expected_contamination(sets, found, prob_threshold)
+    share, clean = contamination(sets, found, prob_threshold)
     if len(members) and np.isfinite(share):
-        parts.append(f"{100 * share:.0f} % expected contamination")
+        parts.append(clean)
     return ", ".join(parts)

@@ -144,7 +144,8 @@ def test_the_class_is_the_worst_letter_and_what_was_not_measured_does_not_count(
 
 def test_the_sentence_says_what_is_known(sets):
     said = sentence(sets, Measured(0.991, 18.0, 0.991, 0.04), 0.5)
-    assert said.endswith(", 99 % complete to G 18, 4 % expected contamination")
+    assert said.endswith(", 99 % complete to G 18, 4 % contamination")
     assert "complete" not in sentence(sets, Measured(), 0.5)
+    assert sentence(sets, Measured(), 0.5).endswith(" % expected contamination")
     unjudged = sentence(VARIANTS["not evaluated"](sets), Measured(), 0.5)
     assert unjudged.startswith("150 training members, not evaluated to G ")
