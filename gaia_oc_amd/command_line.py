@@ -345,7 +345,7 @@ def add_run_options(parser: argparse.ArgumentParser, *, leave_out: tuple[str, ..
         group, RunOptions, tuple(each.name for each in fields(RunOptions) if each.name not in leave_out)
     )
     for name, level, text in (
-        ("quiet", "error", "report errors and the table at the end alone, without progress bars"),
+        ("quiet", "error", "report only errors and the table at the end, without progress bars"),
         ("verbose", "debug", "report everything"),
     ):
         group.add_argument(

@@ -244,7 +244,7 @@ class TablePaths(Options):
         None, "Gaia archive credentials (default: gaia_credentials, if it is there)"
     )
     columns: tuple[str, ...] = option(
-        (), "names of columns that your tables call otherwise, ours=theirs: ra=RAJ2000 PMemb=prob"
+        (), "columns that have other names in your tables, ours=theirs: ra=RAJ2000 PMemb=prob"
     )
 
 
@@ -312,7 +312,8 @@ class ConeOptions(Options):
         10.0, "limit in parallax, in standard deviations of the members", above=0, finite=False
     )
     published_cone: bool = option(
-        False, "cut as Eqs. 1 and 2 do, without a star's own errors and the turn of the motion over the cone"
+        False,
+        "cut as Eqs. 1 and 2 do, without a star's own errors and the change of the motion over the cone",
     )
     cone_format: Literal["parquet", "votable", "csv"] = option("parquet", "format of the kept cone")
     overwrite_cone: bool = option(False, "fetch the cone again, even if it is kept")
@@ -405,7 +406,9 @@ class TrainingOptions(Options):
     lr_decay: Literal["none", "cosine"] = option("none", "how the learning rate falls over n_epochs")
     l2: float = option(1e-5, "strength of the L2 regularisation", at_least=0)
     weight_imbalance: float = option(1.0, "weight of a member in the loss relative to a non-member", above=0)
-    early_stopping_threshold: int = option(20, "epochs without a better one after which it stops", at_least=1)
+    early_stopping_threshold: int = option(
+        20, "number of epochs without improvement after which the training stops", at_least=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

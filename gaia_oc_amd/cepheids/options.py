@@ -68,9 +68,9 @@ class LawOptions(Options):
     offset_slope_prior_error: float = option(
         0.005, "standard error of its change with G, expected to be 0 [mas/mag]", above=0, at_most=1
     )
-    fit_offset: bool = option(False, "let the Cepheids, too, say what the parallax zero point is")
+    fit_offset: bool = option(False, "fit the parallax zero point to the Cepheids, too")
     slope_from_lmc: bool = option(
-        True, "take the slope of the LMC's Cepheids, all at one distance, as its prior in parallax space"
+        True, "use the slope of the LMC's Cepheids as a prior of the slope in parallax space"
     )
     n_walkers: int = option(42, "walkers of emcee", at_least=30)
     n_steps: int = option(3000, "steps of each, after n_burn_in", at_least=100)
@@ -122,7 +122,7 @@ class ClusterCepheidOptions(Options):
     prob_threshold: float = option(0.5, "smallest PMemb of a member", above=0, at_most=1)
     cluster_systematic: float = option(
         0.011,
-        "error that a cluster's mean parallax has however many members it has [mas]",
+        "systematic error of a cluster's mean parallax [mas]",
         at_least=0,
         at_most=1,
     )

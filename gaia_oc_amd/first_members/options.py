@@ -115,14 +115,13 @@ class SearchOptions(Options):
     )
     features: Features = option(
         "motions",
-        "what kmeans and dec look at: proper motions and parallax, or with them proper motion over parallax, its "
-        "modulus and its angle, for which stars need a parallax of 5 sigma",
+        "kmeans and dec: motions takes proper motions and parallax; divided also takes proper motion over parallax, "
+        "its modulus and its angle, of stars with a parallax of 5 sigma",
     )
-    dec_start: Start = option("kmeans", "what gives dec its first groups, in its latent space")
+    dec_start: Start = option("kmeans", "how dec finds its first groups in its latent space")
     tails: float = option(
         0.0,
-        "leave out found stars in the tails of the group's motion and parallax, of this share at each end; DECOCC "
-        "takes 0.1",
+        "share of the group's distribution in motion and parallax that is left out at each end; DECOCC takes 0.1",
         at_least=0,
         below=0.5,
     )

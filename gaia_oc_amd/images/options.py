@@ -40,7 +40,7 @@ class AugmentationOptions(Options):
 
     turns: bool = option(True, "turn images by any angle")
     flips: bool = option(True, "flip images")
-    max_shift: float = option(0.08, "largest shift, in sides of an image", at_least=0, below=0.5)
+    max_shift: float = option(0.08, "largest shift, as a fraction of the image's side", at_least=0, below=0.5)
     noise: float = option(
         0.03, "largest standard deviation of added noise, in units of the scaled brightness", at_least=0
     )

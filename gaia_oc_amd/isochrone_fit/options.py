@@ -50,12 +50,12 @@ class IsochroneFitOptions(Options):
     )
     n_independent: float = option(
         25.0,
-        "stars count as fewer than so many independent ones, as models err for all alike; inf trusts the models",
+        "upper bound of the effective number of stars, because models err for all stars alike; inf trusts the models",
         above=0,
         finite=False,
     )
     parallax_systematic: float = option(
-        0.015, "error of the mean parallax that more stars do not make smaller [mas]", at_least=0, at_most=1
+        0.015, "systematic error of the mean parallax [mas]", at_least=0, at_most=1
     )
     max_a0: float = option(6.0, "largest extinction [mag]", at_least=0.1, at_most=20)
     a0_scale: float = option(
@@ -66,8 +66,10 @@ class IsochroneFitOptions(Options):
     )
     age_prior_error: float = option(0.3, "its standard error [dex]", above=0, at_most=5)
     g_limit: float = option(18.0, "fainter stars are left out [mag]", finite=False)
-    n_min_stars: int = option(10, "fewest stars that are fitted", at_least=5)
-    n_max_stars: int = option(1000, "most stars that are fitted; of more, so many are drawn at random")
+    n_min_stars: int = option(10, "smallest number of stars that are fitted", at_least=5)
+    n_max_stars: int = option(
+        1000, "largest number of stars that are fitted; of more stars this many are drawn at random"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

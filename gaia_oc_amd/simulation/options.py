@@ -68,7 +68,7 @@ class SimulationOptions(Options):
     )
     max_field_stars: int | None = option(
         None,
-        "a field of more stars is thinned evenly to about so many (default: 290000 with --vary, else no limit)",
+        "a field with more stars is thinned evenly to about this number (default: 290000 with --vary, else no limit)",
         at_least=100,
     )
     cone_pm_sigmas: float = option(

@@ -126,7 +126,7 @@ class CompareOptions(Options):
     )
     n_rows: int = option(
         4,
-        "clusters, the first ones, of which compared_members has a row of panels; 0 for none",
+        "number of clusters, from the first, that get a row of panels in compared_members; 0 for none",
         at_least=0,
         at_most=6,
     )
