@@ -1,4 +1,4 @@
-"""Inputs held against each other: the parameter table, the member list and the stars that were found in the cone."""
+"""Inputs compared with each other: the parameter table, the member list and the stars that were found in the cone."""
 
 import logging
 import warnings

@@ -1,4 +1,4 @@
-"""The visual language of every figure: colours, markers, shades, sizes and the words on the axes."""
+"""Colours, markers, shades, sizes and axis labels of every figure."""
 
 from dataclasses import dataclass
 from typing import Any, TypedDict

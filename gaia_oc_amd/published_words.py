@@ -1,4 +1,4 @@
-"""The options of the published tool: which of ours each one is, and what stands for those that have no like.
+"""The options of the published tool: which of ours each one is, and what to use instead of the others.
 
 The names are those of its scripts in all their versions and of its last release, 0.2.1. Options that have the same
 name and meaning here are not repeated. Its values ``True`` and ``False`` are understood after every switch.

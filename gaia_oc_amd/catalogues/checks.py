@@ -1,4 +1,4 @@
-"""What is looked at in every list that comes from elsewhere: its rows and its identifiers."""
+"""Checks of every list that comes from elsewhere: its rows and its identifiers."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Other groups of a field: clusters that lists may not have, held against the catalogues that are there."""
+"""Other groups of a field, which may be clusters without a list, compared with the catalogues at hand."""
 
 import warnings
 from collections.abc import Mapping

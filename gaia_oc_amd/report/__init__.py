@@ -1,4 +1,4 @@
-"""Pages about clusters that stand alone.
+"""Reports of clusters, each in one page that needs no network and no other file.
 
 The door: `write_report`, `write_index`, `refresh_index`.
 """
