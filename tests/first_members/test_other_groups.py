@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from search_fields import field
 
-from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
+from gaia_oc_amd.catalogues.lookup import find_cluster
+from gaia_oc_amd.catalogues.tables import InputTables, read_member_list, read_parameter_table
+from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.first_members.field import SearchTables, find_target, read_search_tables
 from gaia_oc_amd.first_members.options import FieldOptions, FindOptions, SearchOptions
 from gaia_oc_amd.first_members.other_groups import describe_others, read_catalogues
 from gaia_oc_amd.first_members.search import find_first_members
-from gaia_oc_amd.options import ConeOptions, FigureOptions
+from gaia_oc_amd.options import ConeOptions, FigureOptions, GivenCluster
 from gaia_oc_amd.stages.find_first_members import search_and_save
 
 TWO = ((0.0, 0.0, -3.0, 2.0, 1.0, 80), (0.15, 0.1, 1.0, -1.5, 0.6, 80))
@@ -71,8 +73,14 @@ def test_files_are_what_build_sets_reads_and_go_when_there_is_no_other_group(tmp
     assert search_and_save(target, tmp_path, options, tables=tables, seed=1)["others"] == 1
     folder = tmp_path / "clusters" / "Toy_1"
     assert pd.read_csv(folder / "other_groups.csv")["known_as"].tolist() == ["There_1"]
-    assert read_parameter_table(folder / "other_groups.csv")["name"].tolist() == ["Toy_1_group_1"]
+    rows = read_parameter_table(folder / "other_groups.csv")
+    assert rows["name"].tolist() == ["Toy_1_group_1"]
     members = read_member_list(folder / "other_groups_members.csv")
+    read = InputTables(rows, "other_groups.csv", members, None, pd.DataFrame(), None)
+    with pytest.raises(ClusterError, match="has no age, a0 in the parameter table: give --age --a0"):
+        find_cluster("Toy_1_group_1", read)
+    cluster = find_cluster("Toy_1_group_1", read, GivenCluster(age=8.2, a0=0.6))
+    assert cluster.dist == pytest.approx(1000 / 0.6, rel=0.1)
     assert set(members["cluster"]) == {"Toy_1_group_1"}
     assert 50 < len(members) < 150
     field(clusters=TWO[:1]).drop(columns="is_member").to_csv(path, index=False)
