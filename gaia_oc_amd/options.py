@@ -312,8 +312,7 @@ class ConeOptions(Options):
         10.0, "limit in parallax, in standard deviations of the members", above=0, finite=False
     )
     published_cone: bool = option(
-        False,
-        "cut as Eqs. 1 and 2 do, without a star's own errors and the change of the motion over the cone",
+        False, "cut as Eqs. 1 and 2 do, without a star's own errors and the motion's change over the cone"
     )
     cone_format: Literal["parquet", "votable", "csv"] = option("parquet", "format of the kept cone")
     overwrite_cone: bool = option(False, "fetch the cone again, even if it is kept")
@@ -406,9 +405,7 @@ class TrainingOptions(Options):
     lr_decay: Literal["none", "cosine"] = option("none", "how the learning rate falls over n_epochs")
     l2: float = option(1e-5, "strength of the L2 regularisation", at_least=0)
     weight_imbalance: float = option(1.0, "weight of a member in the loss relative to a non-member", above=0)
-    early_stopping_threshold: int = option(
-        20, "number of epochs without improvement after which the training stops", at_least=1
-    )
+    early_stopping_threshold: int = option(20, "epochs without improvement that end the training", at_least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
