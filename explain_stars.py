@@ -1,8 +1,8 @@
 """Say why stars are members of a cluster, or give the first reason why they are not.
 
-Each star gets one line. explanation.csv in the cluster's folder has the same, with the star's offsets and the terms of
-its odds. The sets must have been built with build_sets.py. Stars that evaluate_clusters.py has not judged are judged
-here.
+Each star gets one line; of more than 100, those that are nearest to being members. explanation.csv in the cluster's
+folder has all, with their offsets and the terms of their odds. The sets must have been built with build_sets.py. Stars
+that evaluate_clusters.py has not judged are judged here.
 
 example: python explain_stars.py NGC_2509 my_stars.csv
          python explain_stars.py NGC_2509 5714209934411718784 120.1972,-19.0583

@@ -69,16 +69,17 @@ def set_title(figure: Figure, title: str) -> None:
         text = figure.suptitle("\n".join(lines), va="top")
         if text.get_window_extent().width < _WIDEST_TITLE * figure.bbox.width:
             break
-    _stretch(figure, above=_TITLE_LINE * (len(lines) - n_before))
+    _stretch(figure, _TITLE_LINE * (len(lines) - n_before), at=np.inf)
 
 
-def _stretch(figure: Figure, *, above: float = 0.0, below: float = 0.0) -> None:
-    """Make a figure higher [mm] and leave its axes as they are."""
+def _stretch(figure: Figure, space: float, *, at: float) -> None:
+    """Make a figure higher [mm] by a strip at a height [mm]; only axes across it, as colour bars are, grow."""
     old = _INCH * figure.get_figheight()
-    new = old + above + below
+    new = old + space
     for ax in figure.axes:
         x, y, width, height = ax.get_position(original=True).bounds
-        ax.set_position((x, (y * old + below) / new, width, height * old / new))
+        low, high = (end * old + space * (end * old > at) for end in (y, y + height))
+        ax.set_position((x, low / new, width, (high - low) / new))
     figure.set_figheight(new / _INCH)
     figure.suptitle(figure.get_suptitle(), y=1 - 1.0 / new, va="top")
 
@@ -126,7 +127,7 @@ class Canvas:
         has_bar: bool = False,
         projection: str | None = None,
     ) -> None:
-        self.is_new = axes is None
+        self.is_new, self.shape = axes is None, shape
         if axes is None:
             right = _RIGHT + has_bar * (_BAR_DISTANCE + _BAR + _BAR_LABELS)
             self.figure = _figure_with_panels(
@@ -148,10 +149,18 @@ class Canvas:
             self.figure = self.axes[0].figure  # type: ignore[assignment]  # the caller's; perhaps a part of one
 
     def fit_panel_titles(self) -> None:
-        """Make room above a new figure's uppermost panels for the titles that these got since."""
-        titles = [ax.get_title(place) for ax in self.axes for place in ("center", "left")]
-        if self.is_new and any(titles):
-            _stretch(self.figure, above=_PANEL_TITLE * max(len(title.split("\n")) for title in titles))
+        """Make room above each row of a new figure's panels for the titles that these got since.
+
+        Between rows there is room where the upper one has no labels below it.
+        """
+        columns = self.shape[1]
+        for start in range(0, len(self.axes), columns) if self.is_new else ():
+            row = self.axes[start : start + columns]
+            lines = max(len(ax.get_title(place).splitlines()) for ax in row for place in ("center", "left"))
+            if start and not any(ax.get_xlabel() for ax in self.axes[start - columns : start]):
+                continue
+            top = max(ax.get_position(original=True).y1 for ax in row) * _INCH * self.figure.get_figheight()
+            _stretch(self.figure, _PANEL_TITLE * lines, at=top + 0.1)
 
     def place_labels(self) -> None:
         """Put the labels of a new figure's axes where their numbers end; Matplotlib would measure these."""
@@ -179,7 +188,7 @@ class Canvas:
             if columns == 1 or size.width < 0.96 * self.figure.bbox.width:
                 break
             legend.remove()
-        _stretch(self.figure, below=_INCH * size.height / self.figure.dpi + 1.5)
+        _stretch(self.figure, _INCH * size.height / self.figure.dpi + 1.5, at=0.0)
 
     def colour_bar(self, mappable: ScalarMappable, label: str) -> None:
         """Colour bar on the right of all axes; a new figure must have space for it."""
@@ -245,6 +254,12 @@ def draw_minor_ticks(ax: Axes) -> None:
             across = np.full(len(places), edge)
             x, y = (places, across) if axis is ax.xaxis else (across, places)
             ax.plot(x, y, ls="", marker=marker, transform=transform, **_MINOR_TICK)
+
+
+def n_beyond(ax: Axes, x: Any, y: Any) -> int:
+    """Number of points that lie beyond the axes."""
+    (left, right), (low, high) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    return int(np.sum((x < left) | (x > right) | (y < low) | (y > high)))
 
 
 _NARROW = 1.6

@@ -15,7 +15,6 @@ from gaia_oc_amd.canvas import NO_COMPARISON, TWO_COLUMNS, Canvas, write_note
 from gaia_oc_amd.comparison import (
     PROBABILITY_STEPS,
     ComparisonCounts,
-    comparison_list,
     membership_matrix,
     missed_members,
     overlap_sets,
@@ -23,8 +22,9 @@ from gaia_oc_amd.comparison import (
 )
 from gaia_oc_amd.isochrone_stages import poor_stages
 from gaia_oc_amd.member_list import PROB_THRESHOLD, our_members
+from gaia_oc_amd.panels import PANEL_NAMES
 from gaia_oc_amd.plot_style import BOTH_LISTS, SETTINGS, STYLES
-from gaia_oc_amd.plotting import PANEL_NAMES, Layer, field_layer, figure_title, line_handles, style_handle
+from gaia_oc_amd.plotting import Layer, field_layer, figure_title, line_handles, style_handle
 
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
@@ -36,6 +36,10 @@ _ROW_LABEL = 11.0
 
 _VENN_LEGEND = 16.0
 """Space below a Venn diagram [mm]."""
+
+
+_VERDICT_LETTER = 1.42
+"""Mean width of a letter of a verdict [mm]."""
 
 
 _OPACITY = 0.75
@@ -62,10 +66,10 @@ def venn_diagram_figure(
     -------
     Figure
     """
-    listed = len(comparison_list(sets))
+    listed = has_comparison(sets)
     title = figure_title(sets, f"overlap with {sets.comparison_name}")
     if listed:
-        title += "\n" + ";\n".join(ComparisonCounts.of(sets, prob_threshold).lines())
+        title += "\n" + about_comparison(sets, prob_threshold)
     elif axes is not None:
         axes = list(np.ravel(np.asarray(axes, object)))[:1]
     shape = (1, 2) if listed else (1, 1)
@@ -78,6 +82,19 @@ def venn_diagram_figure(
     draw_two_venns(canvas.axes, numbers, sets.comparison_name, prob_threshold)
     canvas.fit_panel_titles()
     return canvas.figure
+
+
+def about_comparison(sets: "SourceSets", prob_threshold: float) -> str:
+    """What became of the comparison list, on two lines."""
+    if not has_comparison(sets):
+        return NO_COMPARISON
+    field, *rest = ComparisonCounts.of(sets, prob_threshold).lines()
+    return f"{field};\n{'; '.join(rest)}"
+
+
+def has_comparison(sets: "SourceSets") -> bool:
+    """Whether there is any star to compare with."""
+    return bool(len(sets.comparison) or len(sets.comparison_outside))
 
 
 @rc_context(SETTINGS)
@@ -274,7 +291,6 @@ def comparison_rows_figure(
         layers = comparison_layers(sets, threshold)
         for ax, draw in zip(row, PANEL_NAMES.values(), strict=True):
             draw(ax, sets, layers)
-            ax.set_title("")  # there is no place between the rows
         row[0].annotate(
             _row_label(sets, layers, f" (p ≥ {threshold:g})" if differ else ""),
             (-0.5, 0.5),
@@ -287,6 +303,7 @@ def comparison_rows_figure(
         )
         far |= bool(poor_stages(sets.stage_offsets))
     canvas.place_labels()
+    canvas.fit_panel_titles()
     handles = [style_handle(kind, word) for kind, word in _ROW_WORDS.items()]
     canvas.legend(handles=[*handles, *line_handles(far=far)], ncols=4)
     return canvas.figure
@@ -335,12 +352,13 @@ def membership_matrix_figure(
     Figure
     """
     title = figure_title(sets, "verdicts on each source, and probabilities of the judged stars of both lists")
-    canvas = Canvas(axes, (1, 2), title=title, width=TWO_COLUMNS, left=36.0)
-    if not len(comparison_list(sets)):
+    verdicts = membership_matrix(sets, prob_threshold=prob_threshold, least_probability=least_probability)
+    left = _VERDICT_LETTER * max(map(len, verdicts.index)) + 2.0
+    canvas = Canvas(axes, (1, 2), title=title, width=TWO_COLUMNS, left=left)
+    if not has_comparison(sets):
         for ax in canvas.axes:
             write_note(ax, NO_COMPARISON)
         return canvas.figure
-    verdicts = membership_matrix(sets, prob_threshold=prob_threshold, least_probability=least_probability)
     draw_verdicts(canvas.axes[0], verdicts, sets.comparison_name)
     draw_probabilities(canvas.axes[1], probability_matrix(sets), sets.comparison_name)
     canvas.fit_panel_titles()

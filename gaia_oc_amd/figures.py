@@ -17,7 +17,6 @@ from matplotlib.lines import Line2D
 from gaia_oc_amd.absence import BEYOND
 from gaia_oc_amd.canvas import (
     DPI,
-    NO_COMPARISON,
     ONE_COLUMN,
     TWO_COLUMNS,
     Canvas,
@@ -26,8 +25,14 @@ from gaia_oc_amd.canvas import (
 )
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.columns import LISTED_PROBABILITY, REJECTED_BY
-from gaia_oc_amd.comparison import ComparisonCounts, comparison_list, missed_members
-from gaia_oc_amd.comparison_figures import comparison_layers, membership_matrix_figure, venn_diagram_figure
+from gaia_oc_amd.comparison import comparison_list, missed_members
+from gaia_oc_amd.comparison_figures import (
+    about_comparison,
+    comparison_layers,
+    has_comparison,
+    membership_matrix_figure,
+    venn_diagram_figure,
+)
 from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.member_list import (
     PROB_THRESHOLD,
@@ -37,14 +42,9 @@ from gaia_oc_amd.member_list import (
     probable_members,
 )
 from gaia_oc_amd.options import FigureOptions, PlotOptions
+from gaia_oc_amd.panels import PANEL_NAMES, legend_handles
 from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS
-from gaia_oc_amd.plotting import (
-    PANEL_NAMES,
-    Layer,
-    field_layer,
-    figure_title,
-    legend_handles,
-)
+from gaia_oc_amd.plotting import Layer, field_layer, figure_title
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
 from gaia_oc_amd.radial_figures import complete_radius, density_profile_figure, mass_segregation_figure
 from gaia_oc_amd.source_sets import SET_NAMES, within_radius
@@ -138,7 +138,7 @@ def candidates_figure(
     sets : SourceSets
         The sets of one cluster.
     panel : str, optional
-        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
+        Only this one of `panels.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
         Where to draw, one for one panel; by default a new figure.
 
@@ -172,7 +172,7 @@ def new_members_figure(
     prob_threshold : float
         Least PMemb of a further member.
     panel : str, optional
-        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
+        Only this one of `panels.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
         Where to draw, one for one panel; by default a new figure.
 
@@ -193,7 +193,11 @@ def new_members_figure(
             judged=judged,
         ),
     ]
-    sentence = f"{len(new_members(new)):,} of the further members are in no list that was learnt from."
+    n_all = len(our_members(sets, prob_threshold))
+    sentence = (
+        f"{n_all:,} members (p ≥ {prob_threshold:g}): {n_all - len(new):,} training members, {len(new):,} further "
+        f"ones, {len(new_members(new)):,} of these in no training list"
+    )
     if new.empty:
         sentence = f"No candidate has a membership probability of {prob_threshold:g} or more."
     return _panels_figure(sets, layers, "new members", sentence, panel=panel, axes=axes)
@@ -218,7 +222,7 @@ def comparison_figure(
     prob_threshold : float
         Least PMemb of a member of ours.
     panel : str, optional
-        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
+        Only this one of `panels.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
         Where to draw, one for one panel; by default a new figure.
 
@@ -227,7 +231,7 @@ def comparison_figure(
     Figure
     """
     layers = comparison_layers(sets, prob_threshold)
-    sentence = _about_comparison(sets, prob_threshold)
+    sentence = about_comparison(sets, prob_threshold)
     return _panels_figure(sets, layers, "members", sentence, shape=_ROW, panel=panel, axes=axes)
 
 
@@ -248,7 +252,7 @@ def additional_members_figure(
     prob_threshold : float
         Least PMemb of a member of ours.
     panel : str, optional
-        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
+        Only this one of `panels.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
         Where to draw, one for one panel; by default a new figure.
 
@@ -274,7 +278,7 @@ def additional_members_figure(
         Layer("training", members, "additional training members", judged=judged),
         Layer("candidates", candidates, label, (prob_threshold, 1.0), judged=judged),
     ]
-    sentence = _about_comparison(sets, prob_threshold)
+    sentence = about_comparison(sets, prob_threshold)
     if len(sets.comparison) and members.empty and candidates.empty:
         sentence = f"{sets.comparison_name} holds all our members."
     return _panels_figure(
@@ -304,7 +308,7 @@ def missed_members_figure(
     prob_threshold : float
         Least PMemb of a member of ours.
     panel : str, optional
-        Only this one of `plotting.PANEL_NAMES`, in one column of a page.
+        Only this one of `panels.PANEL_NAMES`, in one column of a page.
     axes : sequence of four Axes, optional
         Where to draw, one for one panel; by default a new figure.
 
@@ -322,7 +326,7 @@ def missed_members_figure(
     ]
     if len(missed["outside"]):
         layers.append(Layer("elsewhere", missed["outside"], "not in the cone, as listed"))
-    sentence = _about_comparison(sets, prob_threshold)
+    sentence = about_comparison(sets, prob_threshold)
     if has_comparison(sets) and not any(len(part) for part in missed.values()):
         sentence = f"Our list holds all stars of {sets.comparison_name}."
     return _panels_figure(
@@ -333,19 +337,6 @@ def missed_members_figure(
         panel=panel,
         axes=axes,
     )
-
-
-def _about_comparison(sets: "SourceSets", prob_threshold: float) -> str:
-    """What became of the comparison list, on two lines."""
-    if not has_comparison(sets):
-        return NO_COMPARISON
-    field, *rest = ComparisonCounts.of(sets, prob_threshold).lines()
-    return f"{field};\n{'; '.join(rest)}"
-
-
-def has_comparison(sets: "SourceSets") -> bool:
-    """Whether there is any star to compare with."""
-    return bool(len(sets.comparison) or len(sets.comparison_outside))
 
 
 def _panels_figure(
@@ -466,7 +457,7 @@ def evaluation_figures(
     seed : int
         Seed of the random samples of the mass segregation ratio.
     panel : str, optional
-        Of the figures with four panels, only this one of `plotting.PANEL_NAMES`.
+        Of the figures with four panels, only this one of `panels.PANEL_NAMES`.
 
     Returns
     -------

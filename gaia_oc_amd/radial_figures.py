@@ -32,8 +32,14 @@ if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
 
 
+_LEFT = 17.5
+"""Space on the left of a surface density, whose numbers are long [mm]."""
+
 _LEGEND_LETTERS = 52
 """Longest line in the legend of a figure of one column."""
+
+_NO_PROFILE = "no King profile: "
+"""What the reason in a legend entry begins with."""
 
 _POISSON_UPPER_LIMIT = 1.841
 """Upper limit (84 %) of the mean where nothing was counted (Gehrels 1986)."""
@@ -62,7 +68,7 @@ def density_profile_figure(
     """
     outer_radius = complete_radius(sets)
     title = figure_title(sets, f"surface density\nThe cone is complete to {outer_radius:.1f} pc.")
-    canvas = Canvas(axes, (1, 1), title=title, heights=0.9)
+    canvas = Canvas(axes, (1, 1), title=title, heights=0.9, left=_LEFT)
     ax = canvas.axes[0]
     lists = _member_lists(sets, prob_threshold)
     if not lists or not outer_radius:
@@ -75,7 +81,7 @@ def density_profile_figure(
     _number_logarithmic_axis(ax)
     for label, (kind, sources) in lists.items():
         profile = density_profile(sources["f_r"].to_numpy(float), outer_radius=outer_radius)
-        number = f"{profile.counts.sum():,}" + (f" of {Count.of(sources)}" if kind == "ours" else "")
+        number = f"{profile.counts.sum():,} of {Count.of(sources) if kind == 'ours' else f'{len(sources):,}'}"
         between = " " if len(label) + len(number) < _LEGEND_LETTERS - 3 else "\n"
         words = f"{label}{between}({number})"
         draw_density_profile(ax, profile, kind=kind, label=words)
@@ -83,6 +89,11 @@ def density_profile_figure(
     ax.set_xlabel("projected radius [pc]")
     ax.set_ylabel("surface density [pc$^{-2}$]")
     handles, labels = ax.get_legend_handles_labels()
+    reasons = {label.partition(_NO_PROFILE)[2] for label in labels}
+    if len(reasons) == 1 < len(labels) and (reason := max(reasons)):  # said once, for all lists
+        labels = [label.partition(_NO_PROFILE)[0].strip() for label in labels]
+        handles.append(Line2D([], [], ls=""))
+        labels.append(_NO_PROFILE + reason)
     if any(line.get_marker() == "v" for line in ax.lines):
         handles.append(Line2D([], [], ls="", marker="v", ms=4, mfc="none", color="black"))
         labels.append("upper limit (84 %) where there is no star")
@@ -134,7 +145,7 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
         ax.plot(radius, king.density(radius), color=style.colour)
         ax.axvline(king.tidal_radius, color=style.colour, ls=":")
     except UnconstrainedProfileError as error:
-        label += "\n" + textwrap.fill(f"no King profile: {error}", _LEGEND_LETTERS)
+        label += "\n" + textwrap.fill(f"{_NO_PROFILE}{error}", _LEGEND_LETTERS)
     profile = joined_annuli(profile)
     some = profile.counts > 0
     look: LineLook = {"color": style.colour, "ls": "", "marker": style.marker, "ms": 3.5}
@@ -151,15 +162,16 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
 def _king_text(king: KingProfile) -> str:
     k, core, tidal, background = king.errors
     density = "pc\N{SUPERSCRIPT MINUS}\N{SUPERSCRIPT TWO}"
-    lines = (
-        f"King: k = {_with_error(king.amplitude, k)} {density},",
-        f"core radius {_with_error(king.core_radius, core)} pc,",
-        f"tidal radius {_with_error(king.tidal_radius, tidal)} pc (dotted),",
+    parts = (
+        f"King: k = {_with_error(king.amplitude, k)} {density}",
+        f"core radius {_with_error(king.core_radius, core)} pc",
+        f"tidal radius {_with_error(king.tidal_radius, tidal)} pc (dotted)",
         f"background {_with_error(king.background, background)} {density}"
         if king.background
         else "no background",
     )
-    return "\n".join(lines)
+    whole = [part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts]
+    return textwrap.fill(", ".join(whole), _LEGEND_LETTERS)
 
 
 def _with_error(value: float, error: float) -> str:

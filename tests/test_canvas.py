@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import FillBetweenPolyCollection
+from matplotlib.colors import Normalize
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import imread as read_image
+from matplotlib.lines import Line2D
 from plot_sets import example_sets, not_evaluated, texts, without_comparison
 from printable import assert_printable, overlap
 
@@ -22,8 +25,9 @@ from gaia_oc_amd.figures import candidates_figure, evaluation_figures, save_and_
 from gaia_oc_amd.isochrone_stages import poor_stages
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.options import FigureOptions, PlotOptions
+from gaia_oc_amd.panels import PANEL_NAMES, sky_panel
 from gaia_oc_amd.plot_style import LABELS, SETTINGS, STYLES, THIN_ABOVE, marker_area
-from gaia_oc_amd.plotting import PANEL_NAMES, Layer, sky_panel
+from gaia_oc_amd.plotting import Layer
 from gaia_oc_amd.profiles import DensityProfile, density_profile, joined_annuli
 from gaia_oc_amd.radial_figures import density_profile_figure, mass_segregation_figure
 
@@ -132,10 +136,7 @@ def test_sky_is_cut_at_three_times_the_radius_of_the_members(sets):
     assert 1.5 < half < 1.8  # the members fill 0.6 deg
     offsets = np.concatenate([np.array(part.get_offsets()) for part in ax.collections])
     shown = len(offsets)
-    assert (
-        ax.get_title()
-        == f"{len(sets.members) + len(sets.candidates) - shown:,} stars of the legend lie further out"
-    )
+    assert ax.get_title() == f"{len(sets.members) + len(sets.candidates) - shown:,} stars further out"
     whole = sky_panel(Figure().subplots(), sets, layers[:1])
     assert whole.get_title() == ""
 
@@ -289,3 +290,45 @@ def test_the_field_is_the_palest(sets):
         for kind, style in STYLES.items()
         if kind != "field"
     )
+
+
+def test_titles_of_lower_rows_have_room_and_colour_bars_span_all_rows():
+    with rc_context(SETTINGS):
+        canvas = Canvas(None, (2, 2), title="a title", width=TWO_COLUMNS, has_bar=True)
+        canvas.colour_bar(ScalarMappable(Normalize(0, 1)), "a bar")
+        heights = [ax.get_window_extent().height for ax in canvas.axes]
+        for ax in canvas.axes:
+            ax.set_xlabel("x")
+            ax.set_ylabel("y")
+        canvas.axes[1].set_title("above")
+        canvas.axes[2].set_title("below\nin two lines")
+        canvas.place_labels()
+        canvas.fit_panel_titles()
+        canvas.legend(handles=[Line2D([], [], label="a line")])
+    assert_printable(canvas.figure)
+    boxes = [ax.get_window_extent() for ax in canvas.axes]
+    assert [box.height for box in boxes] == pytest.approx(heights)
+    bar = canvas.figure.axes[-1].get_window_extent()
+    assert (bar.y0, bar.y1) == pytest.approx((boxes[2].y0, boxes[0].y1))
+
+
+def test_no_verdict_is_cut(sets):
+    options = PlotOptions(prob_threshold=0.875, candidate_prob_threshold=0.125)
+    assert_printable(matrix := evaluation_figures(sets, options)["membership_matrix"])
+    verdicts = matrix.axes[0].get_yticklabels()
+    assert "candidate, 0.125 ≤ p < 0.875" in [verdict.get_text() for verdict in verdicts]
+    assert min(verdict.get_window_extent().x0 for verdict in verdicts) > 0
+
+
+def test_a_reason_that_all_lists_share_is_said_once(sets):
+    narrow = replace(
+        sets,
+        members=sets.members[:20],
+        judged_members=sets.judged_members[:20],
+        candidates=sets.candidates[:20],
+        comparison=sets.comparison[:12],
+    )
+    figure = density_profile_figure(narrow)
+    assert texts(figure).count("no King profile") == 1
+    assert "training members (20 of 20)" in texts(figure)
+    assert_printable(figure)

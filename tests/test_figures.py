@@ -120,12 +120,12 @@ class TestRadialPlots:
 
     def test_each_list_is_drawn(self, sets):
         written = " ".join(texts(density_profile_figure(sets, prob_threshold=0.5)).split())
-        for label in ("this work, p ≥ 0.5 (", "training members (150)", "T22 in the field ("):
+        for label in ("this work, p ≥ 0.5 (", "training members (150 of 150)", "T22 in the field ("):
             assert label in written
 
     def test_list_that_holds_no_more_than_the_training_members_is_not_drawn_twice(self, sets):
         written = texts(density_profile_figure(not_evaluated(sets)))
-        assert "training members (150)" in written
+        assert "training members (150 of 150)" in written
         assert "this work" not in written
 
 
@@ -133,6 +133,17 @@ def test_counts_stand_with_what_probabilities_say_of_them(sets):
     count = Count.of(our_members(sets, 0.5))
     assert f"({count})" in texts(comparison_figure(sets, prob_threshold=0.5))
     assert "field)" not in texts(comparison_figure(not_evaluated(sets)))
+
+
+def test_new_members_are_counted_as_in_the_member_list(sets):
+    ours = our_members(sets, 0.8)
+    trained = ours["source_id"].isin(sets.members["source_id"])
+    sentence = (
+        f"{len(ours)} members (p ≥ 0.8): {trained.sum()} training members, {(~trained).sum()} further ones, "
+        f"{ours.loc[~trained, 'PMemb_list'].isna().sum()} of these in no training list"
+    )
+    title = new_members_figure(sets, prob_threshold=0.8).get_suptitle().replace("\N{NO-BREAK SPACE}", " ")
+    assert sentence in title.replace("\n", " ")
 
 
 def test_one_threshold_is_that_of_all_figures(sets):

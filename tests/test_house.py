@@ -39,6 +39,7 @@ DRAWS = {
     "canvas",
     "comparison_figures",
     "figures",
+    "panels",
     "plot_style",
     "plotting",
     "radial_figures",

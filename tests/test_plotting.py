@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from plot_sets import example_sets
 
 import gaia_oc_amd as oc
+from gaia_oc_amd.panels import PANELS
 from gaia_oc_amd.plot_style import DENSITY_ABOVE, STYLES, marker_area
-from gaia_oc_amd.plotting import PANELS, Layer, common_range, draw_layers, robust_range
+from gaia_oc_amd.plotting import Layer, common_range, draw_layers, robust_range
 
 
 @pytest.fixture(scope="module")

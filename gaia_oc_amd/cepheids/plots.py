@@ -2,15 +2,17 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
-from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
+from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas, n_beyond
 from gaia_oc_amd.cepheids.distance import LITERATURE_MODULUS, Modulus
 from gaia_oc_amd.cepheids.law import LeavittLaw
 from gaia_oc_amd.cepheids.model import K
 from gaia_oc_amd.plot_style import (
     LINE_COLOURS,
+    PAPER,
     PROBABILITY_COLOURS,
     SETTINGS,
     STYLES,
@@ -23,8 +25,8 @@ _CORNER = {
     "slope": "slope [mag]",
     "scatter": "scatter [mag]",
     "offset": r"$\varpi_0$ [mas]",
-    "offset_slope": r"d$\varpi_0$/d$G$ [mas/mag]",
-    "outlier_fraction": "outliers",
+    "offset_slope": "d$\\varpi_0$/d$G$\n[mas/mag]",
+    "outlier_fraction": "share of outliers",
 }
 _LINES = (("#E69F00", 1.4), ("#56B4E9", 3.4), ("#000000", 1.0))
 """Colours and widths of the three laws; the last two often lie on one another."""
@@ -62,9 +64,8 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     absolute = good["wesenheit"] + 5 * np.log10(parallax[good.index] / 1000) + 5
     look: PointLook = {"cmap": PROBABILITY_COLOURS.removesuffix("_r"), "vmin": 0, "vmax": 1, "s": 14, "lw": 0}
     label = f"Milky Way, parallax over {_GOOD:g} errors ({len(good):,})"
-    drawn = top.scatter(
-        good["log_period"], absolute, c=good["outlier_probability"], zorder=3, label=label, **look
-    )
+    top.scatter([], [], s=look["s"], lw=0, color=colormaps[look["cmap"]](0.0), label=label)  # as most are
+    drawn = top.scatter(good["log_period"], absolute, c=good["outlier_probability"], zorder=3, **look)
     x = np.linspace(stars["log_period"].min(), stars["log_period"].max(), 100)
     for (method, each), (colour, width) in zip(laws.items(), _LINES, strict=True):
         top.plot(x, each.absolute(x), color=colour, lw=width, zorder=4, label=_words(method))
@@ -73,12 +74,17 @@ def law_figure(stars: pd.DataFrame, laws: dict[str, LeavittLaw], modulus: Modulu
     top.set_ylabel("$M_W$ [mag]")
     predicted = 10 ** (0.2 * (law.absolute(ours["log_period"].to_numpy(float)) - ours["wesenheit"]) + 2)
     error = np.hypot(ours["parallax_error"], K * law.values["scatter"] * predicted)
-    bottom.scatter(ours["log_period"], (parallax - predicted) / error, c=ours["outlier_probability"], **look)
+    residual = (parallax - predicted) / error
+    bottom.scatter(ours["log_period"], residual, c=ours["outlier_probability"], **look)
     bottom.axhline(0, color="#000000", lw=1)
     bottom.set_ylim(-6, 8)
     bottom.set_xlabel(r"$\log_{10}(P\,/\,\mathrm{d})$")
-    bottom.set_ylabel(r"($\varpi$ - law) / $\sigma$")
+    bottom.set_ylabel(r"$(\varpi - \mathrm{law})\,/\,\sigma$")
+    for ax, periods, values in ((top, good["log_period"], absolute), (bottom, ours["log_period"], residual)):
+        if n := n_beyond(ax, periods, values):
+            ax.set_title(f"{n:,} star{'s' * (n > 1)} of the Milky Way beyond the axes")
     canvas.colour_bar(drawn, "probability to follow no law")
+    canvas.fit_panel_titles()
     canvas.legend(handles=top.get_legend_handles_labels()[0], ncols=2)
     return canvas.figure
 
@@ -111,7 +117,7 @@ def corner_figure(law: LeavittLaw) -> Figure:
         color=LINE_COLOURS[1],
         plot_datapoints=False,
         labelpad=0.05,
-        max_n_ticks=4,
+        max_n_ticks=3,  # more would meet those of the panel beside
     )
     figure.subplots_adjust(left=0.09, bottom=0.09)
     figure.suptitle(f"Posterior of the Leavitt law, {law.n_stars:,} Cepheids")
@@ -140,6 +146,10 @@ def sky_figure(stars: pd.DataFrame) -> Figure:
     ax.set_xticks(
         np.radians(np.arange(-120, 121, 60)), [f"{-degree % 360}°" for degree in range(-120, 121, 60)]
     )
+    ax.set_xlabel("longitude increases to the left")
+    ax.set_axisbelow(False)  # the longitudes stand among the stars
+    for number in ax.get_xticklabels():
+        number.set_path_effects([withStroke(linewidth=2.0, foreground=PAPER)])
     ax.grid(alpha=0.3, lw=0.5)
     canvas.legend(handles=ax.get_legend_handles_labels()[0], ncols=3, markerscale=2.5)
     return canvas.figure

@@ -16,8 +16,9 @@ from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.first_members.choice import CORE
 from gaia_oc_amd.first_members.results import MemberSearch
 from gaia_oc_amd.isochrones import Isochrone, nearest_age, place_isochrone
+from gaia_oc_amd.panels import PANELS, legend_handles
 from gaia_oc_amd.plot_style import PROBABILITY_COLOURS, SETTINGS
-from gaia_oc_amd.plotting import PANELS, Layer, draw_layers, figure_title, legend_handles
+from gaia_oc_amd.plotting import Layer, draw_layers, figure_title
 from gaia_oc_amd.source_sets import SourceSets
 
 _SHOWN = 0.1
@@ -53,6 +54,7 @@ def first_members_figure(search: MemberSearch, isochrones: pd.DataFrame | None =
     canvas.colour_bar(ScalarMappable(Normalize(0, 1), PROBABILITY_COLOURS), layers[1].bar_label)
     canvas.fit_panel_titles()
     handles = legend_handles(layers, sets)
+    handles[-1].set_label(f"core: {CORE:g} standard deviations of errors and scatter")
     canvas.legend(handles=handles if len(sets.isochrone.g) else [handles[0], handles[-1]], ncols=3)
     return canvas.figure
 
@@ -70,7 +72,7 @@ def _as_sets(search: MemberSearch, isochrones: pd.DataFrame | None) -> SourceSet
         points = nearest_age(isochrones, cluster.age)
         isochrone = place_isochrone(points, cluster.dist, cluster.a0, colour="bp_rp")
     empty = search.found.stars.iloc[:0]
-    limits = SelectionLimits(float(reach[:2].max()), float(reach[2]), float(reach[2]), 0.1, 0.8)
+    limits = SelectionLimits(float(reach[:2].max()), float(reach[2]), float(reach[2]), np.nan, np.nan)
     return SourceSets(cluster, limits, isochrone, "bp_rp", empty, empty, empty, empty)
 
 

@@ -151,7 +151,8 @@ def mistakes_figure(judgement: Judgement, images: Images) -> Figure:
     if not wrong:
         write_note(canvas.axes[0], "There is none.")
     for ax, row in zip(canvas.axes, wrong, strict=False):
-        _show(ax, images.pixels[place[table.loc[row, "name"]]])
+        name = table.loc[row, "name"]
+        _show(ax, images.pixels[place[name]], red_first=name.lower().endswith(".png"))
         named = table.loc[row, f"{chosen}_class"].replace("_", " ")
         true = table.loc[row, "class"].replace("_", " ")
         ax.set_title(f"{true},\nas {named} ({100 * sure[row]:.0f} %)", pad=2)
@@ -159,9 +160,9 @@ def mistakes_figure(judgement: Judgement, images: Images) -> Figure:
     return canvas.figure
 
 
-def _show(ax: Axes, bands: NDArray[np.float32]) -> None:
-    """One to three bands in colours, the last one red, or the mean of more."""
+def _show(ax: Axes, bands: NDArray[np.float32], *, red_first: bool) -> None:
+    """Three bands in colours, the last one red but in a PNG, or the mean of another number."""
     if len(bands) == 3:
-        ax.imshow(np.clip(np.moveaxis(bands[::-1], 0, -1), 0, 1), origin="lower")
+        ax.imshow(np.clip(np.moveaxis(bands if red_first else bands[::-1], 0, -1), 0, 1), origin="lower")
     else:
         ax.imshow(bands.mean(axis=0), cmap="gray", origin="lower", vmin=0, vmax=1)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
+from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas, n_beyond
 from gaia_oc_amd.isochrone_fit.fit import IsochroneFit
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrones import FARTHEST_AGE, Isochrone, one_isochrone, place_isochrone
@@ -60,6 +60,7 @@ def isochrone_fit_figure(
     diagram, posterior = canvas.axes
     draw_diagram(diagram, stars, fit, isochrones, known, options)
     draw_posterior(posterior, fit, known)
+    canvas.fit_panel_titles()
     handles, labels = diagram.get_legend_handles_labels()
     canvas.legend(handles=handles, labels=labels, ncols=4)
     return canvas.figure
@@ -88,7 +89,8 @@ def draw_diagram(
     for age, a0, modulus in fit.draws[:_N_CURVES]:
         drawn = curve(age, a0, 10 ** (0.2 * modulus + 1))
         ax.plot(drawn.colour, drawn.g, **_BAND)
-    label = f"members ({len(stars):,})"
+    fitted = f"; {fit.n_stars:,} fitted" if fit.n_stars < len(stars) else ""
+    label = f"members ({len(stars):,}{fitted})"
     ax.scatter(colour, g, s=marker_area(len(stars)), color=_STARS, lw=0, zorder=3, label=label)
     best = curve(fit.best_age, fit.best_a0, fit.best_dist)
     ax.plot(best.colour, best.g, color=_FITTED, lw=1.2, zorder=4, label=f"fit, with {_N_CURVES} draws")
@@ -98,6 +100,8 @@ def draw_diagram(
     ends = [np.nanquantile(colour, (0.005, 0.995)), (np.nanmin(g), np.nanmax(g))]
     ax.set_xlim(ends[0][0] - 0.3, ends[0][1] + 0.3)
     ax.set_ylim(ends[1][1] + 0.5, ends[1][0] - 0.8)
+    if n := n_beyond(ax, colour, g):
+        ax.set_title(f"{n:,} star{'s' * (n > 1)} beyond the axes")
     ax.minorticks_on()
     ax.set_box_aspect(1)
     ax.set_xlabel(LABELS[options.colour])

@@ -12,6 +12,7 @@ from gaia_oc_amd.files.data_directory import cluster_directory, write_atomically
 from gaia_oc_amd.files.provenance import command_again
 from gaia_oc_amd.files.tables import read_table
 from gaia_oc_amd.installation import script_command
+from gaia_oc_amd.isochrone_stages import poor_stages
 from gaia_oc_amd.member_list import Count, new_members, our_members
 from gaia_oc_amd.options import PlotOptions
 from gaia_oc_amd.report.cautions import Caution, cautions
@@ -141,6 +142,7 @@ def report_page(sets: "SourceSets", folder: Path, data_dir: Path | str, options:
         fitted=bool(fitted_parameters(folder)),
         numbers=number_table(sets, threshold),
         threshold=threshold,
+        beside=poor_stages(sets.stage_offsets),
         palette=probability_palette(9, threshold),
         whole_palette=probability_palette(9),
         compared=_compared(sets, threshold),

@@ -14,8 +14,9 @@ from PIL import Image
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.canvas import Canvas, write_note
 from gaia_oc_amd.member_list import our_members
+from gaia_oc_amd.panels import PANEL_NAMES
 from gaia_oc_amd.plot_style import SETTINGS
-from gaia_oc_amd.plotting import PANEL_NAMES, Layer, robust_range
+from gaia_oc_amd.plotting import Layer, robust_range
 from gaia_oc_amd.report.cautions import has_curve
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def opening_figure(sets: "SourceSets", panel: str, *, prob_threshold: float) -> 
     sets : SourceSets
         The sets of one cluster; before an evaluation the training members are drawn.
     panel : str
-        Key of `plotting.PANEL_NAMES`.
+        Key of `panels.PANEL_NAMES`.
     prob_threshold : float
         Least PMemb of a member.
 
@@ -62,7 +63,8 @@ def opening_figure(sets: "SourceSets", panel: str, *, prob_threshold: float) -> 
     Figure
     """
     members = our_members(sets, prob_threshold)
-    of_members = Layer("members", members, "members", (prob_threshold, 1.0) if sets.is_evaluated() else None)
+    # from 0 as in the linked view, of whose colours the page's caption has those above the threshold
+    of_members = Layer("members", members, "members", (0.0, 1.0) if sets.is_evaluated() else None)
     canvas = Canvas(None, (1, 1), title="")
     if panel == "cmd" and not has_curve(sets.isochrone):
         write_note(canvas.axes[0], "There is no isochrone.")

@@ -97,7 +97,11 @@ def explain_stars(
 
 
 def explanation_text(table: pd.DataFrame, path: Path) -> str:
-    """A line for each star, of very many those that are no members first, and one that counts them.
+    """A line for each star, of very many those that are nearly members first, and one that counts them.
+
+    Of more than `MOST_LINES`, those that are no members come first: candidates by falling probability, then
+    non-members from the nearest to the cluster, then stars that are not in the cone; at last members, the least
+    probable first. The file keeps the order that the stars were given in.
 
     Parameters
     ----------
@@ -110,16 +114,13 @@ def explanation_text(table: pd.DataFrame, path: Path) -> str:
     -------
     str
     """
-    shown = table
-    if len(table) > MOST_LINES:  # the file keeps the order that they were given in
-        shown = table.sort_values("verdict", key=lambda verdict: verdict.map(_SHOWN.index), kind="stable")
-    shown = shown.head(MOST_LINES)
+    shown = table if len(table) <= MOST_LINES else _doubtful_first(table).head(MOST_LINES)
     lines = [
         f"{star}{_found_as(star, source_id)}: {reason}"
         for star, source_id, reason in zip(shown["star"], shown["source_id"], shown["reason"], strict=True)
     ]
     if len(table) > MOST_LINES:
-        lines.append(f"... and {len(table) - MOST_LINES:,} more")
+        lines.append(f"... and {len(table) - MOST_LINES:,} more, less doubtful ones, in the file")
     counts = ", ".join(
         f"{n:,} {verdict}{'s' * (n > 1 and verdict in _COUNTED)}"
         for verdict, n in table["verdict"].value_counts().items()
@@ -129,8 +130,17 @@ def explanation_text(table: pd.DataFrame, path: Path) -> str:
 
 _SHOWN = ("candidate", "non-member", "not in the cone", "training member", "member")
 """Verdicts in the order in which many stars are shown: why one is a member is the least question."""
+_SIGMAS = ["f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma"]
 _COUNTED = ("member", "candidate", "non-member")
 """Verdicts that are names of stars."""
+
+
+def _doubtful_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Stars by verdict, and of each verdict first those that nearly had another one."""
+    certainty = table["PMemb"].where(table["verdict"] != "candidate", -table["PMemb"])
+    certainty = certainty.where(table["verdict"] != "non-member", table[_SIGMAS].abs().max(axis=1))
+    ranked = table.assign(_rank=table["verdict"].map(_SHOWN.index), _certainty=certainty)
+    return ranked.sort_values(["_rank", "_certainty"], kind="stable")
 
 
 def _found_as(star: str, source_id: int) -> str:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.contour import QuadContourSet
 from search_fields import field
 
 from gaia_oc_amd.catalogues.tables import read_member_list, read_parameter_table
@@ -343,6 +344,11 @@ def test_the_figure_shows_the_found_stars(tmp_path, cone, toy):
         assert "first members (hdbscan" in figure._suptitle.get_text()
         assert len(figure.axes[3].lines) >= n_lines
         assert figure.axes[3].get_ylabel() == "$G$ [mag]"
+        assert not any(
+            isinstance(part, QuadContourSet) for part in figure.axes[3].collections
+        )  # colours have no limit
+        words = [entry.get_text() for entry in figure.legends[0].get_texts()]
+        assert words[-1] == "core: 2.5 standard deviations of errors and scatter"
 
 
 def test_a_field_without_a_cluster_leaves_no_list(tmp_path, cone):

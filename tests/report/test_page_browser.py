@@ -185,6 +185,8 @@ def test_all_panels_zoom_to_the_selection(report, stars):
 
 def test_any_two_columns_make_a_panel(report, stars):
     """Axes, lines and ranges follow the choice; a pair that is turned round keeps its lines."""
+    assert report.panels()[CMD]["y"][0] > report.panels()[CMD]["y"][1]  # bright stars at the top
+    assert report.panels()[PARALLAX]["x"][0] < report.panels()[PARALLAX]["x"][1]  # and on the left
     report.page.select_option("#x-0", "r")
     report.page.select_option("#y-0", "p")
     panel = report.panels()[CMD]

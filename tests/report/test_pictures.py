@@ -8,11 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 from plot_sets import VARIANTS
 from report_sets import report_sets
 
+from gaia_oc_amd.plot_style import PROBABILITY_COLOURS
 from gaia_oc_amd.report.pictures import MOST_IN_THUMBNAIL, as_webp, opening_figure, pictures, thumbnail
+from gaia_oc_amd.report.view import probability_palette
 
 ROOM = 1_000_000
 
@@ -37,6 +40,14 @@ def test_a_report_opens_with_a_picture(sets, panel, variant):
     assert pixels.min() < 60
     coloured = (np.ptp(pixels.astype(int), axis=2) > 60).mean()
     assert (coloured > 0.001) == (variant != "empty")
+
+
+def test_the_opening_picture_has_the_colours_of_its_caption(sets):
+    """Those of the page's ramp, which begins at the threshold, not at 0."""
+    ax = opening_figure(sets, "cmd", prob_threshold=0.5).axes[0]
+    (stars,) = [part for part in ax.collections if part.get_cmap().name == PROBABILITY_COLOURS]
+    drawn = [to_hex(stars.cmap(stars.norm(p))) for p in (0.5, 1.0)]
+    assert drawn == probability_palette(9, 0.5)[::8]
 
 
 def test_the_sky_ends_near_the_members(sets):

@@ -126,9 +126,36 @@ def test_the_screen_has_a_line_for_each_star_and_a_count(built):
     assert lines[2] == f"2 stars: 1 member, 1 not in the cone: {path}"
     many = pd.concat([table] * 80, ignore_index=True)
     shown = explanation_text(many, path).splitlines()
-    assert shown[-2] == "... and 60 more"
+    assert shown[-2] == "... and 60 more, less doubtful ones, in the file"
     assert shown[-1].startswith("160 stars: 80 members, 80 not in the cone: ")
     assert all("beyond the cone" in line for line in shown[:80])  # members are shown last
+
+
+def test_of_very_many_the_nearest_to_being_members_are_shown():
+    n = 150
+    table = pd.DataFrame(
+        {
+            "star": [str(i) for i in range(4 * n)],
+            "source_id": pd.array(range(4 * n), dtype="Int64"),
+            "verdict": np.repeat(["member", "non-member", "candidate", "not in the cone"], n),
+            "PMemb": np.repeat([0.9, 0.0, 0.2, np.nan], n),
+            "reason": "because",
+        }
+    ).assign(f_pm_sigma=6.0, f_plx_sigma=0.1, f_c_sigma=0.1, f_g_sigma=0.1)
+    table.loc[[2 * n + 7, 2 * n + 9], "PMemb"] = 0.3, 0.49
+    table.loc[n + 4, "f_pm_sigma"] = 3.1
+    table.loc[n + 5, "f_plx_sigma"] = -40.0
+    table.loc[n - 1, "PMemb"] = 0.5
+
+    def first(part):
+        return [line.partition(":")[0] for line in explanation_text(part, "file.csv").splitlines()]
+
+    assert first(table)[:3] == [str(2 * n + 9), str(2 * n + 7), str(2 * n)]
+    non_members = table[table["verdict"] == "non-member"]
+    assert first(non_members)[0] == str(n + 4)
+    assert str(n + 5) not in first(non_members)[:100]
+    assert first(table[table["verdict"] == "member"])[0] == str(n - 1)
+    assert first(table.head(50))[:2] == ["0", "1"]  # a few stand in the order given
 
 
 def test_the_region_is_that_of_the_cone_which_must_be_as_it_was_kept(built, tmp_path):

@@ -77,7 +77,10 @@ function setRanges(panel, [left, right], [bottom, top]) {
   equalise(panel);
 }
 
-const resetRanges = (panel) => setRanges(panel, axisOf[panel.x].range, axisOf[panel.y].range);
+// the range of an axis at the start; bright stars are at the top and, as in the figures, on the left
+const startOf = (name, isAcross) => (name === "g" && isAcross ? [...axisOf[name].range].reverse() : axisOf[name].range);
+
+const resetRanges = (panel) => setRanges(panel, startOf(panel.x, true), startOf(panel.y, false));
 
 // stretch the ranges about their middles, and move them by shares of their widths
 function transform(panel, factor, [right, up] = [0, 0]) {
@@ -91,14 +94,15 @@ function transform(panel, factor, [right, up] = [0, 0]) {
 // the ranges of all panels that hold the selected stars
 function zoomToSelection() {
   if (!state.selected.length) return;
-  const holding = (name) => {
+  const holding = (name, isAcross) => {
     const values = state.selected.map((i) => stars[name][i]).filter(Number.isFinite);
-    if (!values.length) return axisOf[name].range;
-    const whole = axisOf[name].range, low = Math.min(...values), high = Math.max(...values);
+    const whole = startOf(name, isAcross);
+    if (!values.length) return whole;
+    const low = Math.min(...values), high = Math.max(...values);
     const margin = Math.max(0.08 * (high - low), 0.01 * Math.abs(whole[1] - whole[0]));
     return whole[0] < whole[1] ? [low - margin, high + margin] : [high + margin, low - margin];
   };
-  for (const panel of panels) setRanges(panel, holding(panel.x), holding(panel.y));
+  for (const panel of panels) setRanges(panel, holding(panel.x, true), holding(panel.y, false));
 }
 
 // sky and proper motion have the same scale on both axes, whatever box was zoomed to

@@ -9,14 +9,16 @@ from matplotlib.figure import Figure
 from plot_sets import CLUSTER, ISOCHRONE, LIMITS, example_sets
 
 from gaia_oc_amd.isochrones import isochrone_offsets
-from gaia_oc_amd.plotting import (
+from gaia_oc_amd.panels import (
+    PANEL_NAMES,
     PANELS,
-    Layer,
     colour_magnitude_panel,
+    legend_handles,
     parallax_panel,
     proper_motion_panel,
     sky_panel,
 )
+from gaia_oc_amd.plotting import Layer
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +76,55 @@ class TestPanels:
         vertices = np.concatenate([path.vertices for path in contours[-1].get_paths()])
         f_c, f_g = isochrone_offsets(ISOCHRONE, *vertices.T, LIMITS.colour, LIMITS.g)
         assert np.hypot(f_c / LIMITS.colour, f_g / LIMITS.g) == pytest.approx(1.0, abs=0.05)
+
+
+class TestCountsOfWhatIsNotDrawn:
+    def far_and_unmeasured(self, sets):
+        """Three candidates far away in every measurement, two without any but the magnitude."""
+        columns = ["ra", "dec", "parallax", "pmra", "pmdec", "g_rp"]
+        spoilt = sets.candidates.copy()
+        spoilt.loc[spoilt.index[:3], columns] = (40.0, -60.0, 500.0, 900.0, -900.0, 40.0)
+        spoilt.loc[spoilt.index[3:5], columns] = np.nan
+        return spoilt
+
+    @pytest.mark.parametrize(
+        ("panel", "beyond", "unmeasured"),
+        [
+            (sky_panel, "further out", "a position"),
+            (parallax_panel, "beyond the axes", "a parallax or G"),
+            (proper_motion_panel, "beyond the axes", "a proper motion"),
+            (colour_magnitude_panel, "beyond the axes", "a colour"),
+        ],
+    )
+    def test_the_title_counts_each_star_once(self, sets, panel, beyond, unmeasured):
+        spoilt = self.far_and_unmeasured(sets)
+        layers = [
+            Layer("ours", spoilt, "ours"),
+            Layer("comparison", spoilt[:100], "theirs"),  # the same stars
+            Layer("field", spoilt.assign(source_id=-spoilt["source_id"]), "not counted"),
+        ]
+        ax = panel(Figure(figsize=(5, 5)).subplots(), sets, layers)
+        drawn = np.concatenate([np.array(part.get_offsets()) for part in ax.collections[:1]])
+        n_beyond = len(spoilt) - 2 - len(drawn)
+        assert n_beyond >= 3
+        assert ax.get_title() == f"{n_beyond} stars {beyond}, 2 stars without {unmeasured}"
+
+    def test_one_star_is_one_and_none_is_not_mentioned(self, sets):
+        near = sets.members[:50]
+        one = near.assign(pmra=np.where(np.arange(50) == 7, 900.0, near["pmra"]))
+        for stars, title in ((near, ""), (one, "1 star beyond the axes")):
+            ax = proper_motion_panel(Figure().subplots(), sets, [Layer("members", stars, "")])
+            assert ax.get_title() == title
+
+    def test_a_layer_that_the_only_panel_cannot_show_has_no_entry(self, sets):
+        layers = [
+            Layer("members", sets.members, "members"),
+            Layer("candidates", sets.candidates.assign(g_rp=np.nan), "colourless"),
+            Layer("rejected", sets.candidates[:0], "none at all"),
+        ]
+        named = {
+            panel: [handle.get_label() for handle in legend_handles(layers, sets, panel=panel)]
+            for panel in (None, *PANEL_NAMES)
+        }
+        assert all(("colourless (400)" in labels) == (panel != "cmd") for panel, labels in named.items())
+        assert all("none at all (0)" in labels for labels in named.values())
