@@ -322,7 +322,7 @@ def missed_members_figure(
         field_layer(sets),
         Layer("context", our_members(sets, prob_threshold), "this work", judged=judged),
         Layer("rejected", missed["non_member"], "failed the selection"),
-        Layer("candidates", missed["improbable"], f"judged p < {prob_threshold:g}"),
+        Layer("improbable", missed["improbable"], f"judged p < {prob_threshold:g}"),
     ]
     if len(missed["outside"]):
         layers.append(Layer("elsewhere", missed["outside"], "not in the cone, as listed"))

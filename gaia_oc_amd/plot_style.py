@@ -121,10 +121,12 @@ STYLES = {
     "context": SourceStyle("#55A38A", zorder=2.2, scale=BACKGROUND),
     "rejected": SourceStyle("#000000", "x", zorder=5.5),
     "elsewhere": SourceStyle("#CC79A7", "^", zorder=5.5),
+    "improbable": SourceStyle("#E69F00", "v", zorder=5.0, scale=1.4),
 }
 """Styles of training members, the same beneath sources coloured by probability, candidates, our member list,
 the comparison list, other stars of the field, our members shown for orientation only, and members that we
-miss because they are no candidates or not in the cone.
+miss because they are no candidates, not in the cone or improbable. These three and our members differ by
+marker, so that they do in grey.
 
 Blue, orange and grey are those of Okabe & Ito; green and vermilion are darker than theirs, which with normal
 sight makes no difference and with deuteranopia tells them from grey and orange."""

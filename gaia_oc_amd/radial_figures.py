@@ -153,7 +153,9 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
     errors = np.minimum(profile.density_error, 0.999 * profile.density)[some], profile.density_error[some]
     ax.errorbar(profile.radius[some], profile.density[some], errors, label=label, capsize=1.5, **look)
     limits = _POISSON_UPPER_LIMIT / profile.area[~some]
-    size = 3.5 if style.filled else 6  # lists without sources share their annuli and limits
+    size = {"ours": 3.5, "training": 4.8}.get(
+        kind, 6.1
+    )  # lists without sources share their annuli and limits
     if not some.all():
         ax.plot(profile.radius[~some], limits, ls="", marker="v", ms=size, mfc="none", color=style.colour)
     return ax
@@ -225,7 +227,7 @@ def mass_segregation_figure(
     ax = canvas.axes[0]
     drawn = 0
     lists = _member_lists(sets, prob_threshold)
-    with_bands = [kind for kind, _ in lists.values() if kind != "members" or len(lists) < 3]
+    with_bands = [kind for kind, _ in lists.values() if kind != "training" or len(lists) < 3]
     for label, (kind, sources) in lists.items():
         ra, dec = sources[["ra", "dec"]].to_numpy(float).T
         positions = tangent_plane(ra, dec, sets.cluster.ra, sets.cluster.dec)
@@ -285,7 +287,7 @@ def _member_lists(sets: "SourceSets", prob_threshold: float) -> dict[str, tuple[
     """
     lists = [
         (f"this work, p ≥ {prob_threshold:g}", "ours", our_members(sets, prob_threshold)),
-        ("training members", "members", sets.members),
+        ("training members", "training", sets.members),
         (f"{sets.comparison_name} in the field", "comparison", sets.comparison),
     ]
     return {

@@ -43,6 +43,15 @@ def test_kinds_of_sources_are_told_apart_by_colour_or_marker(sight):
             assert distance(one.colour, two.colour, sight) > DIFFERENT, (one, two)
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    [("context", "rejected", "improbable", "elsewhere"), ("ours", "training", "comparison")],
+    ids=["missed members", "profiles"],
+)
+def test_kinds_of_one_picture_are_told_apart_in_grey(kinds):
+    assert len({(STYLES[kind].marker, STYLES[kind].filled) for kind in kinds}) == len(kinds)
+
+
 def test_the_measure_knows_colours_that_the_colour_blind_confuse():
     red, green = "#C0504D", "#7A8B2F"
     assert distance(red, green, np.eye(3)) > 5 * DIFFERENT

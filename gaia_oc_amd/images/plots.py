@@ -155,7 +155,7 @@ def mistakes_figure(judgement: Judgement, images: Images) -> Figure:
         _show(ax, images.pixels[place[name]], red_first=name.lower().endswith(".png"))
         named = table.loc[row, f"{chosen}_class"].replace("_", " ")
         true = table.loc[row, "class"].replace("_", " ")
-        ax.set_title(f"{true},\nas {named} ({100 * sure[row]:.0f} %)", pad=2)
+        ax.set_title(f"{true},\nas {named} ({100 * sure[row]:.0f} %)", pad=4)
     canvas.fit_panel_titles()
     return canvas.figure
 

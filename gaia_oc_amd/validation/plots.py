@@ -1,5 +1,7 @@
 """Figure of a selection function: completeness and contamination against magnitude and radius."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
@@ -7,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gaia_oc_amd.canvas import TWO_COLUMNS, Canvas
-from gaia_oc_amd.plot_style import FOUND, LOSSES, SETTINGS, STYLES, LineLook
+from gaia_oc_amd.plot_style import FOUND, LOSSES, PAPER, SETTINGS, STYLES, LineLook
 
 _LOSSES = {
-    "lost_to_probability": ("lost to a low probability", LOSSES["probability"]),
-    "lost_to_selection": ("lost to the candidate selection", LOSSES["selection"]),
-    "lost_to_cone": ("lost to the cone", LOSSES["cone"]),
+    "lost_to_probability": ("lost to a low probability", LOSSES["probability"], ""),
+    "lost_to_selection": ("lost to the candidate selection", LOSSES["selection"], "////"),
+    "lost_to_cone": ("lost to the cone", LOSSES["cone"], "...."),
 }  # fmt: skip
+"""Words, colours and, for they are alike in grey, hatches."""
 _BY_CONTROLS: LineLook = {"color": STYLES["comparison"].colour, "marker": "s", "ms": 5, "ls": ""}
 _BY_PROBABILITY: LineLook = {
     "color": STYLES["members"].colour,
@@ -89,9 +92,16 @@ def draw_completeness(ax: Axes, part: pd.DataFrame) -> Axes:
     """
     x, bottom = np.arange(len(part)), part["completeness"].to_numpy(float)
     ax.bar(x, bottom, width=0.9, color=FOUND, label="recovered (completeness)")
-    for column, (label, colour) in _LOSSES.items():
+    for column, (label, colour, hatch) in _LOSSES.items():
         height = part[column].to_numpy(float)
-        ax.bar(x, height, width=0.9, bottom=bottom, color=colour, alpha=0.75, label=label)
+        look: dict[str, Any] = {
+            "facecolor": colour,
+            "alpha": 0.75,
+            "hatch": hatch,
+            "edgecolor": PAPER,
+            "lw": 0,
+        }
+        ax.bar(x, height, width=0.9, bottom=bottom, label=label, **look)
         bottom = bottom + height
     middle = part["completeness"].to_numpy(float)
     lower, upper = part["completeness_lower"].to_numpy(float), part["completeness_upper"].to_numpy(float)

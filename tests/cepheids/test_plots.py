@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from printable import assert_printable
 
 from gaia_oc_amd.cepheids.law import fit_leavitt_law, outlier_probability
@@ -26,6 +27,9 @@ def test_law(stars):
     figure = law_figure(judged, laws, None)
     assert_printable(figure)
     assert all(ax.has_data() for ax in figure.axes)
+    following = colormaps["plasma"](0.0)
+    words = {handle.get_label().partition(",")[0]: handle for handle in figure.axes[0].collections}
+    assert words["Milky Way"].get_facecolor()[0] == pytest.approx(following)  # not that of an outlier
     assert [entry.get_text() for entry in figure.legends[0].get_texts()][-1] == "posterior"
 
 

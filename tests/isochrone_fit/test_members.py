@@ -184,6 +184,8 @@ def test_the_figure_shows_the_stars_the_fit_and_the_catalogue(fitted, isochrones
     ]
     assert labels[0] == [f"members ({len(members.stars):,})", "fit, with 60 draws", "catalogue"]
     assert labels[1] == labels[0][:2]
+    few = isochrone_fit_figure(NAME, members.stars, replace(fit, n_stars=50), isochrones, {}, options)
+    assert few.legends[0].get_texts()[0].get_text() == f"members ({len(members.stars):,}; 50 fitted)"
     diagram = with_catalogue.axes[0]
     low, high = diagram.get_ylim()
     assert low > members.stars["phot_g_mean_mag"].max() > members.stars["phot_g_mean_mag"].min() > high
