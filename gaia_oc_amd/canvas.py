@@ -38,6 +38,9 @@ _PANEL_TITLE = 4.0
 _NUMBER_PAD, _NUMBER_LETTER, _NUMBER_HEIGHT = 2.4, 1.65, 2.4
 """Distances of the labels of axes from these, besides their numbers; width and height of a letter of a number [mm]."""
 
+_LABEL_HEIGHT = 3.0
+"""Of the label of an axis with the space to the edge of the figure, at least [mm]."""
+
 _LEGEND_MARK, _LEGEND_LETTER = 10.0, 1.1
 """Width of the mark of a legend entry with the space around it, and mean width of a letter, both at least [mm]."""
 
@@ -169,7 +172,9 @@ class Canvas:
             width, height = _INCH * self.figure.get_size_inches() * (box.width, box.height)
             numbers = ax.yaxis.get_major_formatter().format_ticks(ax.yaxis.get_majorticklocs().tolist())
             longest = max((len(number) for number in numbers), default=0)
-            ax.yaxis.set_label_coords(-(_NUMBER_PAD + _NUMBER_LETTER * longest) / width, 0.5)
+            room = _INCH * self.figure.get_figwidth() * box.x0 - _LABEL_HEIGHT
+            distance = min(_NUMBER_PAD + _NUMBER_LETTER * longest, room)
+            ax.yaxis.set_label_coords(-distance / width, 0.5)
             ax.xaxis.set_label_coords(0.5, -(_NUMBER_PAD + _NUMBER_HEIGHT) / height)
 
     def legend(self, *, ncols: int = 1, **keywords: Any) -> None:

@@ -332,3 +332,17 @@ def test_a_reason_that_all_lists_share_is_said_once(sets):
     assert texts(figure).count("no King profile") == 1
     assert "training members (20 of 20)" in texts(figure)
     assert_printable(figure)
+
+
+def test_labels_beside_long_numbers_keep_off_the_edge():
+    with rc_context(SETTINGS):
+        canvas = Canvas(None, (1, 1), title="")
+        (ax,) = canvas.axes
+        ax.set_ylim(-0.055, 0.055)
+        ax.set_yticks([-0.025, 0.0, 0.025])
+        ax.set_ylabel(LABELS["sky_y"])
+        canvas.place_labels()
+    canvas.figure.draw_without_rendering()
+    label, numbers = ax.yaxis.label.get_window_extent(), ax.get_yticklabels()
+    assert label.x0 > 0
+    assert label.x1 < min(number.get_window_extent().x0 for number in numbers)
