@@ -35,6 +35,8 @@ StarJudge = Callable[..., Array]
 
 _POOL = 40_000
 """Systems drawn from the initial mass function, of which each bin of G takes its share."""
+_DEPTH_QUANTILE = 0.999
+"""Of the cone's magnitudes, where its catalogue ends: the few fainter stars are those that noise put there."""
 
 
 @dataclass(frozen=True)
@@ -328,7 +330,7 @@ def _systems_by_magnitude(
     cluster = field.sets.cluster
     pool = draw_systems(field.points, _POOL, binary_fraction=binary_fraction, rng=rng)
     g = _magnitudes(field, pool)
-    faintest = field.sources["phot_g_mean_mag"].max()
+    faintest = field.sources["phot_g_mean_mag"].quantile(_DEPTH_QUANTILE)
     g = np.where(g <= faintest, g, np.nan)
     bins = [np.flatnonzero((g >= low) & (g < high)) for low, high in pairwise(edges)]
     bins = [rows for rows in bins if len(rows)]

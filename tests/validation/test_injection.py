@@ -198,6 +198,21 @@ def test_weights_of_the_models_say_how_far_the_halo_is_unknown(field):
     assert scatter(SPATIAL, 0.5) > 0.001
 
 
+def test_one_star_of_a_wrong_flux_makes_no_catalogue_deeper(field):
+    def faintest(sets):
+        stars = inject_members(
+            replace(field, sets=sets), accept_all, n_artificial=600, magnitude_edges=(0.0, 17.0, 18.0, 25.0),
+            model=MODEL, rng=np.random.default_rng(0),
+        )  # fmt: skip
+        return stars["phot_g_mean_mag"].max()
+
+    stars = field.sets.non_members
+    magnitude = stars["phot_g_mean_mag"].to_numpy().copy()
+    magnitude[0] = 22.0
+    odd = replace(field.sets, non_members=stars.assign(phot_g_mean_mag=magnitude))
+    assert faintest(odd) == pytest.approx(faintest(field.sets), abs=0.1)
+
+
 def test_where_the_cone_shows_nothing_radii_follow_the_model(field):
     """Members beyond the cone's edge are lost to the cone, as many as the model has there."""
     small = small_on_the_sky(field)
