@@ -239,7 +239,11 @@ SUMMARY_EDGES = (-np.inf, 18.0, 19.0, 20.0, np.inf)
 
 _MUCH_BEYOND = 0.05
 """Share of artificial members beyond the stars of the field of which the log speaks."""
-_LIKE_CLUSTER = ("all", "G", "within the tidal radius")
+_LIKE_CLUSTER = {"all": 0.2, "G": 0.35, "within the tidal radius": 0.2}
+"""Bins whose artificial members stand where the cluster's own do, and the scatter between cones of the logarithm of the
+odds of their completeness, beyond what else the interval holds: where faint members stand is not known as well as the
+fit of the places says. With it 62 to 76 % of the intervals of each bin of G hold the truth, with its own error, in 59
+simulated cones that the network was not trained on."""
 _ALL_BUT_CERTAIN = 1 - 1e-6
 
 
@@ -278,7 +282,8 @@ def selection_function(
         n_injected, and of these n_in_cone, n_selected, n_recovered : artificial members.
         completeness with completeness_lower, completeness_upper: weighted share that is recovered, of those
         not in the list that the judge learned from; 68 % interval of Jeffreys, widened by the scatter between the
-        profiles that the stars allow and by what an error of the ratios in this cone changes.
+        profiles that the stars allow, by what an error of the ratios in this cone changes and, but in bins of radius,
+        by the scatter between cones that simulated ones show.
         Bins of G, "all" and "within the tidal radius" take radii and magnitudes as
         the cluster has them, bins of radius magnitudes as it has them.
         lost_to_cone, lost_to_selection, lost_to_probability: the shares lost at each step; they and the
@@ -335,7 +340,7 @@ def _completeness(part: Bin, validation: Validation) -> dict[str, Any]:
 def _interval(
     part: Bin, stars: pd.DataFrame, recovered: NDArray[np.bool_], validation: Validation
 ) -> tuple[float, float]:
-    """68 % interval: Jeffreys', the scatter between profiles, and a ratio that is wrong in this cone, in squares."""
+    """68 % interval: Jeffreys', a ratio that is wrong here, scatter between profiles and between cones, in squares."""
     weight, p = stars["weight"].to_numpy(float), stars["PMemb"].to_numpy(float)
     share = _share(recovered, weight)
     lower, upper = jeffreys_interval(share, effective_number(weight))
@@ -345,9 +350,11 @@ def _interval(
         _share(p >= expit(middle + shift), weight) if validation.ratio_scatter else share
         for shift in (validation.ratio_scatter, -validation.ratio_scatter)
     )
-    below = np.sqrt((share - lower) ** 2 + scatter**2 + (share - strict) ** 2)
-    above = np.sqrt((upper - share) ** 2 + scatter**2 + (mild - share) ** 2)
-    return max(share - below, 0.0), min(share + above, 1.0)
+    odds = logit(np.clip(share, 1 - _ALL_BUT_CERTAIN, _ALL_BUT_CERTAIN))
+    less, more = (expit(odds + sign * _LIKE_CLUSTER.get(part.kind, 0.0)) for sign in (-1, 1))
+    below = np.linalg.norm([share - lower, scatter, share - strict, share - less])
+    above = np.linalg.norm([upper - share, scatter, mild - share, more - share])
+    return float(max(share - below, 0.0)), float(min(share + above, 1.0))
 
 
 def _scatter_of_profiles(stars: pd.DataFrame, recovered: NDArray[np.bool_]) -> float:

@@ -263,6 +263,17 @@ def test_interval_holds_what_the_profiles_leave_open():
     assert above == pytest.approx(np.hypot(below, 0.2 * np.sqrt(2)), abs=1e-6)
 
 
+@pytest.mark.parametrize(("row", "scatter"), [(0, 0.2), (1, 0.35), (2, 0.0)])
+def test_interval_holds_the_scatter_between_cones_where_members_stand_as_the_cluster_has_them(row, scatter):
+    """6 of 10, odds of 1.5; by radius nothing has to be known of where members stand."""
+    bin_ = selection_function(hand_made(), (17.0, 18.0), (0.0, 2.0)).iloc[row]
+    assert bin_["bin"] == ("all", "G", "radius")[row]
+    for limit, drawn, sign in zip(("lower", "upper"), jeffreys_interval(0.6, 10), (-1, 1), strict=True):
+        odds = 1.5 * np.exp(sign * scatter)
+        expected = np.hypot(drawn - 0.6, odds / (1 + odds) - 0.6)
+        assert abs(bin_[f"completeness_{limit}"] - 0.6) == pytest.approx(expected), limit
+
+
 def test_a_bin_that_no_control_sees_has_no_contamination_by_controls():
     result = hand_made()
     blind = replace(result, controls=replace(result.controls, seen=np.zeros((2, 1))))
