@@ -186,6 +186,9 @@ DECIMALS = 6
 _BEYOND = 2.0
 """Distance from the isochrone, in limits of the selection, from which no star is a member: there neither class has
 stars to learn from, and the ratio of their likelihoods could be anything."""
+_UNSEEN_FIELD_SCATTER = 1.2
+"""Scatter of the ratios' error where members fill a cone and are more than its field stars, as simulated frames show
+it. An error feeds itself there: a member that is not known counts for the field, whose density then hides others."""
 _STARS_AT_ONCE, _SETS_AT_ONCE = 20_000, 4096
 
 
@@ -275,7 +278,7 @@ class ConeJudge:
                 known, places, size=size, calibrated=True, field_is_seen=not reading.members_everywhere
             )
             log_ratios = spatial.ratios(log_ratios)
-            number = members_with_error(spatial, log_ratios, places, scatter=judge.calibration.scatter)
+            number = members_with_error(spatial, log_ratios, places, scatter=judge.ratio_scatter)
         of_candidates = log_ratios[: len(sets.candidates)]
         return replace(judge, spatial=spatial, n_members=number, of_candidates=of_candidates)
 
@@ -303,6 +306,14 @@ class ConeJudge:
     def calibration(self) -> Calibration:
         """That of the model."""
         return Calibration.from_dict(self.classifier.hyper_parameters.get("calibration"))
+
+    @property
+    def ratio_scatter(self) -> float:
+        """Standard deviation of the error of this cone's log ratios, of which the number's error takes account."""
+        scatter, reading = self.calibration.scatter, self.reading
+        if not reading.members_everywhere:
+            return scatter
+        return max(scatter, _UNSEEN_FIELD_SCATTER * min(len(reading.members) / reading.density.total, 1.0))
 
     def probabilities(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
         """Posterior probability of stars with the columns of the sets, shape (n_stars,)."""

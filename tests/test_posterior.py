@@ -305,6 +305,32 @@ def test_frame_that_members_fill_keeps_its_cluster_where_ratios_say_nothing(scen
     assert open_sky.n_members[0] < 0.2 * len(open_sky.reading.members)
 
 
+def test_number_in_a_frame_is_less_certain_the_more_members_it_has_for_each_field_star(
+    scene, trained, monkeypatch
+):
+    sets, _ = scene
+    inner = float(np.quantile(sets.members["f_r"], 0.8))
+    near = replace(
+        sets,
+        candidates=sets.candidates[sets.candidates["f_r"] < inner].reset_index(drop=True),
+        non_members=sets.non_members[sets.non_members["f_r"] < inner].reset_index(drop=True),
+    )
+    without_field = replace(near, non_members=near.non_members.iloc[:0])
+    judges = [
+        ConeJudge.of(part, trained, rng=np.random.default_rng(0)) for part in (sets, near, without_field)
+    ]
+    assert [judge.reading.members_everywhere for judge in judges] == [False, True, True]
+    assert judges[0].ratio_scatter == judges[0].calibration.scatter
+    few, many = (len(judge.reading.members) / judge.reading.density.total for judge in judges[1:])
+    assert few < many
+    scatters = [judge.ratio_scatter for judge in judges[1:]]
+    assert scatters == pytest.approx([1.2 * min(few, 1), 1.2 * min(many, 1)])
+    monkeypatch.setattr(ConeJudge, "ratio_scatter", 0.0)
+    without = ConeJudge.of(without_field, trained, rng=np.random.default_rng(0))
+    assert without.n_members[0] == judges[2].n_members[0]
+    assert without.n_members[1] < judges[2].n_members[1]
+
+
 def test_wide_sequence_makes_offsets_from_it_count_less(scene):
     sets, _ = scene
     reading = read_cone(sets, rng=np.random.default_rng(0))
