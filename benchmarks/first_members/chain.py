@@ -2,7 +2,8 @@
 
 For each real field the sets are built and evaluated twice, with the shipped model: from members that were found in
 the field, given the cluster's position only (age, extinction and distance are fitted), and from the published list
-and parameters. Prints how many stars with p >= 0.5 (training members among them) the two share.
+and parameters. Prints how many stars with p >= 0.5 (training members among them) the two share. With --exchange it also
+prints how many there are where one ingredient of the published list's way is exchanged for that of the other.
 
 example: python benchmarks/first_members/chain.py NGC_2509 NGC_1960 --work_dir chain
 """
@@ -90,6 +91,35 @@ def from_field(name, place, work_dir, real_dir, isochrones, model, seed):
     return accepted(sets, model, seed), sets
 
 
+FITTED = ("age", "a0", "dist")
+PLACE = ("ra", "dec", "pmra", "pmdec", "parallax", "pmra_error", "pmdec_error", "parallax_error")
+INGREDIENTS = {
+    "nothing": (), "members": ("members",), "fitted age, A0 and distance": FITTED, "distance": ("dist",),
+    "centre, motion and parallax": PLACE, "all": ("members", *FITTED, *PLACE),
+}  # fmt: skip
+"""What comes from the field in place of the list."""
+
+
+def exchanged(name, ingredients, both, place, where, model, seed):
+    """Number of accepted stars where ingredients of the sets from the list are those of the sets from the field."""
+    (listed, found), (work_dir, real_dir, isochrones) = both, where
+    folder = work_dir / "exchanged"
+    folder.mkdir(exist_ok=True)
+    of_cluster = {key: getattr(found.cluster, key) for key in ingredients if key != "members"}
+    row = {"name": name, **place.to_dict(), **of_cluster}
+    pd.DataFrame([row]).to_csv(folder / "parameters.csv", index=False)
+    members = (found if "members" in ingredients else listed).members
+    members[["source_id"]].assign(cluster=name, PMemb=1.0).to_csv(folder / "members.csv", index=False)
+    paths = TablePaths(
+        cluster_path=folder / "parameters.csv",
+        members_path=folder / "members.csv",
+        isochrone_path=isochrones,
+    )
+    tables = read_input_tables(folder, paths)
+    sets = build_sets(name, tables, folder, **options(real_dir, GivenCluster()))
+    return len(accepted(sets, model, seed))
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -99,6 +129,7 @@ def main():
     parser.add_argument("--isochrones", default="parsec_z0.0205.dat")
     parser.add_argument("--model_dir", type=Path, default=Path("deep_sets_model"))
     parser.add_argument("--work_dir", type=Path, default=Path("first_members_chain"))
+    parser.add_argument("--exchange", action="store_true", help="one ingredient after the other")
     parser.add_argument("--seed", type=int, default=42)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -125,6 +156,10 @@ def main():
         )
         cells = f"{both} | {len(found - listed)} | {len(listed - found)} | {shares[-1]:.2f} | {' | '.join(numbers)}"
         print(f"| {name} | {cells} |", flush=True)
+        for exchange, ingredients in INGREDIENTS.items() if arguments.exchange else ():
+            both_sets = (one, two)
+            number = exchanged(name, ingredients, both_sets, places.loc[name], where, model, arguments.seed)
+            print(f"{name}, {exchange} exchanged: {number}", flush=True)
     print(f"\nmedian share of {len(shares)} clusters: {np.median(shares):.2f}, least {np.min(shares):.2f}")
 
 
