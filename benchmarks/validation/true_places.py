@@ -23,6 +23,7 @@ from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.membership import membership_probabilities
 from gaia_oc_amd.options import ISOCHRONES
+from gaia_oc_amd.posterior import Calibration
 from gaia_oc_amd.validation.options import ValidationOptions
 from gaia_oc_amd.validation.validate import measure_selection
 
@@ -40,8 +41,12 @@ def compared(name, arguments, isochrones, classifier):
     """Stated completeness, that at the true radii, the truth and its error, ratio of the median radii, by bins of G."""
     judge = partial(membership_probabilities, classifier=classifier)
     options = ValidationOptions(n_artificial=arguments.n_artificial, n_controls=0, magnitude_edges=EDGES)
+    scatter = Calibration.from_dict(classifier.hyper_parameters.get("calibration")).scatter
     result = measure_selection(
-        name, arguments.data_dir, isochrones, judge, options=options, seed=arguments.seed
+        *(name, arguments.data_dir, isochrones, judge),
+        options=options,
+        ratio_scatter=scatter,
+        seed=arguments.seed,
     )
     stars = result.injected[result.injected[["phot_g_mean_mag", "f_r"]].notna().all(axis=1)]
     recovered = (stars["PMemb"] >= result.prob_threshold).to_numpy(float)
