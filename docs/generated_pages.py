@@ -16,7 +16,6 @@ from unittest import mock
 
 import gaia_oc_amd
 from gaia_oc_amd import command_line
-from gaia_oc_amd.options import bound_in_words
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -160,7 +159,7 @@ def _allowed(action: Action, each: Field[Any] | None) -> str:
         return ", ".join(f"`{choice}`" for choice in action.choices)
     if each is None or isinstance(each.default, bool) or action.type not in (int, float):
         return ""
-    return bound_in_words(each) if "bounds" in each.metadata else ""
+    return str(each.metadata.get("bounds", ""))
 
 
 def write_tutorial() -> None:

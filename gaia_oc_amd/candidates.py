@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked, settle
 from gaia_oc_amd.astrometry import angular_separation, weighted_mean
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import CALIBRATED, MEASUREMENTS
@@ -48,6 +49,9 @@ class SelectionLimits:
     colour: float
     g: float
 
+    def __post_init__(self) -> None:
+        settle(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Limits by name, for cluster.json."""
         return asdict(self)
@@ -77,6 +81,7 @@ def recorded_selection(content: dict[str, Any]) -> SelectionOptions:
     )
 
 
+@checked
 def selection_limits(
     cluster: Cluster, members: pd.DataFrame, isochrone: Isochrone, options: SelectionOptions
 ) -> SelectionLimits:
@@ -355,6 +360,7 @@ def parallax_distance(
     return np.abs(offset) / (options.source_error_weight * sources["parallax_error"].to_numpy() + limit)
 
 
+@checked
 def select_candidates(
     sources: pd.DataFrame,
     cluster: Cluster,
@@ -407,15 +413,17 @@ def select_candidates(
     )
 
 
-def require_measurements(sources: pd.DataFrame, colour: str) -> None:
-    """Refuse what is no table of calibrated sources.
+def require_measurements(
+    sources: pd.DataFrame, colour: str, *others: str, what: str = "sources"
+) -> pd.DataFrame:
+    """Table of calibrated sources, with other columns if they are named; anything else is refused.
 
     Raises
     ------
     TypeError, ValueError
         See `files.tables.require_columns`.
     """
-    require_columns(sources, (*MEASUREMENTS, colour, f"{colour}_error"), "sources", CALIBRATED)
+    return require_columns(sources, (*MEASUREMENTS, colour, f"{colour}_error", *others), what, CALIBRATED)
 
 
 def failed_conditions(passed: pd.DataFrame) -> pd.Series:

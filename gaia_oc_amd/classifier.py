@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.columns import SET_COLUMNS
 from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
@@ -191,6 +192,7 @@ class Classifier:
             (model_dir / HYPER_PARAMETERS).unlink(missing_ok=True)
 
     @classmethod
+    @checked
     def load(cls, model_dir: Path | str, *, accept_changes: bool = False) -> "Classifier":
         """Read a model folder, ours or one of the published tool (DS10_v01, DS10_v02).
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import settle
 from gaia_oc_amd.astrometry import (
     PARALLAX_SYSTEMATIC_ERROR,
     PM_SYSTEMATIC_ERROR,
@@ -100,6 +101,9 @@ class Cluster:
     radial_velocity_error: float = np.nan
     perspective_velocity: float = np.nan
     perspective_velocity_error: float = np.nan
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     @property
     def known_velocity(self) -> tuple[float, float] | None:

@@ -19,12 +19,13 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from gaia_oc_amd import published_words
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.arguments import type_hints
 from gaia_oc_amd.defaults import DEFAULTS_FILE, as_given, read_defaults
 from gaia_oc_amd.exceptions import ClusterError, UsageError, one_line
 from gaia_oc_amd.garbage import look_seldom
 from gaia_oc_amd.installation import as_called, command, program
 from gaia_oc_amd.interruption import MESSAGE, exit_code, is_over, listen, obey, watch
-from gaia_oc_amd.options import Options, RunOptions, type_hints
+from gaia_oc_amd.options import Options, RunOptions
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 

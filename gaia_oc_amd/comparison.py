@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.absence import BEYOND, CUT
+from gaia_oc_amd.arguments import Threshold, checked
 from gaia_oc_amd.columns import REJECTED_BY, SIGMA_OFFSETS
 from gaia_oc_amd.member_list import our_members, probable_candidates
 from gaia_oc_amd.source_sets import SourceSets
@@ -75,7 +76,8 @@ def where_outside(stars: pd.DataFrame) -> pd.Series:
     return pd.Series(words, index=stars.index, dtype="str")
 
 
-def missed_table(sets: SourceSets, prob_threshold: float) -> pd.DataFrame:
+@checked
+def missed_table(sets: SourceSets, prob_threshold: Threshold) -> pd.DataFrame:
     """Stars of the comparison list that we lack, with the reason of each.
 
     Parameters
@@ -157,7 +159,8 @@ class ComparisonCounts:
     not_found: int = 0
 
     @classmethod
-    def of(cls, sets: SourceSets, prob_threshold: float) -> "ComparisonCounts":
+    @checked
+    def of(cls, sets: SourceSets, prob_threshold: Threshold) -> "ComparisonCounts":
         """Counts of one cluster."""
         ours, theirs = overlap_sets(sets, prob_threshold)
         missed = missed_table(sets, prob_threshold)["reason"].value_counts().to_dict()

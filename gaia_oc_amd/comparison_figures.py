@@ -1,7 +1,6 @@
 """Figures that compare two lists: Venn diagram, matrix."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch
 
+from gaia_oc_amd.arguments import Share, Threshold, checked
 from gaia_oc_amd.canvas import NO_COMPARISON, TWO_COLUMNS, Canvas, write_note
 from gaia_oc_amd.comparison import (
     PROBABILITY_STEPS,
@@ -25,10 +25,7 @@ from gaia_oc_amd.member_list import PROB_THRESHOLD, our_members
 from gaia_oc_amd.panels import PANEL_NAMES
 from gaia_oc_amd.plot_style import BOTH_LISTS, SETTINGS, STYLES
 from gaia_oc_amd.plotting import Layer, field_layer, figure_title, line_handles, style_handle
-
-if TYPE_CHECKING:
-    from gaia_oc_amd.source_sets import SourceSets
-
+from gaia_oc_amd.source_sets import SourceSets
 
 _ROW_LABEL = 11.0
 """Space for the name of a cluster on the left of its row [mm]."""
@@ -47,8 +44,9 @@ _OPACITY = 0.75
 
 
 @rc_context(SETTINGS)
+@checked
 def venn_diagram_figure(
-    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
+    sets: SourceSets, *, prob_threshold: Threshold = PROB_THRESHOLD, axes: Sequence[Axes] | None = None
 ) -> Figure:
     """Draw how our list and the comparison list overlap, as Fig. 3 of van Groeningen et al. (2023).
 
@@ -84,7 +82,7 @@ def venn_diagram_figure(
     return canvas.figure
 
 
-def about_comparison(sets: "SourceSets", prob_threshold: float) -> str:
+def about_comparison(sets: SourceSets, prob_threshold: float) -> str:
     """What became of the comparison list, on two lines."""
     if not has_comparison(sets):
         return NO_COMPARISON
@@ -92,7 +90,7 @@ def about_comparison(sets: "SourceSets", prob_threshold: float) -> str:
     return f"{field};\n{'; '.join(rest)}"
 
 
-def has_comparison(sets: "SourceSets") -> bool:
+def has_comparison(sets: SourceSets) -> bool:
     """Whether there is any star to compare with."""
     return bool(len(sets.comparison) or len(sets.comparison_outside))
 
@@ -249,7 +247,7 @@ def _segment_area(radius: float, chord_distance: float) -> float:
     return float(radius**2 * (np.arccos(cosine) - cosine * np.sqrt(1 - cosine**2)))
 
 
-def comparison_layers(sets: "SourceSets", prob_threshold: float) -> list[Layer]:
+def comparison_layers(sets: SourceSets, prob_threshold: float) -> list[Layer]:
     """The field, our members, the comparison list, and its stars that failed our selection."""
     ours = our_members(sets, prob_threshold)
     words = f"this work, p ≥ {prob_threshold:g}"
@@ -318,7 +316,7 @@ _ROW_WORDS = {
 """Legend of the rows, whose numbers differ from row to row."""
 
 
-def _row_label(sets: "SourceSets", layers: Sequence[Layer], limit: str) -> str:
+def _row_label(sets: SourceSets, layers: Sequence[Layer], limit: str) -> str:
     """Name of a cluster and sizes of both lists, with the limit of ours."""
     ours, theirs = (set(layer.sources["source_id"].tolist()) for layer in layers[1:3])
     numbers = f"ours {len(ours):,}{limit}, theirs {len(theirs):,}\nin both {len(ours & theirs):,}"
@@ -326,11 +324,12 @@ def _row_label(sets: "SourceSets", layers: Sequence[Layer], limit: str) -> str:
 
 
 @rc_context(SETTINGS)
+@checked
 def membership_matrix_figure(
-    sets: "SourceSets",
+    sets: SourceSets,
     *,
-    prob_threshold: float = PROB_THRESHOLD,
-    least_probability: float = 0.1,
+    prob_threshold: Threshold = PROB_THRESHOLD,
+    least_probability: Share = 0.1,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw our verdicts on the stars of the comparison list and on others, and both lists' probabilities.

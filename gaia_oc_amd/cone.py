@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.astrometry import (
     LARGEST_IDENTIFIER,
     angular_separation,
@@ -289,6 +290,7 @@ def no_star_in_cone(uncut: pd.DataFrame, region: ConeRegion, origin: str) -> Clu
     )
 
 
+@checked
 def calibrate(sources: pd.DataFrame) -> pd.DataFrame:
     """Subtract the parallax zero point and add magnitude errors.
 
@@ -307,5 +309,5 @@ def calibrate(sources: pd.DataFrame) -> pd.DataFrame:
     TypeError, ValueError
         If it is no table with parallaxes and magnitudes.
     """
-    require_columns(sources, ("parallax", *MAGNITUDES), "sources", FROM_ARCHIVE)
+    sources = require_columns(sources, ("parallax", *MAGNITUDES), "sources", FROM_ARCHIVE)
     return add_magnitude_errors(sources.assign(parallax=sources["parallax"] - parallax_zero_point(sources)))

@@ -1,5 +1,7 @@
 """Failures that a batch handles, those of one cluster and that of its workers, and their text in one line."""
 
+import os
+
 from gaia_oc_amd.installation import as_called
 
 
@@ -58,6 +60,9 @@ def one_line(error: object, longest: int | None = None) -> str:
     str
     """
     text = as_called(" ".join(str(error).split())) or type(error).__name__
+    if text.startswith("Key backend:"):  # Matplotlib's, which names neither the variable nor a remedy
+        backend = os.environ.get("MPLBACKEND")
+        text = f"MPLBACKEND is {backend!r}, which Matplotlib does not know: unset it, or set it to agg."
     return text if longest is None or len(text) <= longest else text[: longest - 3] + "..."
 
 

@@ -1,6 +1,6 @@
 """Why a star is a member, or the first reason why it is none."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from gaia_oc_amd.absence import BEYOND, why_absent
+from gaia_oc_amd.arguments import Seed, Threshold, checked
 from gaia_oc_amd.astrometry import angular_separation, unit_vectors
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.evidence import FieldDensity, half_number_radius
+from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.features import add_features, can_be_sampled
+from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.members import matched_rows
 from gaia_oc_amd.membership import VoteSampler, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions
@@ -33,16 +36,17 @@ _LOGIT_SAMPLES = 50
 _OFFSETS = ("f_r", "f_pm_sigma", "f_plx_sigma", "f_c_sigma", "f_g_sigma")
 
 
+@checked
 def explain(
-    stars: pd.DataFrame | Iterable[int],
+    stars: pd.DataFrame | list[int | str],
     sets: SourceSets,
     model: Classifier,
     *,
     region: ConeRegion | None = None,
     by_position: bool = False,
-    prob_threshold: float = 0.5,
+    prob_threshold: Threshold = 0.5,
     sampling: SamplingOptions | None = None,
-    seed: int = 42,
+    seed: Seed = 42,
 ) -> pd.DataFrame:
     """Say of each star whether it is a member, with its probability, or the first reason why it is none.
 
@@ -54,7 +58,7 @@ def explain(
 
     Parameters
     ----------
-    stars : DataFrame or iterable of int
+    stars : DataFrame or list of int
         Identifiers of Gaia DR3, or a table with source_id, or with ra and dec [deg], or both; of a star that is not in
         the cone, pmra and pmdec [mas/yr] and parallax [mas] help to say why.
     sets : SourceSets
@@ -84,8 +88,9 @@ def explain(
 
     Raises
     ------
-    ValueError
-        If the table has neither identifiers nor positions, or the model does not fit the sets.
+    TypeError, ValueError
+        If the table has neither identifiers nor positions or others than numbers, an identifier is none or a
+        floating-point number, or the model does not fit the sets.
     TooFewMembersError
         If there are not enough members for a support set.
     """
@@ -108,19 +113,33 @@ def explain(
     return table[["star", "source_id", "verdict", "PMemb", "reason", *columns[2:]]]
 
 
-def _as_table(stars: pd.DataFrame | Iterable[int]) -> pd.DataFrame:
+def _as_table(stars: pd.DataFrame | list[int | str]) -> pd.DataFrame:
     """Stars with a source_id (missing where none is given) and a position (likewise)."""
     if not isinstance(stars, pd.DataFrame):
-        stars = pd.DataFrame({"source_id": pd.array(list(stars), dtype="Int64")})
+        stars = pd.DataFrame({"source_id": stars}, dtype=object)
     if "source_id" not in stars and not {"ra", "dec"} <= set(stars):
         raise ValueError(
             f"the stars have neither source_id nor ra and dec, only {', '.join(map(str, stars))}: name the columns so."
         )
     absent = {name: np.nan for name in ("ra", "dec") if name not in stars}
-    table = stars.assign(**absent).reset_index(drop=True)
+    table = require_columns(stars.assign(**absent).reset_index(drop=True), ("ra", "dec"), "the stars", _STARS)
     if "source_id" not in table:
         return table.assign(source_id=pd.array([pd.NA] * len(table), dtype="Int64"))
-    return table.assign(source_id=table["source_id"].astype("Int64"))
+    return table.assign(source_id=_whole_identifiers(table["source_id"]))
+
+
+_STARS = "give 64-bit identifiers of Gaia as integers, or positions in degrees"
+
+
+def _whole_identifiers(given: pd.Series) -> pd.Series:
+    if pd.api.types.is_float_dtype(given) and given.notna().any():
+        raise TypeError(f"the stars have source_id as {given.dtype}, which loses digits: {_STARS}.")
+    try:
+        return given.astype("Int64")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"the stars have a source_id that is none ({one_line(error, 80)}): {_STARS}."
+        ) from error
 
 
 def _called(given: pd.DataFrame) -> list[str]:

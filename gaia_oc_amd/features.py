@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.astrometry import angular_separation, astrometric_covariance
 from gaia_oc_amd.candidates import SelectionLimits, require_measurements
 from gaia_oc_amd.cluster import Cluster
+from gaia_oc_amd.columns import ASTROMETRIC_CORRELATIONS, SIGMA_OFFSETS, SOURCE_FEATURES
+from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.isochrones import Isochrone, isochrone_offsets
 from gaia_oc_amd.perspective import projection
 from gaia_oc_amd.photometry import photometric_covariance
@@ -152,6 +155,7 @@ def source_offsets(
     }
 
 
+@checked
 def add_features(
     sources: pd.DataFrame,
     cluster: Cluster,
@@ -187,7 +191,7 @@ def add_features(
     TypeError, ValueError
         If the sources are no table with these measurements.
     """
-    require_measurements(sources, colour)
+    sources = require_measurements(sources, colour, *ASTROMETRIC_CORRELATIONS)
     astrometry, photometry = (
         sources[names].to_numpy(float) for names in (_ASTROMETRY, ["phot_g_mean_mag", colour])
     )
@@ -204,6 +208,37 @@ def add_features(
 
 SAMPLED_FEATURES = ("f_pm", "f_plx", "f_c", "f_g")
 """Features that change with a star's drawn measurements."""
+
+
+def require_features(stars: pd.DataFrame, colour: str, what: str) -> pd.DataFrame:
+    """Stars that can be judged in the cone of a cluster; other tables are refused.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        As a user gives it from Python.
+    colour : {'g_rp', 'bp_rp'}
+        The colour of the selection.
+    what : str
+        What the rows are, "candidates".
+
+    Returns
+    -------
+    DataFrame
+        The same.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a measurement, its error, a feature or the identifier is missing, or no number.
+    """
+    require_columns(
+        stars,
+        ("source_id", *SOURCE_FEATURES, *SIGMA_OFFSETS),
+        what,
+        "take the stars that `prepare_stars` gives",
+    )
+    return require_measurements(stars, colour, *ASTROMETRIC_CORRELATIONS, what=what)
 
 
 def can_be_sampled(candidates: pd.DataFrame, colour: str, names: list[str]) -> NDArray[np.bool_]:

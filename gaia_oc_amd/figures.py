@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from matplotlib import rc_context
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_oc_amd.absence import BEYOND
+from gaia_oc_amd.arguments import Threshold, checked
 from gaia_oc_amd.canvas import (
     DPI,
     ONE_COLUMN,
@@ -40,17 +41,15 @@ from gaia_oc_amd.member_list import (
     our_members,
     probable_candidates,
     probable_members,
+    within_radius,
 )
-from gaia_oc_amd.options import FigureOptions, PlotOptions
+from gaia_oc_amd.options import FigureOptions, Panel, PlotOptions
 from gaia_oc_amd.panels import PANEL_NAMES, legend_handles
 from gaia_oc_amd.plot_style import LINE_COLOURS, PROBABILITY_COLOURS, SETTINGS
 from gaia_oc_amd.plotting import Layer, field_layer, figure_title
 from gaia_oc_amd.profiles import density_profile, fit_king_profile
 from gaia_oc_amd.radial_figures import complete_radius, density_profile_figure, mass_segregation_figure
-from gaia_oc_amd.source_sets import SET_NAMES, within_radius
-
-if TYPE_CHECKING:
-    from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.source_sets import SET_NAMES, SourceSets
 
 
 class _Format(TypedDict, total=False):
@@ -128,8 +127,9 @@ _SQUARE, _ROW = (2, 2), (1, 4)
 
 
 @rc_context(SETTINGS)
+@checked
 def candidates_figure(
-    sets: "SourceSets", *, panel: str | None = None, axes: Sequence[Axes] | None = None
+    sets: SourceSets, *, panel: Panel | None = None, axes: Sequence[Axes] | None = None
 ) -> Figure:
     """Draw members, candidates and non-members in four panels, as Fig. 1 of van Groeningen et al. (2023).
 
@@ -156,11 +156,12 @@ def candidates_figure(
 
 
 @rc_context(SETTINGS)
+@checked
 def new_members_figure(
-    sets: "SourceSets",
+    sets: SourceSets,
     *,
-    prob_threshold: float = PROB_THRESHOLD,
-    panel: str | None = None,
+    prob_threshold: Threshold = PROB_THRESHOLD,
+    panel: Panel | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw the training members and the further ones, coloured by probability, in four panels.
@@ -204,11 +205,12 @@ def new_members_figure(
 
 
 @rc_context(SETTINGS)
+@checked
 def comparison_figure(
-    sets: "SourceSets",
+    sets: SourceSets,
     *,
-    prob_threshold: float = PROB_THRESHOLD,
-    panel: str | None = None,
+    prob_threshold: Threshold = PROB_THRESHOLD,
+    panel: Panel | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw our members and the comparison list's in a row, as Fig. 4 of van Groeningen et al. (2023).
@@ -236,11 +238,12 @@ def comparison_figure(
 
 
 @rc_context(SETTINGS)
+@checked
 def additional_members_figure(
-    sets: "SourceSets",
+    sets: SourceSets,
     *,
-    prob_threshold: float = PROB_THRESHOLD,
-    panel: str | None = None,
+    prob_threshold: Threshold = PROB_THRESHOLD,
+    panel: Panel | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw our members that the comparison list lacks, in four panels.
@@ -292,11 +295,12 @@ def additional_members_figure(
 
 
 @rc_context(SETTINGS)
+@checked
 def missed_members_figure(
-    sets: "SourceSets",
+    sets: SourceSets,
     *,
-    prob_threshold: float = PROB_THRESHOLD,
-    panel: str | None = None,
+    prob_threshold: Threshold = PROB_THRESHOLD,
+    panel: Panel | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw members of the comparison list that are not in ours, by the reason, in four panels.
@@ -340,13 +344,13 @@ def missed_members_figure(
 
 
 def _panels_figure(
-    sets: "SourceSets",
+    sets: SourceSets,
     layers: Sequence[Layer],
     title: str,
     sentence: str,
     *,
     shape: tuple[int, int] = _SQUARE,
-    panel: str | None = None,
+    panel: Panel | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Compose the panels, a legend below them, and a colour bar if a layer shows probabilities."""
@@ -388,6 +392,7 @@ _PARTS = (
 
 
 @rc_context(SETTINGS)
+@checked
 def training_metrics_figure(metrics: Mapping[str, Any]) -> Figure:
     """Draw loss and classification metrics against epoch, as Fig. 2 of van Groeningen et al. (2023).
 
@@ -443,7 +448,7 @@ def _mark_best_epoch(loss: Axes, scores: Axes, best_epoch: int | None) -> None:
 
 @rc_context(SETTINGS)
 def evaluation_figures(
-    sets: "SourceSets", options: PlotOptions | None = None, *, seed: int = 42, panel: str | None = None
+    sets: SourceSets, options: PlotOptions | None = None, *, seed: int = 42, panel: Panel | None = None
 ) -> dict[str, Figure]:
     """Draw the figures of an evaluated cluster.
 
@@ -499,7 +504,7 @@ _DRAWN = (
 """Columns that the figures need besides the colour; of fewer columns, rows are chosen in a fraction of the time."""
 
 
-def drawn_sets(sets: "SourceSets", colour: str | None = None) -> "SourceSets":
+def drawn_sets(sets: SourceSets, colour: str | None = None) -> SourceSets:
     """Sets as figures show them: with the columns that they need, and perhaps in another colour.
 
     Parameters
@@ -528,7 +533,7 @@ OF_COMPARISON = ("comparison", "additional_members", "missed_members", "venn_dia
 """Figures that are not drawn where there is no list to compare with."""
 
 
-def _chosen_radius(sets: "SourceSets", options: PlotOptions) -> float | None:
+def _chosen_radius(sets: SourceSets, options: PlotOptions) -> float | None:
     """Smallest of the wanted tidal radii [pc]; None, with a warning from the fit, if there is none."""
     lists = []
     if options.use_tidal_radius:

@@ -146,7 +146,7 @@ def _read_file(path: Path) -> list[_Curves]:
         _refuse_other_passbands(heading, path)
         curves.append(_READERS[kind](heading, "".join(rows), path))
     if next(iter(groups))[0] == "PARSEC" and "terminated" not in text.rstrip().rpartition("\n")[2]:
-        warnings.warn(f"{path} does not end as PARSEC's files do: is it complete?", stacklevel=4)
+        warnings.warn(f"{path} does not end as PARSEC's files do: is it complete?", stacklevel=5)
     return curves
 
 
@@ -441,7 +441,7 @@ def _one_curve_each(points: pd.DataFrame, path: Path) -> pd.DataFrame:
         if len(curves) > 1:
             warnings.warn(
                 f"{path} has the curve of log age {age:.3f} and Z {z:g} {len(curves)} times: one is kept.",
-                stacklevel=4,
+                stacklevel=5,
             )
         kept.append(group.iloc[: len(curves[0])])
     return pd.concat(kept).sort_index().reset_index(drop=True)

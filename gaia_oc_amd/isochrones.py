@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.isochrone_files import read_isochrone_files
@@ -16,8 +17,9 @@ from gaia_oc_amd.photometry import passband_extinction
 
 Array = NDArray[np.float64]
 
-_FROM_FILE = "take isochrones from `read_isochrones`, and one of them from `nearest_age`"
-_OF_A_POINT = ("logTe", "label", "Mini", "Gmag", "G_BPmag", "G_RPmag")
+FROM_FILE = "take isochrones from `read_isochrones`, and one of them from `nearest_age`"
+OF_A_CURVE = ("Zini", "logAge", "label")
+OF_A_POINT = ("logTe", "label", "Mini", "Gmag", "G_BPmag", "G_RPmag")
 SOLAR_METAL_FRACTION = 0.0152
 LAST_LABEL = 7
 """Last evolutionary stage kept (early asymptotic giant branch), as the published method does."""
@@ -83,6 +85,7 @@ class Isochrone:
         return replace(self, colour=magnitudes[bluer] - magnitudes[redder])
 
 
+@checked
 def nearest_age(
     isochrones: pd.DataFrame, age: float, *, metal_fraction: float = SOLAR_METAL_FRACTION
 ) -> pd.DataFrame:
@@ -109,10 +112,10 @@ def nearest_age(
     TypeError, ValueError
         If the age is no number, or the isochrones are no table of them.
     """
-    require_columns(isochrones, ("Zini", "logAge", "label"), "isochrones", _FROM_FILE)
+    require_columns(isochrones, OF_A_CURVE, "isochrones", FROM_FILE)
     if isochrones.empty or not np.isfinite(age):
         raise ValueError(
-            f"no isochrone of {len(isochrones)} points is nearest to log age {age}: {_FROM_FILE}."
+            f"no isochrone of {len(isochrones)} points is nearest to log age {age}: {FROM_FILE}."
         )
     points = one_isochrone(isochrones, age, metal_fraction=metal_fraction)
     nearest = points["logAge"].iloc[0]
@@ -127,7 +130,7 @@ def nearest_age(
     if abs(nearest - age) > 0.2:
         warnings.warn(
             f"no isochrone within 0.2 dex of log age {age:.2f}: the one of {nearest:.2f} is used.",
-            stacklevel=2,
+            stacklevel=3,
         )
     return points
 
@@ -146,6 +149,7 @@ def of_metallicity(isochrones: pd.DataFrame, metal_fraction: float) -> pd.DataFr
     return isochrones[isochrones["Zini"] == available[np.argmin(np.abs(available - metal_fraction))]]
 
 
+@checked
 def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str = "g_rp") -> Isochrone:
     """Move an isochrone to a cluster's distance and extinction.
 
@@ -170,7 +174,7 @@ def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str
     TypeError, ValueError
         If the points are no isochrone, or distance, extinction or colour cannot be.
     """
-    require_columns(points, _OF_A_POINT, "points of an isochrone", _FROM_FILE)
+    require_columns(points, OF_A_POINT, "points of an isochrone", FROM_FILE)
     if not (dist > 0 and np.isfinite([dist, a0]).all() and colour in ("g_rp", "bp_rp")):
         raise ValueError(
             f"dist is {dist}, a0 {a0}, colour {colour!r}, but a distance is above 0 pc, an extinction finite, and a "
@@ -196,6 +200,7 @@ def place_isochrone(points: pd.DataFrame, dist: float, a0: float, *, colour: str
     )
 
 
+@checked
 def read_isochrones(path: Path | str, *, rotation: float | None = None) -> pd.DataFrame:
     """Read isochrones of PARSEC, MIST or BaSTI (see `isochrone_files.read_isochrone_files`).
 

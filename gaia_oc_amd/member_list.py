@@ -1,14 +1,15 @@
 """The member list: every star that may be a member, with our probability and what is known of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.arguments import Share, Threshold, checked
 from gaia_oc_amd.columns import LISTED_PROBABILITY, MAGNITUDE_ERRORS, REJECTED_BY, TRAINING_MEMBER
 from gaia_oc_amd.files.provenance import read_provenance
-from gaia_oc_amd.source_sets import SourceSets
+from gaia_oc_amd.source_sets import SET_NAMES, SourceSets
 
 MEMBER_LIST = "member_list"
 """Name of its files, without the ending."""
@@ -40,7 +41,8 @@ MEMBER_LIST_COLUMNS = (
 """Columns of member_list.csv, as far as the cone has them."""
 
 
-def member_list(sets: SourceSets, *, least_probability: float = 0.1) -> pd.DataFrame:
+@checked
+def member_list(sets: SourceSets, *, least_probability: Share = 0.1) -> pd.DataFrame:
     """The stars that may be members, candidates and training members alike.
 
     Parameters
@@ -106,7 +108,8 @@ def probable_members(sets: SourceSets, prob_threshold: float) -> pd.DataFrame:
     return sets.members
 
 
-def our_members(sets: SourceSets, prob_threshold: float) -> pd.DataFrame:
+@checked
+def our_members(sets: SourceSets, prob_threshold: Threshold) -> pd.DataFrame:
     """The members of a cluster: candidates and training members whose PMemb reaches a threshold.
 
     Parameters
@@ -188,3 +191,9 @@ def list_summary(sets: SourceSets, prob_threshold: float = PROB_THRESHOLD) -> di
         "field [%]": round(100 * count.contamination, 1) if count.n_stars else 0.0,
         "new": len(new_members(members)),
     }
+
+
+def within_radius(sets: SourceSets, radius: float) -> SourceSets:
+    """Sets of the sources within a projected radius [pc]."""
+    tables = {name: getattr(sets, name) for name in (*SET_NAMES, "judged_members", "comparison_outside")}
+    return replace(sets, **{name: table[table["f_r"] <= radius] for name, table in tables.items()})

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.astrometry import angular_separation, unit_vectors
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
 from gaia_oc_amd.columns import FROM_ARCHIVE
@@ -79,10 +80,11 @@ def match_to_cone(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series
-        PMemb by the DR3 source_id, of the matched stars only.
+        PMemb by the DR3 source_id, of the matched stars only; the highest of a star that is listed more than once.
     """
     found = matched_rows(listed, sources)
-    return pd.Series(listed.loc[found.index, "PMemb"].to_numpy(), index=found.to_numpy())
+    probability = pd.Series(listed.loc[found.index, "PMemb"].to_numpy(), index=found.to_numpy())
+    return probability.groupby(level=0, sort=False).max()
 
 
 def matched_rows(listed: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
@@ -267,6 +269,7 @@ def refuse_unlisted(name: str, n_listed: int) -> None:
         )
 
 
+@checked
 def find_members(
     name: str,
     sources: pd.DataFrame,
@@ -285,7 +288,7 @@ def find_members(
     sources : DataFrame
         Cone sources.
     member_list : DataFrame
-        Published list with cluster, source_id, PMemb and perhaps positions.
+        Published list with cluster, source_id, PMemb and perhaps positions; one without cluster is of this one.
     options : MemberOptions, optional
         Threshold and smallest number.
     bootstrapped : Series, optional
@@ -306,11 +309,18 @@ def find_members(
         If sources or list are no tables with identifiers as whole numbers.
     """
     options = options or MemberOptions()
-    require_columns(sources, ("source_id",), "sources", FROM_ARCHIVE)
+    require_columns(sources, ("source_id", "ra", "dec"), "sources", FROM_ARCHIVE)
     require_columns(
         member_list, ("source_id", "PMemb"), "listed members", "take `read_input_tables(...).members`"
     )
-    listed = listed_members(member_list, name)
+    if (largest := member_list["PMemb"].max()) > 1:
+        raise ValueError(
+            f"listed members have PMemb up to {largest:g}, outside 0..1: divide percentages by 100."
+        )
+    member_list = member_list[member_list["PMemb"].notna()]
+    listed = (
+        listed_members(member_list, name) if "cluster" in member_list else member_list.reset_index(drop=True)
+    )
     probability = match_to_cone(listed, sources) if matched is None else matched
     if bootstrapped is not None:
         found = bootstrapped[bootstrapped.index.isin(sources["source_id"])]

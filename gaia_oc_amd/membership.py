@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr
 
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster import update_from_members
@@ -17,7 +18,7 @@ from gaia_oc_amd.columns import REJECTED_BY
 from gaia_oc_amd.evidence import CONE_FEATURES, STAR_FEATURES, SUPPORT_FEATURES
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.fast_deep_sets import Judge, draw_support_sets
-from gaia_oc_amd.features import add_features, can_be_sampled, sample_features
+from gaia_oc_amd.features import add_features, can_be_sampled, require_features, sample_features
 from gaia_oc_amd.member_list import PROB_THRESHOLD
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.parallel import for_each_block, progress_bar
@@ -39,13 +40,14 @@ N_FOLDS = 5
 """Parts that the training members are judged in; more where a fifth is more than the support sets can spare."""
 
 
+@checked
 def judge_candidates(
     name: str,
     data_dir: Path | str,
     classifier: Classifier,
     *,
     options: SamplingOptions | None = None,
-    seed: int = 42,
+    seed: Seed = 42,
 ) -> SourceSets:
     """Judge candidates and training members of a cluster, rewrite its candidates.csv and write its spatial.json.
 
@@ -79,7 +81,7 @@ def judge_candidates(
     judged, judge = _judged(sets, classifier, options or SamplingOptions(), rng)
     unjudged = judged.candidates["PMemb"].isna().sum()
     if unjudged:
-        warnings.warn(f"{unjudged} candidates lack a colour or an error and get no PMemb.", stacklevel=2)
+        warnings.warn(f"{unjudged} candidates lack a colour or an error and get no PMemb.", stacklevel=3)
     save_candidates(judged, data_dir)
     warn_of_refused(judged.judged_members["PMemb"].to_numpy(float))
     if judge:
@@ -104,7 +106,7 @@ def warn_of_refused(chance: Array) -> None:
         warnings.warn(
             f"{n_accepted} of the {len(chance)} training members have p >= {PROB_THRESHOLD:g}: the list and the "
             "members found here are mostly different stars. Are the list and the cluster's parameters right?",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -129,7 +131,7 @@ def warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: 
         warnings.warn(
             f"the stars of this cone show no cluster: {number:.0f} members, 68 % between {low:.0f} and {high:.0f}. Are "
             "the list of members and the cluster's parameters right?",
-            stacklevel=3,
+            stacklevel=4,
         )
         return
     accepted = np.clip(chance[chance >= PROB_THRESHOLD], PROB_THRESHOLD, _CERTAIN)
@@ -143,10 +145,11 @@ def warn_of_doubt(chance: Array, n_members: tuple[float, float], ratio_scatter: 
             f"{expected:.0f} % of the candidates with p >= {PROB_THRESHOLD:g} are expected to be field stars, "
             f"{largest:.0f} % if the ratios err by one standard error. Take a higher threshold, and quote the "
             "number with its interval.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
+@checked
 def judge_sets(
     sets: SourceSets,
     classifier: Classifier,
@@ -221,6 +224,7 @@ def _without(listed: pd.DataFrame, part: Index, sets: SourceSets) -> tuple[pd.Da
     return placed.iloc[part], replace(sets, cluster=cluster, members=members)
 
 
+@checked
 def membership_probabilities(
     candidates: pd.DataFrame,
     sets: SourceSets,
@@ -259,6 +263,7 @@ def membership_probabilities(
     ValueError
         If the classifier needs a feature that the sets do not have, or was not trained for posteriors.
     """
+    candidates = require_features(candidates, sets.colour, "candidates")
     return _judge_of(sets, classifier, options or SamplingOptions(), rng)[0](candidates, sets)
 
 
@@ -266,6 +271,8 @@ def _judge_of(
     sets: SourceSets, classifier: Classifier, options: SamplingOptions, rng: np.random.Generator
 ) -> tuple[Callable[[pd.DataFrame, SourceSets], Array], ConeJudge | None]:
     """What gives the stars of one cone their probabilities, by the members of these sets or by some of them."""
+    for part in ("members", "candidates"):
+        require_features(getattr(sets, part), sets.colour, f"the sets' {part}")
     _check_features(classifier, sets)
     wanted = options.probability or classifier.probability
     if classifier.probability != "posterior":

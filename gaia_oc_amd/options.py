@@ -1,11 +1,12 @@
 """The options of the main path: name, type, default, unit, help and bound of each stand in one line."""
 
 import re
-import typing
-from dataclasses import Field, dataclass, field, fields
-from functools import cache
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+
+from gaia_oc_amd.arguments import Bounds, settle
+from gaia_oc_amd.column_names import SOURCES
 
 
 def option(
@@ -36,8 +37,8 @@ def option(
     dataclasses.Field
         For the body of a class.
     """
-    bounds = {"above": above, "at_least": at_least, "below": below, "at_most": at_most}
-    return field(default=default, metadata={"help": help, "bounds": bounds, "finite": finite})
+    bounds = Bounds(above, at_least, below, at_most, finite)
+    return field(default=default, metadata={"help": help, "bounds": bounds})
 
 
 def positional(help: str, *, several: bool = False) -> Any:
@@ -79,7 +80,7 @@ def require(condition: bool, options: Any, name: str, bound: str) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """Base of the option classes: checks each value against the bound in its own line.
+    """Base of the option classes: holds each value against the type and the bound in its own line.
 
     Attributes
     ----------
@@ -88,6 +89,8 @@ class Options:
 
     Raises
     ------
+    TypeError
+        If a value is of another type; one text for several, NumPy's numbers and paths as text are taken.
     ValueError
         If a value is out of its bound, or none of the choices.
     """
@@ -95,53 +98,11 @@ class Options:
     title: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
+        settle(self)
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is None or "bounds" not in each.metadata:
-                continue
-            chosen = choices(type(self), each.name)
-            require(not chosen or value in chosen, self, each.name, " or ".join(chosen))
             if isinstance(value, int | float) and not isinstance(value, bool):
-                require(_is_within(value, each), self, each.name, bound_in_words(each))
-
-
-@cache
-def type_hints(signature: Any) -> dict[str, Any]:
-    """Types of a class's options by name."""
-    return typing.get_type_hints(signature)
-
-
-def choices(signature: Any, name: str) -> tuple[str, ...]:
-    """What an option may be, of one that has a list of choices."""
-    hint = type_hints(signature)[name]
-    for kind in (hint, *typing.get_args(hint)):
-        if typing.get_origin(kind) is Literal:
-            return typing.get_args(kind)
-    return ()
-
-
-def _is_within(value: float, each: Field[Any]) -> bool:
-    bounds = each.metadata["bounds"]
-    return (
-        value == value
-        and not (each.metadata["finite"] and abs(value) == float("inf"))
-        and (bounds["above"] is None or value > bounds["above"])
-        and (bounds["at_least"] is None or value >= bounds["at_least"])
-        and (bounds["below"] is None or value < bounds["below"])
-        and (bounds["at_most"] is None or value <= bounds["at_most"])
-    )
-
-
-def bound_in_words(each: Field[Any]) -> str:
-    """Bounds of a number's option, as "at least 0 and finite"."""
-    bounds = each.metadata["bounds"]
-    if bounds["at_least"] is not None and bounds["at_most"] is not None:
-        return f"between {bounds['at_least']:,g} and {bounds['at_most']:,g}"
-    words = {"above": "greater than", "at_least": "at least", "below": "less than", "at_most": "at most"}
-    text = [f"{words[kind]} {bound:,g}" for kind, bound in bounds.items() if bound is not None]
-    if each.metadata["finite"] and bounds["below"] is None and bounds["at_most"] is None:
-        text.append("finite")
-    return " and ".join(text) or "a number"
+                require(value in each.metadata["bounds"], self, each.name, str(each.metadata["bounds"]))
 
 
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s:/\[\]]+|\[[0-9a-fA-F:.%\w]+\]):[0-9]{1,5}/?")
@@ -201,6 +162,9 @@ CatalogueName = Literal["cg18", "cg20", "t22", "hunt23", "hunt24", "dias21", "ca
 """Catalogues that build_sets can take members and parameters from, see `catalogues.published`."""
 
 
+Panel = Literal["cmd", "sky", "motion", "parallax"]
+"""Panels of the figures that have four."""
+
 CLUSTER_PARAMETERS = "cluster_parameters.csv"
 FITTED_PARAMETERS = "fitted_parameters.csv"
 ISOCHRONES = "isochrones.dat"
@@ -246,6 +210,10 @@ class TablePaths(Options):
     columns: tuple[str, ...] = option(
         (), "columns that have other names in your tables, ours=theirs: ra=RAJ2000 PMemb=prob"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        SOURCES.with_given(self.columns)  # refuses what names no column
 
 
 @dataclass(frozen=True)
@@ -319,8 +287,7 @@ class ConeOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given = (self.cone_source,) if isinstance(self.cone_source, str | Path) else self.cone_source
-        sources = tuple(str(source).strip() for source in given)
+        sources = tuple(source.strip() for source in self.cone_source)
         object.__setattr__(self, "cone_source", sources)
         require(bool(sources) and all(sources), self, "cone_source", "a source, not empty")
         for source in sources:
@@ -454,7 +421,7 @@ class FigureOptions(Options):
     show_plots: bool = option(False, "show the plots on the screen")
     plot_format: Literal["png", "pdf", "svg"] = option("png", "format of the plots; pdf and svg for papers")
     no_title: bool = option(False, "draw no titles, for figures with a caption")
-    single_panel: Literal["cmd", "sky", "motion", "parallax"] | None = option(
+    single_panel: Panel | None = option(
         None, "draw only this panel of figures with four, as wide as one column of a page"
     )
 

@@ -107,7 +107,7 @@ def _band_error(sources: pd.DataFrame, band: str) -> Array:
         warnings.warn(
             f"the source table has neither {n_obs} nor {flux} and {flux_error}: errors in {band.upper()} are those of "
             f"{_N_OBS_DR3[band]} observations, as a star of DR3 typically has; they are wrong by a factor of up to 2.",
-            stacklevel=4,
+            stacklevel=5,
         )
         error = magnitude_error(
             sources[f"phot_{band}_mean_mag"].to_numpy(), np.full(len(sources), _N_OBS_DR3[band]), band

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.astrometry import astrometric_covariance
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cluster import update_from_members
@@ -20,7 +21,7 @@ from gaia_oc_amd.evidence import (
 )
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.fast_deep_sets import Judge, draw_support_sets
-from gaia_oc_amd.features import draw_normal
+from gaia_oc_amd.features import draw_normal, require_features
 from gaia_oc_amd.options import SamplingOptions
 from gaia_oc_amd.parallel import for_each_block, one_thread
 from gaia_oc_amd.photometry import photometric_covariance
@@ -229,6 +230,7 @@ class ConeJudge:
     of_candidates: Array | None = None
 
     @classmethod
+    @checked
     def of(
         cls,
         sets: SourceSets,
@@ -315,15 +317,19 @@ class ConeJudge:
             return scatter
         return max(scatter, _UNSEEN_FIELD_SCATTER * min(len(reading.members) / reading.density.total, 1.0))
 
+    @checked
     def probabilities(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
         """Posterior probability of stars with the columns of the sets, shape (n_stars,)."""
+        require_features(stars, self.reading.sets.colour, "the stars")
         log_odds = self.fitted.log_odds(places_of(stars, self.reading.sets.cluster))
         known = self.of_candidates if stars is self.reading.sets.candidates else None  # judged already
         log_ratios = self.log_ratios(stars, rng=rng) if known is None else known
         return posterior(log_ratios, log_odds).round(DECIMALS)
 
+    @checked
     def log_odds(self, stars: pd.DataFrame, *, rng: np.random.Generator) -> Array:
         """Logarithm of p / (1 - p) of stars with the columns of the sets, shape (n_stars,)."""
+        require_features(stars, self.reading.sets.colour, "the stars")
         prior = self.fitted.log_odds(places_of(stars, self.reading.sets.cluster))
         ratios = self.log_ratios(stars, rng=rng)
         return np.clip(ratios, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO) + prior

@@ -16,6 +16,7 @@ from gaia_oc_amd import archive
 from gaia_oc_amd.archive import GAIA_ARCHIVE
 from gaia_oc_amd.archive.local_tables import HatsCatalogue, LocalTable, SharedTable, cluster_table
 from gaia_oc_amd.archive.parquet import ParquetFiles
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.column_names import SOURCES, VIZIER_GAIA
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ConeRegion, cut_to_region, in_order, wrong_rows
@@ -417,6 +418,7 @@ def _published_columns(url: str, table: str) -> frozenset[str]:
     return frozenset(answer["column_name"].astype(str).str.strip().str.lower())
 
 
+@checked
 def cone_query(
     region: ConeRegion, *, table: str = SOURCE_TABLE, columns: Mapping[str, str] | None = None
 ) -> "archive.Select":

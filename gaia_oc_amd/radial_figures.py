@@ -1,7 +1,7 @@
 """Figures against the radius: surface density with King profile, mass segregation."""
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from gaia_oc_amd.arguments import Threshold, checked
 from gaia_oc_amd.astrometry import tangent_plane
 from gaia_oc_amd.canvas import Canvas, write_note
 from gaia_oc_amd.member_list import PROB_THRESHOLD, Count, our_members
@@ -27,10 +28,7 @@ from gaia_oc_amd.profiles import (
     king_profile,
     mass_segregation,
 )
-
-if TYPE_CHECKING:
-    from gaia_oc_amd.source_sets import SourceSets
-
+from gaia_oc_amd.source_sets import SourceSets
 
 _LEFT = 17.5
 """Space on the left of a surface density, whose numbers are long [mm]."""
@@ -46,8 +44,9 @@ _POISSON_UPPER_LIMIT = 1.841
 
 
 @rc_context(SETTINGS)
+@checked
 def density_profile_figure(
-    sets: "SourceSets", *, prob_threshold: float = PROB_THRESHOLD, axes: Axes | None = None
+    sets: SourceSets, *, prob_threshold: Threshold = PROB_THRESHOLD, axes: Axes | Sequence[Axes] | None = None
 ) -> Figure:
     """Draw the surface density of each member list with its King profile.
 
@@ -182,7 +181,7 @@ def _with_error(value: float, error: float) -> str:
     return f"{value:.{decimals}f} ± {error:.{decimals}f}"
 
 
-def complete_radius(sets: "SourceSets") -> float:
+def complete_radius(sets: SourceSets) -> float:
     """Largest projected radius [pc] around the cluster's centre that the sources of the cone fill."""
     tables = [
         table[["ra", "dec"]] for table in (sets.members, sets.candidates, sets.non_members) if len(table)
@@ -196,12 +195,13 @@ def complete_radius(sets: "SourceSets") -> float:
 
 
 @rc_context(SETTINGS)
+@checked
 def mass_segregation_figure(
-    sets: "SourceSets",
+    sets: SourceSets,
     *,
     rng: np.random.Generator,
-    prob_threshold: float = PROB_THRESHOLD,
-    axes: Axes | None = None,
+    prob_threshold: Threshold = PROB_THRESHOLD,
+    axes: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw the mass segregation ratio of each member list against the number of brightest members.
 
@@ -280,7 +280,7 @@ def draw_mass_segregation(
     return ax
 
 
-def _member_lists(sets: "SourceSets", prob_threshold: float) -> dict[str, tuple[str, pd.DataFrame]]:
+def _member_lists(sets: SourceSets, prob_threshold: float) -> dict[str, tuple[str, pd.DataFrame]]:
     """Key of the style and sources of each member list that is not empty, by label.
 
     Ours is left out where nothing was judged, for it would hide the training members.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_oc_amd.absence import BEYOND, why_absent
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.candidates import failed_conditions, select_candidates, selection_limits
 from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.tables import InputTables
@@ -50,6 +51,7 @@ MINIMUM_LEFT = 10
 """Training members that must be left after the selection, the size of a support set."""
 
 
+@checked
 def build_sets(
     name: str,
     tables: InputTables,
@@ -129,7 +131,7 @@ def build_sets(
             "larger --source_error_weight or --c_margin, or a lower --prob_threshold."
         )
     if len(sets.members) < member.n_min_members:
-        warnings.warn(f"{text}: {len(sets.members)} are left, fewer than --n_min_members.", stacklevel=2)
+        warnings.warn(f"{text}: {len(sets.members)} are left, fewer than --n_min_members.", stacklevel=3)
     return _with_comparison(sets, *tables.compared_with(cluster.name), region)
 
 
@@ -153,6 +155,7 @@ def _bootstrapped(folder: Path, options: MemberOptions) -> pd.Series | None:
     return stars[stars["PMemb"] >= options.bootstrap_prob].set_index("source_id")["PMemb"]
 
 
+@checked
 def divide_cone(
     sources: pd.DataFrame,
     cluster: Cluster,
@@ -195,10 +198,17 @@ def divide_cone(
     """
     options = options or SelectionOptions()
     require_columns(sources, ("source_id", *MEASUREMENTS), "sources", CALIBRATED)
+    if n_again := int(sources["source_id"].duplicated().sum()):
+        raise ValueError(f"sources have {n_again} source_id again: keep one row each, with drop_duplicates.")
     listed = members if listed is None else listed
     is_member = sources["source_id"].isin(members.index)
-    cluster = update_from_members(cluster, sources[is_member])
+    if members.index.has_duplicates or not is_member.any():
+        raise TooFewMembersError(
+            f"{cluster.name}: {is_member.sum()} of {len(members)} members are among {len(sources)} sources: give a "
+            "probability by source_id of each, as `find_members` does of the same sources."
+        )
     isochrone = place_isochrone(isochrone_points, cluster.dist, cluster.a0, colour=options.colour)
+    cluster = update_from_members(cluster, sources[is_member])
     limits = selection_limits(cluster, sources[is_member], isochrone, options)
     if not np.isfinite(list(limits.as_dict().values())).all():
         raise ClusterError(f"{cluster.name}: its members give no finite selection limits: {limits}.")
@@ -249,6 +259,7 @@ def _with_comparison(sets: SourceSets, listed: pd.DataFrame, name: str, region: 
     )
 
 
+@checked
 def prepare_stars(table: pd.DataFrame, sets: SourceSets) -> pd.DataFrame:
     """Calibrate a table of Gaia sources and add the features that `membership_probabilities` reads.
 

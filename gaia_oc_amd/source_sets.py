@@ -3,16 +3,17 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from gaia_oc_amd._version import __version__
 from gaia_oc_amd.absence import BEYOND
+from gaia_oc_amd.arguments import checked, settle
 from gaia_oc_amd.candidates import SelectionLimits, recorded_selection
 from gaia_oc_amd.catalogues.names import canonical_name, normalise_name
 from gaia_oc_amd.cluster import Cluster
@@ -40,7 +41,7 @@ from gaia_oc_amd.files.provenance import (
     value_fingerprint,
     without_seal,
 )
-from gaia_oc_amd.files.tables import read_table, write_rows
+from gaia_oc_amd.files.tables import read_table, require_columns, write_rows
 from gaia_oc_amd.isochrone_stages import StageOffset, as_records, stage_offsets
 from gaia_oc_amd.isochrones import Isochrone
 from gaia_oc_amd.kept_cone import accept_cone
@@ -67,13 +68,13 @@ def remove_exports(folder: Path, names: tuple[str, ...]) -> None:
         logger.info("%s: the exported tables (%s) are of the sets as they were: removed.", folder.name, kinds)
 
 
-SET_NAMES = ("members", "candidates", "non_members", "comparison")
+SetName = Literal["members", "candidates", "non_members", "comparison"]
+SET_NAMES: tuple[SetName, ...] = ("members", "candidates", "non_members", "comparison")
 OUTSIDE_FILE = "comparison_outside.csv"
 """Stars of the comparison list that no source of the cone is."""
-OUTSIDE_COLUMNS = (
-    *("source_id", "ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag", "f_r", "PMemb"),
-    BEYOND,
-)
+_ALWAYS = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag", "f_r", "PMemb")
+"""What a set has if the members have it."""
+OUTSIDE_COLUMNS = (*_ALWAYS, BEYOND)
 """What is kept of these stars, as far as the list has it; the list's own identifiers and values, and which limit of
 the cone they lie beyond."""
 _FILES = {name: (f"{name}.csv",) for name in SET_NAMES} | {"comparison": ("comparison.csv", OUTSIDE_FILE)}
@@ -115,9 +116,7 @@ def _nobody() -> pd.DataFrame:
 
 
 def _nobody_outside() -> pd.DataFrame:
-    return pd.DataFrame({"source_id": [], "f_r": [], "PMemb": []}, dtype=float).astype(
-        {"source_id": np.int64}
-    )
+    return pd.DataFrame(columns=["source_id", "f_r", "PMemb"], dtype=float).astype({"source_id": np.int64})
 
 
 @dataclass(frozen=True)
@@ -163,6 +162,14 @@ class SourceSets:
     comparison_name: str = "comparison list"
     selection: SelectionOptions = field(default_factory=SelectionOptions)
 
+    def __post_init__(self) -> None:
+        settle(self)
+        of_members = set(self.members) if len(self.members) else set()
+        for name in (*SET_NAMES, "judged_members"):
+            table = getattr(self, name)
+            needed = [c for c in _ALWAYS if c in table or c in of_members]
+            require_columns(table, needed, f"the {name}", "take what `prepare_stars` gives, with PMemb")
+
     def counts(self) -> dict[str, int]:
         """Number of sources in each set."""
         return {name: len(getattr(self, name)) for name in SET_NAMES}
@@ -204,6 +211,7 @@ def without_training_members(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[kept, [name for name in table if name != TRAINING_MEMBER]].reset_index(drop=True)
 
 
+@checked
 def save_sets(sets: SourceSets, data_dir: Path | str, *, made_with: dict[str, Any] | None = None) -> Path:
     """Write the CSVs of the sets and cluster.json into the cluster's folder, all of them or none.
 
@@ -258,11 +266,12 @@ def _write_set(path: Path, table: pd.DataFrame) -> None:
         write_rows(file, table)
 
 
+@checked
 def load_sets(
     name: str,
     data_dir: Path | str,
     *,
-    parts: tuple[str, ...] = SET_NAMES,
+    parts: tuple[SetName, ...] = SET_NAMES,
     columns: tuple[str, ...] | None = None,
 ) -> SourceSets:
     """Read the sets that `save_sets` wrote.
@@ -314,12 +323,13 @@ def _read_cluster_file(path: Path) -> dict[str, Any]:
     """What cluster.json says: cluster, limits, isochrone, colour, selection, and the comparison list's name."""
     content = read_json(path)
     try:
-        cluster = Cluster.from_dict(content["cluster"])
-        numbers = {name: value for name, value in asdict(cluster).items() if name != "name"}
-        _refuse_odd_numbers({**numbers, **content["limits"]})
+        cluster, limits = Cluster.from_dict(content["cluster"]), SelectionLimits(**content["limits"])
+        for name, value in {**asdict(cluster), **asdict(limits)}.items():
+            if name != "name" and abs(value) > _LARGEST:  # NaN, which stands for what is unknown, is not
+                raise ValueError(f"{name} is {value!s:.40}, larger than {_LARGEST:g}")
         points = {key: np.array(value, float) for key, value in content["isochrone"].items()}
-        if not isinstance(cluster.name, str) or content["colour"] not in ("g_rp", "bp_rp"):
-            raise ValueError("its name or colour is none")
+        if content["colour"] not in ("g_rp", "bp_rp"):
+            raise ValueError("its colour is none")
         if len({values.shape for values in points.values()}) > 1 or not all(
             values.ndim == 1 and len(values) and not (np.abs(values) > _LARGEST).any()
             for values in points.values()
@@ -327,7 +337,7 @@ def _read_cluster_file(path: Path) -> dict[str, Any]:
             raise ValueError("its isochrone is none")
         return {
             "cluster": cluster,
-            "limits": SelectionLimits(**content["limits"]),
+            "limits": limits,
             "isochrone": Isochrone(**points),
             "colour": content["colour"],
             "selection": recorded_selection(content),
@@ -344,13 +354,6 @@ def _training_members(table: pd.DataFrame) -> pd.DataFrame:
     if TRAINING_MEMBER not in table:
         return _nobody()
     return table[table[TRAINING_MEMBER].to_numpy(bool)].drop(columns=TRAINING_MEMBER).reset_index(drop=True)
-
-
-def _refuse_odd_numbers(values: dict[str, Any]) -> None:
-    """Refuse what is no number, or larger than anything here can be; NaN stands for what is unknown."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _LARGEST:
-            raise ValueError(f"{name} is {value!s:.40}, not a number up to {_LARGEST:g}")
 
 
 def refuse_changed_sets(folder: Path, parts: tuple[str, ...] = SET_NAMES) -> None:
@@ -542,9 +545,3 @@ def existing_name(name: str, data_dir: Path | str) -> str:
     if len(alike) > 1:
         raise ValueError(f"{name} may be any of the folders {', '.join(alike)}: give the exact name.")
     return alike[0]
-
-
-def within_radius(sets: "SourceSets", radius: float) -> "SourceSets":
-    """Sets of the sources within a projected radius [pc]."""
-    tables = {name: getattr(sets, name) for name in (*SET_NAMES, "judged_members", "comparison_outside")}
-    return replace(sets, **{name: table[table["f_r"] <= radius] for name, table in tables.items()})

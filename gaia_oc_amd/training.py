@@ -15,6 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import METRICS, MODEL_PARAMETERS, Classifier, Standardisation
 from gaia_oc_amd.deep_sets import DeepSets
@@ -134,13 +135,14 @@ Standardisations = tuple[Standardisation, Standardisation, Standardisation | Non
 """Of source, cluster and (where they differ from the source's) support features."""
 
 
+@checked
 def train_deep_sets_model(
     clusters: list[str],
     data_dir: Path | str,
     model_dir: Path | str = "trained_model",
     *,
     options: TrainingOptions | None = None,
-    seed: int = 42,
+    seed: Seed = 42,
     resume: bool = False,
     start: Classifier | None = None,
 ) -> Classifier:
@@ -175,8 +177,8 @@ def train_deep_sets_model(
         If the sets of a cluster were not built.
     TooFewMembersError
         If a cluster cannot fill a support set.
-    ValueError
-        If the checkpoint belongs to another training.
+    TypeError, ValueError
+        If no cluster is named, an argument is of another kind, or the checkpoint belongs to another training.
     """
     options = options_of(start, options or TrainingOptions())
     names = [existing_name(name, data_dir) for name in clusters]
@@ -185,9 +187,8 @@ def train_deep_sets_model(
         logger.warning(
             "no cluster is left for validation: the best epoch is chosen on the training clusters."
         )
-    made_with = _described(options, seed, training, validation)
-    if start:
-        made_with["started_from"] = start.fingerprint()
+    started_from = {"started_from": start.fingerprint()} if start else {}
+    made_with = _described(options, seed, training, validation) | started_from
     checkpoint = Checkpoint(Path(model_dir) / CHECKPOINT, made_with, resume)
     if resume and (complete := _completed(checkpoint)):
         logger.info("the training of %s is complete: left as found.", model_dir)

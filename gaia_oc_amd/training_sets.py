@@ -214,7 +214,14 @@ def split_clusters(
     -------
     training, validation : list of str
         Sorted; at least one is for training.
+
+    Raises
+    ------
+    ValueError
+        If there is no cluster.
     """
+    if not names:
+        raise ValueError("no cluster is named to train on: name some whose sets were built.")
     shuffled = [str(name) for name in rng.permutation(sorted(names))]
     n_validation = min(round(validation_fraction * len(names)), len(names) - 1)
     return sorted(shuffled[n_validation:]), sorted(shuffled[:n_validation])

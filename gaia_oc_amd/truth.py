@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.arguments import Threshold, checked
 from gaia_oc_amd.files.data_directory import cluster_directory
 from gaia_oc_amd.files.tables import read_table, require_columns
 from gaia_oc_amd.member_list import our_members
@@ -76,14 +77,15 @@ def read_labels(name: str, data_dir: Path | str) -> pd.DataFrame:
     return labels.set_index("source_id")
 
 
-def _yes_or_no(values: pd.Series, path: Path) -> pd.Series:
+def _yes_or_no(values: pd.Series, path: Path | str) -> pd.Series:
     if not values.isin([0, 1]).all():  # True and False are 1 and 0
         raise ValueError(f"{path} has an is_member that is neither True nor False: make it again.")
     return values.astype(bool)
 
 
+@checked
 def score_against_truth(
-    sets: SourceSets, truth: pd.DataFrame, *, prob_threshold: float = 0.5
+    sets: SourceSets, truth: pd.DataFrame, *, prob_threshold: Threshold = 0.5
 ) -> pd.DataFrame:
     """Completeness and contamination by magnitude.
 
@@ -110,6 +112,7 @@ def score_against_truth(
         If the truth is no table with these columns, is_member True or False.
     """
     require_columns(truth, ("source_id", "is_member"), "true members", "take what `read_truth` gives")
+    truth = truth.assign(is_member=_yes_or_no(truth["is_member"], "the table of true members"))
     stars = pd.concat([sets.members, sets.candidates, sets.non_members], ignore_index=True)
     found = stars["source_id"].isin(our_members(sets, prob_threshold)["source_id"])
     is_member = stars["source_id"].isin(truth.loc[truth["is_member"], "source_id"])

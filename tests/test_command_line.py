@@ -122,6 +122,8 @@ def test_streams_that_are_closed_are_no_error(tmp_path, closed):
         ([], "no cluster is named"),
         (["NGC_1", "--c_margin", "wide"], "--c_margin"),
         (["NGC_1", "--cone_radius", "-5"], "cone_radius is -5.0, but must be greater than 0"),
+        (["NGC_1", "--columns", "ra"], "columns is 'ra', but must be OURS=THEIRS"),
+        (["NGC_1", "--columns", "nonsense=RAJ2000"], "columns names 'nonsense'"),
     ],
 )
 def test_a_mistake_is_one_line_with_what_may_be_meant(words, expected, capsys):

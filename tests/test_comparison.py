@@ -18,8 +18,7 @@ from gaia_oc_amd.comparison import (
     missed_table,
     overlap_sets,
 )
-from gaia_oc_amd.member_list import our_members
-from gaia_oc_amd.source_sets import within_radius
+from gaia_oc_amd.member_list import our_members, within_radius
 
 
 @pytest.fixture(scope="module")

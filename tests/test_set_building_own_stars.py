@@ -69,8 +69,8 @@ def test_what_cannot_be_is_refused(field):
 
 
 NO_TABLES = {
-    "no table": (lambda t: t["ra"], TypeError, "must be a pandas DataFrame, not a Series"),
-    "a path": (lambda t: "stars.csv", TypeError, "must be a pandas DataFrame, not a str"),
+    "no table": (lambda t: t["ra"], TypeError, "is a Series, but must be a pandas DataFrame"),
+    "a path": (lambda t: "stars.csv", TypeError, "is 'stars.csv', but must be a pandas DataFrame"),
     "no motion": (lambda t: t.drop(columns="pmra"), ValueError, r"lack the column\(s\) pmra: take"),
     "words": (lambda t: t.assign(pmra=t["pmra"].astype(str)), TypeError, "have pmra as str, .* hold numbers"),
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 import requests
 
 from gaia_oc_amd.archive.session import ArchiveSession, GaveUpError, LastingError, PassingError
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, ClusterError
 from gaia_oc_amd.files.data_directory import write_text
 from gaia_oc_amd.installation import script_command
@@ -84,6 +85,7 @@ def read_credentials(path: Path | str) -> tuple[str, str]:
     return lines[0].strip(), lines[1]
 
 
+@checked
 def create_gaia_credentials_file(
     username: str | None = None,
     password: str | None = None,

@@ -13,6 +13,7 @@ from gaia_oc_amd.archive import GAIA_ARCHIVE
 from gaia_oc_amd.archive.login import logged_in, read_credentials
 from gaia_oc_amd.archive.session import ArchiveSession, GaveUpError, LastingError, Patience
 from gaia_oc_amd.archive.tap import Answer, ask_one_row, run_query
+from gaia_oc_amd.arguments import checked, settle
 from gaia_oc_amd.exceptions import ArchiveBusyError, ArchiveUnavailableError, ClusterError, one_line
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,9 @@ class Select:
     columns: Mapping[str, str]
     table: str
     conditions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     def __str__(self) -> str:
         """The query as ADQL."""
@@ -167,6 +171,7 @@ def _too_many(origin: str, limit: int) -> str:
     )
 
 
+@checked
 def query_archive(
     query: str | Select,
     *,

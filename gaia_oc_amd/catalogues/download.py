@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.catalogues.published import CMD_FORM, DEFAULT_KEYS, VIZIER, PublishedTable, find_catalogue
 from gaia_oc_amd.catalogues.tables import check_members, check_parameters
 from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
@@ -72,6 +73,7 @@ def download_catalogues(
     ]
 
 
+@checked
 def download_startup_data(data_dir: Path | str = "data", *, overwrite: bool = False) -> list[Path]:
     """Download what a first cluster needs: member lists, cluster parameters and isochrones.
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.catalogues.checks import RowCheck, identifiers
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
 from gaia_oc_amd.catalogues.paths import existing_file, list_name, table_paths
@@ -372,6 +373,7 @@ class _ListByCluster:
         return self._list.iloc[self._rows[normalise_name(listed)] if listed else []].reset_index(drop=True)
 
 
+@checked
 def read_input_tables(
     data_dir: Path | str,
     paths: TablePaths | None = None,

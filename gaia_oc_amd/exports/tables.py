@@ -380,7 +380,8 @@ def export_tables(folder: Path, formats: list[str], command: str = "") -> None:
 
 def write_sets(sets: SourceSets, folder: Path, format: str) -> tuple[dict[str, Any], list[str]]:
     """Write sets and member list in one format; returns the names of the files."""
-    tables = {} if format == "mrt" else {name: sets.table(name) for name in SET_NAMES}
+    names: tuple[str, ...] = () if format == "mrt" else SET_NAMES
+    tables = {name: sets.table(name) for name in names}
     if (folder / f"{MEMBER_LIST}.csv").exists():
         tables[MEMBER_LIST] = read_member_list(folder)
     files = [f"{name}{_SUFFIXES[format]}" for name in tables]

@@ -10,13 +10,14 @@ import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 from xml.parsers.expat import ExpatError
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.column_names import TableNames
 from gaia_oc_amd.columns import UNITS
 from gaia_oc_amd.exceptions import one_line
@@ -66,8 +67,8 @@ def write_rows(file: BinaryIO | gzip.GzipFile, table: pd.DataFrame) -> None:
     write_csv(rows, file, WriteOptions(include_header=False, quoting_style="none"))
 
 
-def require_columns(table: Any, names: Iterable[str], what: str, remedy: str) -> None:
-    """Refuse what is no table with these columns of numbers.
+def require_columns(table: pd.DataFrame, names: Iterable[str], what: str, remedy: str) -> pd.DataFrame:
+    """Table with these columns of numbers; anything else is refused.
 
     Parameters
     ----------
@@ -80,23 +81,31 @@ def require_columns(table: Any, names: Iterable[str], what: str, remedy: str) ->
     remedy : str
         What gives such a table.
 
+    Returns
+    -------
+    DataFrame
+        The same; of one without rows the columns are of numbers.
+
     Raises
     ------
     TypeError
-        If it is no DataFrame, or if a column holds something else than numbers, source_id than whole ones.
+        If a column holds something else than numbers, source_id than whole ones.
     ValueError
-        If a column is missing.
+        If a column is missing, or there twice.
     """
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"{what} must be a pandas DataFrame, not a {type(table).__name__}: {remedy}.")
     names = list(names)
+    if twice := sorted(set(map(str, table.columns[table.columns.duplicated()]))):
+        raise ValueError(f"{what} have the column(s) {', '.join(twice)} more than once: keep one of them.")
     if absent := [name for name in names if name not in table.columns]:
         raise ValueError(f"{what} lack the column(s) {', '.join(absent)}: {remedy}.")
-    for name in names if len(table) else ():
+    if not len(table):
+        return table.astype({name: np.int64 if name == "source_id" else float for name in names})
+    for name in names:
         is_id, kind = name == "source_id", table[name].dtype
         if not (pd.api.types.is_integer_dtype if is_id else pd.api.types.is_numeric_dtype)(kind):
             wanted = "64-bit integers, as other types lose digits" if is_id else "numbers"
             raise TypeError(f"{what} have {name} as {kind}, but it must hold {wanted}: {remedy}.")
+    return table
 
 
 def _arrow_rows(table: pd.DataFrame) -> "pa.Table | None":
@@ -179,6 +188,7 @@ _UNREADABLE = (
 )
 
 
+@checked
 def read_table(
     path: Path | str,
     *,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.catalogues.names import NameIndex
 from gaia_oc_amd.catalogues.published import CG20_PARAMETERS, find_catalogue
 from gaia_oc_amd.catalogues.tables import read_parameter_table
@@ -20,6 +21,7 @@ from gaia_oc_amd.exceptions import UnknownClusterError, one_line
 from gaia_oc_amd.first_members.options import FieldOptions, QualityOptions
 from gaia_oc_amd.first_members.other_groups import read_catalogues
 from gaia_oc_amd.first_members.search import KnownMotion
+from gaia_oc_amd.first_members.stars import NEEDED
 from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, ConeOptions, TablePaths
@@ -27,8 +29,6 @@ from gaia_oc_amd.query import load_cone
 
 Mask = NDArray[np.bool_]
 
-_NEEDED = ("ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag", "bp_rp")
-_NEEDED_ERRORS = ("pmra_error", "pmdec_error", "parallax_error")
 _CHI2, _N_GOOD = "astrometric_chi2_al", "astrometric_n_good_obs_al"
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _has(sources: pd.DataFrame, *names: str) -> bool:
 
 
 def _complete(sources: pd.DataFrame, options: QualityOptions) -> Mask:
-    return np.isfinite(sources[[*_NEEDED, *_NEEDED_ERRORS]].to_numpy(float)).all(axis=1)
+    return np.isfinite(sources[list(NEEDED)].to_numpy(float)).all(axis=1)
 
 
 def _bright(sources: pd.DataFrame, options: QualityOptions) -> Mask:
@@ -251,6 +251,7 @@ class SearchTarget:
         return asdict(replace(self, known=None)) | {"known": known}
 
 
+@checked
 def find_target(name: str, parameters: pd.DataFrame | None, options: FieldOptions) -> SearchTarget:
     """Field of a cluster: given by hand, of a parameter table, or of Sesame.
 
@@ -271,7 +272,11 @@ def find_target(name: str, parameters: pd.DataFrame | None, options: FieldOption
     ------
     UnknownClusterError
         If the table does not know the name and Sesame does not either, or cannot be reached.
+    ValueError
+        If it is no table of cluster parameters.
     """
+    if parameters is not None and "name" not in parameters:
+        raise ValueError("the cluster parameters have no names: take `read_input_tables(...).parameters`.")
     names = NameIndex(parameters["name"] if parameters is not None else [])
     spelled = names.get(name)
     row: Mapping[Hashable, Any] = {}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.astrometry import parallax_zero_point, robust_mean
 from gaia_oc_amd.catalogues.lookup import fill_gaps
 from gaia_oc_amd.catalogues.names import cluster_rng
@@ -110,7 +111,7 @@ def _distance(name: str, parallax: float, error: float) -> float:
         warnings.warn(
             f"{name}: the mean parallax, {parallax:.3f} +- {error:.3f} mas, hardly gives a distance; "
             f"{1000 / max(parallax, _LEAST_PARALLAX):.0f} pc is used: give --dist to build_sets.py if you know better.",
-            stacklevel=3,
+            stacklevel=4,
         )
     return 1000 / max(parallax, _LEAST_PARALLAX)
 
@@ -131,7 +132,7 @@ def _fit(
             members, isochrones, parallax=parallax, parallax_error=statistical, weights=weights, rng=rng
         )
     except ClusterError as problem:
-        warnings.warn(f"{name}: no isochrone was fitted: {problem}", stacklevel=3)
+        warnings.warn(f"{name}: no isochrone was fitted: {problem}", stacklevel=4)
         return {}, None
     logger.info(
         "%s: log age %.2f +- %.2f, A0 %.2f +- %.2f mag, %.0f +- %.0f pc by the isochrones",
@@ -208,6 +209,7 @@ class MemberSearch:
         }
 
 
+@checked
 def search_members(
     target: SearchTarget,
     data_dir: Path | str,
@@ -218,7 +220,7 @@ def search_members(
     search: SearchOptions | None = None,
     fit_isochrone: bool = False,
     credentials_path: Path | None = None,
-    seed: int = 42,
+    seed: Seed = 42,
 ) -> MemberSearch:
     """Find a cluster's first members in its field.
 

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from gaia_oc_amd import images
+from gaia_oc_amd.arguments import Latitude, Longitude, checked
 from gaia_oc_amd.astrometry import tangent_plane
+from gaia_oc_amd.columns import FROM_ARCHIVE
 from gaia_oc_amd.exceptions import NoClusterError, TooFewStarsError
+from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.first_members.choice import (
     Expectation,
     GroupProfile,
@@ -25,7 +28,7 @@ from gaia_oc_amd.first_members.choice import (
 from gaia_oc_amd.first_members.concentration import SkyMap, share_above_field, sky_map, sky_peaks
 from gaia_oc_amd.first_members.methods import METHODS, SearchField
 from gaia_oc_amd.first_members.options import SearchOptions
-from gaia_oc_amd.first_members.stars import FieldStars, clustering_stars
+from gaia_oc_amd.first_members.stars import NEEDED, FieldStars, clustering_stars
 
 logger = logging.getLogger(__name__)
 
@@ -123,13 +126,14 @@ class KnownMotion:
     scatter: Array
 
 
+@checked
 def find_first_members(
     name: str,
     stars: pd.DataFrame,
     options: SearchOptions | None = None,
     *,
-    ra: float,
-    dec: float,
+    ra: Longitude,
+    dec: Latitude,
     known: KnownMotion | None = None,
     rng: np.random.Generator,
 ) -> FirstMembers:
@@ -160,8 +164,13 @@ def find_first_members(
         If the field has fewer stars than a few groups.
     NoClusterError
         If no group stands out from the controls.
+    TypeError, ValueError
+        If a star lacks a measurement, or the place is none on the sky.
     """
     options = options or SearchOptions()
+    stars = require_columns(stars, ("source_id", *NEEDED), "the stars", FROM_ARCHIVE)
+    if n_incomplete := int((~np.isfinite(stars[list(NEEDED)].to_numpy(float)).all(axis=1)).sum()):
+        raise ValueError(f"{n_incomplete} of {len(stars)} stars lack a measurement: leave them out.")
     _refuse_few(name, len(stars), options)
     table = stars.sort_values("source_id", ignore_index=True)  # chance must not see the order of the rows
     field = SearchField(table, clustering_stars(table))

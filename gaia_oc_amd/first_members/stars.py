@@ -16,6 +16,12 @@ MOTIONS = ("pmra", "pmdec", "parallax")
 _SIMILAR = 51
 """Stars of similar brightness among which a colour is ranked."""
 
+NEEDED = (
+    *("ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag", "bp_rp"),
+    *("pmra_error", "pmdec_error", "parallax_error"),
+)
+"""What every star of a field must have."""
+
 
 @dataclass(frozen=True)
 class FieldStars:

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.exceptions import ClusterError, TooFewMembersError
+from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.isochrone_fit.model import ObservedStars, ages_of
 from gaia_oc_amd.isochrone_fit.options import IsochroneFitOptions
 from gaia_oc_amd.isochrone_fit.posterior import AXES, Posterior, isochrone_posterior
-from gaia_oc_amd.isochrones import of_metallicity
+from gaia_oc_amd.isochrones import OF_A_CURVE, OF_A_POINT, of_metallicity
 from gaia_oc_amd.photometry import add_magnitude_errors, photometric_covariance
 
 Array = NDArray[np.float64]
@@ -107,6 +109,7 @@ class IsochroneFit:
         )
 
 
+@checked
 def fit_isochrone(
     members: pd.DataFrame,
     isochrones: pd.DataFrame,
@@ -150,8 +153,8 @@ def fit_isochrone(
         If fewer than n_min_stars have magnitude, colour and errors.
     ClusterError
         If the members have no colours, the isochrones one age, or the parallax is no number.
-    ValueError
-        If the weights are no probabilities.
+    TypeError, ValueError
+        If the weights are no probabilities, or members or isochrones no tables of these.
     """
     options = options or IsochroneFitOptions()
     if not (np.isfinite(parallax) and np.isfinite(parallax_error) and parallax_error >= 0):
@@ -159,6 +162,7 @@ def fit_isochrone(
             f"the mean parallax is {parallax:g} +- {parallax_error:g} mas, but must be a number with an error of at "
             "least 0: give members with parallaxes."
         )
+    require_columns(isochrones, (*OF_A_CURVE, *OF_A_POINT), "isochrones", "take what `read_isochrones` gives")
     ages = ages_of(isochrones, options.metal_fraction)
     if len(ages) < 2:
         raise ClusterError(
@@ -223,7 +227,7 @@ def observed_stars(
     chosen = np.flatnonzero(usable)
     if len(chosen) > options.n_max_stars:
         warnings.warn(
-            f"{options.n_max_stars} of {len(chosen)} stars are fitted (--n_max_stars).", stacklevel=3
+            f"{options.n_max_stars} of {len(chosen)} stars are fitted (--n_max_stars).", stacklevel=4
         )
         chosen = np.sort(rng.choice(chosen, options.n_max_stars, replace=False))
     members = members.iloc[chosen]

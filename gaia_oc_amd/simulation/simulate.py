@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.astrometry import angular_separation, source_ids, tangent_plane
 from gaia_oc_amd.columns import ARCHIVE_COLUMNS
 from gaia_oc_amd.cone import ERROR_WEIGHT, radius_on_sky
@@ -77,6 +78,7 @@ class SimulatedCluster:
     field_share: float = 1.0
 
 
+@checked
 def simulate_cluster(
     options: SimulationOptions,
     isochrones: pd.DataFrame,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gaia_oc_amd import exports, first_members, report, stages
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.lookup import find_cluster
 from gaia_oc_amd.catalogues.paths import comparison_path, list_name
@@ -159,13 +160,14 @@ def _of_few_clusters(name: str, value: Any, data_dir: Path, options: BuildOption
     return by_hand or ours
 
 
+@checked
 def build_cluster(
     name: str,
     data_dir: Path | str = "data",
     options: BuildOptions = BuildOptions(),
     *,
     tables: InputTables | None = None,
-    seed: int = RunOptions.seed,
+    seed: Seed = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
     """Build, save and draw the sets of one cluster, as far as that is not done.

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.tables import TRAINING_LIST
 from gaia_oc_amd.comparison import ComparisonCounts, overlap_sets
@@ -47,12 +48,13 @@ def compare_clusters(
     return for_clusters(compare_cluster, clusters, options, run, command=command)
 
 
+@checked
 def compare_cluster(
     name: str,
     data_dir: Path | str = "data",
     options: CompareOptions = CompareOptions(),
     *,
-    seed: int = RunOptions.seed,
+    seed: Seed = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
     """What became of the comparison list's stars in one evaluated cluster.

@@ -10,6 +10,7 @@ from typing import Any
 
 from gaia_oc_amd import exports, report
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.command_line import CommandLine
 from gaia_oc_amd.comparison import MISSED_MEMBERS, ComparisonCounts, missed_table
@@ -45,6 +46,7 @@ from gaia_oc_amd.validation.options import ValidateOptions
 logger = logging.getLogger(__name__)
 
 
+@checked
 def evaluate_clusters(
     clusters: list[str],
     options: EvaluateOptions = EvaluateOptions(),
@@ -92,13 +94,14 @@ def evaluate_clusters(
     return outcomes
 
 
+@checked
 def evaluate_cluster(
     name: str,
     data_dir: Path | str = "data",
     options: EvaluateOptions = EvaluateOptions(),
     *,
     model: ModelFiles | None = None,
-    seed: int = RunOptions.seed,
+    seed: Seed = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
     """Give the stars of one cluster their probabilities, list, draw and report them, as far as that is not done.

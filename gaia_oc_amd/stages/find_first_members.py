@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.command_line import CommandLine
 from gaia_oc_amd.figures import save_and_show
@@ -51,13 +52,14 @@ def search_clusters(
     return for_clusters(search_cluster, clusters, options, run, command=command, tables=tables)
 
 
+@checked
 def search_cluster(
     name: str,
     data_dir: Path | str = "data",
     options: FindOptions = FindOptions(),
     *,
     tables: SearchTables | None = None,
-    seed: int = RunOptions.seed,
+    seed: Seed = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
     """Find, save and draw the first members of one cluster, unless that is done.

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
 from gaia_oc_amd.catalogues.tables import InputTables, read_input_tables
@@ -45,13 +46,14 @@ def fit_clusters(
     return outcomes
 
 
+@checked
 def fit_cluster(
     name: str,
     data_dir: Path | str = "data",
     options: FitOptions = FitOptions(),
     *,
     tables: InputTables | None = None,
-    seed: int = RunOptions.seed,
+    seed: Seed = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
     """Fit, save and draw the isochrone of one cluster, unless that is done.

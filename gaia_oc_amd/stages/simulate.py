@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.batch import run_batch
 from gaia_oc_amd.catalogues.names import cluster_rng, normalise_name
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory, locked, write_json, write_text
@@ -58,12 +59,13 @@ _TRUTH_DECIMALS = {"mass": 4, "distance": 2, "g_true": 5, "a0": 3}
 logger = logging.getLogger(__name__)
 
 
+@checked
 def simulate_clusters(
     names: Iterable[str],
     data_dir: Path | str,
     options: SimulationOptions | None = None,
     *,
-    seed: int = RunOptions.seed,
+    seed: Seed = RunOptions.seed,
     workers: int = 1,
     scheduler: str | None = None,
 ) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.classifier import Classifier, load_metrics
 from gaia_oc_amd.exceptions import UsageError
 from gaia_oc_amd.figures import save_and_show, training_metrics_figure
@@ -20,12 +21,13 @@ from gaia_oc_amd.training import CHECKPOINT, train_deep_sets_model
 logger = logging.getLogger(__name__)
 
 
+@checked
 def train_model(
     clusters: list[str],
     data_dir: Path | str = "data",
     options: TrainOptions = TrainOptions(),
     *,
-    seed: int = RunOptions.seed,
+    seed: Seed = RunOptions.seed,
 ) -> dict[str, Any]:
     """Train one model on clusters, save it and draw its metrics.
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_oc_amd._version import __version__
+from gaia_oc_amd.arguments import Seed, checked
 from gaia_oc_amd.batch.outcomes import Outcome
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.figures import save_and_show
@@ -52,6 +53,7 @@ def validate_clusters(
     )
 
 
+@checked
 def validate_cluster(
     name: str,
     data_dir: Path | str = "data",
@@ -59,7 +61,7 @@ def validate_cluster(
     *,
     model: ModelFiles | None = None,
     isochrones: pd.DataFrame | None = None,
-    seed: int = RunOptions.seed,
+    seed: Seed = RunOptions.seed,
     command: str = "",
 ) -> dict[str, Any]:
     """Measure, write and draw completeness and contamination of one cluster, unless that is done.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 from scipy.special import logit
 
+from gaia_oc_amd.arguments import Scatter, checked
 from gaia_oc_amd.astrometry import parallax_zero_point, tangent_plane
 from gaia_oc_amd.candidates import select_candidates
 from gaia_oc_amd.cone import ConeRegion, cut_to_region
@@ -120,6 +121,7 @@ _LIKE_MAGNITUDE = 20.0
 _ALL_BUT_CERTAIN = 1e-9
 
 
+@checked
 def inject_members(
     field: Field,
     judge: StarJudge,
@@ -129,7 +131,7 @@ def inject_members(
     binary_fraction: float = 0.3,
     model: ClusterModel | None = None,
     spatial: SpatialModel | None = None,
-    ratio_scatter: float = 0.0,
+    ratio_scatter: Scatter = 0.0,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Put artificial members into a cluster's cone and follow each to its end.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import beta, gamma
 
+from gaia_oc_amd.arguments import Scatter, Seed, checked
 from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.files.data_directory import cluster_directory
@@ -68,6 +69,7 @@ class Validation:
     ratio_scatter: float = 0.0
 
 
+@checked
 def measure_selection(
     name: str,
     data_dir: Path | str,
@@ -75,8 +77,8 @@ def measure_selection(
     judge: StarJudge,
     *,
     options: ValidationOptions | None = None,
-    ratio_scatter: float = 0.0,
-    seed: int = 42,
+    ratio_scatter: Scatter = 0.0,
+    seed: Seed = 42,
 ) -> Validation:
     """Measure completeness and contamination of an evaluated cluster in its own cone.
 
@@ -204,7 +206,7 @@ def _compare_isochrones(sets: SourceSets, points: pd.DataFrame) -> None:
         warnings.warn(
             "the isochrones are not those that the sets were built with: artificial members may lie off them. Give "
             "the same --isochrone_path.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
