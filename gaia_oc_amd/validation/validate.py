@@ -354,9 +354,9 @@ def _interval(
     )
     odds = logit(np.clip(share, 1 - _ALL_BUT_CERTAIN, _ALL_BUT_CERTAIN))
     less, more = (expit(odds + sign * _LIKE_CLUSTER.get(part.kind, 0.0)) for sign in (-1, 1))
-    below = np.linalg.norm([share - lower, scatter, share - strict, share - less])
-    above = np.linalg.norm([upper - share, scatter, mild - share, more - share])
-    return float(max(share - below, 0.0)), float(min(share + above, 1.0))
+    below = float(np.linalg.norm([share - lower, scatter, share - strict, share - less]))
+    above = float(np.linalg.norm([upper - share, scatter, mild - share, more - share]))
+    return max(share - below, 0.0), min(share + above, 1.0)
 
 
 def _scatter_of_profiles(stars: pd.DataFrame, recovered: NDArray[np.bool_]) -> float:
