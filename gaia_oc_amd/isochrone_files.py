@@ -4,6 +4,7 @@ import codecs
 import html
 import io
 import logging
+import lzma
 import re
 import warnings
 import zlib
@@ -16,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.exceptions import one_line
-from gaia_oc_amd.files.bounds import unpacked
+from gaia_oc_amd.files.packed import file_content
 from gaia_oc_amd.installation import script_command
 from gaia_oc_amd.options import ISOCHRONES
 
@@ -36,7 +37,7 @@ _BASTI_STAGES = ((99, 0), (360, 1), (490, 2), (1290, 3), (1950, 4), (_BASTI_POIN
 _SUN_LOGG, _SUN_TEFF = 4.438, 5772.0
 _REDDEST_RESTART = 0.5
 """Share of its range of initial masses by which a curve falls back where another one begins."""
-_LIKELY_FILES = re.compile(r"\.(?:dat|txt|iso|cmd|isc[\w\-]*)(?:\.gz)?$", re.IGNORECASE)
+_LIKELY_FILES = re.compile(r"\.(?:dat|txt|iso|cmd|isc[\w\-]*)(?:\.(?:gz|bz2|xz|zip))?$", re.IGNORECASE)
 
 _RUN = re.compile(r"(?P<comments>(?:^[ \t]*(?:#.*)?\n)+)|(?P<rows>(?:^[ \t]*[^#\s].*\n)+)", re.MULTILINE)
 _OTHER_PASSBANDS = re.compile(
@@ -74,7 +75,7 @@ def read_isochrone_files(path: Path | str, *, rotation: float | None = None) -> 
     Parameters
     ----------
     path : path
-        A file, compressed with gzip or not, saved from a browser or joined of several, or a folder of such files.
+        A file, compressed or not, saved from a browser or joined of several, or a folder of such files.
     rotation : float, optional
         Initial rotation of the curves to take where there are several (PARSEC's OmegaInit, MIST's v/vcrit).
 
@@ -152,10 +153,11 @@ def _read_file(path: Path) -> list[_Curves]:
 
 def _text(path: Path) -> str:
     """Content as text: unpacked, decoded, out of a saved web page, with line feeds."""
-    content = path.read_bytes()
     try:
-        content = unpacked(path) if content.startswith(b"\x1f\x8b") else content
-    except (OSError, EOFError, zlib.error) as error:
+        content = file_content(path)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as isochrones ({error}).") from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{path} is truncated ({error}): download it again.") from error
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = content.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")
@@ -166,7 +168,16 @@ def _text(path: Path) -> str:
             raise ValueError(
                 f"{path} is a saved web page without isochrones in it: save the file that its link leads to."
             )
-    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip() + "\n"
+    return _divided_by_blanks(text.replace("\r\n", "\n").replace("\r", "\n").rstrip() + "\n")
+
+
+def _divided_by_blanks(text: str) -> str:
+    """Text as it is; one that another program saved as CSV, or without #, with its names in a comment again."""
+    lines = re.finditer(r"^.*\S.*$", text, re.MULTILINE)
+    head = next((line for line in lines if _NAMES & set(re.split(r'[\s,;"#]+', line[0]))), None)
+    if head is None or (head[0].lstrip().startswith("#") and not re.search("[,;]", head[0])):
+        return text
+    return "# " + re.sub('[,;"]', " ", text[head.start() :].lstrip("\n"))
 
 
 def _blocks(text: str, path: Path) -> Iterator[tuple[_Heading, str]]:
@@ -212,7 +223,7 @@ def _read_heading(before: _Heading, comments: str) -> _Heading:
         elif re.match(r"(?:Scaled solar|Alpha enhanced|.*models & transformations)", line, re.IGNORECASE):
             found = replace(found, system=line.rpartition("-  ")[2].strip() or line)
         elif extinction := re.search(
-            r"(?:extinction of A_?v|A_?v extinction|extinction:\s*A_?v,\s*R_?v)\s*=\s*([\d.]+)",
+            r"(?:extinction of A_?v|A_?v extinction|extinction:\s*A_?v(?:,\s*R_?v)?)\s*=\s*([\d.]+)",
             line,
             re.IGNORECASE,
         ):

@@ -1,6 +1,10 @@
 """Isochrones of every origin and in every wrapping are the same curves; what cannot be told apart is refused."""
 
+import bz2
 import gzip
+import io
+import lzma
+import zipfile
 
 import numpy as np
 import pytest
@@ -314,6 +318,7 @@ def test_a_curve_given_twice_is_kept_once_and_two_that_differ_are_refused(tmp_pa
         ),
         (mist(av="0.500"), "extinction of Av = 0.5 mag, which would be added twice"),
         (mist(av=" 0.500 3.100", extinction="extinction:   Av, Rv = "), "extinction of Av = 0.5 mag"),
+        (mist(av=" 0.500", extinction="CCM89 extinction: Av = "), "extinction of Av = 0.5 mag"),
         (parsec().replace(" G_RPmag", " G_I"), "lacks the columns G_RPmag of PARSEC's"),
         (parsec().replace("\n0.0152 0.00000 8.5", "\n0.0152 0.00000 7 8.5", 1), "unequal length"),
         ("\n".join(mist().splitlines()[:-5]), "its header says has 12, it looks truncated"),
@@ -339,3 +344,44 @@ def test_folders_of_two_libraries_or_of_none_are_refused(tmp_path):
     (tmp_path / "b.iso.cmd").write_text(mist())
     with pytest.raises(ValueError, match="holds isochrones of MIST and PARSEC: leave those of one"):
         read_isochrones(tmp_path)
+
+
+def zipped(*texts):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for number, text in enumerate(texts):
+            archive.writestr(f"MIST_{number}.iso.cmd", text)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [lambda text: bz2.compress(text.encode()), lambda text: lzma.compress(text.encode()), zipped],
+    ids=["bzip2", "xz", "zip"],
+)
+def test_isochrones_are_unpacked_as_tables_are(tmp_path, packed):
+    text = parsec()
+    (tmp_path / "plain.dat").write_text(text)
+    (tmp_path / "packed.dat").write_bytes(packed(text))
+    expected = read_isochrones(tmp_path / "plain.dat")
+    np.testing.assert_array_equal(read_isochrones(tmp_path / "packed.dat"), expected)
+
+
+def test_an_archive_of_several_isochrone_files_is_named_as_one(tmp_path):
+    (tmp_path / "mist.zip").write_bytes(zipped("a", "b"))
+    with pytest.raises(ValueError, match=r"mist\.zip cannot be read .*zip archive of 2 files.*unpack it"):
+        read_isochrones(tmp_path / "mist.zip")
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", " "], ids=["commas", "semicolons", "tabs", "blanks"])
+@pytest.mark.parametrize("begin", ["", "#"], ids=["plain", "hash"])
+@pytest.mark.filterwarnings("ignore:.*does not end as PARSEC's files do")
+def test_isochrones_that_another_program_saved_again_are_the_same_curves(tmp_path, mark, begin):
+    text = parsec()
+    (tmp_path / "plain.dat").write_text(text)
+    header = next(line for line in text.splitlines() if line.startswith("# Zini")).lstrip("# ")
+    rows = [header, *(line for line in text.splitlines() if not line.startswith("#"))]
+    again = "\n".join(mark.join(row.split()) for row in rows)
+    (tmp_path / "again.csv").write_text(begin + again + "\n")
+    expected = read_isochrones(tmp_path / "plain.dat")
+    np.testing.assert_array_equal(read_isochrones(tmp_path / "again.csv"), expected)
