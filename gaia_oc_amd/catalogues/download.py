@@ -20,7 +20,8 @@ from gaia_oc_amd.exceptions import ArchiveUnavailableError, one_line
 from gaia_oc_amd.files.bounds import OutsizedError, unpacked, within_bound
 from gaia_oc_amd.files.containers import from_astropy
 from gaia_oc_amd.files.data_directory import write_atomically
-from gaia_oc_amd.files.tables import canonical, unit_factor, write_csv
+from gaia_oc_amd.files.tables import canonical, write_csv
+from gaia_oc_amd.files.units import unit_factor
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import ISOCHRONES
 from gaia_oc_amd.parallel import progress_bar

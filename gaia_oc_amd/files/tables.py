@@ -32,6 +32,7 @@ from gaia_oc_amd.files.data_directory import write_atomically
 from gaia_oc_amd.files.packed import TableError, first_bytes
 from gaia_oc_amd.files.sexagesimal import in_degrees, with_joined_parts
 from gaia_oc_amd.files.text_tables import read_text
+from gaia_oc_amd.files.units import in_our_unit
 from gaia_oc_amd.files.votable import DescribedTable, votable_content
 
 if TYPE_CHECKING:
@@ -292,62 +293,17 @@ def _renamed(table: FileTable, names: TableNames, origin: str) -> pd.DataFrame:
     others = [ours for ours, theirs in found.items() if ours != theirs and ours in rows]
     rows = rows.drop(columns=others) if others else rows
     rows = rows.rename(columns={theirs: ours for ours, theirs in found.items()})
-    factors = {
-        ours: unit_factor(table.units[theirs], ours, f"{origin} has {theirs}")
+    changed = {
+        ours: in_our_unit(rows[ours], table.units[theirs], ours, theirs=theirs, origin=origin)
         for ours, theirs in found.items()
         if theirs in table.units and pd.api.types.is_numeric_dtype(rows[ours])
     }
-    changed = {ours: rows[ours] * factor for ours, factor in factors.items() if factor != 1}
     for ours in {"ra", "dec"} & found.keys():
         if not pd.api.types.is_numeric_dtype(rows[ours]):
             degrees = in_degrees(rows[ours], ours, table.units.get(found[ours], ""), origin)
             changed |= {} if degrees is None else {ours: degrees}
     rows = rows.assign(**changed) if changed else rows
     return with_joined_parts(rows) if {"ra", "dec"} <= set(names.spellings) - set(found) else rows
-
-
-def unit_factor(stated: str, ours: str, where: str) -> float:
-    """By what to multiply a column to have it in our unit.
-
-    Parameters
-    ----------
-    stated : str
-        Unit that a file or a service states.
-    ours : str
-        Our name of the column.
-    where : str
-        What states it, for the message: ``VizieR's J/A+A/640/A1 has DistPc``.
-
-    Returns
-    -------
-    float
-        1 where the unit is unknown, or that of a logarithm.
-
-    Raises
-    ------
-    ValueError
-        If the unit is one of another quantity.
-    """
-    from astropy.units import Unit, UnitConversionError, UnrecognizedUnit
-
-    expected = UNITS.get(re.sub("_(16|84)$", "", ours))
-    if expected is None or expected.startswith("log") or re.match(r"\s*[\[(]", stated):
-        return 1.0
-    for form in (None, "cds", "vounit"):  # VizieR also writes %, mas.yr-1
-        unit = Unit(stated, format=form, parse_strict="silent")
-        if not isinstance(unit, UnrecognizedUnit):
-            break
-    else:
-        return 1.0
-    if ours == "ra" and unit.physical_type == "time":  # hours of right ascension
-        unit = unit * Unit("hourangle") / Unit("hour")
-    try:
-        return float(unit.to(expected))
-    except UnitConversionError as error:
-        raise ValueError(
-            f"{where} in {unit}, which is no {expected or 'plain number'}: another column may be meant, name it with "
-            f"--columns {ours}=NAME."
-        ) from error
 
 
 def _without_repeats(table: pd.DataFrame, needed: Container[str], origin: str) -> pd.DataFrame:
@@ -406,7 +362,7 @@ def canonical(table: pd.DataFrame, origin: str, *, strict: bool = True) -> pd.Da
     return table.assign(**single)
 
 
-_RELEASE = re.compile(r"^(?:gaia)?[\s_]*e?dr[123][\s_]*(?=\d)", re.IGNORECASE)
+_RELEASE = re.compile(r"^(?:gaia)?[\s_]*(?:e?dr[123])?[\s_:]*(?=\d)", re.IGNORECASE)
 """What stands before the number of a designation."""
 _AROUND = re.compile(r"^[='\"`\u2018\u2019]+|['\"`\u2018\u2019]+$")
 """What people put around identifiers so that a spreadsheet leaves them alone."""

@@ -1,0 +1,147 @@
+"""Units that files and services state, and values in ours."""
+
+import itertools
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_oc_amd.columns import UNITS
+
+LOG_AGES = (5.0, 10.3)
+"""Ages of star clusters [log10(yr)]."""
+
+
+def in_our_unit(values: pd.Series, stated: str, ours: str, *, theirs: str, origin: str) -> pd.Series:
+    """Numbers in the unit that we have them in.
+
+    Parameters
+    ----------
+    values : Series
+        Numbers.
+    stated : str
+        Unit that a file states.
+    ours : str
+        Our name of the column.
+    theirs : str
+        The file's name of it.
+    origin : str
+        The file, for messages.
+
+    Returns
+    -------
+    Series
+        Ages of a stated unit of time become logarithms; those that are logarithms already, whatever the unit, stay.
+
+    Raises
+    ------
+    ValueError
+        If the unit is one of another quantity.
+    """
+    if ours == "age":
+        return values if "log" in theirs.casefold() else _log_ages(values, stated)
+    factor = unit_factor(stated, ours, f"{origin} has {theirs}")
+    return values if factor == 1 else values * factor
+
+
+def _log_ages(values: pd.Series, stated: str) -> pd.Series:
+    unit = None if re.match(r"\s*[\[(]", stated) else _unit(stated)
+    if unit is None or unit.physical_type != "time":
+        return values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ages = np.log10(values.astype(float) * unit.to("yr"))
+    return ages if ages.between(*LOG_AGES).sum() > 0.5 * values.notna().sum() else values
+
+
+_WORDS = {
+    **{
+        "degree": "deg",
+        "radian": "rad",
+        "hour": "h",
+        "hr": "h",
+        "year": "yr",
+        "ly": "lyr",
+        "per": "/",
+        "vega": "",
+    },
+    **{"magnitude": "mag", "parsec": "pc", "kiloparsec": "kpc", "arcsecond": "arcsec", "percent": "%"},
+    **{
+        "milliarcsec": "mas",
+        "milliarcsecond": "mas",
+        "microarcsec": "uas",
+        "microarcsecond": "uas",
+        "e-": "electron",
+    },
+    **{unit.casefold(): unit for unit in ("deg", "mas", "arcsec", "mag", "pc", "kpc", "yr", "Myr", "Gyr")},
+}
+"""Units as astropy has them, by how people write them, without the s of a plural."""
+
+
+def _unit(stated: str) -> Any:
+    """Unit of astropy, None for what it does not know."""
+    from astropy.units import Unit
+
+    plain = re.sub(r"e-(?=/)|[A-Za-z]+", _usual_word, stated).strip()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of units that a standard has no more
+        for text, form in itertools.product(
+            (stated, plain), (None, "cds", "vounit")
+        ):  # VizieR has %, mas.yr-1
+            try:
+                return Unit(text, format=form)
+            except ValueError:
+                continue
+    return None
+
+
+def _usual_word(word: re.Match[str]) -> str:
+    folded = word[0].casefold()
+    return _WORDS.get(folded, _WORDS.get(folded.removesuffix("s"), word[0]))
+
+
+def unit_factor(stated: str, ours: str, where: str) -> float:
+    """By what to multiply a column to have it in our unit.
+
+    Parameters
+    ----------
+    stated : str
+        Unit that a file or a service states.
+    ours : str
+        Our name of the column.
+    where : str
+        What states it, for the message: ``VizieR's J/A+A/640/A1 has DistPc``.
+
+    Returns
+    -------
+    float
+        1 where the unit is unknown, with a warning, or that of a logarithm.
+
+    Raises
+    ------
+    ValueError
+        If the unit is one of another quantity.
+    """
+    from astropy.units import Unit, UnitConversionError
+
+    expected = UNITS.get(re.sub("_(16|84)$", "", ours))
+    if expected is None or expected.startswith("log") or re.match(r"\s*[\[(]", stated):
+        return 1.0
+    unit = _unit(stated)
+    if unit is None:
+        if expected:
+            warnings.warn(
+                f"{where} in {stated!r}, which is no known unit: it is taken to be in {expected}.",
+                stacklevel=3,
+            )
+        return 1.0
+    if ours == "ra" and unit.physical_type == "time":  # hours of right ascension
+        unit = unit * Unit("hourangle") / Unit("hour")
+    try:
+        return float(unit.to(expected))
+    except UnitConversionError as error:
+        raise ValueError(
+            f"{where} in {unit}, which is no {expected or 'plain number'}: another column may be meant, name it with "
+            f"--columns {ours}=NAME."
+        ) from error
