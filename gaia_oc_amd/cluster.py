@@ -207,10 +207,15 @@ def distance_fits(dist: float, parallax: float) -> bool:
 
 def _likely_unit(cluster: Cluster) -> str:
     """What the distance may be instead of parsecs."""
-    if distance_fits(cluster.dist * 1000, cluster.parallax):
-        return f"is dist in kpc? Give {cluster.dist * 1000:g} pc in the table, or with --dist."
-    if 0 < cluster.dist < 25 and distance_fits(10 ** (cluster.dist / 5 + 1), cluster.parallax):
-        return f"is dist a distance modulus? Give {10 ** (cluster.dist / 5 + 1):.0f} pc in the table, or with --dist."
+    modulus = 10 ** (cluster.dist / 5 + 1) if 0 < cluster.dist < 25 else np.nan
+    meant = {"in kpc": cluster.dist * 1000, "a distance modulus": modulus}
+    fitting = {unit: dist for unit, dist in meant.items() if distance_fits(dist, cluster.parallax)}
+    if fitting:
+        parallax = max(cluster.parallax, 1e-9)
+        nearest = min(fitting, key=lambda unit: abs(np.log(fitting[unit] * parallax / 1000)))
+        unit = nearest if parallax > _FAR else next(iter(fitting))
+        dist = fitting[unit]
+        return f"is dist {unit}? Give {dist:.6g} pc in the table, or with --dist."
     return "is dist in pc and parallax in mas?"
 
 

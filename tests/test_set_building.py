@@ -224,6 +224,7 @@ def test_missing_standard_deviations_and_distance_are_computed(toy):
         ({"age": 8e8}, "log10 of the age"),
         ({"dist": 1.0}, "dist 1 pc, .* is dist in kpc\\? Give 1000 pc"),
         ({"dist": 10.0}, "is dist a distance modulus\\? Give 1000 pc"),
+        ({"dist": 11.99, "parallax": 0.363}, "is dist a distance modulus\\? Give 2500.35 pc"),
         ({"dist": 8.5, "parallax": 0.118}, "do not belong together: is dist in kpc"),
         ({"dist": 14.6, "parallax": -0.02}, "do not belong together: is dist in kpc"),
         ({"dec": 120.0, "ra": -20.0}, "outside"),
