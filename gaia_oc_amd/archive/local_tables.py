@@ -1,5 +1,6 @@
 """Stars around a cone in tables on this machine, or in a HATS catalogue."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ _TABLE_SUFFIXES = (
     *(".csv", ".tsv", ".ecsv", ".txt", ".dat", ".asc", ".vot", ".votable", ".xml", ".fits", ".fit", ".fts"),
     *(".feather", *_PARQUET_SUFFIXES),
 )
+_PACKED = re.compile(r"\.(?:gz|bz2|xz|zip)$", re.IGNORECASE)
 _HATS_FILES = ("hats.properties", "collection.properties", "properties")
 
 
@@ -127,7 +129,7 @@ def _stems(folder: Path) -> list[tuple[Path, str]]:
     """Tables of a folder with their names without the ending, whose case does not matter."""
     stems = []
     for path in sorted(folder.iterdir()):
-        name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+        name = _PACKED.sub("", path.name)
         if name.lower().endswith(_TABLE_SUFFIXES) and not name.startswith("."):
             stems.append((path, name[: name.rindex(".")]))
     return stems

@@ -34,12 +34,21 @@ from gaia_oc_amd.files.text_layout import (
     layouts,
     lines_from,
 )
-from gaia_oc_amd.files.text_values import digits, lost_digits, number_or_text, stripped, without_empty_rows
+from gaia_oc_amd.files.text_values import (
+    digits,
+    is_number,
+    lost_digits,
+    number_or_text,
+    stripped,
+    without_empty_rows,
+)
 
 _END = rb"\[EOD\]|\(\d+ rows?\)|\x1a"
 """What TST, psql and CP/M write after the last row."""
-_COMMENT = re.compile(rb"^[ \t]*(?:#[^\n]*|(?:" + _END + rb")[ \t\r]*)(?:\n|\Z)", re.MULTILINE)
+_COMMENT = re.compile(rb"^[ \t]*(?:(?:#|//|[%!])[^\n]*|(?:" + _END + rb")[ \t\r]*)(?:\n|\Z)", re.MULTILINE)
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x19\x1c-\x1f]")
+_TAIL = 4096
+"""Bytes in which what follows the last row is looked for."""
 _MOSTLY = 0.7
 """Share of zeros among every other byte of text in UTF-16."""
 
@@ -110,8 +119,8 @@ def read_text(path: Path, wanted: Callable[[str], bool] | None = None) -> list[F
         line.
     """
     with _opened(path) as content:
-        refuse_outsized_text(content)
         _refuse_other_kinds(content)
+        refuse_outsized_text(content)
         text = _as_utf8(content)
         try:
             return read_described(text) or [_read(text, layout, wanted) for layout in layouts(text)]
@@ -175,6 +184,10 @@ _OTHER_KINDS = (
     (rb"(?s:.{257})ustar", "it is a tar archive: unpack it, and name the file that is meant"),
     (rb"\x89HDF", "it is an HDF5 file: write its table as FITS, Parquet or CSV"),
     (rb"\x93NUMPY", "it is an array of NumPy: write it as CSV with names of columns"),
+    (
+        rb"(?s:.*?)^\s*\\(?:begin|documentclass|startdata|tablehead|startlongtable)\b",
+        "it is LaTeX: write its rows as CSV, or take the machine-readable table of the paper",
+    ),
     (rb"\{\\rtf", "it is a formatted document: save it as plain text"),
     (
         rb"\s*[\[{]\s*[\"{}\[]",
@@ -190,7 +203,7 @@ _OTHER_KINDS = (
 def _refuse_other_kinds(text: Content) -> None:
     head = text[:512]
     for pattern, reason in _OTHER_KINDS:
-        if re.match(pattern, head, re.IGNORECASE):
+        if re.match(pattern, head, re.IGNORECASE | re.MULTILINE):
             raise TableError(reason)
     if not head.strip():
         raise TableError("it is empty: save or download it again")
@@ -207,7 +220,7 @@ def _read(text: Content, layout: Layout, wanted: Callable[[str], bool] | None) -
     first_line: int | None = text[: layout.start].count(b"\n") + 1
     rows = _Rows(text, layout)
     table, error = _parsed_or_not(rows, layout, labels, kept)
-    may_be_comments = error is not None or rows.has_hash or re.search(_END, text[-200:])
+    may_be_comments = error is not None or rows.has_hash or _COMMENT.search(text[-_TAIL:])
     if may_be_comments and _COMMENT.search(text, layout.start, layout.end):
         text = _COMMENT.sub(b"", text[layout.start : layout.end])
         layout, first_line = replace(layout, start=0, end=len(text)), None
@@ -219,13 +232,24 @@ def _read(text: Content, layout: Layout, wanted: Callable[[str], bool] | None) -
     if list(table) != kept:
         table = table[kept]
     _refuse_short(table, labels, text, layout, rows.n_marks, first_line)
-    table = without_empty_rows(table)
+    table = _without_headers(without_empty_rows(table))
     as_text = partial(_as_text, text, layout, labels)
     table = _typed(table, layout, as_text)
     names = dict(zip(labels, layout.names, strict=True))
     return FileTable(
         table.set_axis([names[label] for label in table.columns], axis=1), layout.units, first_line
     )
+
+
+def _without_headers(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows but for headers that stand there again, as where files were written one after the other."""
+    if not len(table.columns) or any(table[label].dtype.kind in "fiub" for label in table):
+        return table
+    first = table.columns[0]
+    again = table.index[table[first].astype("str").str.strip() == str(first).partition("\0")[0]]
+    names = [str(label).partition("\0")[0] for label in table]
+    headers = [row for row in again if [str(value).strip() for value in table.loc[row]] == names]
+    return table.drop(index=headers)
 
 
 def _distinct(names: tuple[str, ...]) -> list[str]:
@@ -317,6 +341,12 @@ def _refuse_unequal(text: Content, layout: Layout, first_line: int | None) -> No
     if last and n_values < n_columns and len(fields) == n_values and layout.delimiter != BLANKS:
         raise TableError(
             f"its rows have {n_values} value(s), its header {n_columns} columns: divide both in the same way"
+        )
+    note = decoded(last).strip()
+    if last and n_values < n_columns and not any(is_number(word) for word in re.split(r"[\s,;|]+", note)):
+        raise TableError(
+            f"the last line, {note[:40]!r}, is no row of the table: remove it, or put # before it; or the table is "
+            "truncated, then make or download it again"
         )
     if last and n_values < n_columns:
         raise TableError(

@@ -24,8 +24,17 @@ MISSING = (
     "None",
     "none",
     "...",
+    ".",
+    "?",
+    "*",
+    "masked",
+    "INDEF",
+    "#N/A",
+    "#NUM!",
+    "#DIV/0!",
+    "#VALUE!",
 )
-"""Spellings of a missing value, blanks around them left out."""
+"""Spellings of a missing value, also of astropy, IRAF and spreadsheets, blanks around them left out."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?|[+-]?(?:inf|nan)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+")

@@ -9,7 +9,7 @@ import pytest
 from cone_tables import REGION, with_archive_columns
 from toy_field import toy_field
 
-from gaia_oc_amd.archive.local_tables import HatsCatalogue
+from gaia_oc_amd.archive.local_tables import HatsCatalogue, cluster_table
 from gaia_oc_amd.cone import ConeRegion, cut_to_region, in_order
 from gaia_oc_amd.exceptions import ClusterError, ConeUnavailableError
 from gaia_oc_amd.query import stars_in_cone
@@ -100,3 +100,10 @@ def test_without_lsdb_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ConeUnavailableError, match=r'pip install "lsdb>=0\.11"'):
         stars_in_cone(HatsCatalogue("/nowhere"), REGION)
+
+
+@pytest.mark.parametrize("name", ["Toy 1.csv.bz2", "toy_1.vot.xz", "TOY-1.txt.ZIP", "Toy_1.fits.gz"])
+def test_packed_tables_of_a_folder_are_found_by_their_cluster(tmp_path, name):
+    (tmp_path / name).write_text("")
+    (tmp_path / "Toy_12.csv").write_text("")
+    assert cluster_table(tmp_path, "Toy_1").origin == str(tmp_path / name)

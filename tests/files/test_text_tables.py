@@ -174,6 +174,9 @@ def test_thousands_are_not_taken_for_decimals(tmp_path):
             r"it has no header: the first line that is no comment is '5,1,2', a row of values",
         ),
         ("<!DOCTYPE html><html><body>503</body></html>", r"it is a web page"),
+        ("[" + '{"source_id": 5, "ra": 1},' * 20_000 + "]", r"it is JSON"),
+        ("% a table\n\\begin{table}\na & b \\\\\n5 & 6 \\\\\n", r"it is LaTeX"),
+        ("source_id,ra,dec\n5,1,2\nNote: no, errors\n", r"the last line, 'Note: no, errors', is no row"),
         ("\n \n", r"it is empty"),
     ],
 )
@@ -348,3 +351,31 @@ def test_identifiers_keep_their_digits_beside_missing_ones_and_empty_rows(tmp_pa
     result = read_table(tmp_path / "t.csv", names=MEMBERS)
     assert result["source_id"].tolist()[::2] == [str(BIG + 1), str(BIG + 3)]
     assert len(result) == 3
+
+
+@pytest.mark.parametrize("mark", ["#", "//", "%", "!"])
+def test_comments_after_the_rows_begin_as_those_before_them(tmp_path, mark):
+    text = f"{mark} stars, of 2024\nsource_id,ra,share\n5,1,70%\n6,2,http://a\n{mark} 2 rows, all\n"
+    (tmp_path / "t.csv").write_text(text)
+    table = read_table(tmp_path / "t.csv")
+    assert table["source_id"].tolist() == [5, 6]
+    assert table["share"].tolist() == ["70%", "http://a"]
+
+
+@pytest.mark.parametrize("missing", [".", "?", "*", "masked", "INDEF", "#N/A", "#NUM!", "#DIV/0!", "#VALUE!"])
+def test_missing_values_of_other_programs(tmp_path, missing):
+    (tmp_path / "t.csv").write_text(f"source_id,ra,parallax\n5,1,{missing}\n6,2,0.5\n7,{missing},0.25\n")
+    table = read_table(tmp_path / "t.csv")
+    np.testing.assert_array_equal(table["parallax"], [np.nan, 0.5, 0.25])
+    np.testing.assert_array_equal(table["ra"], [1, 2, np.nan])
+
+
+@pytest.mark.parametrize("mark", [",", "\t", " "])
+def test_files_that_were_written_one_after_the_other(tmp_path, stars, mark):
+    text = stars.to_csv(index=False, sep=mark, na_rep="--")
+    header, rows = text.split("\n", 1)
+    (tmp_path / "t.csv").write_text(text + text + header + "\n")
+    table = read_table(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text(text + rows)
+    pd.testing.assert_frame_equal(table, read_table(tmp_path / "t.csv"))
+    assert len(table) == 2 * len(stars)
