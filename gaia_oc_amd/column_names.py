@@ -1,5 +1,6 @@
 """What other tables call the columns: one dictionary for local files, downloads and services."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -51,22 +52,23 @@ RA, DEC = ("RA_ICRS", "RAdeg", "RAJ2000"), ("DE_ICRS", "DEdeg", "DEJ2000")
 MOTION = {"pmra": ("pmRA*", "pmRA"), "pmdec": ("pmDE",), "parallax": ("plx",)}
 """Names that VizieR's catalogues of clusters have."""
 
-_RA, _DEC = (*RA, "_RAJ2000", "_RA"), (*DEC, "_DEJ2000", "_DE")
+_RA = (*RA, "_RAJ2000", "_RA", "_RA.icrs", "_RA_icrs", "ra_deg", "right_ascension", "ra_epoch2000")
+_DEC = (*DEC, "_DEJ2000", "_DE", "_DE.icrs", "_DE_icrs", "dec_deg", "declination", "dec_epoch2000")
 _PARALLAX, _PMRA, _PMDEC = (
-    (*MOTION["parallax"], "parallax_mas"),
-    (*MOTION["pmra"], "pm_ra", "pmRAcosDE", "pmra_cosdec"),
-    (*MOTION["pmdec"], "pm_dec"),
+    (*MOTION["parallax"], "parallax_mas", "Plx_m"),
+    (*MOTION["pmra"], "pm_ra", "pmRAcosDE", "pmra_cosdec", "pmRA_m"),
+    (*MOTION["pmdec"], "pm_dec", "pmDE_m"),
 )
 G_MAGNITUDE = ("Gmag", "Gmagnitude", "phot_g_mean_mag_1", "mag_g")
 IDENTIFIER = (
     *("Source", "GaiaDR3", "GaiaEDR3", "Gaia_DR3", "DR3Name", "EDR3Name", "source_id_dr3", "dr3_source_id"),
     *("gaia_source_id", "gaia_id", "GaiaID", "SourceID", "GaiaDR2", "DR2Name", "dr2_source_id", "Gaia"),
-    "designation",
+    *("gaia_dr3_source_id", "gaia_dr3_source", "gaia_dr3_id", "designation", "identifier", "main_id"),
 )
 CLUSTER = ("Cluster", "Name", "OC", "cluster_name", "ClusterName", "OCName", "Cl", "oc_name")
 PROBABILITY = (
     *("PMemb", "Proba", "Prob", "p_memb", "pmem", "MembProb", "memb_prob", "prob_memb", "probability"),
-    *("membership_probability", "membership_prob", "membership", "Memb"),
+    *("membership_probability", "membership_prob", "membership", "Memb", "probs", "p_mem", "member_prob"),
 )
 AGE = ("logAge", "log_age", "logAge50", "AgeNN", "logAgeNN", "logt", "log(Age)", "logAge(yr)")
 A0 = ("AV", "AVNN", "AV50", "A_V", "A_0")
@@ -85,6 +87,7 @@ _STAR = {
     "phot_rp_mean_mag": ("RPmag", "RP_mag", "mag_rp"),
     "bp_rp": ("BP-RP", "BPRP", "bp_rp_colour"),
 }
+_EPOCH = ("Epoch",)
 _LISTED = (
     *("ra", "dec", "parallax", "pmra", "pmdec", "parallax_error", "pmra_error", "pmdec_error"),
     "phot_g_mean_mag",
@@ -106,7 +109,7 @@ class TableNames:
     ----------
     spellings : mapping of str to tuple of str
         Other names by ours, in order of preference; ours goes first. Case does not matter, nor a ``*`` or ``_`` at
-        the end, which VizieR and its clients write after pmRA.
+        the end, which VizieR and its clients write after pmRA, nor a blank in place of ``_``.
     needed : tuple of str
         Ours that a table of this kind must have; of several tables in a file the one that has most is meant.
     given : mapping of str to str
@@ -176,11 +179,13 @@ def _pairs(pairs: Sequence[str]) -> list[tuple[str, str]]:
 
 def _key(name: str) -> str:
     """Name without what spellings differ in; of single letters (l, B) the case matters."""
-    name = name.strip().strip('"').rstrip("*_")
+    name = re.sub(r"\s+", "_", name.strip().strip('"').rstrip("*_"))
     return name.casefold() if len(name) > 1 else name
 
 
-SOURCES = TableNames({ours: _STAR.get(ours, ()) for ours in ARCHIVE_COLUMNS}, REQUIRED_COLUMNS)
+SOURCES = TableNames(
+    {**{ours: _STAR.get(ours, ()) for ours in ARCHIVE_COLUMNS}, "ref_epoch": _EPOCH}, REQUIRED_COLUMNS
+)
 """Tables of Gaia sources, from which cones are cut."""
 
 MEMBERS = TableNames(
@@ -189,7 +194,7 @@ MEMBERS = TableNames(
         "PMemb": PROBABILITY,
         "cluster": CLUSTER,
         **{ours: _STAR[ours] for ours in _LISTED},
-        "ref_epoch": ("epoch", "Epoch"),
+        "ref_epoch": _EPOCH,
     },
     ("source_id", "PMemb", "cluster"),
 )

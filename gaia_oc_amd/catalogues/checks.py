@@ -17,6 +17,13 @@ _TELLING_BITS = 20
 """Bits that floating-point numbers cannot hold and that are 0 in all of a list's identifiers: no chance."""
 
 
+FILLS = (-999.0, -9999.0, -999.9, -9999.9, 9999.0, 9999.9, 99999.0)
+"""What programs write for missing values of any quantity."""
+HUGE = 1e19
+"""Above it lie the fill values of FITS and astropy (1e20, 1e30)."""
+_NO_MAGNITUDE = 99.0
+
+
 class RowCheck:
     """Rows of a table that cannot be used: left out and counted in one warning.
 
@@ -58,7 +65,7 @@ class RowCheck:
         column : str
             Its name.
         percent : bool
-            Whether ``70%`` is a value of it, 70.
+            Whether ``70%`` is a value of it, 70, and ``70,5 %``.
 
         Raises
         ------
@@ -68,7 +75,9 @@ class RowCheck:
         values = self._table[column]
         if pd.api.types.is_numeric_dtype(values):
             return values
-        text = values.astype("str").str.replace(r"\s*%$", "", regex=True) if percent else values
+        text = values
+        if percent:
+            text = values.astype("str").str.replace(r"\s*%$", "", regex=True).str.replace(",", ".")
         numbers = pd.to_numeric(text, errors="coerce").astype(float)
         wrong = (numbers.isna() & values.notna()).to_numpy(bool)
         if wrong.any() and wrong.sum() > 0.5 * values.notna().sum():
@@ -112,11 +121,44 @@ class RowCheck:
         return f", in line {self._first_line + int(np.flatnonzero(rows)[0])}"
 
 
+def without_fills(measured: dict[str, pd.Series], source: str) -> dict[str, pd.Series]:
+    """Measurements in which numbers that programs write for missing values are missing.
+
+    Parameters
+    ----------
+    measured : dict of Series
+        Columns of a list as numbers.
+    source : str
+        Where they come from, for the warning that counts them.
+
+    Returns
+    -------
+    dict of Series
+        NaN in place of -999, -9999, 1e20 and the like, of magnitudes from 99, and of positions at ra 0, dec 0.
+    """
+    filled = {
+        name: values.isin(FILLS)
+        | (values.abs() > HUGE)
+        | ((name == "phot_g_mean_mag") & (values >= _NO_MAGNITUDE))
+        for name, values in measured.items()
+    }
+    if {"ra", "dec"} <= set(measured):
+        nowhere = filled["ra"] | filled["dec"] | ((measured["ra"] == 0) & (measured["dec"] == 0))
+        filled |= {"ra": nowhere, "dec": nowhere}
+    filled = {name: where for name, where in filled.items() if where.any()}
+    if filled:
+        counts = ", ".join(
+            f"{n.sum()} of {name} ({measured[name][n].iloc[0]:g})" for name, n in filled.items()
+        )
+        warnings.warn(f"{source} has fill values, which count as missing: {counts}.", stacklevel=4)
+    return measured | {name: measured[name].astype(float).mask(where) for name, where in filled.items()}
+
+
 def identifiers(table: pd.DataFrame, rows: RowCheck) -> NDArray[np.int64]:
     """Identifiers of listed stars; negative numbers stand for those that say nothing where there is a position.
 
     Identifiers that most of a list has rounded, as a spreadsheet does to 15 digits and a floating-point number to 16,
-    belong to other stars or to none.
+    belong to other stars or to none. Those of other surveys say nothing.
 
     Parameters
     ----------
@@ -183,7 +225,13 @@ def _whole(
         except ValueError:
             continue
     if good.sum() < 0.5 * present.sum():
-        whole_numbers(values[present], f"source_id in {source}")  # says what is wrong with them
+        if not has_positions:
+            whole_numbers(values[present], f"source_id in {source}")  # says what is wrong with them
+        warnings.warn(
+            f"{source} has identifiers that are not Gaia's ({values[present & ~good].iloc[0]!r} is the first): such "
+            "stars are looked for by their positions.",
+            stacklevel=5,
+        )
     return numbers, good
 
 

@@ -104,7 +104,7 @@ _LARGEST_LIST = 2**20
 _LIST_SUFFIXES = (".txt", ".lst", ".csv")
 _LONGEST_NAME = 200
 
-_SIMBAD_PREFIX = re.compile(r"(?:cl|name)[\s_]+(?=[a-z])")
+_SIMBAD_PREFIX = re.compile(r"(?:cl\*?|name)[\s_]+(?=[a-z])")
 _DESIGNATION = re.compile(r"([^\W\d][^\d]*?)[\s_\-.]*(\d[\w\s\-.]*)")
 """A catalogue's name and what follows it, a number in most: ``ESO`` and ``130-06``."""
 
@@ -125,7 +125,25 @@ def normalise_name(name: str) -> str:
     str
         ``ngc2509`` for ``NGC_2509``, ``ngc 2509`` and ``NGC-2509``.
     """
-    return re.sub(r"[\s_\-\u2010-\u2015\u2212]+", "", name).casefold()  # with typographers' dashes
+    return re.sub(r"[\s_\-]+", "", plain_spelling(name)).casefold()
+
+
+def plain_spelling(name: str) -> str:
+    """Name as it is typed, without what word processors and web pages put into it.
+
+    Parameters
+    ----------
+    name : str
+        Cluster name, copied from anywhere.
+
+    Returns
+    -------
+    str
+        With a blank for blanks of any width, a hyphen for typographers' dashes, and without characters of no width.
+    """
+    seen = re.sub(r"[\u00ad\u200b-\u200d\u2060\ufeff]", "", name)
+    seen = re.sub(r"[\u2010-\u2015\u2212]", "-", seen)
+    return re.sub(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]", " ", seen).strip()
 
 
 @lru_cache(1 << 16)
@@ -264,7 +282,8 @@ def read_cluster_names(arguments: Iterable[str]) -> list[str]:
 def _names_of(argument: str) -> list[str]:
     if len(argument) > _LONGEST_NAME:
         raise ValueError(f"{argument[:40]!r}... is {len(argument)} characters long, too long for a name.")
-    if not argument.isprintable():
+    name = plain_spelling(argument)
+    if not name.isprintable():
         raise ValueError(
             f"{argument[:40]!r} has a character that cannot be printed: give a plain cluster name."
         )
@@ -273,7 +292,7 @@ def _names_of(argument: str) -> list[str]:
     if os.sep in argument or argument.lower().endswith(_LIST_SUFFIXES):
         what = "is a folder" if os.path.isdir(argument) else "does not exist"  # noqa: PTH112
         raise FileNotFoundError(f"{argument} {what}: give a cluster name, or a file with one name a line.")
-    return [argument.strip()] if normalise_name(argument) else []
+    return [name] if normalise_name(name) else []
 
 
 def _read_list(path: Path) -> list[str]:
@@ -290,7 +309,7 @@ def _read_list(path: Path) -> list[str]:
     if "\0" in text:
         raise ValueError(f"{path} is not a text file: give a file with one cluster name a line.")
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    names = [line for line in lines if normalise_name(line)]
+    names = [plain_spelling(line) for line in lines if normalise_name(line)]
     if not names:
         raise ValueError(f"{path} has no cluster name in it: write one a line.")
     logger.info("%d cluster names read from %s", len(names), path)

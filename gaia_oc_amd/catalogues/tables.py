@@ -13,14 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.arguments import checked
-from gaia_oc_amd.catalogues.checks import RowCheck, identifiers
-from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
+from gaia_oc_amd.catalogues.checks import RowCheck, identifiers, without_fills
+from gaia_oc_amd.catalogues.names import NameIndex, normalise_name, plain_spelling
 from gaia_oc_amd.catalogues.paths import existing_file, list_name, table_paths
 from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS
 from gaia_oc_amd.column_names import MEMBERS, PARAMETERS
 from gaia_oc_amd.exceptions import ClusterError
 from gaia_oc_amd.files.containers import warn_of_row_limit
 from gaia_oc_amd.files.tables import read_table
+from gaia_oc_amd.files.units import LOG_AGES
 from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.options import CREDENTIALS, ISOCHRONES, TablePaths
 
@@ -30,6 +31,8 @@ PARAMETER_COLUMNS = ("name", "ra", "dec", "pmra", "pmdec", "parallax")
 """Columns that a cluster parameter table must have."""
 OPTIONAL_PARAMETER_COLUMNS = ("pmra_error", "pmdec_error", "parallax_error", "age", "a0", "dist")
 """Columns of a cluster parameter table that are filled with NaN where it lacks them."""
+_NOISE = 1e-6
+"""What sums of probabilities may be above 1."""
 _MANY = 10
 """Rows that no list has of as many clusters."""
 _MEASURED = (
@@ -45,8 +48,8 @@ def read_member_list(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFr
     Parameters
     ----------
     path : path
-        Any table that `files.tables.read_table` reads. Identifiers alone are enough; other columns are found under
-        any of their spellings (see `column_names.MEMBERS`).
+        Any table that `files.tables.read_table` reads. Identifiers alone are enough, or positions; other columns are
+        found under any of their spellings (see `column_names.MEMBERS`).
     columns : sequence of str
         What columns are called that are not found so, ``PMemb=prob``.
 
@@ -60,7 +63,7 @@ def read_member_list(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFr
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file cannot be read, lacks identifiers or rows, or has values that cannot be.
+        If the file cannot be read, lacks identifiers and positions, or rows, or has values that cannot be.
     """
     table = read_table(path, names=MEMBERS.with_given(columns))
     warn_of_row_limit(len(table), str(path))
@@ -109,28 +112,41 @@ def check_members(table: pd.DataFrame, source: str) -> pd.DataFrame:
     -------
     DataFrame
         One row per cluster and source, in the file's order: ``cluster`` (str, empty in a list that names none),
-        ``source_id`` (int64; negative where the list's is missing or rounded but the star has a position to be found
-        by), ``PMemb`` (0 to 1; percentages are divided by 100, a list without it is of certain members) and the other
-        columns as they are. Of rows given twice the one with the highest PMemb is kept. Rows that cannot be used are
-        left out. Warnings count both.
+        ``source_id`` (int64; negative where the list's is missing, rounded or not Gaia's but the star has a position
+        to be found by), ``PMemb`` (0 to 1; percentages are divided by 100, a list without it is of certain members)
+        and the other columns as they are. Of rows given twice the one with the highest PMemb is kept. Rows that cannot
+        be used are left out. Warnings count both.
 
     Raises
     ------
     ValueError
-        If it lacks identifiers or rows, or has values that cannot be.
+        If it lacks identifiers and positions, or rows, or has values that cannot be.
     """
-    _require_columns(table, ("source_id",), source)
+    table = _with_identifiers(table, source)
     rows = RowCheck(table, source)
     if "cluster" not in table or _are_names_of_stars(table["cluster"]):
         table = table.assign(cluster="")
     else:
         table = table.assign(cluster=_names(table, "cluster", rows))
     table = table.assign(PMemb=_probabilities(table, rows))
-    measured = {name: rows.numbers(name) for name in _MEASURED if name in table}
+    measured = without_fills({name: rows.numbers(name) for name in _MEASURED if name in table}, source)
     _check_declinations(measured.get("dec"), rows)
     table = table.assign(**measured)
     table = table.assign(source_id=identifiers(table, rows))
     return _without_duplicates(rows.usable(table), source)
+
+
+def _with_identifiers(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """List with the column source_id, which one of positions may lack."""
+    if "source_id" not in table and {"ra", "dec"} <= set(table):
+        warnings.warn(
+            f"{source} has no source_id: its {len(table)} stars are looked for by their positions; --columns "
+            "source_id=NAME names the column, if there is one.",
+            stacklevel=4,
+        )
+        table = table.assign(source_id=np.nan)
+    _require_columns(table, ("source_id",), source)
+    return table
 
 
 def _are_names_of_stars(names: pd.Series) -> bool:
@@ -148,6 +164,7 @@ def _probabilities(table: pd.DataFrame, rows: RowCheck) -> pd.Series:
         )
         return pd.Series(1.0, table.index)
     values = rows.numbers("PMemb", percent=True)
+    values = values.mask(values.between(1, 1 + _NOISE), 1)
     rows.leave_out(values.isna(), "without a PMemb")
     above = values > 1
     if above.sum() > (values > 0).sum() / 2 and values.max() <= 100:
@@ -194,14 +211,16 @@ def check_parameters(table: pd.DataFrame, source: str, *, published: bool = Fals
     DataFrame
         One row per cluster with name, ra and dec [deg], pmra and pmdec [mas/yr], parallax [mas], their
         standard deviations, age [log10(yr)], a0 [mag], dist [pc], in this order before other columns.
-        What the file lacks of `OPTIONAL_PARAMETER_COLUMNS`, and what is no number, is NaN.
+        What the file lacks of `OPTIONAL_PARAMETER_COLUMNS`, and what is no number, is NaN. Where it has no parallaxes
+        these are 1000 / dist.
 
     Raises
     ------
     ValueError
         If it lacks a column or rows, or has values that cannot be.
     """
-    _require_columns(table, PARAMETER_COLUMNS, source)
+    of_distance = "parallax" not in table and "dist" in table
+    _require_columns(table.assign(parallax=np.nan) if of_distance else table, PARAMETER_COLUMNS, source)
     rows = RowCheck(table, source)
     absent = {name: np.nan for name in OPTIONAL_PARAMETER_COLUMNS if name not in table}
     numbers = {
@@ -210,6 +229,10 @@ def check_parameters(table: pd.DataFrame, source: str, *, published: bool = Fals
         if name in table
     }
     _check_declinations(numbers["dec"], rows)
+    if of_distance:
+        numbers["parallax"] = 1000 / numbers["dist"]
+    if "age" in numbers:
+        numbers["age"] = _log_ages(numbers["age"], source)
     table = table.assign(name=_names(table, "name", rows), **absent, **numbers)
     table = rows.usable(table)
     repeated = table["name"].map(normalise_name).duplicated()
@@ -224,6 +247,20 @@ def check_parameters(table: pd.DataFrame, source: str, *, published: bool = Fals
     return table[[*ours, *(name for name in table if name not in ours)]]
 
 
+def _log_ages(ages: pd.Series, source: str) -> pd.Series:
+    """Ages, of which none counts where most of several can be no logarithms of years."""
+    is_log = ages.between(*LOG_AGES)
+    if not is_log.any() or is_log.sum() > 0.5 * ages.notna().sum():
+        return ages
+    warnings.warn(
+        f"{source} has age {ages[~is_log].dropna().iloc[0]:g}, and most outside {LOG_AGES[0]:g}..{LOG_AGES[1]:g}, but "
+        f"it must be log10 of the age in years: {is_log.sum()} that could be count as missing. Convert them, or state "
+        "their unit in the header, as in 'age (Myr)'.",
+        stacklevel=4,
+    )
+    return ages.mask(is_log)
+
+
 def _require_columns(table: pd.DataFrame, names: tuple[str, ...], source: str) -> None:
     absent = [name for name in names if name not in table]
     if absent:
@@ -236,7 +273,8 @@ def _require_columns(table: pd.DataFrame, names: tuple[str, ...], source: str) -
 
 
 def _names(table: pd.DataFrame, column: str, rows: RowCheck) -> pd.Series:
-    names = table[column].astype("str").str.strip()
+    names = table[column].astype("str")
+    names = names.map({name: plain_spelling(name) for name in names.dropna().unique()})
     rows.leave_out(names.isna() | (names == ""), f"without a {column}")
     printable = {name: name.isprintable() for name in names.dropna().unique()}
     odd = names.notna() & ~names.map(printable).fillna(True).astype(bool)

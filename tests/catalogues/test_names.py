@@ -94,6 +94,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     ("table", "names"),
     [
         ("Melotte_22", ["Pleiades", "M45", "M 45", "messier 45", "Mel 22", "Cl Melotte 22", "NAME Pleiades"]),
+        ("NGC_188", ["Cl* NGC 188", "NGC\u2011188", "NGC\u00a0188", "NGC\u2009188", "NGC\u200b 188\ufeff"]),
         ("NGC_2632", ["Praesepe", "M44", "Melotte_88", "Beehive"]),
         ("Praesepe", ["NGC 2632", "m_44"]),
         ("NGC_2682", ["M67", "M_67"]),
@@ -199,3 +200,9 @@ def test_swapped_digits_are_suggested_first():
     index = NameIndex(["NGC_2509", "NGC_2599", "NGC_2590a", "NGC_2539", "NGC_9025"])
     with pytest.raises(UnknownClusterError, match="did you mean NGC_2509, NGC_9025"):
         index.find("NGC_2590")
+
+
+def test_names_that_were_copied_from_a_page_are_typed_ones(tmp_path):
+    assert read_cluster_names(["ESO\u00a092\u201318\u200b"]) == ["ESO 92-18"]
+    (tmp_path / "clusters.txt").write_text("NGC\u00a0188\nUBC\u22127\n", encoding="utf-8")
+    assert read_cluster_names([str(tmp_path / "clusters.txt")]) == ["NGC 188", "UBC-7"]

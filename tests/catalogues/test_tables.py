@@ -315,3 +315,87 @@ def test_an_oversized_votable_is_one_line(tmp_path, members, monkeypatch, name):
     with pytest.raises(ValueError, match=r"\(it has more than 3000 bytes, try Parquet or CSV\)") as caught:
         read_member_list(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "message"),
+    [
+        (None, "has no source_id: its 12 stars are looked for by their positions"),
+        ("08004567-19032{}", r"identifiers that are not Gaia's \('08004567-190320' is the first\)"),
+    ],
+)
+def test_a_list_of_positions_does_without_identifiers(tmp_path, identifiers, message):
+    table = pd.DataFrame({"cluster": "M_67", "ra": 132.8 + np.arange(12) / 100, "dec": 11.8, "PMemb": 1.0})
+    if identifiers:
+        table = table.assign(Source=[identifiers.format(number) for number in range(12)])
+    table.to_csv(tmp_path / "m.csv", index=False)
+    with pytest.warns(UserWarning, match=message):
+        result = read_member_list(tmp_path / "m.csv")
+    assert len(result) == 12
+    assert (result["source_id"] < 0).all()
+    assert result["source_id"].is_unique
+    table.drop(columns=["ra", "dec"]).to_csv(tmp_path / "m.csv", index=False)
+    with pytest.raises(ValueError, match=r"source_id"):
+        read_member_list(tmp_path / "m.csv")
+
+
+def test_percentages_with_a_decimal_comma(tmp_path, members):
+    members.assign(PMemb=["70,5 %", "100,0 %", "9 %"]).to_csv(tmp_path / "m.csv", index=False, sep=";")
+    assert read_member_list(tmp_path / "m.csv")["PMemb"].tolist() == [0.705, 1.0, 0.09]
+
+
+@pytest.mark.parametrize("column", ["probs", "p_mem", "member_prob"])
+def test_probabilities_under_the_names_of_other_lists(tmp_path, members, column):
+    members.rename(columns={"PMemb": column}).to_csv(tmp_path / "m.csv", index=False)
+    assert read_member_list(tmp_path / "m.csv")["PMemb"].tolist() == [0.1, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("name", ["NGC\u2011188", "NGC\u00a0188", "NGC 188\u200b"])
+def test_names_that_were_copied_from_a_page_name_a_folder(tmp_path, members, parameters, name):
+    members.iloc[:2].assign(cluster=name).to_csv(tmp_path / "m.csv", index=False)
+    parameters.assign(name=[name, "IC_1"]).to_csv(tmp_path / "p.csv", index=False)
+    assert set(read_member_list(tmp_path / "m.csv")["cluster"]) <= {"NGC-188", "NGC 188"}
+    assert read_parameter_table(tmp_path / "p.csv")["name"].iloc[0] in {"NGC-188", "NGC 188"}
+
+
+def test_ages_that_are_no_logarithms_count_as_missing_where_they_look_like_one(tmp_path, parameters):
+    three = pd.concat([parameters] * 2).iloc[:3].assign(name=list("abc"))
+    three.assign(age=[1500.0, 8.5, 120.0]).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.warns(UserWarning, match=r"p\.csv has age 1500, and most outside 5\.\.10\.3"):
+        result = read_parameter_table(tmp_path / "p.csv")
+    np.testing.assert_array_equal(result["age"], [1500.0, np.nan, 120.0])
+    three.assign(age=[9.1, 8.5, 120.0]).to_csv(tmp_path / "p.csv", index=False)
+    assert read_parameter_table(tmp_path / "p.csv")["age"].tolist() == [9.1, 8.5, 120.0]
+
+
+def test_distances_stand_for_parallaxes_that_a_table_lacks(tmp_path, parameters):
+    table = parameters.drop(columns="parallax").assign(**{"Dist (kpc)": [0.8, 2.0]})
+    table.to_csv(tmp_path / "p.csv", index=False)
+    assert read_parameter_table(tmp_path / "p.csv")["parallax"].tolist() == [1.25, 0.5]
+    parameters.drop(columns="parallax").to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(ValueError, match="has no column parallax"):
+        read_parameter_table(tmp_path / "p.csv")
+
+
+def test_sums_that_are_a_little_above_1_are_no_percentages(tmp_path, members):
+    members.assign(PMemb=[1.0000000002, 1.0000001, 0.5]).to_csv(tmp_path / "m.csv", index=False)
+    assert read_member_list(tmp_path / "m.csv")["PMemb"].tolist() == [1.0, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("fill", [-999.0, -9999.0, 0.0, 1e20])
+def test_fill_values_of_lists_are_missing_values(tmp_path, members, fill):
+    table = members.assign(ra=[fill, 132.8, 2.1], dec=[fill, 11.8, 27.7], phot_g_mean_mag=[99.9, 12.0, 99.0])
+    table.to_csv(tmp_path / "m.csv", index=False)
+    with pytest.warns(UserWarning, match=r"1 of ra .* 1 of dec .* 2 of phot_g_mean_mag \(99\.9\)"):
+        result = read_member_list(tmp_path / "m.csv")
+    assert result["ra"].isna().tolist() == result["dec"].isna().tolist() == [True, False, False]
+    assert result["phot_g_mean_mag"].isna().tolist() == [True, False, True]
+
+
+def test_names_of_columns_as_they_are_written_in_a_spreadsheet(tmp_path, members):
+    names = {"cluster": "Cluster Name", "source_id": "Gaia DR3 Source ID", "PMemb": "Membership  Probability"}
+    placed = members.assign(**{"Right Ascension": 132.8, "RA (deg)": 132.8, "Dec (deg)": 11.8})
+    placed.rename(columns=names).to_csv(tmp_path / "m.csv", index=False)
+    result = read_member_list(tmp_path / "m.csv")
+    pd.testing.assert_frame_equal(result[["cluster", "source_id", "PMemb"]], members)
+    assert result["ra"].tolist() == [132.8] * 3
