@@ -361,6 +361,8 @@ REQUIRED_COLUMNS = _names(
     "identifier", "astrometry", "astrometric error", "astrometric correlation", "magnitude"
 )
 """Without these a source table is refused."""
+DR3_EPOCH = 2016.0
+"""Epoch of DR3's positions [yr]."""
 FROM_ARCHIVE = "take the columns of the Gaia archive, as read_table gives them of a file"
 CALIBRATED = "take sources that `calibrate` made of the Gaia archive's columns"
 """Where tables of sources come from, in messages to those who work in Python."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.astrometry import angular_separation, unit_vectors
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
-from gaia_oc_amd.columns import FROM_ARCHIVE
+from gaia_oc_amd.columns import DR3_EPOCH, FROM_ARCHIVE
 from gaia_oc_amd.exceptions import TooFewMembersError
 from gaia_oc_amd.files.tables import require_columns
 from gaia_oc_amd.options import MemberOptions
@@ -24,7 +24,6 @@ MATCH_MAGNITUDE = 0.5
 _NEIGHBOURS = 4
 MATCHED = ("source_id", "ra", "dec", "pmra", "pmdec", "phot_g_mean_mag")
 """What a match by position needs to know of a source."""
-DR3_EPOCH = 2016.0
 EPOCHS = (2015.5, 2016.0, 2000.0)
 """Epochs that positions of a list may have: those of DR2, DR3 and of coordinates called J2000 [yr]."""
 _MOST = 0.95

@@ -27,7 +27,7 @@ from gaia_oc_amd.features import add_features, projected_radius
 from gaia_oc_amd.files.data_directory import CLUSTER_FILE, cluster_directory
 from gaia_oc_amd.files.provenance import command_again
 from gaia_oc_amd.files.tables import read_table, require_columns
-from gaia_oc_amd.inputs import hold_against_list
+from gaia_oc_amd.inputs import hold_against_list, warn_of_no_field
 from gaia_oc_amd.isochrones import nearest_age, place_isochrone
 from gaia_oc_amd.members import (
     MATCHED,
@@ -112,6 +112,7 @@ def build_sets(
     warn_of_missing_colours(sources, selection.colour)
     matched = match_to_cone(listed, sources)
     hold_against_list(cluster, region, listed, sources, matched, prob_threshold=member.prob_threshold)
+    warn_of_no_field(cluster, sources, matched)
     members = find_members(
         cluster.name,
         sources,

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gaia_oc_amd.catalogues.checks import FILLS, HUGE
 from gaia_oc_amd.columns import (
     ARCHIVE_COLUMNS,
     ASTROMETRIC_CORRELATIONS,
     ASTROMETRIC_ERRORS,
+    DR3_EPOCH,
     MAGNITUDES,
     REQUIRED_COLUMNS,
 )
@@ -25,10 +27,12 @@ _TYPICAL_ERRORS = (1e-3, 20.0)
 """Between them lies the median error of any table of Gaia's [mas, mas/yr]; beyond them that of one in arcsec or uas."""
 _WHOLE_NUMBERS = ("astrometric_params_solved", *N_OBS_COLUMNS)
 _FILLED = ("parallax", "pmra", "pmdec", *ASTROMETRIC_ERRORS, *ASTROMETRIC_CORRELATIONS)
-_FILLS = (-999.0, -9999.0, -999.9, -9999.9, 9999.0, 9999.9, 99999.0)
-_HUGE = 1e19
-"""Above it lie the fill values of FITS and astropy (1e20, 1e30)."""
-_MAGNITUDE_RANGE, _COLOUR_RANGE = (-5.0, 30.0), (-5.0, 15.0)
+_MAGNITUDE_RANGE, _COLOUR_RANGE = (1e-3, 30.0), (-5.0, 15.0)
+"""What a BP or RP magnitude of Gaia's can be, of which none is as bright as magnitude 0, and a colour."""
+_BLUEST = -0.7
+"""BP - RP of the hottest stars [mag]."""
+_MANY = 10
+"""Rows of which no measurement is equal in all."""
 _COLOURS = {"bp_rp": "phot_bp_mean_mag", "g_rp": "phot_g_mean_mag"}
 
 
@@ -54,6 +58,7 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
         If columns are missing, identifiers are repeated, or values cannot be what the column says.
     """
     refuse_missing_columns(list(sources.columns), origin)
+    _warn_of_other_epoch(sources, origin)
     sources = sources[[name for name in ARCHIVE_COLUMNS if name in sources]]
     sources.attrs = {}
     sources = _numbers(_with_identifiers(sources, origin), origin)
@@ -65,6 +70,8 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     sources = _without_copies(sources, origin)
     _refuse_duplicates(sources, origin)
     sources = _without_few_impossible(sources, origin)
+    _refuse_constants(sources, origin)
+    _refuse_swapped_bands(sources, origin)
     _refuse_impossible_values(sources, origin)
     _refuse_other_units(sources, origin)
     return _drop_incomplete(sources, origin)
@@ -84,7 +91,7 @@ def refuse_missing_columns(
     if absent:
         raise error(
             f"{origin} lacks the column(s) {', '.join(absent)}: say what they are called, as in --columns "
-            f"{absent[0]}=NAME."
+            f"{absent[0]}=NAME, or take the table again with them."
         )
 
 
@@ -132,7 +139,7 @@ def without_fill_values(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        NaN in place of BP and RP magnitudes and of colours that none can be (99.999, -9999, 1e20), of the usual
+        NaN in place of BP and RP magnitudes and of colours that none can be (99.999, -9999, 1e20, 0), of the usual
         fill values in G and astrometry, and of colours of a star whose magnitude is missing.
     """
     columns = sources.columns.drop("source_id", errors="ignore")
@@ -151,13 +158,13 @@ def without_fill_values(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
 
 
 def _is_fill(name: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    fill = np.abs(values) > _HUGE
+    fill = np.abs(values) > HUGE
     if name == "phot_g_mean_mag":  # another value that no G can be is refused
-        return fill | np.isin(values, _FILLS) | ((np.abs(values) >= 99) & (np.abs(values) < 100))
+        return fill | np.isin(values, (0.0, *FILLS)) | ((np.abs(values) >= 99) & (np.abs(values) < 100))
     if name in MAGNITUDES or name in _COLOURS:
         lower, upper = _MAGNITUDE_RANGE if name in MAGNITUDES else _COLOUR_RANGE
         return fill | (values < lower) | (values > upper)
-    return fill | np.isin(values, _FILLS) if name in _FILLED or name in _WHOLE_NUMBERS else fill
+    return fill | np.isin(values, FILLS) if name in _FILLED or name in _WHOLE_NUMBERS else fill
 
 
 def _with_colours(sources: pd.DataFrame) -> pd.DataFrame:
@@ -200,15 +207,17 @@ def _without_copies(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
 
 
 def _without_few_impossible(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """Sources but for a few whose errors are none, and with right ascensions from -180 to 0 deg as Gaia gives them."""
+    """Sources but for a few whose errors or correlations are none; right ascensions are from 0 to 360 deg."""
     ra = sources["ra"]
     if ra.between(-180, 0, inclusive="left").any() and ra.between(-180, 360).all():
         sources = sources.assign(ra=ra % 360)
     without = (sources[list(ASTROMETRIC_ERRORS)] <= 0).any(axis=1).to_numpy()
+    without = without | (sources[list(ASTROMETRIC_CORRELATIONS)].abs() > 1).any(axis=1).to_numpy()
     if not without.any() or without.mean() > _FEW:
         return sources
     warnings.warn(
-        f"{origin}: {without.sum()} of {len(sources)} rows have an astrometric error of 0 or less and are left out.",
+        f"{origin}: {without.sum()} of {len(sources)} rows have an astrometric error of 0 or less, or a correlation "
+        "outside -1..1, and are left out.",
         stacklevel=3,
     )
     return rows_where(sources, ~without)
@@ -237,6 +246,39 @@ def _refuse_duplicates(sources: pd.DataFrame, origin: str) -> None:
         )
         raise ClusterError(
             f"{origin} has {len(repeated)} repeated source_id (the first is {repeated.iloc[0]}): {remedy}"
+        )
+
+
+def _warn_of_other_epoch(sources: pd.DataFrame, origin: str) -> None:
+    """Warn of a table whose positions are of another epoch than DR3's, as those of DR2 are."""
+    epoch = (
+        pd.to_numeric(sources["ref_epoch"], errors="coerce").median() if "ref_epoch" in sources else np.nan
+    )
+    if abs(epoch - DR3_EPOCH) > 0.1:
+        warnings.warn(
+            f"{origin} has positions of epoch {epoch:g}, but those of DR3 are of {DR3_EPOCH:g}: if it is of DR2, its "
+            "magnitudes, errors and parallax zero point are not those that are assumed here; take the stars of DR3.",
+            stacklevel=3,
+        )
+
+
+def _refuse_constants(sources: pd.DataFrame, origin: str) -> None:
+    """Refuse positions that are equal in all rows: a cluster's, joined to its stars."""
+    for name in ("ra", "dec"):
+        if len(sources) >= _MANY and sources[name].nunique() == 1:
+            raise ClusterError(
+                f"{origin} has {name} = {sources[name].dropna().iloc[0]:g} in all of its {len(sources)} rows, as a "
+                f"cluster joined to its stars: name the column of the stars with --columns {name}=NAME."
+            )
+
+
+def _refuse_swapped_bands(sources: pd.DataFrame, origin: str) -> None:
+    """Refuse a table whose stars are bluer than the hottest white dwarfs: its BP is RP."""
+    colour = (sources["phot_bp_mean_mag"] - sources["phot_rp_mean_mag"]).median()
+    if colour < _BLUEST:
+        raise ClusterError(
+            f"{origin} has a median BP - RP of {colour:.2f} mag, bluer than any star: are phot_bp_mean_mag and "
+            "phot_rp_mean_mag swapped? --columns phot_bp_mean_mag=NAME phot_rp_mean_mag=NAME says what they are called."
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 from gaia_oc_amd.cluster import Cluster
 from gaia_oc_amd.cone import cone_region
 from gaia_oc_amd.exceptions import ClusterError
-from gaia_oc_amd.inputs import hold_against_list, why_missing
+from gaia_oc_amd.inputs import hold_against_list, warn_of_no_field, why_missing
 from gaia_oc_amd.members import match_to_cone
 from gaia_oc_amd.options import ConeOptions
 
@@ -161,3 +161,16 @@ def test_an_identifier_of_another_star_is_not_believed(stars):
         ra=listed["ra"] + 1
     )  # of a list whose positions are wrong, the identifiers are believed
     assert len(match_to_cone(wrong, stars)) == 120
+
+
+def test_a_table_cut_to_members_is_a_warning(stars):
+    matched = pd.Series(1.0, stars["source_id"])
+    with pytest.warns(
+        UserWarning, match=r"Toy_1: only 1 of the 120 stars of the cone are not listed: was the"
+    ):
+        warn_of_no_field(CLUSTER, stars, matched.iloc[:-1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_no_field(CLUSTER, stars, matched.iloc[:-5])
+        warn_of_no_field(CLUSTER, stars, matched.where(np.arange(120) < 80, 0.0))
+        warn_of_no_field(CLUSTER, stars.iloc[:15], matched.iloc[:15])

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_oc_amd.archive.local_tables import LocalTable
+from gaia_oc_amd.archive.local_tables import LocalTable, cluster_table
 from gaia_oc_amd.cone import ConeRegion, no_star_in_cone
 from gaia_oc_amd.exceptions import ClusterError
+from gaia_oc_amd.files.tables import write_table
 from gaia_oc_amd.source_checks import check_sources
 
 
@@ -27,7 +28,8 @@ def changed(sources, row, **values):
     [
         ({"source_id": ""}, "1 of 460 rows lack a source_id and are left out"),
         ({"source_id": -5}, "1 of 460 rows lack a source_id and are left out"),
-        ({"parallax_error": 0.0}, "1 of 460 rows have an astrometric error of 0 or less and are left out"),
+        ({"parallax_error": 0.0}, "1 of 460 rows have an astrometric error of 0 or less, or a correlation"),
+        ({"pmra_pmdec_corr": 99.99}, "1 of 460 rows have .* a correlation outside -1..1, and are left out"),
         ({"pmra_error": -1.0}, "1 of 460 rows have an astrometric error of 0 or less"),
         ({"phot_g_mean_mag": "faint"}, r"1 values of phot_g_mean_mag are no number .*'faint' is the first"),
         ({"parallax": "inf"}, "fill values, which count as missing: 1 of parallax"),
@@ -106,3 +108,56 @@ def test_missing_values_of_nullable_integers_count_as_missing(toy, kind):
         stars = check_sources(table, "s")
     assert stars["source_id"].tolist() == toy.sources["source_id"].drop(index=7).tolist()
     assert stars["phot_g_n_obs"].isna().sum() == 1
+
+
+@pytest.mark.parametrize("column", ["ref_epoch", "Epoch"])
+@pytest.mark.parametrize("name", ["s.csv", "s.parquet"])
+def test_positions_of_another_release_are_warned_of(toy, tmp_path, column, name):
+    table, region = toy.sources.assign(**{column: 2015.5}), ConeRegion(120.0, -20.0, 5.0, 0, 0, 99, 0, 99)
+    write_table(tmp_path / name, table, name.rpartition(".")[2])
+    with pytest.warns(
+        UserWarning, match=r"has positions of epoch 2015\.5, .* if it is of DR2, its magnitudes"
+    ):
+        check_sources(cluster_table(tmp_path / name, "Toy_1").rows(region), "s")
+
+
+def test_positions_of_epoch_2016_are_those_of_dr3(toy):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_sources(toy.sources.assign(ref_epoch=2016.0), "s")
+
+
+@pytest.mark.parametrize("column", ["ra", "dec"])
+def test_a_cluster_joined_to_its_stars_is_no_star(toy, column):
+    with pytest.raises(
+        ClusterError, match=rf"s has {column} = .* in all of its 460 rows.*--columns {column}="
+    ):
+        check_sources(toy.sources.assign(**{column: 1.5}), "s")
+    few = toy.sources.iloc[:5].assign(**{column: 1.5})
+    assert len(check_sources(few, "s")) == 5
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_magnitudes_that_no_star_of_gaia_has_are_missing(toy, value):
+    missing = np.arange(len(toy.sources)) % 9 == 0
+    table = toy.sources.assign(
+        **{name: toy.sources[name].mask(missing, value) for name in ("phot_bp_mean_mag", "phot_rp_mean_mag")}
+    )
+    with pytest.warns(UserWarning, match="52 of phot_bp_mean_mag"):
+        stars = check_sources(table, "s")
+    assert stars.loc[missing, ["bp_rp", "g_rp"]].isna().all(axis=None)
+    assert stars.loc[~missing, "g_rp"].notna().all()
+
+
+def test_what_a_table_lacks_can_be_taken_with_it(toy):
+    with pytest.raises(ClusterError, match=r"pmra_pmdec_corr: .* or take the table again with them"):
+        check_sources(toy.sources.drop(columns="pmra_pmdec_corr"), "s")
+
+
+def test_bands_that_are_swapped_are_refused(toy):
+    names = {"phot_bp_mean_mag": "phot_rp_mean_mag", "phot_rp_mean_mag": "phot_bp_mean_mag"}
+    swapped = toy.sources.rename(columns=names).drop(columns=["bp_rp", "g_rp"], errors="ignore")
+    with pytest.raises(
+        ClusterError, match=r"median BP - RP of -.*phot_bp_mean_mag and phot_rp_mean_mag swapped\?"
+    ):
+        check_sources(swapped, "s")
