@@ -2,10 +2,12 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from gaia_oc_amd.catalogues.checks import RowCheck, identifiers
 from gaia_oc_amd.catalogues.paths import list_name, published_list
 from gaia_oc_amd.catalogues.published import CATALOGUES
 from gaia_oc_amd.catalogues.tables import read_member_list
@@ -32,7 +34,7 @@ MOST_LINES = 100
 
 _NUMBER = r"[+-]?\d+(?:\.\d*)?"
 _POSITION = re.compile(rf"({_NUMBER})\s*[,\s]\s*({_NUMBER})")
-_IDENTIFIER = re.compile(r"(?:Gaia\s*E?DR3\s+)?(\d{4,19})", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"(?:Gaia\s*E?DR3[\s_]+)?(\d{4,19})", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +77,8 @@ def explain_stars(
         raise UsageError("no cluster is named: python explain_stars.py NGC_2509 my_stars.csv")
     folder = sets_folder(cluster, data_dir)
     path = None if options.from_ is None else _list_file(options.from_, Path(data_dir))
-    stars = _stars(folder.name, path, options)
+    columns = read_defaults(Path(data_dir)).get("columns", [])
+    stars = _stars(folder.name, path, options, columns)
     published = published_list(path) if path else None
     model = read_model(options)
     _warn_of_another_model(folder, model)
@@ -148,10 +151,10 @@ def _found_as(star: str, source_id: int) -> str:
     return f" ({source_id})" if " " in star and pd.notna(source_id) else ""
 
 
-def _stars(cluster: str, path: Path | None, options: ExplainOptions) -> pd.DataFrame:
-    parts = [_given_star(word, cluster) for word in options.stars]
+def _stars(cluster: str, path: Path | None, options: ExplainOptions, columns: Sequence[str]) -> pd.DataFrame:
+    parts = [_given_star(word, cluster, columns) for word in options.stars]
     if path is not None:
-        parts.append(_listed(path, cluster))
+        parts.append(_listed(path, cluster, columns))
     if not parts:
         raise UsageError(
             f"no star is named: give identifiers, positions or a table, as in explain_stars.py {cluster} my_stars.csv, "
@@ -160,10 +163,10 @@ def _stars(cluster: str, path: Path | None, options: ExplainOptions) -> pd.DataF
     return pd.concat(parts, ignore_index=True)
 
 
-def _given_star(word: str, cluster: str) -> pd.DataFrame:
+def _given_star(word: str, cluster: str, columns: Sequence[str]) -> pd.DataFrame:
     """What one argument means: a table, an identifier, or a position."""
     if Path(word).is_file():
-        return _of_cluster(read_table(Path(word), names=MEMBERS), cluster)
+        return _of_cluster(_table_of_stars(Path(word), columns), cluster)
     identifier = _IDENTIFIER.fullmatch(word.strip())
     if identifier and int(identifier[1]) < 2**63:
         return pd.DataFrame({"source_id": pd.array([int(identifier[1])], dtype="Int64")})
@@ -174,6 +177,17 @@ def _given_star(word: str, cluster: str) -> pd.DataFrame:
     raise UsageError(
         f"{word} is no file, no identifier of Gaia DR3 and no position: give 120.1234,-19.0512 for degrees."
     )
+
+
+def _table_of_stars(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Table of which each star has an identifier of Gaia's or a position."""
+    table = read_table(path, names=MEMBERS.with_given(columns))
+    if table.empty:
+        raise ValueError(f"{path} has no rows: write an identifier or a position in each.")
+    if "source_id" not in table:
+        return table
+    rows = RowCheck(table, str(path))
+    return rows.usable(table.assign(source_id=identifiers(table, rows)))
 
 
 def _list_file(source: str, data_dir: Path) -> Path:
@@ -195,9 +209,9 @@ def _list_file(source: str, data_dir: Path) -> Path:
     return path
 
 
-def _listed(path: Path, cluster: str) -> pd.DataFrame:
+def _listed(path: Path, cluster: str, columns: Sequence[str]) -> pd.DataFrame:
     """Stars of the cluster in a catalogue or another member list."""
-    listed = listed_members(read_member_list(path), cluster)
+    listed = listed_members(read_member_list(path, columns), cluster)
     if listed.empty:
         raise ValueError(f"{path} has no star of {cluster}.")
     return listed

@@ -1,6 +1,7 @@
 """The script that explains stars: what it takes, what it writes, what it says on the screen."""
 
 import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -172,3 +173,43 @@ def test_the_region_is_that_of_the_cone_which_must_be_as_it_was_kept(built, tmp_
         explained(data, beyond)
     explained(data, beyond, accept_changes=True)
     assert "(the cone's radius is 0.70)" in explained(data, beyond)[0]["reason"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda ids: [f"{number:.5e}" for number in ids], "rounded identifiers"),
+        (lambda ids: [f"2MASS J{number}" for number in range(len(ids))], "identifiers that are not Gaia's"),
+        (lambda ids: [None] * len(ids), None),
+    ],
+)
+def test_stars_without_an_identifier_of_gaia_are_found_by_place(built, tmp_path, change, message):
+    data, field = built
+    stars = field.members.head(30).assign(source_id=change(field.members["source_id"].head(30)))
+    stars[["source_id", "ra", "dec"]].to_csv(tmp_path / "s.csv", index=False)
+    with pytest.warns(UserWarning, match=message) if message else nullcontext():
+        table = explained(data, str(tmp_path / "s.csv"))[0]
+    assert table["source_id"].tolist() == field.members["source_id"].head(30).tolist()
+    stars[["source_id"]].assign(n=1).to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(ValueError, match=r"source_id|identifiers"):
+        explained(data, str(tmp_path / "s.csv"))
+
+
+def test_columns_that_are_remembered_are_those_of_every_list(built, tmp_path):
+    data, field = built
+    both = pd.concat([field.members.head(4), field.members.tail(9).assign(cluster="Other_1")])
+    names = {"source_id": "star", "cluster": "group"}
+    both.rename(columns=names).drop(columns=["ra", "dec"]).to_csv(tmp_path / "l.csv", index=False)
+    defaults = data / "defaults.toml"
+    defaults.write_text('columns = ["source_id=star", "cluster=group"]\n')
+    try:
+        assert len(explained(data, from_=str(tmp_path / "l.csv"))[0]) == 4
+        assert len(explained(data, str(tmp_path / "l.csv"))[0]) == 4
+    finally:
+        defaults.unlink()
+
+
+def test_a_table_without_rows_is_refused(built, tmp_path):
+    (tmp_path / "s.csv").write_text("source_id,ra,dec\n")
+    with pytest.raises(ValueError, match=r"s\.csv has no rows: write an identifier or a position in each"):
+        explained(built[0], str(tmp_path / "s.csv"))
