@@ -82,10 +82,12 @@ CAUSES = [
     zipped,
     written("t.csv", b"\0" * 257 + b"ustar\x0000"),
     written("t.csv", "%PDF-1.5"),
+    written("t.csv", "\\begin{table}\n"),
     written("t.csv", b"source_id\n" + bytes(400)),
     written("t.csv", "5,1.5\n6,2.5\n"),
     written("t.csv", MEMBER_TEXT.replace(f"M_67,{BIG + 4},", "M_67,")),
     written("t.csv", MEMBER_TEXT[:-20]),
+    written("t.csv", MEMBER_TEXT + "Note: stars of the halo\n"),
     written("t.csv", MEMBER_TEXT.replace("\nM", "\n1,M")),
     written("t.csv", MEMBER_TEXT.replace(",", " ").replace(" ", ",", 4)),
     damaged_ipac,
@@ -98,6 +100,11 @@ CAUSES = [
     written("t.csv", b"SIMPLE  =   T"),
     written("t.csv", "source_id,PMemb\n" + "".join(f"{BIG + 2 * i},1\n" for i in range(50))),
     written("t.csv", MEMBER_TEXT.replace("source_id", "star")),
+    written("t.csv", MEMBER_TEXT.replace("source_id", "star").replace("ra,dec", "l,b")),
+    written("t.csv", re.sub(r"\d{19},", "2MASS J08514355,", MEMBER_TEXT)),
+    lambda folder: fits.BinTableHDU.from_columns(
+        [fits.Column("source_id", "K", array=[BIG]), fits.Column("pmra", "D", unit="apples", array=[1.0])]
+    ).writeto(folder / "t.csv"),
     written("t.csv", MEMBER_TEXT.replace("PMemb", "ra")),
     written("t.csv", MEMBER_TEXT.replace("\n", "\n-,-,mag,deg,-\n", 1)),
     written("t.csv", re.sub(r",13[23]\.\d+,", ",08 51 24,", MEMBER_TEXT)),
@@ -156,12 +163,19 @@ def star_messages(stars, folder):
         lambda t: t.assign(parallax_error=t["parallax_error"].mask(t.index == 3, 0.0)),
         lambda t: t.assign(phot_g_mean_mag=50.0),
         lambda t: t.assign(pmra_error=1e3 * t["pmra_error"]),
+        lambda t: t.assign(ref_epoch=2015.5),
+        lambda t: t.assign(ra=1.0),
+        lambda t: t.assign(phot_bp_mean_mag=t["phot_rp_mean_mag"] - 1),
         lambda t: pd.concat([t, t.iloc[:2]]),
         lambda t: pd.concat([t, t.iloc[:2].assign(pmra=0.5)]),
     ):
         change(stars).to_csv(folder / "t.csv", index=False)
         lines += said(lambda: check_sources(LocalTable(folder / "t.csv").whole(), str(folder / "t.csv")))
     lines.append(str(no_star_in_cone(stars, ConeRegion(1.0, 1.0, 0.1, 0, 0, 1, 1, 1), str(folder / "t.csv"))))
+    (folder / "t.csv").write_text(
+        "name,ra,dec,pmra,pmdec,dist,age\na,1,1,1,1,1,9\nb,1,1,1,1,1,100\nc,1,1,1,1,1,200\n"
+    )
+    lines += said(lambda: read_parameter_table(folder / "t.csv"))
     twice = "name,ra,dec,pmra,pmdec,parallax\nM_67,1,1,1,1,1\nm 67,1,1,2,1,1\n"
     (folder / "t.csv").write_text(twice)
     read = read_parameter_table(folder / "t.csv")
