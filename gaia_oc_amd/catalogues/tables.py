@@ -163,7 +163,7 @@ def _probabilities(table: pd.DataFrame, rows: RowCheck) -> pd.Series:
             stacklevel=4,
         )
         return pd.Series(1.0, table.index)
-    values = rows.numbers("PMemb", percent=True)
+    values = rows.numbers("PMemb", percent=True).astype(float)  # of logical values too
     values = values.mask(values.between(1, 1 + _NOISE), 1)
     rows.leave_out(values.isna(), "without a PMemb")
     above = values > 1

@@ -399,3 +399,12 @@ def test_names_of_columns_as_they_are_written_in_a_spreadsheet(tmp_path, members
     result = read_member_list(tmp_path / "m.csv")
     pd.testing.assert_frame_equal(result[["cluster", "source_id", "PMemb"]], members)
     assert result["ra"].tolist() == [132.8] * 3
+
+
+@pytest.mark.parametrize("values", [[True, False, True], [1, 0, 1]])
+@pytest.mark.parametrize("name", ["m.csv", "m.parquet"])
+def test_yes_and_no_are_probabilities(tmp_path, members, values, name):
+    write_table(tmp_path / name, members.assign(PMemb=values), name.rpartition(".")[2])
+    result = read_member_list(tmp_path / name)["PMemb"]
+    assert result.dtype == np.float64
+    assert result.tolist() == [1.0, 0.0, 1.0]
