@@ -1,5 +1,6 @@
 """Names of clusters: how they are spelt, their other names, and the random numbers that each one gets."""
 
+import codecs
 import difflib
 import logging
 import os
@@ -103,6 +104,7 @@ ALIASES = (
 _LARGEST_LIST = 2**20
 _LIST_SUFFIXES = (".txt", ".lst", ".csv")
 _LONGEST_NAME = 200
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 _SIMBAD_PREFIX = re.compile(r"(?:cl\*?|name)[\s_]+(?=[a-z])")
 _DESIGNATION = re.compile(r"([^\W\d][^\d]*?)[\s_\-.]*(\d[\w\s\-.]*)")
@@ -302,10 +304,12 @@ def _read_list(path: Path) -> list[str]:
             f"{path} has {size} bytes, at most {_LARGEST_LIST} are read: give one cluster name a line."
         )
     content = path.read_bytes()
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
-        text = "\0"
+        text = content.decode("cp1252", errors="replace")
+        text = "\0" if _CONTROL.search(text) else text
     if "\0" in text:
         raise ValueError(f"{path} is not a text file: give a file with one cluster name a line.")
     lines = (line.partition("#")[0].strip() for line in text.splitlines())

@@ -206,3 +206,11 @@ def test_names_that_were_copied_from_a_page_are_typed_ones(tmp_path):
     assert read_cluster_names(["ESO\u00a092\u201318\u200b"]) == ["ESO 92-18"]
     (tmp_path / "clusters.txt").write_text("NGC\u00a0188\nUBC\u22127\n", encoding="utf-8")
     assert read_cluster_names([str(tmp_path / "clusters.txt")]) == ["NGC 188", "UBC-7"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_lists_of_names_as_editors_save_them(tmp_path, encoding, ends):
+    text = ends.join(["Lyng\u00e5 2", "# a comment", "", "NGC 188  "])
+    (tmp_path / "clusters.txt").write_bytes(text.encode(encoding))
+    assert read_cluster_names([str(tmp_path / "clusters.txt")]) == ["Lyng\u00e5 2", "NGC 188"]
