@@ -312,7 +312,7 @@ def _read_list(path: Path) -> list[str]:
         text = "\0" if _CONTROL.search(text) else text
     if "\0" in text:
         raise ValueError(f"{path} is not a text file: give a file with one cluster name a line.")
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    lines = (line.partition("#")[0].strip(" \t\"',;") for line in text.splitlines())
     names = [plain_spelling(line) for line in lines if normalise_name(line)]
     if not names:
         raise ValueError(f"{path} has no cluster name in it: write one a line.")

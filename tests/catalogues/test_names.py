@@ -214,3 +214,8 @@ def test_lists_of_names_as_editors_save_them(tmp_path, encoding, ends):
     text = ends.join(["Lyng\u00e5 2", "# a comment", "", "NGC 188  "])
     (tmp_path / "clusters.txt").write_bytes(text.encode(encoding))
     assert read_cluster_names([str(tmp_path / "clusters.txt")]) == ["Lyng\u00e5 2", "NGC 188"]
+
+
+def test_lists_of_names_as_spreadsheets_save_them(tmp_path):
+    (tmp_path / "clusters.csv").write_text('"NGC_188",\n"UBC 7";\t\n,\n')
+    assert read_cluster_names([str(tmp_path / "clusters.csv")]) == ["NGC_188", "UBC 7"]
