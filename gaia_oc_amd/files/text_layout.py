@@ -31,8 +31,9 @@ _HEAD = 1 << 16
 _RULE = re.compile(rb"\n([ \t]*[-=]{2,}[-=+\t;,| ]*)\r?(?=\n|\Z)")
 """A line of dashes, which VizieR and others draw between header and rows."""
 _UNIT = re.compile(
-    r"[\[(]?(?:|-+|none|deg|degrees?|hours?|radians?|magnitudes?|(?:kilo)?parsecs?|years?|ly|rad|arcsec|arcmin|m?as|mag|pc|kpc|d|day|yr|myr|gyr|k|solmass|"
-    r"[munk]?as[ ./]*(?:yr|year|a)(?:\*\*|\^)?(?:-1)?|log.*|\"h:m:s\"|\"d:m:s\"|h:m:s|d:m:s|%|(?:e-|electron)/s)[\])]?",
+    r"[\[(]?(?:|-+|none|deg|degrees?|hours?|radians?|magnitudes?|(?:kilo)?parsecs?|years?|ly|rad|arcsec|arcmin|m?as|mag|"
+    r"pc|kpc|d|day|yr|myr|gyr|k|solmass|[munk]?as[ ./]*(?:yr|year|a)(?:\*\*|\^)?(?:-1)?|log.*|"
+    r"\"h:m:s\"|\"d:m:s\"|h:m:s|d:m:s|%|(?:e-|electron)/s)[\])]?",
     re.IGNORECASE,
 )
 

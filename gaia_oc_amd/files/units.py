@@ -56,25 +56,26 @@ def _log_ages(values: pd.Series, stated: str) -> pd.Series:
 
 
 _WORDS = {
-    **{
-        "degree": "deg",
-        "radian": "rad",
-        "hour": "h",
-        "hr": "h",
-        "year": "yr",
-        "ly": "lyr",
-        "per": "/",
-        "vega": "",
-    },
-    **{"magnitude": "mag", "parsec": "pc", "kiloparsec": "kpc", "arcsecond": "arcsec", "percent": "%"},
-    **{
-        "milliarcsec": "mas",
-        "milliarcsecond": "mas",
-        "microarcsec": "uas",
-        "microarcsecond": "uas",
-        "e-": "electron",
-    },
-    **{unit.casefold(): unit for unit in ("deg", "mas", "arcsec", "mag", "pc", "kpc", "yr", "Myr", "Gyr")},
+    unit.casefold(): unit for unit in ("deg", "mas", "arcsec", "mag", "pc", "kpc", "yr", "Myr", "Gyr")
+} | {
+    "degree": "deg",
+    "radian": "rad",
+    "hour": "h",
+    "hr": "h",
+    "arcsecond": "arcsec",
+    "milliarcsec": "mas",
+    "milliarcsecond": "mas",
+    "microarcsec": "uas",
+    "microarcsecond": "uas",
+    "magnitude": "mag",
+    "vega": "",
+    "parsec": "pc",
+    "kiloparsec": "kpc",
+    "ly": "lyr",
+    "year": "yr",
+    "per": "/",
+    "percent": "%",
+    "e-": "electron",
 }
 """Units as astropy has them, by how people write them, without the s of a plural."""
 
