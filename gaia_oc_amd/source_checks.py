@@ -32,7 +32,7 @@ _MAGNITUDE_RANGE, _COLOUR_RANGE = (1e-3, 30.0), (-5.0, 15.0)
 _BLUEST = -0.7
 """BP - RP of the hottest stars [mag]."""
 _MANY = 10
-"""Rows of which no measurement is equal in all."""
+"""Rows whose positions are not all equal, and whose colours are not all wrong by noise."""
 _COLOURS = {"bp_rp": "phot_bp_mean_mag", "g_rp": "phot_g_mean_mag"}
 
 
@@ -275,7 +275,7 @@ def _refuse_constants(sources: pd.DataFrame, origin: str) -> None:
 def _refuse_swapped_bands(sources: pd.DataFrame, origin: str) -> None:
     """Refuse a table whose stars are bluer than the hottest white dwarfs: its BP is RP."""
     colour = (sources["phot_bp_mean_mag"] - sources["phot_rp_mean_mag"]).median()
-    if colour < _BLUEST:
+    if colour < _BLUEST and len(sources) >= _MANY:
         raise ClusterError(
             f"{origin} has a median BP - RP of {colour:.2f} mag, bluer than any star: are phot_bp_mean_mag and "
             "phot_rp_mean_mag swapped? --columns phot_bp_mean_mag=NAME phot_rp_mean_mag=NAME says what they are called."
