@@ -70,10 +70,10 @@ def check_sources(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     sources = _without_copies(sources, origin)
     _refuse_duplicates(sources, origin)
     sources = _without_few_impossible(sources, origin)
-    _refuse_constants(sources, origin)
-    _refuse_swapped_bands(sources, origin)
     _refuse_impossible_values(sources, origin)
     _refuse_other_units(sources, origin)
+    _refuse_constants(sources, origin)
+    _refuse_swapped_bands(sources, origin)
     return _drop_incomplete(sources, origin)
 
 
