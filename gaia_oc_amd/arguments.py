@@ -1,4 +1,7 @@
-"""What users pass to public functions and options, held against the type hints: it fits, or one line says why not."""
+"""What users pass to public functions and options, held against the type hints: it fits, or one line says why not.
+
+pydantic takes True for a number and 2.0 for a whole one, and its messages name no remedy.
+"""
 
 import functools
 import inspect
