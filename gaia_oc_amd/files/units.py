@@ -1,8 +1,8 @@
 """Units that files and services state, and values in ours."""
 
-import itertools
 import re
 import warnings
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -47,14 +47,17 @@ def in_our_unit(values: pd.Series, stated: str, ours: str, *, theirs: str, origi
 
 
 def _log_ages(values: pd.Series, stated: str) -> pd.Series:
-    unit = None if re.match(r"\s*[\[(]", stated) else _unit(stated)
-    if unit is None or unit.physical_type != "time":
+    units = [] if _NOT_STATED.match(stated) else _readings(stated)
+    unit = next((unit for unit in units if unit.physical_type == "time"), None)
+    if unit is None:
         return values
     with np.errstate(divide="ignore", invalid="ignore"):
         ages = np.log10(values.astype(float) * unit.to("yr"))
     return ages if ages.between(*LOG_AGES).sum() > 0.5 * values.notna().sum() else values
 
 
+_NOT_STATED = re.compile(r"\s*(?:[\[(]|(?:none|-*)\s*$)", re.IGNORECASE)
+"""Units of logarithms, as VizieR writes them, ``[yr]``, and words for no unit."""
 _WORDS = {
     unit.casefold(): unit for unit in ("deg", "mas", "arcsec", "mag", "pc", "kpc", "yr", "Myr", "Gyr")
 } | {
@@ -80,21 +83,20 @@ _WORDS = {
 """Units as astropy has them, by how people write them, without the s of a plural."""
 
 
-def _unit(stated: str) -> Any:
-    """Unit of astropy, None for what it does not know."""
+def _readings(stated: str) -> list[Any]:
+    """What a unit may mean, as units of astropy, first as it is written; ``PC`` is a petacoulomb or a parsec."""
     from astropy.units import Unit
 
-    plain = re.sub(r"e-(?=/)|[A-Za-z]+", _usual_word, stated).strip()
+    plain = re.sub(r"e-(?=/)|[A-Za-z]+", _usual_word, re.sub(r"'(\w+)'", r"\1", stated)).strip()
+    found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of units that a standard has no more
-        for text, form in itertools.product(
-            (stated, plain), (None, "cds", "vounit")
-        ):  # VizieR has %, mas.yr-1
+        for text, form in product((stated, plain), (None, "cds", "vounit")):  # VizieR has %, mas.yr-1
             try:
-                return Unit(text, format=form)
+                found.append(Unit(text, format=form))
             except ValueError:
                 continue
-    return None
+    return found
 
 
 def _usual_word(word: re.Match[str]) -> str:
@@ -124,25 +126,24 @@ def unit_factor(stated: str, ours: str, where: str) -> float:
     ValueError
         If the unit is one of another quantity.
     """
-    from astropy.units import Unit, UnitConversionError
+    from astropy.units import UnitConversionError, hour, hourangle
 
     expected = UNITS.get(re.sub("_(16|84)$", "", ours))
-    if expected is None or expected.startswith("log") or re.match(r"\s*[\[(]", stated):
+    if expected is None or expected.startswith("log") or _NOT_STATED.match(stated):
         return 1.0
-    unit = _unit(stated)
-    if unit is None:
-        if expected:
-            warnings.warn(
-                f"{where} in {stated!r}, which is no known unit: it is taken to be in {expected}.",
-                stacklevel=3,
-            )
-        return 1.0
-    if ours == "ra" and unit.physical_type == "time":  # hours of right ascension
-        unit = unit * Unit("hourangle") / Unit("hour")
-    try:
-        return float(unit.to(expected))
-    except UnitConversionError as error:
+    units = _readings(stated)
+    for unit in units:
+        try:
+            return float(unit.to(expected, equivalencies=[(hour, hourangle)] if ours == "ra" else []))
+        except UnitConversionError:
+            continue
+    if units:
         raise ValueError(
-            f"{where} in {unit}, which is no {expected or 'plain number'}: another column may be meant, name it with "
-            f"--columns {ours}=NAME."
-        ) from error
+            f"{where} in {units[0]}, which is no {expected or 'plain number'}: another column may be meant, name it "
+            f"with --columns {ours}=NAME."
+        )
+    if expected:
+        warnings.warn(
+            f"{where} in {stated!r}, which is no known unit: it is taken to be in {expected}.", stacklevel=3
+        )
+    return 1.0

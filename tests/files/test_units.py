@@ -53,6 +53,10 @@ def test_ages_that_are_missing_or_zero_do_not_decide():
         ("percent", "PMemb", 0.01),
         ("probability", "PMemb", 1.0),
         ("[yr]", "age", 1.0),
+        ("PC", "dist", 1.0),  # no petacoulomb
+        ("'electron'.s**-1", "phot_g_mean_flux", 1.0),  # in files of the Gaia archive
+        ("---", "ra", 1.0),
+        ("none", "pmra", 1.0),
     ],
 )
 def test_units_in_the_words_that_people_write(stated, ours, factor):
