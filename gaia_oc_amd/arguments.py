@@ -6,11 +6,10 @@ pydantic takes True for a number and 2.0 for a whole one, and its messages name 
 import functools
 import inspect
 import os
-import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
@@ -72,6 +71,7 @@ _LARGEST = 1e300  # about what a float holds
 _PLAIN: dict[Any, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}
 _WORDS = {str: "a text", bool: "True or False", int: "a whole number", float: "a number", Path: "a path"}
 _WORDS |= {type(None): "None"}
+_TYPES = {"DataFrame": "pandas DataFrame", "ndarray": "array of numbers"}
 _REMEDIES = {
     "Classifier": "take what `Classifier.load` gives",
     "Cluster": "take `sets.cluster`, or what `catalogues.lookup.find_cluster` gives",
@@ -118,12 +118,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         for name, value in given.arguments.items():
             if name in hints:
                 given.arguments[name] = fitting(value, hints[name], f"{where}: {name}")
-        try:
-            return function(*given.args, **given.kwargs)
-        except KeyError as error:
-            if lack := _lack(str(error), given.arguments):
-                raise ValueError(f"{where}: {lack}") from error
-            raise
+        return function(*given.args, **given.kwargs)
 
     held.__doc__ = _with_errors(inspect.getdoc(function) or "")
     return held
@@ -136,22 +131,6 @@ def _with_errors(description: str) -> str:
         f"{description}{heading}\nTypeError, ValueError\n"
         "    If an argument is missing, of another type, or a number out of its bounds."
     )
-
-
-def _lack(error: str, arguments: Mapping[str, Any]) -> str:
-    """Which column one of the given tables lacks that another one has; nothing where that is not the cause."""
-    parts = {f"{name}.{part}": value for name, owner in arguments.items() for part, value in _parts(owner)}
-    tables = {name: set(of.columns) for name, of in {**arguments, **parts}.items() if hasattr(of, "columns")}
-    for column in re.findall(r"'(\w+)'", error):
-        has = {name: column in columns for name, columns in tables.items()}
-        if any(has.values()) and not all(has.values()):
-            first, other = (next(name for name in has if has[name] is there) for there in (False, True))
-            return f"{first} lacks the column {column}, which {other} has: give tables with all columns."
-    return ""
-
-
-def _parts(owner: Any) -> list[tuple[str, Any]]:
-    return list(vars(owner).items()) if is_dataclass(owner) else []
 
 
 def settle(instance: Any) -> None:
@@ -291,10 +270,7 @@ def _in_words(hint: Any) -> str:
     if origin in (tuple, list, Iterable, Sequence):
         number = f"{len(inner)} values" if origin is tuple and inner[-1] is not ... else "values"
         return f"a list of {number}, each {_in_words(inner[0])}"
-    name = {"DataFrame": "pandas DataFrame", "ndarray": "array of numbers"}.get(
-        name := _name(origin or hint), name
-    )
-    return _WORDS.get(hint) or _with_article(name)
+    return _WORDS.get(hint) or _with_article(_TYPES.get(name := _name(origin or hint), name))
 
 
 def _shown(value: Any) -> str:

@@ -73,7 +73,7 @@ SET_NAMES: tuple[SetName, ...] = ("members", "candidates", "non_members", "compa
 OUTSIDE_FILE = "comparison_outside.csv"
 """Stars of the comparison list that no source of the cone is."""
 _ALWAYS = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax", "phot_g_mean_mag", "f_r", "PMemb")
-"""What a set has if the members have it."""
+"""What a set has if the members have it, besides the colour of the selection."""
 OUTSIDE_COLUMNS = (*_ALWAYS, BEYOND)
 """What is kept of these stars, as far as the list has it; the list's own identifiers and values, and which limit of
 the cone they lie beyond."""
@@ -167,7 +167,7 @@ class SourceSets:
         of_members = set(self.members) if len(self.members) else set()
         for name in (*SET_NAMES, "judged_members"):
             table = getattr(self, name)
-            needed = [c for c in _ALWAYS if c in table or c in of_members]
+            needed = [c for c in (*_ALWAYS, self.colour) if c in table or c in of_members]
             require_columns(table, needed, f"the {name}", "take what `prepare_stars` gives, with PMemb")
 
     def counts(self) -> dict[str, int]:

@@ -152,22 +152,11 @@ def test_a_checked_function_is_the_function():
             TypeError,
             "^share_of: got an unexpected keyword argument 'limit'",
         ),
-        (
-            lambda t: share_of(t[[]], t),
-            ValueError,
-            "^share_of: table lacks the column p, which other has: give tables with all columns",
-        ),
     ],
 )
 def test_a_checked_function_names_itself_and_the_argument(call, error, message):
     with pytest.raises(error, match=message):
         call(pd.DataFrame({"p": [0.2, 0.8]}))
-
-
-def test_a_key_that_is_no_column_of_any_table_stays_the_error_that_it_is():
-    table = pd.DataFrame({"q": [1]})
-    with pytest.raises(KeyError):
-        share_of(table, table)
 
 
 def test_settled_fields_have_the_types_of_their_hints():

@@ -263,6 +263,7 @@ def test_no_star_has_no_probability(stars, sets, model):
 OF_SETS = {
     "no table": (lambda t: t["PMemb"], TypeError, "candidates is a Series, but must be a pandas DataFrame"),
     "no probability": (lambda t: t.drop(columns="PMemb"), ValueError, "the candidates lack .* PMemb"),
+    "no colour": (lambda t: t.drop(columns="g_rp"), ValueError, "the candidates lack .* g_rp"),
     "identifiers as the index": (
         lambda t: t.set_index("source_id"),
         ValueError,
@@ -277,13 +278,6 @@ def test_sets_of_tables_that_no_list_can_be_drawn_from_are_refused(kind, sets):
     change, error, message = OF_SETS[kind]
     with pytest.raises(error, match=message):
         dataclasses.replace(sets, candidates=change(sets.candidates))
-
-
-def test_a_column_that_some_tables_lack_is_named(sets):
-    lacking = dataclasses.replace(sets, candidates=sets.candidates.drop(columns="g_rp"))
-    lack = "new_members_figure: sets.candidates lacks the column g_rp, which sets.members has"
-    with pytest.raises(ValueError, match=lack):
-        oc.new_members_figure(lacking, prob_threshold=0.1)
 
 
 IDENTIFIERS = {
