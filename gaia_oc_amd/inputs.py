@@ -27,6 +27,7 @@ _FEW_FOUND = 0.5
 _LEAST_FIELD, _MANY_MEMBERS = 0.02, 20
 """Share of the stars in a cone that are not listed, at least, where many are; in 42 real cones it is above 0.2."""
 _LISTED = 0.05
+"""PMemb above which a star counts as listed: some lists have one of every star of the field."""
 _SAME_SCATTER = 10.0
 """Factor by which standard deviations of two lists of one cluster may differ."""
 
@@ -178,14 +179,13 @@ def warn_of_no_field(cluster: Cluster, sources: pd.DataFrame, matched: pd.Series
     matched : Series
         PMemb by source_id of the listed stars in the cone.
     """
-    matched = matched[matched > _LISTED]  # for some lists have a probability of every star of the field
+    matched = matched[matched > _LISTED]
     n_others = int((~sources["source_id"].isin(matched.index)).sum())
     if len(matched) >= _MANY_MEMBERS and n_others < _LEAST_FIELD * len(sources):
-        warnings.warn(
-            f"{cluster.name}: only {n_others} of the {len(sources)} stars of the cone are not listed: was the table of "
-            "stars cut to members? Probabilities and contamination need the field stars: give all stars around the "
-            "cluster.",
-            stacklevel=3,
+        _warn(
+            cluster,
+            f"only {n_others} of the {len(sources)} stars of the cone are not listed: was the table of stars cut to "
+            "members? Probabilities and contamination need the field stars: give all stars around the cluster.",
         )
 
 

@@ -305,7 +305,7 @@ def find_members(
     TooFewMembersError
         If fewer than the smallest number are in the cone.
     TypeError, ValueError
-        If sources or list are no tables with identifiers as whole numbers.
+        If sources or list are no tables with identifiers as whole numbers, or PMemb is above 1.
     """
     options = options or MemberOptions()
     require_columns(sources, ("source_id", "ra", "dec"), "sources", FROM_ARCHIVE)
