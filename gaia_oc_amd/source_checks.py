@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gaia_oc_amd.catalogues.checks import FILLS, HUGE
+from gaia_oc_amd.catalogues.checks import FILLS, HUGE, masked
 from gaia_oc_amd.columns import (
     ARCHIVE_COLUMNS,
     ASTROMETRIC_CORRELATIONS,
@@ -147,14 +147,7 @@ def without_fill_values(sources: pd.DataFrame, origin: str) -> pd.DataFrame:
     for name, bluer in _COLOURS.items():
         if name in filled:
             filled[name] |= filled[bluer] | filled["phot_rp_mean_mag"]
-    filled = {name: where for name, where in filled.items() if where.any()}
-    if not filled:
-        return sources
-    counts = ", ".join(
-        f"{where.sum()} of {name} ({sources[name][where].iloc[0]:g})" for name, where in filled.items()
-    )
-    warnings.warn(f"{origin} has fill values, which count as missing: {counts}.", stacklevel=3)
-    return sources.assign(**{name: sources[name].astype(float).mask(where) for name, where in filled.items()})
+    return sources.assign(**masked(sources, filled, origin))
 
 
 def _is_fill(name: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:

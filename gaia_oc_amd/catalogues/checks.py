@@ -1,10 +1,11 @@
 """Checks of every list that comes from elsewhere: its rows and its identifiers."""
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gaia_oc_amd.files.tables import whole_numbers
 
@@ -16,12 +17,12 @@ _ZERO_BITS = 7
 _TELLING_BITS = 20
 """Bits that floating-point numbers cannot hold and that are 0 in all of a list's identifiers: no chance."""
 
-
 FILLS = (-999.0, -9999.0, -999.9, -9999.9, 9999.0, 9999.9, 99999.0)
 """What programs write for missing values of any quantity."""
 HUGE = 1e19
 """Above it lie the fill values of FITS and astropy (1e20, 1e30)."""
 _NO_MAGNITUDE = 99.0
+"""Above it lie the fill values of magnitudes (99, 99.9, 99.999)."""
 
 
 class RowCheck:
@@ -145,13 +146,35 @@ def without_fills(measured: dict[str, pd.Series], source: str) -> dict[str, pd.S
     if {"ra", "dec"} <= set(measured):
         nowhere = filled["ra"] | filled["dec"] | ((measured["ra"] == 0) & (measured["dec"] == 0))
         filled |= {"ra": nowhere, "dec": nowhere}
-    filled = {name: where for name, where in filled.items() if where.any()}
-    if filled:
+    return measured | masked(measured, filled, source)
+
+
+def masked(
+    columns: pd.DataFrame | Mapping[str, pd.Series], filled: Mapping[str, ArrayLike], origin: str
+) -> dict[str, pd.Series]:
+    """Columns that have fill values, with NaN in place of these; a warning counts them.
+
+    Parameters
+    ----------
+    columns : DataFrame or mapping of str to Series
+        Numbers.
+    filled : mapping of str to array_like of bool
+        Which values of a column are fill values.
+    origin : str
+        Where they come from, for the warning.
+
+    Returns
+    -------
+    dict of Series
+        Only those columns.
+    """
+    wrong = {name: np.asarray(where) for name, where in filled.items() if np.any(where)}
+    if wrong:
         counts = ", ".join(
-            f"{n.sum()} of {name} ({measured[name][n].iloc[0]:g})" for name, n in filled.items()
+            f"{where.sum()} of {name} ({columns[name][where].iloc[0]:g})" for name, where in wrong.items()
         )
-        warnings.warn(f"{source} has fill values, which count as missing: {counts}.", stacklevel=4)
-    return measured | {name: measured[name].astype(float).mask(where) for name, where in filled.items()}
+        warnings.warn(f"{origin} has fill values, which count as missing: {counts}.", stacklevel=4)
+    return {name: columns[name].astype(float).mask(where) for name, where in wrong.items()}
 
 
 def identifiers(table: pd.DataFrame, rows: RowCheck) -> NDArray[np.int64]:
@@ -186,8 +209,7 @@ def identifiers(table: pd.DataFrame, rows: RowCheck) -> NDArray[np.int64]:
         if not placed.any():
             raise ValueError(
                 f"{rows.source} has rounded identifiers: {reason}. They are no stars of Gaia's: export source_id as "
-                "text, or "
-                "give a list with ra and dec, by which its stars can be found."
+                "text, or give a list with ra and dec, by which its stars can be found."
             )
         warnings.warn(
             f"{rows.source} has rounded identifiers: {reason}. Its stars are looked for by their positions alone; "
