@@ -230,9 +230,9 @@ def check_parameters(table: pd.DataFrame, source: str, *, published: bool = Fals
     }
     _check_declinations(numbers["dec"], rows)
     if of_distance:
-        numbers["parallax"] = 1000 / numbers["dist"]
+        numbers["parallax"] = 1000 / numbers["dist"].where(numbers["dist"] > 0)
     if "age" in numbers:
-        numbers["age"] = _log_ages(numbers["age"], source)
+        numbers["age"] = _without_doubtful_ages(numbers["age"], source)
     table = table.assign(name=_names(table, "name", rows), **absent, **numbers)
     table = rows.usable(table)
     repeated = table["name"].map(normalise_name).duplicated()
@@ -247,10 +247,10 @@ def check_parameters(table: pd.DataFrame, source: str, *, published: bool = Fals
     return table[[*ours, *(name for name in table if name not in ours)]]
 
 
-def _log_ages(ages: pd.Series, source: str) -> pd.Series:
-    """Ages, of which none counts where most of several can be no logarithms of years."""
+def _without_doubtful_ages(ages: pd.Series, source: str) -> pd.Series:
+    """Ages; where most of a table's can be no logarithm of years, those that could be are missing."""
     is_log = ages.between(*LOG_AGES)
-    if not is_log.any() or is_log.sum() > 0.5 * ages.notna().sum():
+    if not is_log.any() or is_log.sum() >= 0.5 * ages.notna().sum():
         return ages
     warnings.warn(
         f"{source} has age {ages[~is_log].dropna().iloc[0]:g}, and most outside {LOG_AGES[0]:g}..{LOG_AGES[1]:g}, but "

@@ -366,12 +366,16 @@ def test_ages_that_are_no_logarithms_count_as_missing_where_they_look_like_one(t
     np.testing.assert_array_equal(result["age"], [1500.0, np.nan, 120.0])
     three.assign(age=[9.1, 8.5, 120.0]).to_csv(tmp_path / "p.csv", index=False)
     assert read_parameter_table(tmp_path / "p.csv")["age"].tolist() == [9.1, 8.5, 120.0]
+    three.iloc[:2].assign(age=[8.5, 120.0]).to_csv(tmp_path / "p.csv", index=False)
+    assert read_parameter_table(tmp_path / "p.csv")["age"].tolist() == [8.5, 120.0]  # half are not most
 
 
 def test_distances_stand_for_parallaxes_that_a_table_lacks(tmp_path, parameters):
     table = parameters.drop(columns="parallax").assign(**{"Dist (kpc)": [0.8, 2.0]})
     table.to_csv(tmp_path / "p.csv", index=False)
     assert read_parameter_table(tmp_path / "p.csv")["parallax"].tolist() == [1.25, 0.5]
+    table.assign(**{"Dist (kpc)": [0.8, -999]}).to_csv(tmp_path / "p.csv", index=False)
+    np.testing.assert_array_equal(read_parameter_table(tmp_path / "p.csv")["parallax"], [1.25, np.nan])
     parameters.drop(columns="parallax").to_csv(tmp_path / "p.csv", index=False)
     with pytest.raises(ValueError, match="has no column parallax"):
         read_parameter_table(tmp_path / "p.csv")
