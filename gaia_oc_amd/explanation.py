@@ -15,9 +15,8 @@ from gaia_oc_amd.catalogues.names import cluster_rng
 from gaia_oc_amd.classifier import Classifier
 from gaia_oc_amd.cone import ConeRegion
 from gaia_oc_amd.evidence import FieldDensity, half_number_radius
-from gaia_oc_amd.exceptions import one_line
 from gaia_oc_amd.features import add_features, can_be_sampled
-from gaia_oc_amd.files.tables import require_columns
+from gaia_oc_amd.files.tables import require_columns, whole_numbers
 from gaia_oc_amd.members import matched_rows
 from gaia_oc_amd.membership import VoteSampler, membership_probabilities
 from gaia_oc_amd.options import SamplingOptions
@@ -132,14 +131,9 @@ _STARS = "give 64-bit identifiers of Gaia as integers, or positions in degrees"
 
 
 def _whole_identifiers(given: pd.Series) -> pd.Series:
-    if pd.api.types.is_float_dtype(given) and given.notna().any():
-        raise TypeError(f"the stars have source_id as {given.dtype}, which loses digits: {_STARS}.")
-    try:
-        return given.astype("Int64")
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(
-            f"the stars have a source_id that is none ({one_line(error, 80)}): {_STARS}."
-        ) from error
+    numbers, known = pd.Series(pd.NA, given.index, dtype="Int64"), given.notna()
+    numbers[known] = whole_numbers(given[known], "source_id of the stars")
+    return numbers
 
 
 def _called(given: pd.DataFrame) -> list[str]:

@@ -232,12 +232,8 @@ def require_features(stars: pd.DataFrame, colour: str, what: str) -> pd.DataFram
     TypeError, ValueError
         If a measurement, its error, a feature or the identifier is missing, or no number.
     """
-    require_columns(
-        stars,
-        ("source_id", *SOURCE_FEATURES, *SIGMA_OFFSETS),
-        what,
-        "take the stars that `prepare_stars` gives",
-    )
+    features = ("source_id", *SOURCE_FEATURES, *SIGMA_OFFSETS)
+    stars = require_columns(stars, features, what, "take the stars that `prepare_stars` gives")
     return require_measurements(stars, colour, *ASTROMETRIC_CORRELATIONS, what=what)
 
 

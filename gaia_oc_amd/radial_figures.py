@@ -152,9 +152,8 @@ def draw_density_profile(ax: Axes, profile: DensityProfile, *, kind: str, label:
     errors = np.minimum(profile.density_error, 0.999 * profile.density)[some], profile.density_error[some]
     ax.errorbar(profile.radius[some], profile.density[some], errors, label=label, capsize=1.5, **look)
     limits = _POISSON_UPPER_LIMIT / profile.area[~some]
-    size = {"ours": 3.5, "training": 4.8}.get(
-        kind, 6.1
-    )  # lists without sources share their annuli and limits
+    # lists without a star in an annulus have the same limit there
+    size = {"ours": 3.5, "training": 4.8}.get(kind, 6.1)
     if not some.all():
         ax.plot(profile.radius[~some], limits, ls="", marker="v", ms=size, mfc="none", color=style.colour)
     return ax

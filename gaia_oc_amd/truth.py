@@ -77,9 +77,9 @@ def read_labels(name: str, data_dir: Path | str) -> pd.DataFrame:
     return labels.set_index("source_id")
 
 
-def _yes_or_no(values: pd.Series, path: Path | str) -> pd.Series:
+def _yes_or_no(values: pd.Series, origin: Path | str) -> pd.Series:
     if not values.isin([0, 1]).all():  # True and False are 1 and 0
-        raise ValueError(f"{path} has an is_member that is neither True nor False: make it again.")
+        raise ValueError(f"{origin} has an is_member that is neither True nor False: make it again.")
     return values.astype(bool)
 
 
