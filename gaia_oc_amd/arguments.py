@@ -134,7 +134,18 @@ def _with_errors(description: str) -> str:
 
 
 def settle(instance: Any) -> None:
-    """Give the fields of a frozen dataclass the types of their hints; `fitting` says what is refused."""
+    """Give the fields of a frozen dataclass the types of their hints.
+
+    Parameters
+    ----------
+    instance : dataclass
+        In its ``__post_init__``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `fitting`.
+    """
     hints = type_hints(type(instance))  # type: ignore[arg-type]  # classes are hashable
     for each in fields(instance):
         value = getattr(instance, each.name)

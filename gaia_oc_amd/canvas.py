@@ -262,7 +262,19 @@ def draw_minor_ticks(ax: Axes) -> None:
 
 
 def n_beyond(ax: Axes, x: Any, y: Any) -> int:
-    """Number of points that lie beyond the axes."""
+    """Number of points that lie beyond the axes.
+
+    Parameters
+    ----------
+    ax : Axes
+        With the limits that it is shown with.
+    x, y : array_like, shape (n,)
+        In the units of the axes; NaN lies nowhere.
+
+    Returns
+    -------
+    int
+    """
     (left, right), (low, high) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
     return int(np.sum((x < left) | (x > right) | (y < low) | (y > high)))
 

@@ -83,7 +83,19 @@ def venn_diagram_figure(
 
 
 def about_comparison(sets: SourceSets, prob_threshold: float) -> str:
-    """What became of the comparison list, on two lines."""
+    """What became of the comparison list, on two lines.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The sets of one cluster.
+    prob_threshold : float
+        Least PMemb of a member of ours.
+
+    Returns
+    -------
+    str
+    """
     if not has_comparison(sets):
         return NO_COMPARISON
     field, *rest = ComparisonCounts.of(sets, prob_threshold).lines()

@@ -189,7 +189,8 @@ _BEYOND = 2.0
 stars to learn from, and the ratio of their likelihoods could be anything."""
 _UNSEEN_FIELD_SCATTER = 1.2
 """Scatter of the ratios' error where members fill a cone and are more than its field stars, as simulated frames show
-it. An error feeds itself there: a member that is not known counts for the field, whose density then hides others."""
+it (benchmarks/membership/filled_frames.py). An error feeds itself there: a member that is not known counts for the
+field, whose density then hides others."""
 _STARS_AT_ONCE, _SETS_AT_ONCE = 20_000, 4096
 
 

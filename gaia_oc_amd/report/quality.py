@@ -260,7 +260,24 @@ def quality(sets: "SourceSets", found: Measured, *, prob_threshold: float) -> Qu
 
 
 def contamination(sets: "SourceSets", found: Measured, prob_threshold: float) -> tuple[float, str]:
-    """Share of field stars in the list, as measured, else as the mean of 1 - p, in words; NaN before an evaluation."""
+    """Share of field stars in the list, as measured, else as the mean of 1 - p.
+
+    Parameters
+    ----------
+    sets : SourceSets
+        The sets of one cluster.
+    found : Measured
+        What its validation measured.
+    prob_threshold : float
+        Least PMemb of a member.
+
+    Returns
+    -------
+    share : float
+        NaN before an evaluation.
+    words : str
+        "4 % contamination", or "4 % expected contamination" by 1 - p.
+    """
     if np.isfinite(found.contamination):
         return found.contamination, f"{100 * found.contamination:.0f} % contamination"
     share = Count.of(our_members(sets, prob_threshold)).contamination if sets.is_evaluated() else np.nan

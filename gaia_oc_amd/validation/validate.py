@@ -245,7 +245,7 @@ _LIKE_CLUSTER = {"all": 0.2, "G": 0.35, "within the tidal radius": 0.2}
 """Bins whose artificial members stand where the cluster's own do, and the scatter between cones of the logarithm of the
 odds of their completeness, beyond what else the interval holds: where faint members stand is not known as well as the
 fit of the places says. With it 62 to 76 % of the intervals of each bin of G hold the truth, with its own error, in 59
-simulated cones that the network was not trained on."""
+simulated cones that the network was not trained on (benchmarks/validation/completeness.py)."""
 _ALL_BUT_CERTAIN = 1 - 1e-6
 
 
