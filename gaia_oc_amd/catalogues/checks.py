@@ -22,7 +22,7 @@ FILLS = (-999.0, -9999.0, -999.9, -9999.9, 9999.0, 9999.9, 99999.0)
 HUGE = 1e19
 """Above it lie the fill values of FITS and astropy (1e20, 1e30)."""
 _NO_MAGNITUDE = 99.0
-"""Above it lie the fill values of magnitudes (99, 99.9, 99.999)."""
+"""The least of the fill values of magnitudes (99, 99.9, 99.999)."""
 
 
 class RowCheck:
