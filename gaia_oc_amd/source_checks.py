@@ -30,7 +30,7 @@ _FILLED = ("parallax", "pmra", "pmdec", *ASTROMETRIC_ERRORS, *ASTROMETRIC_CORREL
 _MAGNITUDE_RANGE, _COLOUR_RANGE = (1e-3, 30.0), (-5.0, 15.0)
 """What a BP or RP magnitude of Gaia's can be, of which none is as bright as magnitude 0, and a colour."""
 _BLUEST = -0.7
-"""BP - RP [mag] below that of any star: white dwarfs begin at -0.6 (Gaia Collaboration, Babusiaux et al. 2018)."""
+"""BP - RP [mag] below the median of any field: the white dwarfs of Jiménez-Esteban et al. (2018) begin at -0.52."""
 _MANY = 10
 """Fewer rows may have equal positions, or a wrong median colour, by chance."""
 _COLOURS = {"bp_rp": "phot_bp_mean_mag", "g_rp": "phot_g_mean_mag"}
