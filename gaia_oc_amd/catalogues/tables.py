@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.arguments import checked
-from gaia_oc_amd.catalogues.checks import RowCheck, identifiers, without_fills
+from gaia_oc_amd.catalogues.checks import FILLS, RowCheck, identifiers, without_fills
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name, plain_spelling
 from gaia_oc_amd.catalogues.paths import existing_file, list_name, table_paths
 from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS
@@ -250,10 +250,11 @@ def check_parameters(table: pd.DataFrame, source: str, *, published: bool = Fals
 def _without_doubtful_ages(ages: pd.Series, source: str) -> pd.Series:
     """Ages; where most of a table's can be no logarithm of years, those that could be are missing."""
     is_log = ages.between(*LOG_AGES)
-    if not is_log.any() or is_log.sum() >= 0.5 * ages.notna().sum():
+    others = ages[~is_log & (ages > 0) & ~ages.isin(FILLS)]  # 0 and -99.9 stand for unknown ages
+    if not is_log.any() or is_log.sum() >= len(others):
         return ages
     warnings.warn(
-        f"{source} has age {ages[~is_log].dropna().iloc[0]:g}, and most outside {LOG_AGES[0]:g}..{LOG_AGES[1]:g}, but "
+        f"{source} has age {others.iloc[0]:g}, and most outside {LOG_AGES[0]:g}..{LOG_AGES[1]:g}, but "
         f"it must be log10 of the age in years: {is_log.sum()} that could be count as missing. Convert them, or state "
         "their unit in the header, as in 'age (Myr)'.",
         stacklevel=4,

@@ -53,7 +53,7 @@ def _log_ages(values: pd.Series, stated: str) -> pd.Series:
         return values
     with np.errstate(divide="ignore", invalid="ignore"):
         ages = np.log10(values.astype(float) * unit.to("yr"))
-    return ages if ages.between(*LOG_AGES).sum() > 0.5 * values.notna().sum() else values
+    return ages if ages.between(*LOG_AGES).sum() > 0.5 * (values > 0).sum() else values
 
 
 _NOT_STATED = re.compile(r"\s*(?:[\[(]|(?:none|-*)\s*$)", re.IGNORECASE)

@@ -370,6 +370,19 @@ def test_ages_that_are_no_logarithms_count_as_missing_where_they_look_like_one(t
     assert read_parameter_table(tmp_path / "p.csv")["age"].tolist() == [8.5, 120.0]  # half are not most
 
 
+@pytest.mark.parametrize("fill", [0.0, -99.9, -999.0, 9999.0])
+def test_ages_that_are_known_count_where_most_are_not(tmp_path, parameters, fill):
+    three = pd.concat([parameters] * 2).iloc[:3].assign(name=list("abc"))
+    three.assign(age=[fill, 8.5, fill]).to_csv(tmp_path / "p.csv", index=False)
+    assert read_parameter_table(tmp_path / "p.csv")["age"].tolist() == [fill, 8.5, fill]
+
+
+def test_ages_of_a_stated_unit_are_logarithms_where_most_are_unknown(tmp_path, parameters):
+    three = pd.concat([parameters] * 2).iloc[:3].assign(name=list("abc"))
+    three.assign(**{"age (Myr)": [0, 1000.0, 0]}).to_csv(tmp_path / "p.csv", index=False)
+    assert read_parameter_table(tmp_path / "p.csv")["age"].iloc[1] == 9
+
+
 def test_distances_stand_for_parallaxes_that_a_table_lacks(tmp_path, parameters):
     table = parameters.drop(columns="parallax").assign(**{"Dist (kpc)": [0.8, 2.0]})
     table.to_csv(tmp_path / "p.csv", index=False)
