@@ -1,7 +1,7 @@
 """The house keeps its rules: what import-linter (pyproject.toml) cannot say of modules, imports, scripts and doors."""
 
 import ast
-import importlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -213,6 +213,25 @@ def test_a_test_stands_where_its_module_stands():
         if not any(re.fullmatch(f"test_{name}(_.*)?", path.stem) for name in here):
             lost.append(path.relative_to(ROOT).as_posix())
     assert lost == []
+
+
+def has_name(module, name):
+    found = importlib.import_module(module)
+    spec = importlib.util.find_spec
+    return hasattr(found, name) or (hasattr(found, "__path__") and spec(f"{module}.{name}") is not None)
+
+
+def test_benchmarks_import_names_that_there_are():
+    imported = [
+        (path.name, node.module, alias.name)
+        for path in sorted((ROOT / "benchmarks").rglob("*.py"))
+        if not path.name.startswith("published_tool")  # whose package has the same name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gaia_oc_amd")
+        for alias in node.names
+    ]
+    assert len(imported) > 100
+    assert [each for each in imported if not has_name(*each[1:])] == []
 
 
 def paths_of_the_tree():

@@ -32,7 +32,7 @@ from gaia_oc_amd.isochrones import read_isochrones
 from gaia_oc_amd.member_list import our_members
 from gaia_oc_amd.membership import judge_sets
 from gaia_oc_amd.options import ConeOptions, MemberOptions, TablePaths
-from gaia_oc_amd.report.quality import Measured, expected_contamination, overdensity, quality
+from gaia_oc_amd.report.quality import Measured, contamination, overdensity, quality
 from gaia_oc_amd.set_building import build_sets
 
 THRESHOLD = 0.5
@@ -76,7 +76,7 @@ def line(field, kind, isochrones, model, seed):
         population = population_probability(members["phot_g_mean_mag"], members["bp_rp"])
     except ClusterError as error:
         return f"| {field.name} | {kind} | {str(error)[:120]} |"
-    share = expected_contamination(sets, Measured(), THRESHOLD)
+    share, _ = contamination(sets, Measured(), THRESHOLD)
     letter = quality(sets, Measured(), prob_threshold=THRESHOLD).letter
     return (
         f"| {field.name} | {kind} | {sigma:.1f} | {len(members)} | {overdensity(sets):.1f} | {100 * share:.0f} % | "
