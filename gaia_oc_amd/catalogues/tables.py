@@ -275,10 +275,11 @@ def _require_columns(table: pd.DataFrame, names: tuple[str, ...], source: str) -
 
 def _names(table: pd.DataFrame, column: str, rows: RowCheck) -> pd.Series:
     names = table[column].astype("str")
-    names = names.map({name: plain_spelling(name) for name in names.dropna().unique()})
+    plain = {name: plain_spelling(name) for name in names.dropna().unique()}
+    if any(name != meant for name, meant in plain.items()):  # a long list is not gone through for nothing
+        names = names.map(plain)
     rows.leave_out(names.isna() | (names == ""), f"without a {column}")
-    printable = {name: name.isprintable() for name in names.dropna().unique()}
-    odd = names.notna() & ~names.map(printable).fillna(True).astype(bool)
+    odd = names.isin([name for name in plain.values() if not name.isprintable()])
     rows.leave_out(odd, f"with a {column} that cannot be printed")
     return names
 
