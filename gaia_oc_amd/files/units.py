@@ -72,6 +72,7 @@ _WORDS = {
     "microarcsecond": "uas",
     "magnitude": "mag",
     "vega": "",
+    "vegamag": "mag",
     "parsec": "pc",
     "kiloparsec": "kpc",
     "ly": "lyr",
@@ -87,7 +88,10 @@ def _readings(stated: str) -> list[Any]:
     """What a unit may mean, as units of astropy, first as it is written; ``PC`` is a petacoulomb or a parsec."""
     from astropy.units import Unit
 
-    plain = re.sub(r"e-(?=/)|[A-Za-z]+", _usual_word, re.sub(r"'(\w+)'", r"\1", stated)).strip()
+    named = re.fullmatch(r"(?!log|lg|dex)[a-z ]+\[(.+)\]", stated.strip(), re.IGNORECASE)  # Gaia's Angle[mas]
+    plain = re.sub(r"'(\w+)'", r"\1", named[1] if named else stated)
+    plain = re.sub(r"e-(?=/)|[A-Za-z]+", _usual_word, plain.replace("\u00b7", "."))
+    plain = re.sub(r"\(\s*\)|[{}$]", "", plain).strip() or stated  # mag(Vega), mas yr^{-1}
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of units that a standard has no more

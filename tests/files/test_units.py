@@ -1,5 +1,7 @@
 """Units that files state become ours."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +51,12 @@ def test_ages_that_are_missing_or_zero_do_not_decide():
         ("milliarcseconds", "parallax", 1.0),
         ("Kiloparsecs", "dist", 1000.0),
         ("Vega mag", "phot_g_mean_mag", 1.0),
+        ("mag(Vega)", "phot_g_mean_mag", 1.0),
+        ("VEGAMAG", "phot_g_mean_mag", 1.0),
+        ("Angle[arcsec]", "parallax", 1000.0),
+        ("Angular Velocity[mas/year]", "pmra", 1.0),
+        ("mas yr$^{-1}$", "pmdec", 1.0),
+        ("mas\u00b7yr-1", "pmdec", 1.0),
         ("magnitudes", "a0", 1.0),
         ("percent", "PMemb", 0.01),
         ("probability", "PMemb", 1.0),
@@ -59,15 +67,18 @@ def test_ages_that_are_missing_or_zero_do_not_decide():
         ("none", "pmra", 1.0),
     ],
 )
-def test_units_in_the_words_that_people_write(stated, ours, factor):
+def test_units_in_the_words_that_people_write(recwarn, stated, ours, factor):
     assert unit_factor(stated, ours, "p.csv has X") == pytest.approx(factor)
+    assert not recwarn.list
 
 
-def test_a_unit_that_nobody_knows_is_said():
+@pytest.mark.parametrize("stated", ["apples", "log[pc]", "Vega"])
+def test_a_unit_that_nobody_knows_is_said(stated):
     with pytest.warns(
-        UserWarning, match=r"p\.csv has X in 'apples', which is no known unit: it is taken .* in pc"
+        UserWarning,
+        match=rf"p\.csv has X in {re.escape(repr(stated))}, which is no known unit: it is .* in pc",
     ):
-        assert unit_factor("apples", "dist", "p.csv has X") == 1
+        assert unit_factor(stated, "dist", "p.csv has X") == 1
 
 
 def test_units_in_headers_and_fits_files(tmp_path):
