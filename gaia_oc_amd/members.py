@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gaia_oc_amd.arguments import checked
 from gaia_oc_amd.astrometry import angular_separation, unit_vectors
+from gaia_oc_amd.catalogues.checks import NOISE
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name
 from gaia_oc_amd.columns import DR3_EPOCH, FROM_ARCHIVE
 from gaia_oc_amd.exceptions import TooFewMembersError
@@ -312,7 +313,7 @@ def find_members(
     require_columns(
         member_list, ("source_id", "PMemb"), "listed members", "take `read_input_tables(...).members`"
     )
-    if (largest := member_list["PMemb"].max()) > 1:
+    if (largest := member_list["PMemb"].max()) > 1 + NOISE:
         raise ValueError(
             f"listed members have PMemb up to {largest:g}, outside 0..1: divide percentages by 100."
         )

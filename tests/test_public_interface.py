@@ -333,6 +333,12 @@ def test_a_list_may_be_of_one_cluster_and_have_a_star_twice(cone):
     pd.testing.assert_series_equal(oc.find_members("My cluster", sources, own.set_axis([0] * 120)), found)
 
 
+def test_sums_of_probabilities_may_be_a_little_above_1(cone):
+    field, sources = cone
+    found = oc.find_members("Toy_1", sources, field.members.assign(PMemb=1 + 1e-9))
+    assert found.index.equals(oc.find_members("Toy_1", sources, field.members.assign(PMemb=1.0)).index)
+
+
 def test_percentages_are_no_probabilities(cone):
     field, sources = cone
     with pytest.raises(ValueError, match=r"PMemb up to 100, outside 0\.\.1: divide percentages by 100"):

@@ -23,6 +23,8 @@ HUGE = 1e19
 """Above it lie the fill values of FITS and astropy (1e20, 1e30)."""
 _NO_MAGNITUDE = 99.0
 """The least of the fill values of magnitudes (99, 99.9, 99.999)."""
+NOISE = 1e-6
+"""What sums of probabilities may be above 1."""
 
 
 class RowCheck:

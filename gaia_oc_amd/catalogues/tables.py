@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gaia_oc_amd.arguments import checked
-from gaia_oc_amd.catalogues.checks import FILLS, RowCheck, identifiers, without_fills
+from gaia_oc_amd.catalogues.checks import FILLS, NOISE, RowCheck, identifiers, without_fills
 from gaia_oc_amd.catalogues.names import NameIndex, normalise_name, plain_spelling
 from gaia_oc_amd.catalogues.paths import existing_file, list_name, table_paths
 from gaia_oc_amd.cluster import OPTIONAL_PARAMETERS
@@ -31,8 +31,6 @@ PARAMETER_COLUMNS = ("name", "ra", "dec", "pmra", "pmdec", "parallax")
 """Columns that a cluster parameter table must have."""
 OPTIONAL_PARAMETER_COLUMNS = ("pmra_error", "pmdec_error", "parallax_error", "age", "a0", "dist")
 """Columns of a cluster parameter table that are filled with NaN where it lacks them."""
-_NOISE = 1e-6
-"""What sums of probabilities may be above 1."""
 _MANY = 10
 """Rows that no list has of as many clusters."""
 _MEASURED = (
@@ -164,7 +162,7 @@ def _probabilities(table: pd.DataFrame, rows: RowCheck) -> pd.Series:
         )
         return pd.Series(1.0, table.index)
     values = rows.numbers("PMemb", percent=True).astype(float)  # of logical values too
-    values = values.mask(values.between(1, 1 + _NOISE), 1)
+    values = values.mask(values.between(1, 1 + NOISE), 1)
     rows.leave_out(values.isna(), "without a PMemb")
     above = values > 1
     if above.sum() > (values > 0).sum() / 2 and values.max() <= 100:
