@@ -191,7 +191,7 @@ def fitting(value: Any, hint: Any, name: str) -> Any:
             remedy = ": take its plain value, quantity.to_value(unit)"
         kind = ValueError if isinstance(value, str) and _choices(hint) else TypeError
         raise kind(f"{name} is {_shown(value)}, but must be {_in_words(hint)}{remedy}.")
-    for bounds in getattr(hint, "__metadata__", ()):
+    for bounds in _bounds(hint) if fitted is not None else ():
         if fitted not in bounds:
             raise ValueError(f"{name} is {value}, but must be {bounds}.")
     return fitted
@@ -260,6 +260,12 @@ def _choices(hint: Any) -> tuple[str, ...]:
     """What a text may be, where a hint has a list of choices."""
     parts = (hint, *typing.get_args(hint))
     return next((typing.get_args(part) for part in parts if typing.get_origin(part) is Literal), ())
+
+
+def _bounds(hint: Any) -> tuple[Bounds, ...]:
+    """Bounds of a number, also of one that may be None."""
+    parts = (hint, *typing.get_args(hint))
+    return next((part.__metadata__ for part in parts if typing.get_origin(part) is Annotated), ())
 
 
 def _remedy(hint: Any) -> str:

@@ -31,29 +31,17 @@ from gaia_oc_amd.plotting import (
 if TYPE_CHECKING:
     from gaia_oc_amd.source_sets import SourceSets
 
-
 _SMALLEST_FIELD = 0.01
 """Half the width of the sky panel, at least [deg]."""
-
-
 _SKY_ZOOM = 3.0
 """Half the width of the sky panel, at most, in units of the radius that holds most members."""
-
-
 _MOST = 0.9
-
-
+"""Share of the members whose radius that is."""
 _MEMBERS = ("members", "training", "ours", "context")
 """Kinds of sources whose radius sets the width of the sky panel."""
-
-
 _USUAL_LIMIT = 0.2
 """Limit in colour that stands for an unknown one in the range of the colour axis [mag]."""
-
-
 _WIDEST_PM = 4
-
-
 _WIDEST_PARALLAX = 12
 """Half the widths of the proper motion and parallax panels, at most, in units of the limits: the large
 errors of faint candidates would squash the rest."""
@@ -246,8 +234,6 @@ PANELS: tuple[Callable[[Axes, "SourceSets", Sequence[Layer]], Axes], ...] = (
     proper_motion_panel,
     colour_magnitude_panel,
 )
-
-
 PANEL_NAMES = dict(zip(("sky", "parallax", "motion", "cmd"), PANELS, strict=True))
 """Panels by the names that ``--single_panel`` takes."""
 

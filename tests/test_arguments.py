@@ -101,6 +101,7 @@ def test_a_text_that_is_none_of_the_choices_is_a_wrong_value():
     [
         (np.nan, Threshold, "greater than 0 and at most 1"),
         (0, Threshold, "greater than 0 and at most 1"),
+        (0, Threshold | None, "greater than 0 and at most 1"),
         (np.float32(2), Threshold, "greater than 0 and at most 1"),
         (-0.1, Share, "between 0 and 1"),
         (np.inf, Share, "between 0 and 1"),
@@ -116,6 +117,7 @@ def test_numbers_out_of_bounds_are_refused(value, hint, bound):
 
 def test_infinity_is_a_number_where_the_bounds_say_so():
     assert fitting(np.inf, Annotated[float, Bounds(above=0, finite=False)], "p") == np.inf
+    assert fitting(None, Threshold | None, "p") is None
 
 
 @checked

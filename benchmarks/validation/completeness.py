@@ -119,9 +119,10 @@ def summary(tables):
     return [*lines, f"| mean of estimate - truth | {' | '.join(f'{value:+.1f}' for value in mean)} |"]
 
 
-def main():
+def read_arguments(description):
+    """Command line of a benchmark that measures clusters' completeness."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("clusters", nargs="+", help="names, or files with one name a line")
     parser.add_argument("--data_dir", type=Path, required=True, help="with their sets and truth")
@@ -129,7 +130,11 @@ def main():
     parser.add_argument("--isochrone_path", type=Path, help="that the sets were built with")
     parser.add_argument("--n_artificial", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=42)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    arguments = read_arguments(__doc__)
     lines = [f"| cluster | {' | '.join(LABELS)} |", "| --- |" + " --- |" * len(LABELS)]
     tables = []
     for name in read_cluster_names(arguments.clusters):

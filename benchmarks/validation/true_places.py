@@ -8,14 +8,12 @@ goes with the median radius of the artificial members over that of the true ones
 example: python benchmarks/validation/true_places.py data/validation.txt --data_dir data
 """
 
-import argparse
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from completeness import EDGES, LABELS, ROOT, share_with_error, true_members
+from completeness import EDGES, LABELS, read_arguments, share_with_error, true_members
 from scipy.spatial import cKDTree
 
 from gaia_oc_amd.catalogues.names import cluster_rng, read_cluster_names
@@ -68,16 +66,7 @@ def compared(name, arguments, isochrones, classifier):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("clusters", nargs="+", help="names, or files with one name a line")
-    parser.add_argument("--data_dir", type=Path, required=True, help="with their evaluated sets and truth")
-    parser.add_argument("--model_dir", type=Path, default=ROOT / "deep_sets_model")
-    parser.add_argument("--isochrone_path", type=Path, help="that the sets were built with")
-    parser.add_argument("--n_artificial", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=42)
-    arguments = parser.parse_args()
+    arguments = read_arguments(__doc__)
     isochrones = read_isochrones(arguments.isochrone_path or arguments.data_dir / ISOCHRONES)
     classifier = Classifier.load(arguments.model_dir)
     names = read_cluster_names(arguments.clusters)

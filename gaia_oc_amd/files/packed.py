@@ -77,11 +77,7 @@ def _of_zip(path: Path) -> Iterator[bytes]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(_only_file(archive)) as file:
             yield from iter(lambda: file.read(_PIECE), b"")
-    except (
-        zipfile.BadZipFile,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:  # encrypted, or packed in a new way
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # encrypted, or of a new packing
         raise TableError(f"it is a zip archive that cannot be unpacked: {one_line(error, 100)}") from error
 
 
